@@ -1,0 +1,32 @@
+# Every target makes its own environment; nothing but git, make and Python is needed before it.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+STAMP := $(VENV)/.ready
+
+.PHONY: run test test-cluster lint clean
+
+$(STAMP): pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact
+	@touch $@
+
+run: $(STAMP)  ## the bot, with ./gitops-bot.yaml
+	$(BIN)/gitops-bot run
+
+test: $(STAMP)  ## everything that needs nothing but Python
+	$(BIN)/python -m pytest -m "not cluster"
+
+test-cluster: $(STAMP)  ## the suites on the real control plane, built first
+	$(BIN)/python -m tests.controlplane build
+	$(BIN)/python -m pytest -m cluster
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

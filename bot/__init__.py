@@ -1,0 +1,1 @@
+"""A Slack bot that keeps Kubernetes clusters equal to Git."""

@@ -1,0 +1,156 @@
+"""Every error the bot raises on purpose, as one tree.
+
+A class exists per decision a caller can take; fields carry the data, the message says what happened, to what,
+and what to do next. Secrets never appear in a message. Anything that is not a `BotError` is a bug and reaches
+exactly one boundary: the worker of the loop, or the command line.
+
+    BotError
+    ├── ConfigError             the configuration file; every problem at once; exit status 64
+    ├── UsageError              an argument nobody can make sense of; exit status 64
+    ├── PassError               ends a pass; carries how it counts towards a page
+    │   ├── SourceError         Git, with the repository's name
+    │   │   ├── RepositoryUnreachable      (transient)
+    │   │   ├── RepositoryRefused          credentials, host key, not found
+    │   │   ├── RepositoryEmpty
+    │   │   ├── BranchNotFound
+    │   │   ├── PathNotFound
+    │   │   └── RevisionRefused            unknown, ambiguous or foreign commit, a branch name
+    │   ├── RenderError         the files of a commit; every problem at once as file:line
+    │   ├── ClusterError        the API server, with the cluster's name
+    │   │   ├── ClusterUnreachable         (transient) refused, timed out, reset, 5xx
+    │   │   ├── ClusterThrottled           (transient) 429, with the seconds it asked for
+    │   │   └── ClusterRefused             401, 403, bad kubeconfig
+    │   └── StateError          the state store
+    ├── OrderRefused            a person's order that cannot be followed, with the reason to show them
+    └── DeliveryFailed          a message, page or write-back that did not arrive: retry or not
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class BotError(Exception):
+    """The root. `str(error)` is one sentence fit for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with an input: the message, and where (`path:line`, `apps[0].path`), if known."""
+
+    message: str
+    where: str = ""
+    subject: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class ConfigError(BotError):
+    """The configuration is unusable; `problems` holds all of it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(BotError):
+    """An argument of a command is unusable; the message says what was expected."""
+
+
+class PassError(BotError):
+    """A pass ended before its plan could be carried out.
+
+    `transient` errors are outages of a neighbour: they are retried, folded over apps, and count towards a page
+    by duration only. The others count each time.
+    """
+
+    transient = False
+    retry_after_seconds: float | None = None
+
+
+class SourceError(PassError):
+    """Git said no; `repo` is the name in the configuration."""
+
+    def __init__(self, message: str, *, repo: str) -> None:
+        self.repo = repo
+        super().__init__(message)
+
+
+class RepositoryUnreachable(SourceError):
+    """The Git host cannot be reached or does not answer in time."""
+
+    transient = True
+
+
+class RepositoryRefused(SourceError):
+    """The Git host refuses our credentials, we refuse its host key, or there is no such repository."""
+
+
+class RepositoryEmpty(SourceError):
+    """The repository has no commit yet. Never read as "delete everything"."""
+
+
+class BranchNotFound(SourceError):
+    """The branch is not on the remote."""
+
+
+class PathNotFound(SourceError):
+    """The app's path is not in that commit."""
+
+
+class RevisionRefused(SourceError):
+    """A commit given by a person is unknown, ambiguous, foreign, too short, or a branch name."""
+
+
+class RenderError(PassError):
+    """The commit cannot be rendered; `problems` holds every one, each with `path:line`."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ClusterError(PassError):
+    """The API server said no; `cluster` is the name in the configuration."""
+
+    def __init__(self, message: str, *, cluster: str) -> None:
+        self.cluster = cluster
+        super().__init__(message)
+
+
+class ClusterUnreachable(ClusterError):
+    """The API server refuses connections, does not answer in time, or answers 5xx."""
+
+    transient = True
+
+
+class ClusterThrottled(ClusterError):
+    """The API server answers 429; `retry_after_seconds` is what it asked for."""
+
+    transient = True
+
+    def __init__(self, message: str, *, cluster: str, retry_after_seconds: float) -> None:
+        super().__init__(message, cluster=cluster)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ClusterRefused(ClusterError):
+    """The API server does not accept our credentials, or they lack a right the pass cannot do without."""
+
+
+class StateError(PassError):
+    """The state store cannot be read or written."""
+
+
+class OrderRefused(BotError):
+    """An order from a person cannot be followed; the message is what they read. Nothing has changed."""
+
+
+class DeliveryFailed(BotError):
+    """A delivery did not arrive. `retry_after_seconds` is None when trying again is useless."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)

@@ -1,0 +1,171 @@
+"""What the world is told: values that wait in the outbox until their sink has delivered them.
+
+An announcement is data, not text: the chat room turns it into Block Kit, the on-call room into an alert, the
+write-back room into a commit status or a CloudEvent. All strings are masked before they come here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from bot.model.outcome import Cause
+from bot.model.plan import Summary
+from bot.model.source import Revision
+
+
+class News(Enum):
+    """The edges people hear of. The first word of each message is this word."""
+
+    DIFF = "diff"
+    SYNCING = "syncing"
+    CONVERGED = "converged"
+    FAILED = "failed"
+    REFUSED = "refused"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    ROLLED_BACK = "rolled back"
+    WAITING = "waiting"  # newer commits wait behind a pause or a pin
+    DRIFT = "drift"  # seen, not undone: paused, or self_heal is off
+    DEGRADED = "degraded"
+    RECOVERED = "recovered"
+    PAGED = "paged"
+    PAGE_CLOSED = "page closed"
+    ACKNOWLEDGED = "acknowledged"
+    UNDELIVERABLE = "undeliverable"  # a page or write-back that will not arrive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeLine:
+    """One changed object for people: action word, object, changed fields as `path: before -> after`, origin."""
+
+    action: str
+    object: str
+    fields: tuple[str, ...] = ()
+    origin: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleLine:
+    """One object or file in trouble: what, where in Git, what the server or the workload says, and the cause."""
+
+    subject: str
+    message: str
+    where: str = ""
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One edge of one app.
+
+    `operation` names the root message: every announcement of an operation edits the same message, `in_thread` ones
+    are posted below it. `id` is unique and makes a delivery idempotent. Times are aware UTC.
+    """
+
+    id: str
+    operation: str
+    news: News
+    app: str
+    cluster: str
+    env: str
+    channel: str
+    at: datetime
+    in_thread: bool = False
+    revision: Revision | None = None
+    revision_url: str = ""
+    compare_url: str = ""
+    previous: str = ""
+    ref: str = ""
+    summary: Summary | None = None
+    changes: tuple[ChangeLine, ...] = ()
+    troubles: tuple[TroubleLine, ...] = ()
+    warnings: tuple[str, ...] = ()
+    impact: tuple[str, ...] = ()
+    message: str = ""  # the one sentence that says what is the matter or was done
+    next_step: str = ""  # what to press or type next, or what happens by itself and when
+    by: str = ""
+    via: str = ""
+    reason: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    started_at: datetime | None = None
+    done: int = 0
+    total: int = 0
+    ready: int = 0
+    objects: int = 0
+    failures: int = 0
+    plan_hash: str = ""
+
+
+class PageAct(Enum):
+    OPEN = "open"
+    NOTE = "note"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One call to the on-call service. `alias` is stable per app: `gitops-bot:<cluster>:<app>`."""
+
+    id: str
+    act: PageAct
+    alias: str
+    app: str
+    cluster: str
+    env: str
+    channel: str
+    operation: str  # whose thread hears of it
+    at: datetime
+    message: str
+    description: str = ""
+    priority: str = "P3"
+    team: str = ""
+
+
+class Verdict(Enum):
+    """What a write-back says of a commit."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBack:
+    """One commit status or one webhook call.
+
+    `target` is the index of the write-back in the configuration, `event` one of diff, converged, failed,
+    rolled-back. `verdict` is for commit statuses.
+    """
+
+    id: str
+    target: int
+    event: str
+    verdict: Verdict
+    app: str
+    cluster: str
+    env: str
+    operation: str
+    commit: str
+    at: datetime
+    description: str
+    url: str = ""
+    summary: Summary | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An ephemeral answer or a plain message that is no announcement (pickers, previews), for one person."""
+
+    id: str
+    channel: str
+    user: str
+    text: str
+    response_url: str = ""
+
+
+Parcel = Announcement | Page | WriteBack | Reply

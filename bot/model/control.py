@@ -1,0 +1,77 @@
+"""What people have ordered of one app: nothing (running), a pause, a pin, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+
+class ControlState(Enum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    PINNED = "pinned"
+
+
+class Via(Enum):
+    """The door an order came through."""
+
+    SCHEDULE = "schedule"
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    CLI = "cli"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Nothing is applied until someone resumes or `until` has passed."""
+
+    by: str
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """The app stays at `commit` whatever the branch says, until someone resumes."""
+
+    commit: str
+    by: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """Pause and pin are independent: a paused app may be pinned; `resume` ends both."""
+
+    pause: Pause | None = None
+    pin: Pin | None = None
+
+    @property
+    def state(self) -> ControlState:
+        if self.pause is not None:
+            return ControlState.PAUSED
+        return ControlState.RUNNING if self.pin is None else ControlState.PINNED
+
+    def at(self, now: datetime) -> Control:
+        """Return the control that holds at `now`: a pause that has run out is gone."""
+        expired = self.pause is not None and self.pause.until is not None and self.pause.until <= now
+        return replace(self, pause=None) if expired else self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """Why a pass runs: the door, who (`U0ANA`, `os:ana`, `` for the schedule), and a human's yes to one plan.
+
+    `confirm` is the hash of the plan that person has agreed to; a plan with another hash is refused again.
+    """
+
+    via: Via
+    by: str = ""
+    confirm: str | None = None
+
+    @property
+    def manual(self) -> bool:
+        return self.via in {Via.SLACK, Via.CLI}

@@ -1,0 +1,220 @@
+"""What a sync would change, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from bot.errors import Problem
+from bot.model.resource import Body, Manifest, Origin, ResourceId, ResourceRef
+from bot.model.source import Revision
+
+
+class Action(Enum):
+    CREATE = "create"
+    UPDATE = "update"
+    RECREATE = "recreate"
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    BLOCKED = "blocked"
+
+
+class OwnerKind(Enum):
+    """Who else may own an object."""
+
+    APP = "app"
+    APPLYSET = "ApplySet"
+    HELM = "Helm release"
+    FLUX = "Flux"
+    ARGOCD = "Argo CD application"
+    CONTROLLER = "controller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Someone who is not this app and owns an object; `name` as they call themselves."""
+
+    kind: OwnerKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The server's dry-run took the object; `predicted` is what it would store."""
+
+    predicted: Body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The server refuses the object: HTTP status, machine reason (`Invalid`, `Forbidden`), its words with secrets masked."""
+
+    status: int
+    reason: str
+    message: str
+    immutable: bool = False  # a field that cannot change was changed; delete and recreate would help
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAskable:
+    """The server cannot be asked yet: the object's Namespace or CRD is created by this same plan."""
+
+    waits_for: str
+
+
+Answer = Accepted | Rejected | NotAskable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One object Git wants, as the cluster has it and as the server's dry-run predicts it.
+
+    `left` is set when an annotation (in Git or live) tells us to leave the object alone; its value is the reason.
+    """
+
+    manifest: Manifest
+    live: Body | None
+    answer: Answer
+    owner: Owner | None = None
+    left: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """One object of the inventory that Git no longer has; `live` is None when it is gone already."""
+
+    ref: ResourceRef
+    live: Body | None
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field: path in kubectl's words (`spec.containers[name=api].image`), masked values, None for absent."""
+
+    path: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What becomes of one object. `why` is one sentence. `manifest` is None for deletes.
+
+    `retained` marks an object that Git dropped and that stays because its prune annotation says so.
+    """
+
+    action: Action
+    ref: ResourceRef
+    why: str
+    origin: Origin | None = None
+    manifest: Manifest | None = None
+    fields: tuple[FieldChange, ...] = ()
+    verified: bool = True
+    retained: bool = False
+    uid: str = ""  # of the live object, "" when there is none: deletes and recreates happen to this one only
+
+    @property
+    def id(self) -> ResourceId:
+        return self.ref.id
+
+
+class RefusalKind(Enum):
+    EMPTY = "empty"
+    MANY_DELETES = "many-deletes"
+    PRECIOUS = "precious"  # a Namespace, CRD or PersistentVolumeClaim would go
+    ANNOTATED = "annotated"  # gitops-bot/prune: confirm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A reason to ask a human first; `message` is a full sentence that names the objects."""
+
+    kind: RefusalKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything one sync of one app would do. An empty plan changes nothing and has no refusals.
+
+    `changes` holds every object, the unchanged ones too, in the order of application; deletes come last in the
+    order of deletion. `hash` covers the revision, the changes and keyed digests of Secret values, never resource
+    versions or status.
+    """
+
+    app: str
+    cluster: str
+    revision: Revision
+    ref: str
+    changes: tuple[Change, ...]
+    hash: str
+    refusals: tuple[Refusal, ...] = ()
+    warnings: tuple[str, ...] = ()
+    impact: tuple[str, ...] = ()
+
+    @property
+    def writes(self) -> tuple[Change, ...]:
+        """The changes that touch the cluster."""
+        return tuple(c for c in self.changes if c.action not in {Action.UNCHANGED, Action.BLOCKED})
+
+    @property
+    def blocked(self) -> tuple[Change, ...]:
+        return tuple(c for c in self.changes if c.action is Action.BLOCKED)
+
+    @property
+    def summary(self) -> Summary:
+        return summarise(self.changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How many objects a plan treats in which way."""
+
+    create: int = 0
+    update: int = 0
+    recreate: int = 0
+    delete: int = 0
+    unchanged: int = 0
+    blocked: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.create + self.update + self.recreate + self.delete
+
+    def __str__(self) -> str:
+        """`2 to update, 1 to create`; `nothing to change` for none."""
+        parts = [
+            f"{count} {word}"
+            for count, word in (
+                (self.create, "to create"),
+                (self.update, "to update"),
+                (self.recreate, "to recreate"),
+                (self.delete, "to delete"),
+                (self.blocked, "blocked"),
+            )
+            if count
+        ]
+        return ", ".join(parts) or "nothing to change"
+
+
+def summarise(changes: Iterable[Change]) -> Summary:
+    """Count changes by action."""
+    counts = Counter(change.action.value for change in changes)
+    return Summary(**{action.value: counts[action.value] for action in Action})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFailure:
+    """A commit that cannot be planned: every problem, with the revision it was read at."""
+
+    app: str
+    cluster: str
+    revision: Revision | None
+    ref: str
+    problems: tuple[Problem, ...] = field(default=())

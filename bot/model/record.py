@@ -1,0 +1,139 @@
+"""What is remembered of an app between passes, and the lines of history and audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from bot.model.announcement import Parcel
+from bot.model.control import Via
+from bot.model.outcome import HealthState, PassKind, Result
+from bot.model.plan import Summary
+from bot.model.resource import ResourceRef
+
+
+class SyncState(Enum):
+    """How the cluster stands to Git, as `status` shows it."""
+
+    SYNCED = "synced"
+    DRIFTED = "drifted"
+    BEHIND = "behind"
+    FAILED = "failed"
+    REFUSED = "refused"
+    WAITING_APPROVAL = "waiting-approval"
+    RELEASED = "released"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppMemory:
+    """The app as the last pass left it; the news compares it with the present to find edges.
+
+    `said` is a fingerprint of the trouble last announced: the same trouble is not announced twice.
+    """
+
+    app: str  # key
+    sync: SyncState = SyncState.UNKNOWN
+    health: HealthState = HealthState.UNKNOWN
+    revision: str = ""  # deployed commit
+    target: str = ""  # head of the branch
+    digest: str = ""
+    objects: int = 0
+    last_sync_at: datetime | None = None  # end of the last pass that converged or tried to
+    last_error: str = ""
+    consecutive_failures: int = 0
+    failing_since: datetime | None = None
+    failing_commit: str = ""
+    degraded_since: datetime | None = None
+    operation: str = ""  # whose thread the present trouble lives in
+    said: str = ""
+    paged: bool = False
+    page_operation: str = ""
+    reminded_at: datetime | None = None
+    waiting_commit: str = ""  # newest commit announced as waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One pass that changed or tried to change the cluster."""
+
+    operation: str
+    app: str
+    revision: str
+    ref: str
+    kind: PassKind
+    by: str
+    via: Via
+    started_at: datetime
+    finished_at: datetime
+    result: Result
+    summary: Summary
+    digest: str = ""
+    id: int = 0  # given by the store
+
+
+class Decision(Enum):
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who ordered, decided or changed what. `arguments` is the order as typed, cleaned of control characters."""
+
+    at: datetime
+    who: str
+    via: Via
+    verb: str
+    app: str
+    arguments: str
+    decision: Decision
+    why: str = ""
+
+
+class SinkName(Enum):
+    """The three ways out."""
+
+    SLACK = "slack"
+    ONCALL = "oncall"
+    WRITEBACK = "writeback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """A parcel on its way into the outbox.
+
+    Rows of one (sink, lane) are delivered one at a time in order. A row with a `collapse` key replaces the waiting
+    rows of its lane with the same key that nobody has tried yet.
+    """
+
+    sink: SinkName
+    lane: str
+    parcel: Parcel
+    collapse: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consignment:
+    """A claimed row of the outbox: `attempts` counts earlier tries."""
+
+    id: int
+    sink: SinkName
+    lane: str
+    parcel: Parcel
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What one app owns on its cluster, as its parent ConfigMap says; `version` is for optimistic locking."""
+
+    app: str  # the app's name
+    refs: frozenset[ResourceRef]
+    version: str = ""  # "" when there is no parent yet
+
+
