@@ -135,5 +135,3 @@ class Inventory:
     app: str  # the app's name
     refs: frozenset[ResourceRef]
     version: str = ""  # "" when there is no parent yet
-
-

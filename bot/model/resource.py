@@ -139,7 +139,10 @@ def id_of(body: Body) -> ResourceId:
     metadata = body.get("metadata") or {}
     group, _ = split_api_version(str(body.get("apiVersion", "")))
     return ResourceId(
-        group, str(body.get("kind", "")), str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+        group,
+        str(body.get("kind", "")),
+        str(metadata.get("namespace") or ""),
+        str(metadata.get("name") or ""),
     )
 
 

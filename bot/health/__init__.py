@@ -1,0 +1,1 @@
+"""How objects are, by kind; waiting for them on watch events."""

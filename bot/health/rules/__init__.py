@@ -1,0 +1,1 @@
+"""One rule per kind family: a body in, a Health out. Pure."""

@@ -1,0 +1,1 @@
+"""The API server: discovery, reads, server-side apply, delete, ownership, masking, watches."""

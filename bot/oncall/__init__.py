@@ -1,0 +1,1 @@
+"""Opsgenie, Jira Service Management and webhooks: open, note and close pages."""

@@ -1,0 +1,1 @@
+"""What a sync would change: placing, diff, order, refusals, impact. Pure."""

@@ -1,0 +1,279 @@
+"""What the engine needs from the world, as protocols: the rooms behind the doors implement them.
+
+Implementations translate every vendor exception into the tree of `bot.errors`. All of them are safe to call from
+several threads at once. Every network call has a timeout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.errors import Problem
+from bot.model.app import AppSpec
+from bot.model.control import Control, Trigger
+from bot.model.outcome import Cause
+from bot.model.plan import Observation, Rejected, Tracked
+from bot.model.record import (
+    AppMemory,
+    AuditEntry,
+    Consignment,
+    Dispatch,
+    HistoryEntry,
+    Inventory,
+    SinkName,
+)
+from bot.model.resource import Body, KindTable, Manifest, ResourceId, ResourceRef
+from bot.model.source import Revision, SourceTree
+
+
+class Repository(Protocol):
+    """One Git repository. All methods raise `SourceError`."""
+
+    name: str
+
+    def head(self, branch: str, *, newer_than: datetime) -> str:
+        """Return the commit at the tip of `branch` on the remote.
+
+        Asks by ls-remote, fetches only when the commit is not here yet. An answer obtained after `newer_than` is
+        shared, so that many apps of one repository cost one question. Raises `BranchNotFound`, `RepositoryEmpty`.
+        """
+
+    def revision(self, commit: str) -> Revision:
+        """Return author, subject and time of a full commit hash that is here."""
+
+    def resolve(self, text: str, *, branch: str, deployed: Collection[str]) -> Revision:
+        """Return the commit a person means by 7 to 40 hex digits.
+
+        Raises `RevisionRefused` with one message per reason: too short, not hex (a branch name), unknown, ambiguous,
+        neither an ancestor of `branch` nor in `deployed`.
+        """
+
+    def tree(self, commit: str, path: str) -> SourceTree:
+        """Return the files below `path` at `commit`. Raises `PathNotFound`."""
+
+    def log(self, commit: str, *, limit: int) -> tuple[Revision, ...]:
+        """Return `commit` and its first-parent ancestors, newest first."""
+
+    def count_between(self, old: str, new: str) -> int | None:
+        """Return how many commits `new` is ahead of `old`; None when `old` is no ancestor of it."""
+
+    def check(self) -> tuple[Problem, ...]:
+        """Try the connection and the branch as `gitops-bot check` does; return what is wrong, each with its fix."""
+
+    def close(self) -> None:
+        """Leave no process and no descriptor behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The server took a write; `body` is what it stored."""
+
+    body: Body
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """A delete was accepted: `gone` at once, or held by `finalizers`. `kept` says why nothing was deleted."""
+
+    gone: bool
+    finalizers: tuple[str, ...] = ()
+    kept: str = ""
+
+
+class Watch(AbstractContextManager["Watch"], Protocol):
+    """The live state of some objects and of the Pods below them, kept current by watch events."""
+
+    def current(self, ref: ResourceRef) -> Body | None:
+        """Return the object as last seen; None when it does not exist."""
+
+    def pods(self, ref: ResourceRef) -> tuple[Body, ...]:
+        """Return the Pods that the object owns, directly or through a ReplicaSet or Job."""
+
+    def wait(self, timeout: timedelta) -> bool:
+        """Block until something changed since the last call, or `timeout`. True when something changed."""
+
+    def interrupt(self) -> None:
+        """Make a `wait` in another thread return at once."""
+
+
+class Cluster(Protocol):
+    """One API server. Pass-level trouble raises `ClusterError`; trouble with one object is a value."""
+
+    name: str
+
+    def kinds(self, *, refresh: bool = False) -> KindTable:
+        """Return what the server serves, from memory unless `refresh`."""
+
+    def observe(self, app: AppSpec, manifests: Sequence[Manifest]) -> tuple[Observation, ...]:
+        """Read each object and ask the server's dry-run what applying it would do, in the order given.
+
+        `manifests` are placed and marked. Objects known to be equal since the server last said so cost no dry-run.
+        Predicted bodies have the fields removed that only kubectl's managers own and Git does not have.
+        """
+
+    def track(self, app: AppSpec, refs: Collection[ResourceRef]) -> tuple[Tracked, ...]:
+        """Read objects of the inventory that Git no longer has, with their owners."""
+
+    def apply(self, app: AppSpec, manifest: Manifest) -> Applied | Rejected:
+        """Server-side apply one object, adopting kubectl's fields first. Idempotent."""
+
+    def delete(self, app: AppSpec, ref: ResourceRef, uid: str) -> Deleted | Rejected:
+        """Delete one object if it still has this uid and still is ours; an absent object counts as gone. Idempotent."""
+
+    def read(self, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Body]:
+        """Read objects in bulk, one LIST per kind and namespace where that is cheaper; absent ones are left out."""
+
+    def watch(self, refs: Collection[ResourceRef]) -> Watch:
+        """Start to watch objects, and the Pods of the workloads among them."""
+
+    def explain(self, body: Body, pods: Sequence[Body]) -> Cause | None:
+        """Find what a person would look for: the worst Pod's reason, its newest warning event, last log lines."""
+
+    def load_inventory(self, app: AppSpec) -> Inventory:
+        """Read what the app owns from its parent object; an empty one when there is none."""
+
+    def save_inventory(self, app: AppSpec, inventory: Inventory) -> Inventory:
+        """Write what the app owns, creating namespace and parent if missing; returns it with its new version.
+
+        Raises `ClusterUnreachable` when someone else wrote since `inventory.version`.
+        """
+
+    def save_control(self, app: AppSpec, control: Control) -> None:
+        """Mirror pause and pin on the parent object, so that a lost database loses no decision."""
+
+    def load_control(self, app: AppSpec) -> Control:
+        """Read the mirrored control; a running one when there is none."""
+
+    def check(self, apps: Sequence[AppSpec]) -> tuple[Problem, ...]:
+        """Try connection and rights as `gitops-bot check` does; return what is wrong, each with its fix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRequest:
+    """A person or a push asked for a pass; kept until a pass that began later has ended."""
+
+    id: int
+    app: str
+    trigger: Trigger
+    at: datetime
+    expects: str = ""  # the commit a push event named: waited for when the host does not show it yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRef:
+    """A Slack message: channel id and timestamp."""
+
+    channel: str
+    ts: str
+
+
+class Store(Protocol):
+    """All that must survive a restart. Every method is one transaction; all raise `StateError`."""
+
+    def control(self, app: str) -> Control:
+        """Return the control of an app key; running when nobody ever ordered anything."""
+
+    def save_control(
+        self, app: str, control: Control, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()
+    ) -> None:
+        """Save an order with its audit line and its announcements, all or nothing."""
+
+    def memory(self, app: str) -> AppMemory:
+        """Return what the last pass left; an empty memory for a new app."""
+
+    def memories(self) -> Mapping[str, AppMemory]:
+        """Return the memory of every app ever seen, by key."""
+
+    def save_pass(
+        self,
+        memory: AppMemory,
+        *,
+        history: HistoryEntry | None = None,
+        audits: Sequence[AuditEntry] = (),
+        dispatches: Sequence[Dispatch] = (),
+    ) -> None:
+        """Save the end of a pass and all it makes the world hear, all or nothing."""
+
+    def history(self, app: str, *, limit: int) -> tuple[HistoryEntry, ...]:
+        """Return an app's history, newest first."""
+
+    def deployed(self, app: str) -> frozenset[str]:
+        """Return every commit that ever converged for the app."""
+
+    def add_audit(self, entry: AuditEntry) -> None:
+        """Append one line."""
+
+    def audit(self, *, app: str | None, limit: int) -> tuple[AuditEntry, ...]:
+        """Return the newest lines, newest first; `app` None means all."""
+
+    def request(self, app: str, trigger: Trigger, *, at: datetime, expects: str = "") -> int:
+        """Ask for a pass; returns the request's id."""
+
+    def requests(self) -> tuple[PassRequest, ...]:
+        """Return what is asked for and not done, oldest first."""
+
+    def finish_requests(self, ids: Collection[int]) -> None:
+        """Forget requests whose pass has ended. Idempotent."""
+
+    def dispatch(self, dispatches: Sequence[Dispatch]) -> None:
+        """Put parcels into the outbox. A parcel id that is there already is ignored."""
+
+    def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:
+        """Return the lanes whose first waiting row may be tried at `now`."""
+
+    def claim(self, sink: SinkName, lane: str, *, now: datetime) -> Consignment | None:
+        """Take the first waiting row of a lane; None when it is not due. A claim counts as an attempt."""
+
+    def delivered(self, id: int, *, at: datetime) -> None:
+        """The row has arrived."""
+
+    def postpone(self, id: int, *, until: datetime, why: str) -> None:
+        """The row did not arrive; its lane rests until then."""
+
+    def undeliverable(self, id: int, *, at: datetime, why: str) -> None:
+        """The row will never arrive; it leaves the lane and stays readable."""
+
+    def waiting(self, sink: SinkName) -> int:
+        """Return how many rows wait."""
+
+    def message(self, operation: str) -> MessageRef | None:
+        """Return the root message of an operation."""
+
+    def save_message(self, operation: str, message: MessageRef) -> None:
+        """Remember (or replace) the root message of an operation."""
+
+    def first_time(self, key: str, *, at: datetime) -> bool:
+        """True exactly once per key, across restarts: for redelivered commands, clicks and events."""
+
+    def lock(self, app: str, *, timeout: timedelta) -> AbstractContextManager[bool]:
+        """Keep two writers of one app apart, across threads and processes; freed when the holder dies.
+
+        Yields False when somebody else held it for the whole `timeout`.
+        """
+
+    def key(self) -> bytes:
+        """Return the random 32-byte key of this installation, for digests of secrets."""
+
+    def check(self) -> None:
+        """Write and read something, for `/healthz`."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+class Sink(Protocol):
+    """A way out of the outbox, called from one thread per lane."""
+
+    name: SinkName
+
+    def deliver(self, consignment: Consignment) -> float:
+        """Deliver one parcel and return the seconds its lane rests afterwards.
+
+        Raises `DeliveryFailed`, with `retry_after_seconds` None when trying again is useless. Must tolerate that an
+        earlier attempt arrived although it seemed to fail.
+        """

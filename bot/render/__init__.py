@@ -1,0 +1,1 @@
+"""Bytes to objects, with every problem at once as file:line."""

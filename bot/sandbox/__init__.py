@@ -1,0 +1,1 @@
+"""Wire-level stand-ins for Slack and the on-call service."""

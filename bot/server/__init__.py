@@ -1,0 +1,1 @@
+"""HTTP: Slack in http mode, push and on-call webhooks, health, metrics."""

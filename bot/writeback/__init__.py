@@ -1,0 +1,1 @@
+"""Commit statuses and signed CloudEvents: the callbacks of convergence."""
