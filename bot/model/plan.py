@@ -52,7 +52,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The server refuses the object: HTTP status, machine reason (`Invalid`, `Forbidden`), its words with secrets masked."""
+    """The server refuses the object: HTTP status, reason (`Invalid`, `Forbidden`), its words with secrets masked."""
 
     status: int
     reason: str
