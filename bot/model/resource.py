@@ -94,7 +94,7 @@ class KindTable:
     what is in them is unknown, which is different from absent.
     """
 
-    kinds: Mapping[tuple[str, str], tuple[KindInfo, ...]] = MappingProxyType({})
+    kinds: Mapping[tuple[str, str], tuple[KindInfo, ...]] = field(default_factory=lambda: MappingProxyType({}))
     broken_groups: frozenset[str] = frozenset()
 
     def find(self, group: str, version: str, kind: str) -> KindInfo | None:
