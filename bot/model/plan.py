@@ -118,6 +118,7 @@ class Change:
     verified: bool = True
     retained: bool = False
     uid: str = ""  # of the live object, "" when there is none: deletes and recreates happen to this one only
+    wave: int = 0  # of the wave annotation, as Git has it; for deletes as the cluster has it
 
     @property
     def id(self) -> ResourceId:
