@@ -1,0 +1,174 @@
+"""A plan for people and machines: lines for chat, text for a terminal, JSON for programs.
+
+Pure. Everything in a plan is masked already, so nothing is hidden here. The JSON is a promise to programs: keys are
+added, never renamed. Objects that do not change appear in the JSON only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from bot.errors import Problem
+from bot.model.announcement import ChangeLine
+from bot.model.plan import Action, Change, FieldChange, Plan, PlanFailure, Summary
+from bot.model.resource import ResourceId
+
+_SIGNS: Final = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.RECREATE: "±",
+    Action.DELETE: "-",
+    Action.BLOCKED: "!",
+    Action.UNCHANGED: "=",
+}
+_ABSENT: Final = "(none)"
+
+
+def change_lines(plan: Plan) -> tuple[ChangeLine, ...]:
+    """Return one line for each object that changes, is blocked, or stays although Git dropped it."""
+    return tuple(
+        ChangeLine(
+            action=change.action.value,
+            object=str(change.id),
+            fields=tuple(field_text(field) for field in change.fields),
+            origin=str(change.origin) if change.origin is not None else "",
+            why=change.why,
+        )
+        for change in plan.changes
+        if _is_shown(change)
+    )
+
+
+def field_text(field: FieldChange) -> str:
+    """Return `path: before -> after` on one line."""
+    return f"{field.path}: {_value(field.before)} -> {_value(field.after)}"
+
+
+def plan_json(plan: Plan | PlanFailure) -> dict[str, Any]:
+    """Return one entry of `apps` in the output of `plan --output json`."""
+    if isinstance(plan, PlanFailure):
+        return {
+            "app": plan.app,
+            "cluster": plan.cluster,
+            "revision": plan.revision.commit if plan.revision is not None else None,
+            "ref": plan.ref,
+            "plan_hash": None,
+            "summary": _summary_json(Summary()),
+            "changes": [],
+            "impact": [],
+            "warnings": [],
+            "refusals": [],
+            "errors": [_problem_json(problem) for problem in plan.problems],
+        }
+    return {
+        "app": plan.app,
+        "cluster": plan.cluster,
+        "revision": plan.revision.commit,
+        "ref": plan.ref,
+        "plan_hash": plan.hash,
+        "summary": _summary_json(plan.summary),
+        "changes": [_change_json(change) for change in plan.changes],
+        "impact": list(plan.impact),
+        "warnings": list(plan.warnings),
+        "refusals": [{"kind": refusal.kind.value, "message": refusal.message} for refusal in plan.refusals],
+        "errors": [],
+    }
+
+
+def plan_text(plan: Plan | PlanFailure) -> str:
+    """Return a plan as a terminal shows it, several lines without colour, ending with a line break."""
+    return "\n".join(_failure_lines(plan) if isinstance(plan, PlanFailure) else _plan_lines(plan)) + "\n"
+
+
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    yield f"{plan.app} / {plan.cluster} at {plan.revision.short} ({plan.ref}): {plan.summary}"
+    shown = [change for change in plan.changes if _is_shown(change)]
+    width = max((len(str(change.id)) for change in shown), default=0)
+    for change in shown:
+        yield from _change_text(change, width)
+    for refusal in plan.refusals:
+        yield f"refused: {refusal.message}"
+    for warning in plan.warnings:
+        yield f"warning: {warning}"
+    for sentence in plan.impact:
+        yield f"impact: {sentence}"
+    if plan.refusals:
+        yield f"A human may agree to exactly this plan: {plan.hash}"
+    elif plan.writes:
+        yield f"plan {plan.hash}"
+
+
+def _failure_lines(failure: PlanFailure) -> Iterator[str]:
+    at = f" at {failure.revision.short} ({failure.ref})" if failure.revision is not None else f" ({failure.ref})"
+    count = len(failure.problems)
+    yield f"{failure.app} / {failure.cluster}{at}: {count} {'error' if count == 1 else 'errors'}, no plan"
+    for problem in failure.problems:
+        subject = f"{problem.subject}: " if problem.subject and problem.subject not in problem.message else ""
+        where = f"{problem.where}: " if problem.where else ""
+        yield f"error: {where}{subject}{problem.message}"
+
+
+def _change_text(change: Change, width: int) -> Iterator[str]:
+    head = f"{_SIGNS[change.action]} {change.id!s:<{width}}"
+    fields = [field_text(field) for field in change.fields]
+    notes = [] if change.verified else ["(unverified)"]
+    if change.action is not Action.UPDATE or not fields:
+        notes.append(f"({change.why})" if change.action is not Action.BLOCKED else f"blocked: {change.why}")
+    if len(fields) == 1 and not notes:
+        notes, fields = fields, []
+    yield f"{head}   {' '.join(notes)}".rstrip()
+    for field in fields:
+        yield f"      {field}"
+
+
+def _is_shown(change: Change) -> bool:
+    return change.action is not Action.UNCHANGED or change.retained
+
+
+def _value(value: object) -> str:
+    """Return a value on one line."""
+    if value is None:
+        return _ABSENT
+    if isinstance(value, str):
+        return value.replace("\r", "\\r").replace("\n", "\\n") if value else '""'
+    return orjson.dumps(value).decode()
+
+
+def _summary_json(summary: Summary) -> dict[str, int]:
+    return {
+        "create": summary.create,
+        "update": summary.update,
+        "recreate": summary.recreate,
+        "delete": summary.delete,
+        "unchanged": summary.unchanged,
+        "blocked": summary.blocked,
+    }
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "action": change.action.value,
+        "verified": change.verified,
+        "object": _object_json(change.ref.api_version, change.id),
+        "why": change.why,
+        "origin": str(change.origin) if change.origin is not None else None,
+        "fields": [{"path": field.path, "before": field.before, "after": field.after} for field in change.fields],
+    }
+
+
+def _object_json(api_version: str, id: ResourceId) -> dict[str, str]:
+    return {"apiVersion": api_version, "kind": id.kind, "namespace": id.namespace, "name": id.name}
+
+
+def _problem_json(problem: Problem) -> dict[str, Any]:
+    """Return a problem; its object has no apiVersion, which a broken file may not have either."""
+    kind, _, place = problem.subject.partition(" ")
+    namespace, _, name = place.rpartition("/")
+    return {
+        "message": problem.message,
+        "origin": problem.where or None,
+        "object": {"kind": kind, "namespace": namespace, "name": name} if problem.subject else None,
+    }

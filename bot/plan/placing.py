@@ -1,0 +1,163 @@
+"""Where each object goes: final namespaces, the marks, and whether the cluster serves its kind.
+
+In goes what a commit wants and what the cluster serves, out come manifests that can be sent, and the table that also
+knows the kinds of the commit's own CRDs. All problems come at once. Nothing is asked of anybody.
+
+A namespace on a cluster-scoped object is dropped, as the API server drops it. An annotation of ours with a value that
+means nothing is a problem: a misspelt `gitops-bot/prune: disable` would otherwise delete what it was to protect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from bot.errors import Problem, RenderError
+from bot.model import marks
+from bot.model.app import AppSpec
+from bot.model.resource import (
+    Body,
+    DesiredState,
+    KindInfo,
+    KindTable,
+    Manifest,
+    Origin,
+    ResourceId,
+    join_api_version,
+)
+
+CRD_GROUP: Final = "apiextensions.k8s.io"
+CRD_KIND: Final = "CustomResourceDefinition"
+
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    marks.RECONCILE: ("disabled", "enabled"),
+    marks.PRUNE: ("disabled", "confirm", "enabled"),
+    marks.FORCE: ("enabled", "disabled"),
+    marks.APPLY: ("merge", "if-not-present"),
+    marks.HOOK: ("pre-sync", "post-sync", "sync-failed"),
+}
+_WAVE: Final = re.compile(r"[+-]?[0-9]{1,6}")
+
+
+def place(
+    desired: DesiredState, kinds: KindTable, *, app: AppSpec, labels: Mapping[str, str]
+) -> tuple[tuple[Manifest, ...], KindTable]:
+    """Return the manifests with final namespaces and `labels` in their bodies, and the widened table.
+
+    Order is kept. Raises `RenderError` with every problem.
+    """
+    table = kinds.with_kinds(info for manifest in desired.manifests for info in announced_kinds(manifest))
+    placed: list[Manifest] = []
+    problems: list[Problem] = []
+    for manifest in desired.manifests:
+        faults = list(_annotation_faults(manifest))
+        info = table.find(manifest.id.group, manifest.version, manifest.id.kind)
+        if info is None:
+            faults.append(_unknown(manifest, table))
+        elif "patch" not in info.verbs:
+            faults.append(f"{manifest.id.kind} cannot be applied: the API server does not let it be patched")
+        elif info.namespaced and not (manifest.id.namespace or app.namespace):
+            faults.append("the object names no namespace and the app has none: set `namespace` in either")
+        problems.extend(
+            Problem(message=fault, where=str(manifest.origin), subject=str(manifest.id)) for fault in faults
+        )
+        if info is not None:
+            namespace = (manifest.id.namespace or app.namespace) if info.namespaced else ""
+            placed.append(_marked(manifest, namespace, labels))
+    problems.extend(_duplicates(placed))
+    if problems:
+        raise RenderError(problems)
+    return tuple(placed), table
+
+
+def announced_kinds(manifest: Manifest) -> Iterator[KindInfo]:
+    """Yield the kinds that a CRD brings, one per served version; nothing for other objects and malformed CRDs."""
+    if (manifest.id.group, manifest.id.kind) != (CRD_GROUP, CRD_KIND):
+        return
+    spec = manifest.body.get("spec")
+    names = spec.get("names") if isinstance(spec, Mapping) else None
+    if not isinstance(spec, Mapping) or not isinstance(names, Mapping):
+        return
+    group, kind, plural = spec.get("group"), names.get("kind"), names.get("plural")
+    if not (isinstance(group, str) and isinstance(kind, str) and isinstance(plural, str)):
+        return
+    versions = spec.get("versions")
+    for version in versions if isinstance(versions, list) else ():
+        name = version.get("name") if isinstance(version, Mapping) else None
+        if isinstance(name, str) and version.get("served") is not False:
+            yield KindInfo(
+                group=group,
+                version=name,
+                kind=kind,
+                plural=plural,
+                namespaced=spec.get("scope") != "Cluster",
+                verified=False,
+            )
+
+
+def wave_of(body: Body) -> int:
+    """Return the wave of an object, 0 when it names none or, on a live object, nonsense."""
+    text = _annotations(body).get(marks.WAVE)
+    return int(text) if isinstance(text, str) and _WAVE.fullmatch(text) else 0
+
+
+def _annotations(body: Body) -> Mapping[str, Any]:
+    return (body.get("metadata") or {}).get("annotations") or {}
+
+
+def _annotation_faults(manifest: Manifest) -> Iterator[str]:
+    for key, value in manifest.annotations.items():
+        if key in _WORDS and value not in _WORDS[key]:
+            yield f"the annotation {key} must be one of {', '.join(_WORDS[key])}"
+        elif key == marks.WAVE and not _WAVE.fullmatch(value):
+            yield f"the annotation {key} must be an integer in quotes, such as '-1'"
+
+
+def _unknown(manifest: Manifest, table: KindTable) -> str:
+    """Say why a kind is not served, and what comes closest."""
+    group, kind = manifest.id.group, manifest.id.kind
+    api_version = join_api_version(group, manifest.version)
+    if any(broken == api_version or broken.rpartition("/")[0] == group for broken in table.broken_groups if group):
+        return (
+            f"the cluster cannot say whether it serves {kind}: the API group {group} is broken on it "
+            f"(`kubectl get apiservices` names the reason)"
+        )
+    versions = [info.version for info in table.kinds.get((group, kind), ())]
+    elsewhere = sorted(
+        {
+            join_api_version(info.group, info.version)
+            for (_, other), infos in table.kinds.items()
+            if other == kind
+            for info in infos[:1]
+        }
+    )
+    text = f"the cluster serves no kind {kind} in {api_version}"
+    if versions:
+        return f"{text}; known versions: {', '.join(join_api_version(group, version) for version in versions)}"
+    if elsewhere:
+        return f"{text}; it serves {kind} in {', '.join(elsewhere)}"
+    return f"{text}: is its CustomResourceDefinition missing, or the kind misspelt?"
+
+
+def _marked(manifest: Manifest, namespace: str, labels: Mapping[str, str]) -> Manifest:
+    given = manifest.body.get("metadata") or {}
+    metadata = {key: value for key, value in given.items() if key != "namespace"}
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata["labels"] = {**(given.get("labels") or {}), **labels}
+    return replace(manifest, id=replace(manifest.id, namespace=namespace), body={**manifest.body, "metadata": metadata})
+
+
+def _duplicates(placed: Iterable[Manifest]) -> Iterator[Problem]:
+    places: dict[ResourceId, list[Origin]] = {}
+    for manifest in placed:
+        places.setdefault(manifest.id, []).append(manifest.origin)
+    for id, origins in places.items():
+        if len(origins) > 1:
+            yield Problem(
+                message=f"{id} is there {len(origins)} times: {', '.join(str(origin) for origin in origins)}",
+                where=str(origins[1]),
+                subject=str(id),
+            )

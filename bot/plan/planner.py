@@ -1,0 +1,327 @@
+"""Observations to a plan: what becomes of each object, and what a human must agree to first.
+
+Pure: no clock, no network, no settings. In goes what Git wants beside what the cluster has and predicts, and what
+the app owned before; out comes a `Plan`. The same input gives the same plan and hash in every process.
+
+What is deleted is chosen here and nowhere else, from the inventory and never from labels. An object that Git
+dropped stays when someone else owns it, when its annotation or the app says so, when it is the same object under
+another API group, or when it is a Namespace or CRD that still holds objects of this app.
+
+A tracked object that is not deleted and not `retained` has left this app: the inventory forgets it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from bot.model import marks
+from bot.model.app import AppSpec
+from bot.model.masking import is_secret, mask_secret
+from bot.model.plan import (
+    Accepted,
+    Action,
+    Change,
+    FieldChange,
+    NotAskable,
+    Observation,
+    Owner,
+    OwnerKind,
+    Plan,
+    Refusal,
+    RefusalKind,
+    Rejected,
+    Tracked,
+)
+from bot.model.record import Inventory
+from bot.model.resource import Body, ResourceId, names
+from bot.model.source import Revision
+from bot.plan.diff import compare, diff, is_mark, wanted_diff
+from bot.plan.impact import Judged, impact
+from bot.plan.order import in_order
+from bot.plan.placing import CRD_GROUP, CRD_KIND, wave_of
+
+_PRECIOUS: Final = frozenset({("", "Namespace"), (CRD_GROUP, CRD_KIND), ("", "PersistentVolumeClaim")})
+_FORCE_HINT: Final = f"to delete and create it again, annotate it with {marks.FORCE}: enabled"
+_WAYS_OUT: Final[Mapping[OwnerKind, str]] = {
+    OwnerKind.APP: "remove it from that app, or from this one",
+    OwnerKind.APPLYSET: "remove it from that set, or from Git here",
+    OwnerKind.HELM: "take it out of that release, or out of Git here",
+    OwnerKind.FLUX: "take it out of what Flux applies, or out of Git here",
+    OwnerKind.ARGOCD: "take it out of that application, or out of Git here",
+    OwnerKind.CONTROLLER: "change what that controller makes it from, and take it out of Git here",
+}
+
+
+def make_plan(
+    *,
+    app: AppSpec,
+    revision: Revision,
+    ref: str,
+    observations: Sequence[Observation],
+    tracked: Sequence[Tracked],
+    inventory: Inventory,
+    key: bytes,
+) -> Plan:
+    """Return the plan of one sync. `key` keys the digests of Secret values in its hash; it appears nowhere."""
+    wanted = [_judge(observation) for observation in observations]
+    dropped = _judge_tracked(app, observations, tracked)
+    everything = [*wanted, *dropped]
+    by_ref = {one.change.ref: one for one in everything}
+    changes = in_order(one.change for one in everything)
+    ordered = [by_ref[change.ref] for change in changes]
+    return Plan(
+        app=app.name,
+        cluster=app.cluster,
+        revision=revision,
+        ref=ref,
+        changes=changes,
+        hash=_hash(app, revision, ordered, key),
+        refusals=tuple(_refusals(app, ordered, inventory)),
+        warnings=tuple(_warnings(app, ordered)),
+        impact=impact(ordered),
+    )
+
+
+def _judge(observation: Observation) -> Judged:
+    """Decide what becomes of one object that Git wants."""
+    manifest, live = observation.manifest, observation.live
+    predicted: Body | None = None
+    fields: tuple[FieldChange, ...] = ()
+    verified = True
+    if observation.left:
+        action, why = Action.UNCHANGED, observation.left
+    elif observation.owner is not None:
+        action, why = Action.BLOCKED, _owned(observation.owner)
+    else:
+        match observation.answer:
+            case Accepted(predicted=predicted):
+                action, why, fields = _difference(manifest.id, live, predicted)
+            case NotAskable(waits_for=waits_for):
+                verified = False
+                action = Action.CREATE if live is None else Action.UPDATE
+                why = f"the server can be asked once {waits_for} is there"
+            case Rejected() as rejected:
+                action, why, fields = _rejection(observation, rejected)
+    return Judged(
+        change=Change(
+            action=action,
+            ref=manifest.ref,
+            why=why,
+            origin=manifest.origin,
+            manifest=manifest,
+            fields=fields,
+            verified=verified,
+            uid=_uid(live),
+            wave=wave_of(manifest.body),
+        ),
+        live=live,
+        predicted=predicted,
+    )
+
+
+def _difference(id: ResourceId, live: Body | None, predicted: Body) -> tuple[Action, str, tuple[FieldChange, ...]]:
+    if live is None:
+        return Action.CREATE, "it is in Git and not on the cluster", ()
+    changed = diff(live, predicted, id=id)
+    if not changed:
+        return Action.UNCHANGED, "", ()
+    shown = tuple(change for change in changed if not is_mark(change))
+    differing = f"{len(shown)} {'field differs' if len(shown) == 1 else 'fields differ'} from Git"
+    if len(shown) == len(changed):
+        return Action.UPDATE, differing, shown
+    adopts = "this app adopts the object and marks it as its own"
+    return Action.UPDATE, f"{adopts}; {differing}" if shown else adopts, shown
+
+
+def _rejection(observation: Observation, rejected: Rejected) -> tuple[Action, str, tuple[FieldChange, ...]]:
+    manifest, live = observation.manifest, observation.live
+    fields: tuple[FieldChange, ...] = ()
+    if live is not None:
+        fields = tuple(one for one in wanted_diff(live, manifest.body, id=manifest.id) if not is_mark(one))
+    said = rejected.message or f"the server answers {rejected.status} {rejected.reason}"
+    if not rejected.immutable or live is None:
+        return Action.BLOCKED, said, fields
+    if manifest.annotations.get(marks.FORCE) == "enabled":
+        return Action.RECREATE, f"it cannot be changed in place and {marks.FORCE} is enabled: {said}", fields
+    return Action.BLOCKED, f"{said}; {_FORCE_HINT}", fields
+
+
+def _owned(owner: Owner) -> str:
+    return f"it belongs to {owner}; {_WAYS_OUT[owner.kind]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """Why a tracked object is not deleted."""
+
+    why: str
+    retained: bool
+
+
+def _judge_tracked(app: AppSpec, observations: Sequence[Observation], tracked: Sequence[Tracked]) -> list[Judged]:
+    """Decide what becomes of the objects that Git dropped. Those gone and those under another name are left out."""
+    wanted_uids = {_uid(one.live) for one in observations if one.live is not None}
+    wanted_ids = {one.manifest.id for one in observations}
+    present = [
+        (one, one.live)
+        for one in tracked
+        if one.live is not None and one.ref.id not in wanted_ids and (_uid(one.live) or None) not in wanted_uids
+    ]
+    fates = {one.ref: _fate(app, one, live) for one, live in present}
+    holding = [*wanted_ids, *(ref.id for ref, fate in fates.items() if fate is not None)]
+    judged: list[Judged] = []
+    for one, live in present:
+        fate = fates[one.ref] or _in_use(one.ref.id, live, holding)
+        change = Change(
+            action=Action.DELETE if fate is None else Action.UNCHANGED,
+            ref=one.ref,
+            why="it is no longer in Git" if fate is None else fate.why,
+            retained=fate is not None and fate.retained,
+            uid=_uid(live),
+            wave=wave_of(live),
+        )
+        judged.append(Judged(change=change, live=live))
+    return judged
+
+
+def _fate(app: AppSpec, one: Tracked, live: Body) -> _Fate | None:
+    """Return why an object stays for reasons of its own; None when it may go."""
+    annotations = _metadata(live).get("annotations") or {}
+    if one.owner is not None:
+        return _Fate(f"it is no longer in Git and belongs to {one.owner} now: it stays", retained=False)
+    if not app.prune:
+        return _Fate("it is no longer in Git and stays: prune is off for this app", retained=True)
+    if annotations.get(marks.PRUNE) == "disabled":
+        return _Fate(f"it is no longer in Git and stays: its annotation {marks.PRUNE} is disabled", retained=True)
+    if annotations.get(marks.RECONCILE) == "disabled":
+        return _Fate(f"it is no longer in Git and stays: its annotation {marks.RECONCILE} is disabled", retained=True)
+    if _metadata(live).get("deletionTimestamp"):
+        finalizers = ", ".join(str(one) for one in _metadata(live).get("finalizers") or ())
+        held = f" and waits for its finalizers: {finalizers}" if finalizers else ""
+        return _Fate(f"it is being deleted already{held}", retained=True)
+    return None
+
+
+def _in_use(id: ResourceId, live: Body, holding: Sequence[ResourceId]) -> _Fate | None:
+    """Return why a Namespace or CRD stays: deleting it would take objects along that stay."""
+    if (id.group, id.kind) == ("", "Namespace"):
+        inside = sorted(one for one in holding if one.namespace == id.name)
+    elif (id.group, id.kind) == (CRD_GROUP, CRD_KIND):
+        spec = live.get("spec") or {}
+        served = (spec.get("group"), (spec.get("names") or {}).get("kind"))
+        inside = sorted(one for one in holding if (one.group, one.kind) == served)
+    else:
+        return None
+    if not inside:
+        return None
+    return _Fate(f"it is no longer in Git and stays: it is in use, it holds {names(inside)}", retained=True)
+
+
+def _refusals(app: AppSpec, judged: Sequence[Judged], inventory: Inventory) -> Iterator[Refusal]:
+    """Yield every reason to ask a human before this plan."""
+    deletes = [one.change.id for one in judged if one.change.action is Action.DELETE]
+    renders_nothing = all(one.change.manifest is None for one in judged)
+    if deletes and renders_nothing:
+        if not app.allow_empty:
+            yield Refusal(
+                kind=RefusalKind.EMPTY,
+                message=f"{app.path or 'the repository'} renders no object at all: "
+                f"all {_objects(len(deletes))} of the app would be deleted ({names(deletes)})",
+            )
+    elif len(deletes) > app.max_delete_count and len(deletes) > app.max_delete_share * len(inventory.refs):
+        yield Refusal(
+            kind=RefusalKind.MANY_DELETES,
+            message=f"{len(deletes)} of {_objects(len(inventory.refs))} would be deleted, more than "
+            f"{app.max_delete_count} and more than {app.max_delete_share:.0%} ({names(deletes)})",
+        )
+    going = [one for one in judged if one.change.action in {Action.DELETE, Action.RECREATE}]
+    precious = [one.change.id for one in going if (one.change.id.group, one.change.id.kind) in _PRECIOUS]
+    if precious:
+        what = "it holds" if len(precious) == 1 else "they hold"
+        yield Refusal(
+            kind=RefusalKind.PRECIOUS,
+            message=f"{names(precious)} would be deleted, with all that {what}",
+        )
+    annotated = [one.change.id for one in going if _asks_first(one)]
+    if annotated:
+        yield Refusal(
+            kind=RefusalKind.ANNOTATED,
+            message=f"{names(annotated)} would be deleted and the annotation {marks.PRUNE}: confirm asks a human first",
+        )
+
+
+def _asks_first(one: Judged) -> bool:
+    bodies = (one.live, one.change.manifest.body if one.change.manifest is not None else None)
+    return any((_metadata(body).get("annotations") or {}).get(marks.PRUNE) == "confirm" for body in bodies if body)
+
+
+def _warnings(app: AppSpec, judged: Sequence[Judged]) -> Iterator[str]:
+    kept = [one.change for one in judged if one.change.retained]
+    if kept and not app.prune:
+        yield f"prune is off for this app: {names([change.id for change in kept])} stay although Git dropped them"
+    else:
+        yield from (f"{change.id}: {change.why}" for change in kept)
+    yield from (f"{one.change.id}: {one.change.why}" for one in judged if _has_left(one.change))
+    for one in judged:
+        if one.change.manifest is not None and one.live is not None and _metadata(one.live).get("deletionTimestamp"):
+            yield f"{one.change.id} is in Git and someone is deleting it: a later pass will create it again"
+
+
+def _has_left(change: Change) -> bool:
+    return change.manifest is None and change.action is Action.UNCHANGED and not change.retained
+
+
+def _hash(app: AppSpec, revision: Revision, judged: Sequence[Judged], key: bytes) -> str:
+    """Return the plan's hash: what a human agrees to when they agree to this plan."""
+    lines: list[Any] = [[app.key, revision.commit]]
+    for one in judged:
+        change = one.change
+        if change.action is Action.UNCHANGED:
+            continue
+        binding: list[Any] = [change.action.value, change.ref.api_version, *_words(change.id)]
+        if change.action in {Action.DELETE, Action.RECREATE}:
+            binding.append(change.uid)
+        if change.action is Action.UPDATE and one.predicted is not None:
+            binding.append([[field.path, field.before, field.after] for field in _bare_fields(one, key)])
+        if change.action in {Action.CREATE, Action.RECREATE} and change.manifest is not None and is_secret(change.id):
+            binding.append(_keyed(change.manifest.body, key).get("data"))
+        lines.append(binding)
+    text = orjson.dumps(lines, option=orjson.OPT_SORT_KEYS)
+    return f"sha256:{hashlib.sha256(text).hexdigest()}"
+
+
+def _bare_fields(one: Judged, key: bytes) -> tuple[FieldChange, ...]:
+    """Return what differs, uncut, with Secret values as keyed digests."""
+    if is_secret(one.change.id):
+        return compare(
+            None if one.live is None else _keyed(one.live, key),
+            None if one.predicted is None else _keyed(one.predicted, key),
+        )
+    return compare(one.live, one.predicted)
+
+
+def _keyed(body: Body, key: bytes) -> Body:
+    named = {**body, "apiVersion": "v1", "kind": "Secret"}
+    return mask_secret(named, digest=lambda value: hmac.new(key, value, hashlib.sha256).hexdigest())
+
+
+def _words(id: ResourceId) -> tuple[str, str, str, str]:
+    return (id.group, id.kind, id.namespace, id.name)
+
+
+def _metadata(body: Body) -> Mapping[str, Any]:
+    return body.get("metadata") or {}
+
+
+def _uid(body: Body | None) -> str:
+    return str(_metadata(body).get("uid") or "") if body is not None else ""
+
+
+def _objects(count: int) -> str:
+    return f"{count} object" if count == 1 else f"{count} objects"
