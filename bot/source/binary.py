@@ -1,0 +1,131 @@
+"""Runs the git binary through GitPython, one short process per question.
+
+In go arguments and standard input, out come the exit status and both outputs as bytes. Every process has a timeout
+and its own process group, so that its helpers (git-remote-https, ssh) die with it: GitPython's own
+`kill_after_timeout` needs `pgrep` or `ps`, which slim images lack. No process outlives `close`. Nothing here
+decides what an output means.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from git import Git
+from git.exc import GitCommandNotFound
+
+log = logging.getLogger(__name__)
+
+
+class GitMissing(Exception):
+    """There is no git binary on the PATH."""
+
+
+class GitTimedOut(Exception):
+    """The process did not end in time and was killed with all its children."""
+
+
+class GitClosed(Exception):
+    """The runner was closed, before or while the process ran."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A process that ended by itself. `complaint` is its standard error as text."""
+
+    status: int
+    output: bytes
+    complaint: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 0
+
+    @property
+    def text(self) -> str:
+        return self.output.decode("utf-8", errors="replace")
+
+
+class GitBinary:
+    """Starts git with one environment in one folder. Safe to use from several threads."""
+
+    def __init__(self, *, directory: Path, environment: Mapping[str, str]) -> None:
+        self._git = Git(str(directory))
+        self._environment = dict(environment)
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = threading.Event()
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout: timedelta,
+        stdin: bytes = b"",
+        keep_open: Sequence[int] = (),
+    ) -> Finished:
+        """Run `git ARGUMENTS` to its end.
+
+        `keep_open` are descriptors the children inherit: a file lock on one of them is held for as long as any of
+        them lives, even if this process is killed. Raises `GitTimedOut`, `GitMissing`, `GitClosed`.
+        """
+        with self._lock:
+            if self._closed.is_set():
+                raise GitClosed
+            try:
+                handle = self._git.execute(
+                    ["git", *arguments],
+                    istream=subprocess.PIPE,
+                    as_process=True,
+                    env=self._environment,
+                    start_new_session=True,
+                    pass_fds=tuple(keep_open),
+                )
+            except GitCommandNotFound as error:
+                raise GitMissing from error
+            process = handle.proc
+            assert process is not None  # it has one until it is collected
+            self._running.add(process)
+        try:
+            output, complaint = process.communicate(stdin, timeout=timeout.total_seconds())
+        except subprocess.TimeoutExpired as error:
+            raise GitTimedOut from error
+        finally:
+            _kill_group(process)
+            with self._lock:
+                self._running.discard(process)
+        if self._closed.is_set() and process.returncode < 0:
+            raise GitClosed
+        log.debug("git %s: status %d", arguments[0] if arguments else "", process.returncode)
+        return Finished(
+            status=process.returncode, output=output, complaint=complaint.decode("utf-8", errors="replace").strip()
+        )
+
+    def close(self) -> None:
+        """Kill what runs and start nothing more. Idempotent; the callers of `run` get `GitClosed`."""
+        with self._lock:
+            self._closed.set()
+            running = tuple(self._running)
+        for process in running:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Make sure that nothing of an unfinished process is left: its group killed, itself reaped, its pipes closed."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()

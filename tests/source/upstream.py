@@ -1,0 +1,101 @@
+"""A real repository for the tests: written with git's plumbing, so that commits are the same in every run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.source.repository import GitRepository
+from bot.source.spec import Credentials, RepoSpec
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that only moves when it is read, one second each time."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+class Upstream:
+    """A bare repository at `path`, with commits made on its branches."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.made = 0
+        path.mkdir(parents=True)
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", ".")
+        self.git("config", "uploadpack.allowFilter", "true")
+
+    def git(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **(env or {}),
+        }
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.path,
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        return done.stdout.decode().rstrip("\n")
+
+    def commit(
+        self,
+        files: Mapping[str, str | bytes | None],
+        *,
+        branch: str = "main",
+        message: str = "Change something",
+        parents: tuple[str, ...] | None = None,
+        links: Mapping[str, str] | None = None,
+        submodules: Mapping[str, str] | None = None,
+    ) -> str:
+        """Commit `files` on top of `branch` (None deletes one) and return the hash."""
+        tip = self.git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
+        above = ((tip,) if tip else ()) if parents is None else parents
+        index = {"GIT_INDEX_FILE": str(self.path / "test.index")}
+        self.git("read-tree", *([above[0]] if above else ["--empty"]), env=index)
+        entries = [("100644", path, content) for path, content in files.items()]
+        entries += [("120000", path, target) for path, target in (links or {}).items()]
+        for mode, path, content in entries:
+            if content is None:
+                self.git("update-index", "--force-remove", path, env=index)
+                continue
+            data = content.encode() if isinstance(content, str) else content
+            blob = self.git("hash-object", "-w", "--stdin", stdin=data)
+            self.git("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", env=index)
+        for path, commit in (submodules or {}).items():
+            self.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{path}", env=index)
+        tree = self.git("write-tree", env=index)
+        self.made += 1
+        at = f"{int(START.timestamp()) + self.made} +0000"
+        who = {
+            "GIT_AUTHOR_NAME": "Ana Lima",
+            "GIT_AUTHOR_EMAIL": "ana@example.com",
+            "GIT_AUTHOR_DATE": at,
+            "GIT_COMMITTER_NAME": "Ana Lima",
+            "GIT_COMMITTER_EMAIL": "ana@example.com",
+            "GIT_COMMITTER_DATE": at,
+        }
+        parent_options = [option for parent in above for option in ("-p", parent)]
+        commit = self.git("commit-tree", tree, *parent_options, "-m", message, env=who)
+        self.git("update-ref", f"refs/heads/{branch}", commit)
+        return commit
+
+    def repository(self, directory: Path, *, url: str = "", **timeouts: timedelta) -> GitRepository:
+        """Return our side of it, with its cache below `directory`."""
+        spec = RepoSpec(name="fleet", url=url or str(self.path), credentials=Credentials())
+        return GitRepository(spec, directory=directory, clock=Clock(), **timeouts)
