@@ -1,0 +1,314 @@
+"""Reads the configuration: file and environment in, one `Configuration` out, or a `ConfigError` with every problem.
+
+Three passes over the same text add up: what YAML says, what each section says of itself (pydantic), and what
+sections say of each other. Each problem carries `path:line`. No secret is ever part of a problem or a repr.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from bot.errors import ConfigError, Problem
+from bot.model.app import AppSpec, IgnoreRule
+from bot.settings.model import NOT_YET, App, Section, Settings
+from bot.settings.yamlfile import Location, YamlFile, read
+from bot.source import spec as git
+
+_SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "OPSGENIE_API_KEY", "ONCALL_WEBHOOK_SECRET")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The file, the folder its relative paths begin at, and the secrets by the name of their variable."""
+
+    settings: Settings
+    path: Path
+    apps: tuple[AppSpec, ...]
+    repos: tuple[git.RepoSpec, ...]
+    state_url: str = field(repr=False)
+    port: int
+    secrets: Mapping[str, str] = field(repr=False)
+
+    def secret(self, name: str, *, suffix: str = "") -> str:
+        """Return `NAME_SUFFIX` where that is set, `NAME` otherwise, "" when neither is."""
+        own = f"{name}_{suffix.upper().replace('-', '_').replace('.', '_')}"
+        return (self.secrets.get(own) if suffix else None) or self.secrets.get(name, "")
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Configuration:
+    """Read and check the file. Raises `ConfigError`."""
+    shown = str(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            [Problem(message="no such file: name it with --config or GITOPS_BOT_CONFIG", where=shown)]
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+        raise ConfigError([Problem(message=f"cannot be read: {reason}", where=shown)]) from error
+    file = read(text, path=shown, environment=environment)
+    problems = list(file.problems)
+    settings: Settings | None = None
+    if not problems or file.value is not None:
+        try:
+            settings = Settings.model_validate(file.value if file.value is not None else {})
+        except ValidationError as error:
+            problems += _validation_problems(error, file, shown)
+        problems += [_at(file, shown, *found) for found in _dangling(file.value)]
+    secrets = _read_secrets(environment, problems)
+    if settings is not None:
+        problems += [_at(file, shown, *found) for found in _missing_secrets(settings, secrets)]
+        repos = tuple(_repo(settings, index, path.parent, secrets) for index in range(len(settings.repos)))
+        for index, repo in enumerate(repos):
+            problems += [
+                Problem(message=one.message, where=f"{shown}:{file.line(('repos', index, 'url'))}", subject=repo.name)
+                for one in repo.problems()
+            ]
+        if not problems:
+            return Configuration(
+                settings=settings,
+                path=path,
+                apps=tuple(_app(settings, app) for app in settings.apps),
+                repos=repos,
+                state_url=_state_url(settings, path, secrets),
+                port=int(environment.get("PORT") or settings.server.port),
+                secrets=secrets,
+            )
+    raise ConfigError(sorted(set(problems), key=lambda one: _by_line(one, shown)))
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file."""
+    return Settings.model_json_schema()
+
+
+def _by_line(problem: Problem, shown: str) -> tuple[int, str]:
+    line = problem.where.removeprefix(f"{shown}:")
+    return (int(line) if line.isdigit() else 0, problem.message)
+
+
+def _at(file: YamlFile, shown: str, location: Location, message: str) -> Problem:
+    return Problem(message=message, where=f"{shown}:{file.line(location)}")
+
+
+def _validation_problems(error: ValidationError, file: YamlFile, shown: str) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False, include_input=False):
+        location = tuple(part for part in detail["loc"] if part not in {"commit-status", "webhook"})
+        name = _name(location)
+        match detail["type"]:
+            case "extra_forbidden":
+                message = _unknown(name, location)
+            case "missing":
+                message = f"{name} is missing"
+            case "value_error":
+                message = f"{name}: {detail['ctx']['error']}"
+            case _:
+                message = f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+        yield _at(file, shown, location, message)
+
+
+def _name(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".") or "the file"
+
+
+def _unknown(name: str, location: Location) -> str:
+    key = str(location[-1])
+    if key in NOT_YET:
+        return f"{name} is not supported by this version"
+    close = difflib.get_close_matches(key, _known_keys(location), n=1)
+    return f"{name} is no known key" + (f": did you mean {close[0]}?" if close else "")
+
+
+def _known_keys(location: Location) -> list[str]:
+    model: Any = Settings
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        found = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Section) else None
+        model = _section_in(found.annotation) if found else None
+    return list(model.model_fields) if model is not None else []
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((one for arg in getattr(annotation, "__args__", ()) if (one := _section_in(arg))), None)
+
+
+def _entries(raw: Any, key: str) -> list[tuple[int, Mapping[str, Any]]]:
+    items = raw.get(key) if isinstance(raw, Mapping) else None
+    return [(i, item) for i, item in enumerate(items) if isinstance(item, Mapping)] if isinstance(items, list) else []
+
+
+def _dangling(raw: Any) -> Iterator[tuple[Location, str]]:
+    """Yield what the sections say of each other and is not so; works on a file that is wrong elsewhere too."""
+    known: dict[str, list[str]] = {}
+    for section in ("clusters", "repos"):
+        known[section] = []
+        for index, item in _entries(raw, section):
+            name = item.get("name")
+            if isinstance(name, str):
+                if name in known[section]:
+                    yield (section, index, "name"), f"{section}[{index}].name: {name} is there twice"
+                known[section].append(name)
+    apps = _entries(raw, "apps")
+    keys: list[str] = []
+    for index, app in apps:
+        key = f"{app.get('cluster')}/{app.get('name')}"
+        if key in keys:
+            yield ("apps", index, "name"), f"apps[{index}].name: {app.get('name')} is there twice on its cluster"
+        keys.append(key)
+        for word, section in (("cluster", "clusters"), ("repo", "repos")):
+            value = app.get(word)
+            if isinstance(value, str) and value not in known[section]:
+                yield ("apps", index, word), f"apps[{index}].{word}: {_no_such(word, value, known[section])}"
+        path = app.get("path")
+        if isinstance(path, str) and (path.startswith("/") or ".." in path.split("/")):
+            yield ("apps", index, "path"), f"apps[{index}].path: {path} leaves the repository: write it relative to it"
+    graph: dict[str, list[str]] = {}
+    for index, app in apps:
+        key = f"{app.get('cluster')}/{app.get('name')}"
+        graph[key] = []
+        for number, other in enumerate(app.get("depends_on") or () if isinstance(app.get("depends_on"), list) else ()):
+            target = str(other) if "/" in str(other) else f"{app.get('cluster')}/{other}"
+            if target not in keys:
+                where: Location = ("apps", index, "depends_on", number)
+                yield where, f"apps[{index}].depends_on: {_no_such('app', str(other), keys)}"
+            graph[key].append(target)
+    for index, key in enumerate(graph):
+        if _reaches(graph, key):
+            yield ("apps", index, "depends_on"), f"apps[{index}].depends_on: {key} depends on itself in a circle"
+    for index, item in _entries(raw, "writebacks"):
+        repo = item.get("repo")
+        if isinstance(repo, str) and repo not in known["repos"]:
+            yield ("writebacks", index, "repo"), f"writebacks[{index}].repo: {_no_such('repo', repo, known['repos'])}"
+
+
+def _no_such(word: str, value: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(value, names, n=1)
+    return f"there is no {word} {value}" + (f": did you mean {close[0]}?" if close else "")
+
+
+def _reaches(graph: Mapping[str, Sequence[str]], start: str) -> bool:
+    seen: set[str] = set()
+    pending = list(graph[start])
+    while pending:
+        one = pending.pop()
+        if one == start:
+            return True
+        if one not in seen:
+            seen.add(one)
+            pending += graph.get(one, ())
+    return False
+
+
+def _read_secrets(environment: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
+    """Return the environment with each `NAME_FILE` of a secret replaced by the file's content."""
+    secrets = dict(environment)
+    for name in [*environment]:
+        base = name.removesuffix("_FILE")
+        if base == name or not base.startswith((*_SECRETS, "WEBHOOK_SECRET", "DATABASE_URL")):
+            continue
+        try:
+            secrets[base] = Path(environment[name]).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem(message=f"the file cannot be read: {type(error).__name__}", where=name))
+    return secrets
+
+
+def _missing_secrets(settings: Settings, secrets: Mapping[str, str]) -> Iterator[tuple[Location, str]]:
+    def lacks(name: str) -> str:
+        return f"the environment variable {name} (or {name}_FILE) is not set"
+
+    needed = {"off": (), "socket": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"), "http": _SECRETS[:1] + _SECRETS[2:3]}
+    for name in needed[settings.slack.mode]:
+        if not secrets.get(name):
+            yield ("slack", "mode"), f"slack.mode: {lacks(name)}"
+    if settings.slack.mode != "off" and not settings.slack.default_channel:
+        without = [app.name for app in settings.apps if not app.channel]
+        if without:
+            yield ("slack",), f"slack.default_channel is missing, and {without[0]} has no channel of its own"
+    if settings.oncall.provider == "webhook" and not settings.oncall.host:
+        yield ("oncall", "provider"), "oncall.host is missing: the URL to send alerts to"
+    if settings.oncall.provider in {"opsgenie", "opsgenie-eu", "jsm"} and not any(
+        name.startswith("OPSGENIE_API_KEY") and value for name, value in secrets.items()
+    ):
+        yield ("oncall", "provider"), f"oncall.provider: {lacks('OPSGENIE_API_KEY')}"
+    for index, repo in enumerate(settings.repos):
+        name = repo.credentials.password_env
+        if name and not secrets.get(name):
+            yield ("repos", index, "credentials", "password_env"), f"repos[{index}].credentials: {lacks(name)}"
+    for index, one in enumerate(settings.writebacks):
+        name = one.token_env if one.type == "commit-status" else one.secret_env
+        if not secrets.get(name):
+            yield ("writebacks", index), f"writebacks[{index}]: {lacks(name)}"
+        address = one.api_url if one.type == "commit-status" else one.url
+        if one.type == "commit-status" and urlsplit(address).scheme == "http" and _is_far(address):
+            yield ("writebacks", index, "api_url"), f"writebacks[{index}].api_url: a token is not sent over plain http"
+
+
+def _is_far(url: str) -> bool:
+    return urlsplit(url).hostname not in {"localhost", "127.0.0.1", "::1"}
+
+
+def _repo(settings: Settings, index: int, folder: Path, secrets: Mapping[str, str]) -> git.RepoSpec:
+    repo = settings.repos[index]
+    login = repo.credentials
+    url = repo.url
+    if git.RepoSpec(name=repo.name, url=url).scheme == "file" and "://" not in url:
+        url = settings.resolve_path(url, folder.absolute())
+    return git.RepoSpec(
+        name=repo.name,
+        url=url,
+        branch=repo.branch,
+        credentials=git.Credentials(
+            username=login.username,
+            password=secrets.get(login.password_env, "") if login.password_env else "",
+            ssh_key_file=settings.resolve_path(login.ssh_key_file, folder),
+            known_hosts_file=settings.resolve_path(login.known_hosts_file, folder),
+            ca_file=settings.resolve_path(login.ca_file, folder),
+        ),
+    )
+
+
+def _app(settings: Settings, app: App) -> AppSpec:
+    return AppSpec(
+        name=app.name,
+        cluster=app.cluster,
+        repo=app.repo,
+        branch=app.branch or settings.repo(app.repo).branch,
+        path=app.path.strip("/").removeprefix("./"),
+        namespace=app.namespace,
+        env=app.env,
+        interval=app.interval,
+        timeout=app.timeout,
+        prune=app.prune,
+        self_heal=app.self_heal,
+        allow_empty=app.allow_empty,
+        max_delete_count=app.max_delete.count,
+        max_delete_share=app.max_delete.share,
+        ignore=tuple(IgnoreRule(kind=one.kind, name=one.name, pointers=one.pointers) for one in app.ignore),
+        depends_on=tuple(one if "/" in one else f"{app.cluster}/{one}" for one in app.depends_on),
+        channel=(app.channel or settings.slack.default_channel) if settings.slack.mode != "off" else "",
+        oncall_team=app.oncall.team,
+        oncall_priority=app.oncall.priority or ("P2" if app.env in {"production", "prod"} else "P3"),
+    )
+
+
+def _state_url(settings: Settings, path: Path, secrets: Mapping[str, str]) -> str:
+    url = secrets.get("DATABASE_URL") or settings.state
+    scheme, _, rest = url.partition(":///")
+    if scheme == "sqlite" and rest and not rest.startswith("/"):
+        return f"sqlite:///{(path.parent / rest).absolute()}"
+    return url

@@ -1,0 +1,206 @@
+"""The configuration file as pydantic models: one class per section, strict, frozen, nothing unknown.
+
+Each field says unit and default where its name does not. Keys that a later release will know are listed in
+`NOT_YET`, so that the message says so instead of calling them unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+APP_NAME: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+NOT_YET: Final = frozenset(
+    {
+        "app_sets",
+        "approvals",
+        "approvers",
+        "adopt",
+        "allowed",
+        "also",
+        "helm",
+        "moved_from",
+        "service_account",
+        "substitute",
+        "verify",
+        "windows",
+    }
+)
+
+
+def duration(text: Any) -> timedelta:
+    """Read `30s`, `5m`, `1h30m`, `2d`; a timedelta stays what it is. Raises ValueError."""
+    if isinstance(text, timedelta):
+        return text
+    if not isinstance(text, str) or not text or _DURATION.sub("", text).strip():
+        raise ValueError("expected a duration such as 30s, 5m, 2h or 1d")
+    return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration, json_schema_input_type=str)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class ClusterDefaults(Section):
+    qps: Annotated[float, Field(ge=0)] = 0  # requests a second; 0: the server's own fairness alone
+
+
+class Cluster(Section):
+    name: Annotated[str, Field(pattern=APP_NAME)]
+    kubeconfig: str = ""  # path; "" is $KUBECONFIG, then ~/.kube/config
+    context: str = ""
+    in_cluster: bool = False
+    namespace: Annotated[str, Field(pattern=_NAMESPACE)] = "gitops-bot"
+
+
+class Credentials(Section):
+    username: str = ""
+    password_env: str = ""  # name of the environment variable that holds the password or token
+    ssh_key_file: str = ""
+    known_hosts_file: str = ""
+    ca_file: str = ""
+
+
+class Repo(Section):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    url: Annotated[str, Field(min_length=1)]
+    branch: str = "main"
+    web_url: str = ""
+    credentials: Credentials = Credentials()
+
+
+class Ignore(Section):
+    kind: str
+    name: str = "*"
+    pointers: Annotated[tuple[Annotated[str, Field(pattern=r"^/")], ...], Field(min_length=1, strict=False)]
+
+
+class AppOncall(Section):
+    team: str = ""
+    priority: Literal["", "P1", "P2", "P3", "P4", "P5"] = ""
+
+
+class MaxDelete(Section):
+    count: Annotated[int, Field(ge=0)] = 10
+    share: Annotated[float, Field(ge=0, le=1)] = 0.66
+
+
+class App(Section):
+    name: Annotated[str, Field(pattern=APP_NAME)]
+    repo: str
+    cluster: str
+    path: str = ""
+    branch: str = ""
+    render: Literal["auto", "yaml"] = "auto"
+    namespace: Annotated[str, Field(pattern=_NAMESPACE)] = "default"
+    env: str = ""
+    interval: Duration = timedelta(seconds=60)
+    timeout: Duration = timedelta(minutes=5)
+    prune: bool = True
+    self_heal: bool = True
+    mode: Literal["auto"] = "auto"
+    depends_on: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    channel: str = ""
+    oncall: AppOncall = AppOncall()
+    ignore: Annotated[tuple[Ignore, ...], Field(strict=False)] = ()
+    rollback: Literal["pin"] = "pin"
+    max_delete: MaxDelete = MaxDelete()
+    allow_empty: bool = False
+
+
+class Slack(Section):
+    mode: Literal["socket", "http", "off"] = "off"
+    default_channel: str = ""
+    api_url: str = "https://slack.com/api/"
+
+
+class PageAfter(Section):
+    failures: Annotated[int, Field(ge=1)] = 3
+    duration: Duration = timedelta(minutes=15)
+
+
+class Oncall(Section):
+    provider: Literal["opsgenie", "opsgenie-eu", "jsm", "webhook", "off"] = "off"
+    host: str = ""  # what precedes /v2/alerts; for provider webhook the URL itself
+    page_after: PageAfter = PageAfter()
+    heartbeat: str = ""
+
+
+Verb = Literal["*", "status", "plan", "diff", "history", "sync", "pause", "resume", "rollback"]
+
+
+class Permission(Section):
+    verbs: Annotated[tuple[Verb, ...], Field(min_length=1, strict=False)]
+    apps: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    envs: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    users: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    groups: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    channels: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    deny: bool = False
+
+
+class CommitStatus(Section):
+    type: Literal["commit-status"]
+    repo: str
+    host: Literal["github", "gitlab", "bitbucket", "bitbucket-dc", "gitea"]
+    api_url: str = ""
+    token_env: str
+
+
+class Hook(Section):
+    type: Literal["webhook"]
+    url: str
+    events: Annotated[
+        tuple[Literal["diff", "converged", "failed", "rolled-back"], ...], Field(min_length=1, strict=False)
+    ] = ("diff", "converged", "failed", "rolled-back")
+    secret_env: str
+
+
+Writeback = Annotated[CommitStatus | Hook, Field(discriminator="type")]
+
+
+class Server(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    base_url: str = ""
+
+
+class Retry(Section):
+    first: Duration = timedelta(seconds=5)
+    factor: Annotated[float, Field(ge=1)] = 2
+    max: Duration = timedelta(minutes=3)
+
+
+class Settings(Section):
+    """The whole file. Build it with `load`, which also checks what one section says of another."""
+
+    instance: Annotated[str, Field(pattern=APP_NAME)] = "default"
+    cluster_defaults: ClusterDefaults = ClusterDefaults()
+    clusters: Annotated[tuple[Cluster, ...], Field(min_length=1, strict=False)]
+    repos: Annotated[tuple[Repo, ...], Field(min_length=1, strict=False)]
+    apps: Annotated[tuple[App, ...], Field(strict=False)]
+    slack: Slack = Slack()
+    oncall: Oncall = Oncall()
+    permissions: Annotated[tuple[Permission, ...], Field(strict=False)] = ()
+    writebacks: Annotated[tuple[Writeback, ...], Field(strict=False)] = ()
+    server: Server = Server()
+    state: str = "sqlite:///gitops-bot.db"  # relative to the configuration file
+    retry: Retry = Retry()
+
+    def repo(self, name: str) -> Repo:
+        return next(repo for repo in self.repos if repo.name == name)
+
+    def resolve_path(self, text: str, folder: Path) -> str:
+        """Return a path of the file as seen from anywhere: relative ones begin at the file's folder."""
+        return str(folder / Path(text).expanduser()) if text else ""

@@ -1,0 +1,102 @@
+"""The configuration: ten lines are enough, and whatever is wrong is said at once with its line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ConfigError
+from bot.settings import Configuration, load, schema
+
+GOOD = """\
+clusters:
+  - {name: prod, kubeconfig: kube.yaml}
+repos:
+  - {name: fleet, url: ./fleet.git}
+apps:
+  - name: payments
+    repo: fleet
+    path: apps/payments
+    cluster: prod
+    namespace: payments
+"""
+
+
+def read(tmp_path: Path, text: str, **environment: str) -> Configuration:
+    file = tmp_path / "gitops-bot.yaml"
+    file.write_text(text)
+    return load(file, environment)
+
+
+def problems(tmp_path: Path, text: str, **environment: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, text, **environment)
+    return [str(one).removeprefix(f"{tmp_path}/") for one in refused.value.problems]
+
+
+def test_ten_lines_are_a_configuration(tmp_path: Path) -> None:
+    found = read(tmp_path, GOOD)
+    (app,) = found.apps
+    assert (app.key, app.branch, app.interval) == ("prod/payments", "main", timedelta(seconds=60))
+    assert found.repos[0].local_path == tmp_path / "fleet.git"
+    assert found.state_url == f"sqlite:///{tmp_path}/gitops-bot.db"
+
+
+def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path) -> None:
+    text = GOOD.replace("cluster: prod\n", "cluster: prd\n").replace("repo: fleet", "repoo: fleet")
+    text += "    interval: soon\n    mode: approve\n    helm: {chart: x}\nslack: {mode: socket, colour: red}\n"
+    assert problems(tmp_path, text) == [
+        "gitops-bot.yaml:6: apps[0].repo is missing",
+        "gitops-bot.yaml:7: apps[0].repoo is no known key: did you mean repo?",
+        "gitops-bot.yaml:9: apps[0].cluster: there is no cluster prd: did you mean prod?",
+        "gitops-bot.yaml:11: apps[0].interval: expected a duration such as 30s, 5m, 2h or 1d",
+        "gitops-bot.yaml:12: apps[0].mode: input should be 'auto'",
+        "gitops-bot.yaml:13: apps[0].helm is not supported by this version",
+        "gitops-bot.yaml:14: slack.colour is no known key",
+    ]
+
+
+def test_missing_secrets_are_named(tmp_path: Path) -> None:
+    text = GOOD + "slack: {mode: socket, default_channel: C1}\noncall: {provider: opsgenie}\n"
+    assert problems(tmp_path, text) == [
+        "gitops-bot.yaml:11: slack.mode: the environment variable SLACK_APP_TOKEN (or SLACK_APP_TOKEN_FILE) is not set",
+        "gitops-bot.yaml:11: slack.mode: the environment variable SLACK_BOT_TOKEN (or SLACK_BOT_TOKEN_FILE) is not set",
+        "gitops-bot.yaml:12: oncall.provider: the environment variable OPSGENIE_API_KEY (or OPSGENIE_API_KEY_FILE) "
+        "is not set",
+    ]
+
+
+def test_secret_may_come_from_a_file_and_never_shows(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("xoxb-canary\n")
+    text = GOOD + "slack: {mode: socket, default_channel: C1}\n"
+    found = read(tmp_path, text, SLACK_BOT_TOKEN_FILE=str(tmp_path / "token"), SLACK_APP_TOKEN="xapp-canary")
+    assert found.secret("SLACK_BOT_TOKEN") == "xoxb-canary"
+    assert "canary" not in repr(found)
+
+
+def test_variables_are_expanded_or_missed(tmp_path: Path) -> None:
+    text = GOOD.replace("./fleet.git", "'${BASE}/fleet.git'")
+    assert read(tmp_path, text, BASE="/srv").repos[0].url == "/srv/fleet.git"
+    assert problems(tmp_path, text) == ["gitops-bot.yaml:4: the environment variable BASE is not set"]
+
+
+def test_dependency_in_a_circle_is_refused(tmp_path: Path) -> None:
+    text = GOOD + "    depends_on: [shop]\n  - {name: shop, repo: fleet, cluster: prod, depends_on: [payments]}\n"
+    found = problems(tmp_path, text)
+    assert "gitops-bot.yaml:11: apps[0].depends_on: prod/payments depends on itself in a circle" in found
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1", "a: 1\na: 2", "apps: &a [*a]", "\t"])
+def test_text_that_is_no_configuration_is_refused_with_a_line(text: str, tmp_path: Path) -> None:
+    assert all(one.startswith("gitops-bot.yaml:1") or ":2" in one for one in problems(tmp_path, text))
+
+
+def test_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name it with --config"):
+        load(tmp_path / "nowhere.yaml", {})
+
+
+def test_schema_describes_every_section() -> None:
+    assert {"clusters", "repos", "apps", "slack", "oncall"} <= set(schema()["properties"])
