@@ -1,0 +1,117 @@
+"""Orders from people, as pure functions: control in, control and announcement out.
+
+An order never touches the cluster: it changes what the next pass works from. The texts are what the person reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.errors import OrderRefused
+from bot.model.announcement import Announcement, News
+from bot.model.app import AppSpec
+from bot.model.control import Control, Pause, Pin, Via
+from bot.model.record import AuditEntry, Decision
+from bot.model.source import Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who orders (`U0ANA`, `os:ana`), through which door, and when (UTC). `order` makes ids of what follows."""
+
+    who: str
+    via: Via
+    at: datetime
+    order: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """An order that is followed: what holds from now on, its audit line, what all are told, what its author reads."""
+
+    control: Control
+    audit: AuditEntry
+    announcement: Announcement
+    answer: str
+
+
+def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | None, reason: str) -> Ordered:
+    """Stop applying. Raises `OrderRefused` when the app is paused already."""
+    if control.pause is not None:
+        held = control.pause
+        why = f" ({held.reason})" if held.reason else ""
+        raise OrderRefused(f"{app.title} is already paused by {held.by} since {held.since:%Y-%m-%d %H:%M} UTC{why}")
+    end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until someone resumes it"
+    return Ordered(
+        control=replace(control, pause=Pause(by=person.who, reason=reason, since=person.at, until=until)),
+        audit=_audit(app, person, "pause", f"{end} {reason}".strip()),
+        announcement=replace(
+            _announcement(app, person, News.PAUSED),
+            reason=reason,
+            until=until,
+            message=f"Nothing is applied {end}. New commits wait.",
+            next_step=f"/gitops resume {app.name}",
+        ),
+        answer=f"{app.title} is paused {end}.",
+    )
+
+
+def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
+    """End pause and pin. Raises `OrderRefused` when there is neither."""
+    if control.pause is None and control.pin is None:
+        raise OrderRefused(f"{app.title} is neither paused nor pinned")
+    pin = control.pin
+    back = f"It leaves {pin.commit[:7]} and follows {app.branch} again." if pin else f"It follows {app.branch} again."
+    return Ordered(
+        control=Control(),
+        audit=_audit(app, person, "resume", ""),
+        announcement=replace(_announcement(app, person, News.RESUMED), message=back),
+        answer=f"{app.title} is running. {back}",
+    )
+
+
+def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Person, reason: str) -> Ordered:
+    """Pin the app at a commit; a pause ends, because the order is to act. Raises `OrderRefused` for the same pin."""
+    if control.pin is not None and control.pin.commit == revision.commit:
+        raise OrderRefused(f"{app.title} is already pinned at {revision.short}")
+    pin = Pin(commit=revision.commit, by=person.who, reason=reason, since=person.at)
+    return Ordered(
+        control=Control(pin=pin),
+        audit=_audit(app, person, "rollback", f"{revision.commit} {reason}".strip()),
+        announcement=replace(
+            _announcement(app, person, News.SYNCING),
+            revision=revision,
+            reason=reason,
+            message=f"Rolling back to {revision.short}.",
+        ),
+        answer=f"{app.title} goes back to {revision.short} ({revision.subject}) and stays there until it is resumed.",
+    )
+
+
+def _announcement(app: AppSpec, person: Person, news: News) -> Announcement:
+    return Announcement(
+        id=f"{person.order}:{news.name.lower()}",
+        operation=person.order,
+        news=news,
+        app=app.name,
+        cluster=app.cluster,
+        env=app.env,
+        channel=app.channel,
+        at=person.at,
+        by=person.who,
+        via=person.via.value,
+        ref=app.branch,
+    )
+
+
+def _audit(app: AppSpec, person: Person, verb: str, arguments: str) -> AuditEntry:
+    return AuditEntry(
+        at=person.at,
+        who=person.who,
+        via=person.via,
+        verb=verb,
+        app=app.key,
+        arguments=arguments,
+        decision=Decision.DONE,
+    )

@@ -1,0 +1,298 @@
+"""One pass of one app, on one screen: pull, render, observe, plan, apply, wait.
+
+In go the app, why the pass runs, what people have ordered and what the last pass left; out comes the whole story as
+a `SyncReport`. The pass changes the cluster and nothing else: it saves nothing and tells nobody but its listener.
+A neighbour's trouble is part of the report; what raises is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot.apply.execute import execute
+from bot.errors import PassError, Problem, RenderError
+from bot.health.wait import HealthWait, await_health, survey
+from bot.model.app import AppSpec
+from bot.model.control import Control, Trigger
+from bot.model.outcome import Deed, Failure, Health, HealthState, Outcome, PassKind, Result, SyncReport
+from bot.model.plan import Action, Plan, PlanFailure
+from bot.model.record import AppMemory, Inventory, SyncState
+from bot.model.resource import ResourceId, ResourceRef, names
+from bot.model.source import Revision
+from bot.plan.placing import place
+from bot.plan.planner import make_plan
+from bot.ports import Cluster, Repository
+from bot.render import Renderer
+
+_GOOD = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
+
+
+class Listener(Protocol):
+    """Hears of a pass while it runs. Must not raise and must not block on a neighbour."""
+
+    def planned(self, plan: Plan, kind: PassKind) -> None:
+        """The plan is about to be applied."""
+
+    def applied(self, outcome: Outcome) -> None:
+        """One object is done."""
+
+    def waiting(self, health: Mapping[ResourceId, Health]) -> None:
+        """The objects are applied; this is how they are by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a pass works with; `key` keys digests of secrets, `labels` returns the marks of an app's objects."""
+
+    repos: Mapping[str, Repository]
+    clusters: Mapping[str, Cluster]
+    renderer: Renderer
+    labels: Callable[[AppSpec], Mapping[str, str]]
+    key: bytes
+    clock: Callable[[], datetime]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Story:
+    """What is known so far; a failure at any point reports all of it."""
+
+    kind: PassKind = PassKind.SYNC
+    revision: Revision | None = None
+    target: Revision | None = None
+    plan: Plan | None = None
+    digest: str = ""
+    outcomes: tuple[Outcome, ...] = ()
+    health: tuple[tuple[ResourceId, Health], ...] = ()
+    failure: Failure | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Everything that makes one pass this pass."""
+
+    app: AppSpec
+    trigger: Trigger
+    control: Control
+    memory: AppMemory
+    operation: str
+    waits_for: str = ""  # title of a dependency that is not ready
+
+
+def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> SyncReport:
+    """Run the pass to its end. `stop` is asked with the commit: True when shutting down or a newer commit waits."""
+    started = world.clock()
+    story = _Story()
+    try:
+        result = _run(order, story, world, listener, stop, started)
+    except PassError as error:
+        result, story.failure = Result.FAILED, failure_of(error)
+    return SyncReport(
+        operation=order.operation,
+        app=order.app.key,
+        kind=story.kind,
+        trigger=order.trigger,
+        started_at=started,
+        finished_at=world.clock(),
+        result=result,
+        revision=story.revision,
+        target=story.target,
+        previous=order.memory.revision,
+        plan=story.plan,
+        digest=story.digest,
+        outcomes=story.outcomes,
+        health=story.health,
+        failure=story.failure,
+        reason=story.reason,
+    )
+
+
+def _run(
+    order: Order, story: _Story, world: World, listener: Listener, stop: Callable[[str], bool], started: datetime
+) -> Result:
+    app, cluster = order.app, world.clusters[order.app.cluster]
+    if order.waits_for:
+        story.reason = f"waits for {order.waits_for}, which is not ready"
+        return Result.SKIPPED
+    plan, inventory = _plan(order, story, world, started)
+    if plan.blocked:
+        story.failure = Failure(
+            message=f"{names([change.id for change in plan.blocked])} cannot be applied",
+            problems=tuple(
+                Problem(message=one.why, where=str(one.origin or ""), subject=str(one.id)) for one in plan.blocked
+            ),
+        )
+        return Result.FAILED
+    if order.control.pause is not None:
+        story.health = survey(cluster, _wanted(plan))
+        story.reason = "paused"
+        return Result.PAUSED
+    if plan.refusals and order.trigger.confirm != plan.hash:
+        story.reason = " ".join(refusal.message for refusal in plan.refusals)
+        return Result.REFUSED
+    if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:
+        story.health = survey(cluster, _wanted(plan))
+        story.reason = "the cluster differs from Git and self_heal is off"
+        return Result.SKIPPED
+    settled = not plan.writes and order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
+    if settled:
+        story.health = survey(cluster, _wanted(plan))
+        return Result.CONVERGED
+    return _carry_out(order, story, plan, inventory, cluster, world, listener, stop)
+
+
+def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> tuple[Plan, Inventory]:
+    """Pull, render, observe and plan; the story learns each step."""
+    app, repo = order.app, world.repos[order.app.repo]
+    pin = order.control.pin
+    head = repo.head(app.branch, newer_than=asked_at)
+    story.target = repo.revision(head)
+    story.revision = repo.revision(pin.commit) if pin is not None else story.target
+    if pin is not None and order.memory.revision != pin.commit:
+        story.kind = PassKind.ROLLBACK
+    made = plan_at(app, story.revision, ref=pin.commit[:7] if pin is not None else app.branch, world=world)
+    story.plan, story.digest = made.plan, made.digest
+    if made.plan.writes and story.kind is PassKind.SYNC and order.memory.revision == story.revision.commit:
+        story.kind = PassKind.DRIFT
+    return made.plan, made.inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    plan: Plan
+    inventory: Inventory
+    digest: str
+
+
+def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World) -> Planned:
+    """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`."""
+    cluster = world.clusters[app.cluster]
+    tree = world.repos[app.repo].tree(revision.commit, app.path)
+    desired = world.renderer.render(tree)
+    try:
+        manifests, _ = place(desired, cluster.kinds(), app=app, labels=world.labels(app))
+    except RenderError:
+        # A kind that was just installed by someone else is unknown to a table from memory: look again, once.
+        manifests, _ = place(desired, cluster.kinds(refresh=True), app=app, labels=world.labels(app))
+    inventory = cluster.load_inventory(app)
+    wanted = {manifest.id for manifest in manifests}
+    plan = make_plan(
+        app=app,
+        revision=revision,
+        ref=ref,
+        observations=cluster.observe(app, manifests),
+        tracked=cluster.track(app, [known for known in inventory.refs if known.id not in wanted]),
+        inventory=inventory,
+        key=world.key,
+    )
+    return Planned(plan=plan, inventory=inventory, digest=desired.digest)
+
+
+def plan_or_failure(app: AppSpec, *, ref: str, revision: Callable[[], Revision], world: World) -> Plan | PlanFailure:
+    """Return what `gitops-bot plan` shows: the plan, or every problem that keeps it from being made."""
+    found: Revision | None = None
+    try:
+        found = revision()
+        return plan_at(app, found, ref=ref, world=world).plan
+    except PassError as error:
+        failure = failure_of(error)
+        problems = failure.problems or (Problem(message=failure.message),)
+        return PlanFailure(app=app.name, cluster=app.cluster, revision=found, ref=ref, problems=problems)
+
+
+def _carry_out(
+    order: Order,
+    story: _Story,
+    plan: Plan,
+    inventory: Inventory,
+    cluster: Cluster,
+    world: World,
+    listener: Listener,
+    stop: Callable[[str], bool],
+) -> Result:
+    app, commit = order.app, plan.revision.commit
+
+    def wait(refs: Sequence[ResourceRef]) -> HealthWait:
+        return await_health(
+            cluster,
+            refs,
+            timeout=app.timeout,
+            stop=lambda: stop(commit),
+            progress=listener.waiting,
+            clock=world.clock,
+        )
+
+    if plan.writes:
+        listener.planned(plan, story.kind)
+    done = execute(
+        plan,
+        app=app,
+        inventory=inventory,
+        cluster=cluster,
+        wait=wait,
+        progress=listener.applied,
+        stop=lambda: stop(commit),
+    )
+    story.outcomes, story.health = done.outcomes, done.health
+    failed = [outcome for outcome in done.outcomes if outcome.deed is Deed.FAILED]
+    if failed:
+        story.failure = Failure(
+            message=f"{names([outcome.id for outcome in failed])} could not be applied",
+            problems=tuple(
+                Problem(message=one.message, where=_origin(plan, one.id), subject=str(one.id)) for one in failed
+            ),
+        )
+        return Result.FAILED
+    unhealthy = [(id, health) for id, health in done.health if health.state not in _GOOD]
+    skipped = [outcome for outcome in done.outcomes if outcome.deed is Deed.SKIPPED]
+    if skipped and not unhealthy:
+        return Result.SUPERSEDED
+    if not unhealthy:
+        waited = wait(_wanted(plan))
+        story.health = waited.health
+        unhealthy = [(id, health) for id, health in waited.health if health.state not in _GOOD]
+        if waited.stopped and unhealthy:
+            return Result.SUPERSEDED
+    if unhealthy:
+        story.failure = Failure(
+            message=f"{names([id for id, _ in unhealthy])} did not become healthy",
+            problems=tuple(
+                Problem(
+                    message=f"{health.state.value}: {health.message}" if health.message else health.state.value,
+                    where=_origin(plan, id),
+                    subject=str(id),
+                )
+                for id, health in unhealthy
+            ),
+        )
+        return Result.UNHEALTHY
+    return Result.CONVERGED
+
+
+def failure_of(error: PassError) -> Failure:
+    """Return a pass-level error as part of the story."""
+    if isinstance(error, RenderError):
+        count = len(error.problems)
+        what = "1 problem" if count == 1 else f"{count} problems"
+        return Failure(message=f"the commit cannot be used: {what}", problems=error.problems)
+    return Failure(message=str(error), transient=error.transient)
+
+
+def _wanted(plan: Plan) -> tuple[ResourceRef, ...]:
+    """Return what must be healthy: all that Git wants but what an annotation tells us to leave alone."""
+    return tuple(
+        change.ref
+        for change in plan.changes
+        if change.manifest is not None and not (change.action is Action.UNCHANGED and change.why)
+    )
+
+
+def _commit(story: _Story) -> str:
+    return story.revision.commit if story.revision is not None else ""
+
+
+def _origin(plan: Plan, id: ResourceId) -> str:
+    return next((str(change.origin) for change in plan.changes if change.id == id and change.origin), "")
