@@ -1,0 +1,407 @@
+"""What the world hears of a pass: edges, never states. Pure.
+
+In goes what the last pass left and what this one did; out comes the new memory and everything to be said. The same
+trouble is said once: its text without numbers and hashes is its fingerprint. An operation is the life of one root
+message; trouble keeps its operation from the first failure to the recovery, so that all of it is in one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.model.announcement import Announcement, News, TroubleLine, Verdict, WriteBack
+from bot.model.app import AppSpec
+from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
+from bot.model.plan import Plan, Summary
+from bot.model.record import AppMemory, HistoryEntry, SyncState
+from bot.plan.explain import change_lines
+
+_VOLATILE: Final = re.compile(r"[0-9a-f]{7,}|\d+|\bat \S+ UTC\b")
+OUTAGE_IS_NEWS_AFTER: Final = timedelta(minutes=1)  # shorter ones heal before a person could act
+_TROUBLES_SHOWN: Final = 20  # the rest is counted: a message has room for so many
+_GOOD: Final = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Web addresses for people; "" where the host is not known."""
+
+    commit: str = ""
+    compare: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A write-back of the configuration: `index` names it, `repo` limits a commit status, `events` a webhook."""
+
+    index: int
+    repo: str = ""
+    events: frozenset[str] = frozenset({"diff", "converged", "failed", "rolled-back"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    memory: AppMemory
+    announcements: tuple[Announcement, ...] = ()
+    writebacks: tuple[WriteBack, ...] = ()
+    history: HistoryEntry | None = None
+
+
+def found(
+    app: AppSpec,
+    plan: Plan,
+    kind: PassKind,
+    *,
+    base: Announcement,
+    targets: Sequence[Target],
+) -> tuple[tuple[Announcement, ...], tuple[WriteBack, ...]]:
+    """Say what is about to change: the root message, the changes in its thread, and that the work has begun."""
+    lines = change_lines(plan)
+    message = {
+        PassKind.SYNC: f"{plan.summary} from {plan.revision.short}.",
+        PassKind.DRIFT: f"The cluster was changed by hand: {plan.summary} to be equal to {plan.revision.short} again.",
+        PassKind.ROLLBACK: f"Going back to {plan.revision.short}: {plan.summary}.",
+    }[kind]
+    root = replace(
+        base,
+        news=News.DIFF,
+        id=f"{base.operation}:diff:{plan.hash[-12:]}",
+        revision=plan.revision,
+        ref=plan.ref,
+        summary=plan.summary,
+        changes=lines,
+        impact=plan.impact,
+        warnings=plan.warnings,
+        message=message,
+        plan_hash=plan.hash,
+        next_step="It is applied now.",
+    )
+    thread = replace(root, id=f"{root.id}:thread", in_thread=True)
+    syncing = replace(root, news=News.SYNCING, id=f"{base.operation}:syncing:{plan.hash[-12:]}", next_step="")
+    backs = _write_backs(app, base, plan.revision.commit, "diff", Verdict.PENDING, message, targets, plan.summary)
+    return (root, thread, syncing), backs
+
+
+def ended(
+    app: AppSpec,
+    report: SyncReport,
+    before: AppMemory,
+    *,
+    base: Announcement,
+    targets: Sequence[Target],
+) -> Told:
+    """Return what is remembered and said when a pass has ended. `base` carries app, channel, operation and links."""
+    now = report.finished_at
+    plan = report.plan
+    memory = replace(
+        before,
+        target=report.target.commit if report.target else before.target,
+        objects=sum(1 for one in plan.changes if one.manifest) if plan else before.objects,
+        health=report.worst_health if report.health else before.health,
+    )
+    filled = replace(
+        base,
+        at=now,
+        revision=report.revision,
+        previous=before.revision,
+        summary=report.summary if plan else None,
+        changes=change_lines(plan) if plan else (),
+        warnings=plan.warnings if plan else (),
+        impact=plan.impact if plan else (),
+        started_at=report.started_at,
+        ready=sum(1 for _, health in report.health if health.state in _GOOD),
+        objects=len(report.health),
+        plan_hash=plan.hash if plan else "",
+        ref=plan.ref if plan else app.branch,
+    )
+    match report.result:
+        case Result.CONVERGED:
+            told = _converged(app, report, memory, filled, targets)
+        case Result.FAILED | Result.UNHEALTHY:
+            told = _failed(app, report, memory, filled, targets)
+        case Result.REFUSED:
+            told = _asked(report, memory, filled)
+        case Result.PAUSED | Result.SKIPPED:
+            told = _held(report, memory, filled)
+        case Result.SUPERSEDED | Result.WAITING_APPROVAL:
+            told = Told(memory=memory)
+    return replace(told, history=_history(report))
+
+
+def _converged(
+    app: AppSpec, report: SyncReport, memory: AppMemory, base: Announcement, targets: Sequence[Target]
+) -> Told:
+    assert report.revision is not None  # a pass that converged had a commit
+    now, commit = report.finished_at, report.revision.commit
+    worked = report.plan is not None and bool(report.plan.writes)
+    degraded = report.worst_health in {HealthState.DEGRADED, HealthState.PROGRESSING} and bool(report.health)
+    trouble = memory.consecutive_failures > 0 or memory.failing_since is not None
+    said_before = bool(memory.said)
+    after = replace(
+        memory,
+        sync=SyncState.SYNCED,
+        revision=commit,
+        digest=report.digest,
+        last_sync_at=now,
+        last_error="",
+        consecutive_failures=0,
+        failing_since=None,
+        failing_commit="",
+        waiting_commit=memory.waiting_commit if report.target and report.target.commit != commit else "",
+    )
+    if degraded:
+        return _degraded(report, after, base)
+    news: list[Announcement] = []
+    if worked or (trouble and said_before):
+        rolled_back = report.kind is PassKind.ROLLBACK
+        message = f"The cluster is equal to {report.revision.short}."
+        if trouble:
+            message += f" It recovered after {_failures(memory.consecutive_failures)}."
+        news.append(
+            replace(
+                base,
+                news=News.ROLLED_BACK if rolled_back else News.CONVERGED,
+                id=f"{base.operation}:{report.result.value}:{commit[:12]}",
+                message=message,
+                next_step=f"/gitops resume {app.name} returns to {app.branch}" if rolled_back else "",
+                failures=memory.consecutive_failures,
+                since=memory.failing_since,
+            )
+        )
+    if said_before and memory.operation and (memory.operation != base.operation or not news):
+        since = memory.degraded_since or memory.failing_since
+        news.append(
+            replace(
+                base,
+                operation=memory.operation,
+                news=News.RECOVERED,
+                id=f"{memory.operation}:recovered:{commit[:12]}",
+                message=f"The cluster is equal to {report.revision.short} and healthy again.",
+                since=since,
+            )
+        )
+    waiting, after = _waiting(report, after, base)
+    after = replace(after, operation="", said="", degraded_since=None)
+    event = "rolled-back" if report.kind is PassKind.ROLLBACK else "converged"
+    changed = worked or trouble or memory.revision == "" or report.previous != commit
+    backs = (
+        _write_backs(app, base, commit, event, Verdict.SUCCESS, "converged", targets, report.summary, report.digest)
+        if changed
+        else ()
+    )
+    return Told(memory=after, announcements=(*news, *waiting), writebacks=backs)
+
+
+def _degraded(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
+    """A workload that was healthy is not any more, with no commit to blame."""
+    bad = [(id, health) for id, health in report.health if health.state is HealthState.DEGRADED]
+    since = memory.degraded_since or report.finished_at
+    if not bad:
+        return Told(memory=memory)  # on its way: the next pass sees where it arrives
+    said = _fingerprint("degraded", *(f"{id}" for id, _ in bad))
+    after = replace(memory, degraded_since=since, said=said, operation=memory.operation or base.operation)
+    if said == memory.said:
+        return Told(memory=after)
+    return Told(
+        memory=after,
+        announcements=(
+            replace(
+                base,
+                operation=after.operation,
+                news=News.DEGRADED,
+                id=f"{after.operation}:degraded:{said[:12]}",
+                message="No commit and no sync came before it.",
+                since=since,
+                troubles=tuple(
+                    TroubleLine(subject=str(id), message=health.message, cause=health.cause) for id, health in bad
+                ),
+                next_step="/gitops history shows what was deployed; roll back if the last commit is to blame",
+            ),
+        ),
+    )
+
+
+def _failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announcement, targets: Sequence[Target]) -> Told:
+    assert report.failure is not None  # a failed pass says why
+    failure, now = report.failure, report.finished_at
+    commit = report.revision.commit if report.revision else ""
+    count = memory.consecutive_failures if failure.transient else memory.consecutive_failures + 1
+    since = memory.failing_since or now
+    said = _fingerprint(failure.message, *(f"{one.subject}{one.where}{one.message}" for one in failure.problems))
+    detail = "; ".join(str(one) for one in failure.problems[:3])
+    after = replace(
+        memory,
+        sync=SyncState.FAILED,
+        last_error=f"{failure.message}: {detail}" if detail else failure.message,
+        consecutive_failures=count,
+        failing_since=since,
+        failing_commit=commit,
+        last_sync_at=now,
+    )
+    quiet = failure.transient and now - since < OUTAGE_IS_NEWS_AFTER
+    if quiet or said == memory.said:
+        return Told(memory=after)
+    after = replace(after, said=said, operation=base.operation)
+    news = replace(
+        base,
+        news=News.FAILED,
+        id=f"{base.operation}:failed:{said[:12]}",
+        message=f"{failure.message}.",
+        troubles=_troubles(report),
+        failures=count,
+        since=since,
+        next_step=_next_step(app, report),
+    )
+    backs = _write_backs(app, base, commit, "failed", Verdict.FAILURE, failure.message, targets, report.summary)
+    return Told(memory=after, announcements=(news,), writebacks=backs if commit else ())
+
+
+def _next_step(app: AppSpec, report: SyncReport) -> str:
+    if report.failure is not None and report.failure.transient:
+        return "It is tried again by itself."
+    good = f", or roll back: /gitops rollback {app.name} {report.previous[:7]}" if report.previous else ""
+    return f"Push a fix{good}. It is tried again by itself."
+
+
+def _troubles(report: SyncReport) -> tuple[TroubleLine, ...]:
+    assert report.failure is not None
+    causes = {str(id): health.cause for id, health in report.health}
+    lines = [
+        TroubleLine(subject=one.subject, message=one.message, where=one.where, cause=causes.get(one.subject))
+        for one in report.failure.problems
+    ]
+    shown, rest = lines[:_TROUBLES_SHOWN], len(lines) - _TROUBLES_SHOWN
+    return (*shown, TroubleLine(subject=f"{rest} more", message="")) if rest > 0 else tuple(shown)
+
+
+def _asked(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
+    """A plan that needs a human's yes: asked once per plan."""
+    assert report.plan is not None  # only a plan can be refused
+    after = replace(memory, sync=SyncState.REFUSED, last_error=report.reason)
+    said = f"refused:{report.plan.hash}"
+    if said == memory.said:
+        return Told(memory=after)
+    news = replace(
+        base,
+        news=News.REFUSED,
+        id=f"{base.operation}:refused:{report.plan.hash[-12:]}",
+        message=report.reason,
+        next_step=f"Confirm here, or: gitops-bot sync {base.app} --confirm {report.plan.hash}",
+    )
+    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
+
+
+def _held(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
+    """Paused, or drift that is not to be undone: said once per commit and once per drift."""
+    plan = report.plan
+    if plan is None:
+        return Told(memory=replace(memory, last_error=report.reason))
+    behind = report.target is not None and report.target.commit != memory.revision
+    if not plan.writes:
+        return Told(memory=replace(memory, sync=SyncState.BEHIND if behind else SyncState.SYNCED))
+    sync = SyncState.BEHIND if behind else SyncState.DRIFTED
+    after = replace(memory, sync=sync)
+    waiting, after = _waiting(report, after, base)
+    if behind or report.kind is not PassKind.DRIFT:
+        return Told(memory=after, announcements=waiting)
+    said = f"drift:{plan.hash}"
+    if said == memory.said:
+        return Told(memory=after)
+    news = replace(
+        base,
+        news=News.DRIFT,
+        id=f"{base.operation}:drift:{plan.hash[-12:]}",
+        message=f"The cluster differs from Git and is left so: {report.reason}.",
+    )
+    return Told(memory=replace(after, said=said), announcements=(*waiting, news))
+
+
+def _waiting(report: SyncReport, memory: AppMemory, base: Announcement) -> tuple[tuple[Announcement, ...], AppMemory]:
+    """Say once of each newer commit that it waits behind a pause or a pin."""
+    target = report.target
+    if target is None or target.commit in {memory.revision, memory.waiting_commit}:
+        return (), memory
+    pinned = report.revision is not None and report.revision.commit != target.commit
+    why = "the app is pinned" if pinned else report.reason
+    news = replace(
+        base,
+        news=News.WAITING,
+        id=f"{base.operation}:waiting:{target.commit[:12]}",
+        revision=target,
+        message=f"{target.short} waits: {why}.",
+        next_step=f"/gitops resume {base.app}",
+    )
+    return (news,), replace(memory, waiting_commit=target.commit)
+
+
+def _history(report: SyncReport) -> HistoryEntry | None:
+    """Return the line of a pass that changed the cluster or tried to."""
+    did = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
+    tried = report.result in {Result.FAILED, Result.UNHEALTHY} and not (report.failure and report.failure.transient)
+    if report.revision is None or report.result is Result.SUPERSEDED or not (did or tried):
+        return None
+    return HistoryEntry(
+        operation=report.operation,
+        app=report.app,
+        revision=report.revision.commit,
+        ref=report.plan.ref if report.plan else "",
+        kind=report.kind,
+        by=report.trigger.by,
+        via=report.trigger.via,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        result=report.result,
+        summary=report.summary,
+        digest=report.digest,
+    )
+
+
+def _write_backs(
+    app: AppSpec,
+    base: Announcement,
+    commit: str,
+    event: str,
+    verdict: Verdict,
+    description: str,
+    targets: Sequence[Target],
+    summary: Summary,
+    digest: str = "",
+) -> tuple[WriteBack, ...]:
+    return tuple(
+        WriteBack(
+            id=f"{base.operation}:{event}:{commit[:12]}:{target.index}:{hashlib.sha256(description.encode()).hexdigest()[:8]}",
+            target=target.index,
+            event=event,
+            verdict=verdict,
+            app=app.name,
+            cluster=app.cluster,
+            env=app.env,
+            operation=base.operation,
+            commit=commit,
+            at=base.at,
+            description=description,
+            url=base.revision_url,
+            summary=summary,
+            digest=digest,
+        )
+        for target in targets
+        if event in target.events and target.repo in {"", app.repo}
+    )
+
+
+def _failures(count: int) -> str:
+    return {0: "an outage", 1: "1 failure"}.get(count, f"{count} failures")
+
+
+def _fingerprint(*texts: str) -> str:
+    return hashlib.sha256("\n".join(_VOLATILE.sub("#", text) for text in texts).encode()).hexdigest()
+
+
+def operation_at(now: datetime, unique: str) -> str:
+    """Return the name of an operation: sortable by time, and short enough to read out."""
+    return f"op_{now:%Y%m%d%H%M%S}_{unique}"
