@@ -1,0 +1,245 @@
+"""When passes run: APScheduler ticks, orders and pushes only mark an app as due; one worker per due app runs it.
+
+One app's passes never overlap; a wake-up during a pass means one more pass after it. Apps do not wait for each other:
+a hanging cluster holds the workers of its own apps and nobody else's. A failed pass backs off; an order, a push and a
+commit that is newer than the failed one do not wait for that.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from bot.errors import PassError, StateError
+from bot.model.app import AppSpec
+from bot.model.control import Trigger, Via
+from bot.model.outcome import Result, SyncReport
+from bot.ports import PassRequest, Store
+from bot.reconcile.passes import Passes
+
+log = logging.getLogger(__name__)
+
+_ORDERS_EVERY_SECONDS: Final = 0.5  # a terminal's order reaches the bot through the store
+_MAX_WORKERS: Final = 64  # threads that wait for API servers; the server's own limits come first
+_PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
+_PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Back-off after the n-th failed pass in a row: first * factor^(n-1), at most `longest`."""
+
+    first: timedelta
+    factor: float
+    longest: timedelta
+
+    def after(self, failures: int) -> timedelta:
+        power = min(max(failures - 1, 0), 64)
+        return min(timedelta(seconds=min(self.first.total_seconds() * self.factor**power, 1e9)), self.longest)
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One app's turn; guarded by the loop's lock."""
+
+    app: AppSpec
+    due: bool = False
+    running: bool = False
+    urgent: bool = False
+    not_before: datetime | None = None
+    failures: int = 0
+    failed_commit: str = ""
+    asked_at: datetime | None = None  # when a wake-up came during a pass and its commit was not compared yet
+    requests: list[PassRequest] = field(default_factory=list)
+
+
+class Loop:
+    """Keeps all apps going. `start` and `stop` once each; every other method may be called from any thread."""
+
+    def __init__(
+        self, passes: Passes, *, store: Store, retry: Retry, clock: Callable[[], datetime], beat: Callable[[], None]
+    ) -> None:
+        self._passes, self._store, self._retry, self._clock, self._beat = passes, store, retry, clock, beat
+        self._lock = threading.Lock()
+        self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
+        self._stopping = threading.Event()
+        self._workers: set[threading.Thread] = set()
+        self._room = threading.BoundedSemaphore(_MAX_WORKERS)
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True}
+        )
+        self._known: set[int] = set()
+        self.alive_at = clock()
+        self.completed_at: datetime | None = None
+
+    def start(self) -> None:
+        """Begin to tick; every app is due at once."""
+        for key, slot in self._slots.items():
+            seconds = slot.app.interval.total_seconds()
+            self._scheduler.add_job(
+                self.wake,
+                IntervalTrigger(seconds=max(int(seconds), 1), jitter=min(seconds / 10, 5) if seconds >= 10 else None),
+                args=[key],
+                next_run_time=self._clock(),
+                max_instances=4,
+            )
+        self._scheduler.add_job(self._poll, IntervalTrigger(seconds=1), next_run_time=self._clock(), max_instances=1)
+        self._scheduler.add_job(self._heartbeat, IntervalTrigger(seconds=60), max_instances=1)
+        self._scheduler.start()
+
+    def stop(self, *, timeout: timedelta) -> bool:
+        """Take no more work and let the passes leave at their next safe point; True when all have left."""
+        self._stopping.set()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        deadline = self._clock() + timeout
+        for worker in list(self._workers):
+            worker.join(max((deadline - self._clock()).total_seconds(), 0))
+        return not any(worker.is_alive() for worker in list(self._workers))
+
+    def wake(self, key: str, *, urgent: bool = False) -> bool:
+        """Mark an app as due; True when a pass of it was running, so that one more follows."""
+        with self._lock:
+            slot = self._slots[key]
+            slot.due = True
+            slot.urgent = slot.urgent or urgent
+            slot.asked_at = self._clock()
+            if slot.running or self._stopping.is_set():
+                return slot.running
+            slot.running = True
+            worker = threading.Thread(target=self._work, args=(slot,), name=f"pass {key}", daemon=True)
+            self._workers.add(worker)
+        worker.start()
+        return False
+
+    def orders(self) -> None:
+        """Look for orders in the store now, not at the next poll."""
+        self._poll()
+
+    def _poll(self) -> None:
+        self.alive_at = self._clock()
+        try:
+            requests = self._store.requests()
+        except StateError as error:
+            log.error("orders cannot be read: %s", error)
+            return
+        fresh: set[str] = set()
+        with self._lock:
+            for request in requests:
+                if request.id not in self._known and request.app in self._slots:
+                    self._known.add(request.id)
+                    self._slots[request.app].requests.append(request)
+                    fresh.add(request.app)
+        for key in fresh:
+            self.wake(key, urgent=True)
+
+    def _heartbeat(self) -> None:
+        if self.completed_at is not None and self._clock() - self.completed_at < timedelta(minutes=2):
+            self._beat()
+
+    # --- workers ----------------------------------------------------------------------------------------------
+
+    def _work(self, slot: _Slot) -> None:
+        """Run passes of one app until it is no longer due."""
+        try:
+            while self._take(slot):
+                with self._room:
+                    self._one(slot)
+        finally:
+            with self._lock:
+                self._workers.discard(threading.current_thread())
+
+    def _take(self, slot: _Slot) -> bool:
+        with self._lock:
+            if not slot.due or self._stopping.is_set():
+                slot.running = False
+                return False
+            slot.due = False
+            slot.asked_at = None
+            return True
+
+    def _one(self, slot: _Slot) -> None:
+        with self._lock:
+            requests, slot.requests = slot.requests, []
+            urgent, slot.urgent = slot.urgent, False
+            resting = slot.not_before is not None and self._clock() < slot.not_before
+        if resting and not urgent and not self._has_newer(slot):
+            return
+        trigger = next(
+            (one.trigger for one in reversed(requests) if one.trigger.manual),
+            requests[-1].trigger if requests else Trigger(via=Via.SCHEDULE),
+        )
+        report: SyncReport | None = None
+        try:
+            report = self._passes.perform(
+                slot.app, trigger, stop=lambda commit: self._superseded(slot, commit), patience=timedelta(seconds=5)
+            )
+        except PassError as error:  # the state store: nothing of this pass is recorded, so that it is run again
+            log.error("pass of %s: %s", slot.app.key, error)
+        except Exception:  # the one boundary for bugs: the loop goes on
+            log.exception("pass of %s: unexpected error", slot.app.key)
+        self._after(slot, report, requests)
+
+    def _after(self, slot: _Slot, report: SyncReport | None, requests: list[PassRequest]) -> None:
+        now = self._clock()
+        if report is not None:
+            self.completed_at = now
+        waiting = [one for one in requests if report is None or self._not_visible(slot.app, one, report, now)]
+        done = [one.id for one in requests if one not in waiting]
+        with suppress(StateError):  # they are done again after a restart, which changes nothing
+            self._store.finish_requests(done)
+        failed = report is None or report.result in {Result.FAILED, Result.UNHEALTHY}
+        with self._lock:
+            slot.requests = [*waiting, *slot.requests]
+            slot.failures = slot.failures + 1 if failed else 0
+            slot.failed_commit = report.revision.commit if failed and report and report.revision else ""
+            slot.not_before = now + self._retry.after(slot.failures) if failed else None
+            again = slot.not_before or (now + _PUSH_ASK_AGAIN if waiting else None)
+            if report is not None and report.result is Result.SUPERSEDED:
+                slot.due = True
+        if again is not None and not self._stopping.is_set():
+            self._scheduler.add_job(self.wake, DateTrigger(again), args=[slot.app.key])
+
+    def _not_visible(self, app: AppSpec, request: PassRequest, report: SyncReport, now: datetime) -> bool:
+        """True while the host does not show the commit that its push event named."""
+        if not request.expects or now - request.at > _PUSH_VISIBLE_WITHIN or report.target is None:
+            return False
+        if report.target.commit == request.expects:
+            return False
+        try:
+            repo = self._passes.world.repos[app.repo]
+            return repo.count_between(request.expects, report.target.commit) is None
+        except PassError:
+            return True
+
+    def _has_newer(self, slot: _Slot) -> bool:
+        try:
+            head = self._passes.world.repos[slot.app.repo].head(slot.app.branch, newer_than=self._clock())
+        except PassError:
+            return False
+        return bool(slot.failed_commit) and head != slot.failed_commit
+
+    def _superseded(self, slot: _Slot, commit: str) -> bool:
+        """True when a running pass should end: we stop, or a wake-up came and the branch has moved on."""
+        if self._stopping.is_set():
+            return True
+        with self._lock:
+            asked_at, slot.asked_at = slot.asked_at, None
+            ordered = bool(slot.requests)
+        if ordered and asked_at is not None:
+            return True  # an order changes what the pass works from: pause, rollback, sync
+        if asked_at is None or self._store.control(slot.app.key).pin is not None:
+            return False
+        try:
+            return self._passes.world.repos[slot.app.repo].head(slot.app.branch, newer_than=asked_at) != commit
+        except PassError:
+            return False

@@ -1,0 +1,279 @@
+"""Performs passes: what surrounds `run_pass` so that nothing is lost or said twice.
+
+Under the app's lock it reads what people ordered and what the last pass left, runs the pass, and saves its end with
+everything to be said in one transaction. Both the loop and a terminal's `sync` go through here. A pass that was
+killed keeps its operation in memory: the next pass goes on in the same root message.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.errors import PassError
+from bot.model.announcement import Announcement, News, Page, Parcel, WriteBack
+from bot.model.app import AppSpec
+from bot.model.control import Control, Trigger, Via
+from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
+from bot.model.plan import Plan
+from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, SinkName, SyncState
+from bot.model.resource import ResourceId
+from bot.model.source import Revision
+from bot.oncall.escalation import PagePolicy, escalate
+from bot.ports import Store
+from bot.reconcile import news
+from bot.reconcile.once import Order, World, run_pass
+
+log = logging.getLogger(__name__)
+
+_PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Who is told: links for people, write-backs, when to page; `announces` is False for `--no-announce`."""
+
+    links: Callable[[AppSpec, str, str], news.Links]
+    targets: Sequence[news.Target]
+    policy: PagePolicy | None
+    announces: bool = True
+
+
+class Passes:
+    """Runs passes for the apps of one configuration. Safe to use from several threads and processes."""
+
+    def __init__(self, apps: Mapping[str, AppSpec], *, world: World, store: Store, outside: Outside) -> None:
+        self.apps = apps
+        self.world = world
+        self._store = store
+        self._outside = outside
+        self._mirrored: dict[str, Control] = {}
+
+    def perform(
+        self, app: AppSpec, trigger: Trigger, *, stop: Callable[[str], bool], patience: timedelta
+    ) -> SyncReport | None:
+        """Run one pass and save it. None when another writer held the app's lock for all of `patience`."""
+        with self._store.lock(app.key, timeout=patience) as held:
+            if not held:
+                return None
+            started = self.world.clock()
+            control = self._control(app, started)
+            before = self._store.memory(app.key)
+            operation = before.operation or news.operation_at(started, secrets.token_hex(3))
+            order = Order(
+                app=app,
+                trigger=trigger,
+                control=control,
+                memory=before,
+                operation=operation,
+                waits_for=self._waits_for(app),
+            )
+            narrator = _Narrator(app, self._base(app, operation, trigger, started), self._store, self._outside, before)
+            report = run_pass(order, world=self.world, listener=narrator, stop=stop)
+            self._save(app, report, narrator.memory, self._base(app, operation, trigger, report.finished_at))
+        log.info(
+            "pass %s of %s: %s, %s, %.1f s",
+            report.operation,
+            app.key,
+            report.result.value,
+            report.summary,
+            (report.finished_at - report.started_at).total_seconds(),
+        )
+        return report
+
+    # --- orders -----------------------------------------------------------------------------------------------
+
+    def _control(self, app: AppSpec, now: datetime) -> Control:
+        """Return what people ordered; from the cluster's mirror when the database has never seen the app."""
+        cluster = self.world.clusters[app.cluster]
+        stored = self._store.control(app.key)
+        if stored == Control() and self._store.memory(app.key).sync is SyncState.UNKNOWN:
+            with suppress(PassError):  # the pass itself meets the same trouble and reports it
+                mirrored = cluster.load_control(app)
+                if mirrored != stored:
+                    self._store.save_control(app.key, mirrored, audit=_note(app, now, "restore", "from the cluster"))
+                    stored = mirrored
+        current = stored.at(now)
+        if current != stored:
+            ended = replace(
+                self._base(app, news.operation_at(now, secrets.token_hex(3)), Trigger(via=Via.SCHEDULE), now),
+                news=News.RESUMED,
+                message="The pause has run out.",
+            )
+            self._store.save_control(
+                app.key,
+                current,
+                audit=_note(app, now, "resume", "the pause ran out"),
+                dispatches=self._parcels([ended]),
+            )
+        if self._mirrored.get(app.key) != current:
+            try:
+                cluster.save_control(app, current)
+                self._mirrored[app.key] = current
+            except PassError as error:
+                log.warning("the control of %s is not mirrored on its cluster: %s", app.key, error)
+        return current
+
+    def _waits_for(self, app: AppSpec) -> str:
+        for key in app.depends_on:
+            memory = self._store.memory(key)
+            ready = memory.sync is SyncState.SYNCED and memory.health in {HealthState.HEALTHY, HealthState.SUSPENDED}
+            if not ready:
+                return self.apps[key].title
+        return ""
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def _save(self, app: AppSpec, report: SyncReport, before: AppMemory, base: Announcement) -> None:
+        linked = self._linked(app, base, report.revision, before.revision)
+        told = news.ended(app, report, before, base=linked, targets=self._outside.targets)
+        memory, pages, said = told.memory, (), told.announcements
+        if self._outside.policy is not None:
+            memory, pages = escalate(before, told.memory, app=app, report=report, policy=self._outside.policy)
+            said = (*said, *_page_news(pages, linked))
+        if report.result is not Result.SUPERSEDED and not memory.said:
+            memory = replace(memory, operation="")
+        changed = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
+        audits = (
+            [
+                AuditEntry(
+                    at=report.finished_at,
+                    who=report.trigger.by or "gitops-bot",
+                    via=report.trigger.via,
+                    verb=report.kind.value,
+                    app=app.key,
+                    arguments=report.revision.commit if report.revision else "",
+                    decision=Decision.DONE if report.result is Result.CONVERGED else Decision.FAILED,
+                    why=f"{report.result.value}: {report.summary}",
+                )
+            ]
+            if changed
+            else []
+        )
+        self._store.save_pass(
+            memory,
+            history=told.history,
+            audits=audits,
+            dispatches=self._parcels([*said, *told.writebacks, *pages]),
+        )
+
+    def _parcels(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
+        return dispatches(parcels, announces=self._outside.announces)
+
+    def _base(self, app: AppSpec, operation: str, trigger: Trigger, now: datetime) -> Announcement:
+        return Announcement(
+            id=operation,
+            operation=operation,
+            news=News.DIFF,
+            app=app.name,
+            cluster=app.cluster,
+            env=app.env,
+            channel=app.channel,
+            at=now,
+            by=trigger.by,
+            via=trigger.via.value,
+            ref=app.branch,
+        )
+
+    def _linked(self, app: AppSpec, base: Announcement, revision: Revision | None, previous: str) -> Announcement:
+        if revision is None:
+            return base
+        links = self._outside.links(app, revision.commit, previous)
+        return replace(base, revision_url=links.commit, compare_url=links.compare)
+
+
+class _Narrator:
+    """Says in the outbox what a pass is about to do and how far it is."""
+
+    def __init__(self, app: AppSpec, base: Announcement, store: Store, outside: Outside, memory: AppMemory) -> None:
+        self.memory = memory
+        self._app, self._base, self._store, self._outside = app, base, store, outside
+        self._latest: Announcement | None = None
+        self._done = 0
+        self._said_at = base.at
+
+    def planned(self, plan: Plan, kind: PassKind) -> None:
+        links = self._outside.links(self._app, plan.revision.commit, self.memory.revision)
+        base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
+        base = replace(base, started_at=self._base.at, total=plan.summary.total)
+        said, backs = news.found(self._app, plan, kind, base=base, targets=self._outside.targets)
+        self._latest = said[-1]
+        # The operation is remembered first: a pass killed after this line goes on in the same message.
+        self.memory = replace(self.memory, operation=self._base.operation)
+        self._store.save_pass(self.memory, dispatches=dispatches([*said, *backs], announces=self._outside.announces))
+
+    def applied(self, outcome: Outcome) -> None:
+        self._done += 1
+        self._say(f"{outcome.deed.value.capitalize()} {outcome.id}.")
+
+    def waiting(self, health: Mapping[ResourceId, Health]) -> None:
+        late = [id for id, one in health.items() if one.state is HealthState.PROGRESSING]
+        self._say(f"Waiting for {late[0]}: {health[late[0]].message}" if late else "")
+
+    def _say(self, message: str) -> None:
+        now = self._now()
+        if self._latest is None or now - self._said_at < _PROGRESS_EVERY:
+            return
+        self._said_at = now
+        progress = replace(
+            self._latest,
+            id=f"{self._base.operation}:progress:{now.timestamp():.0f}",
+            at=now,
+            done=self._done,
+            message=message,
+        )
+        self._store.dispatch(dispatches([progress], announces=self._outside.announces))
+
+    def _now(self) -> datetime:
+        return datetime.now(tz=self._base.at.tzinfo)
+
+
+def dispatches(parcels: Sequence[Parcel], *, announces: bool = True) -> tuple[Dispatch, ...]:
+    """Put each parcel on its lane: a channel, an alert, a write-back. Progress collapses to the last."""
+    rows: list[Dispatch] = []
+    for parcel in parcels:
+        match parcel:
+            case Page():
+                rows.append(Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel))
+            case WriteBack():
+                rows.append(Dispatch(sink=SinkName.WRITEBACK, lane=str(parcel.target), parcel=parcel))
+            case Announcement() if parcel.channel and announces:
+                collapse = parcel.operation if parcel.news is News.SYNCING else ""
+                rows.append(Dispatch(sink=SinkName.SLACK, lane=parcel.channel, parcel=parcel, collapse=collapse))
+            case _:
+                pass  # Slack is off, or nobody wants to hear of it
+    return tuple(rows)
+
+
+def _page_news(pages: Sequence[Page], base: Announcement) -> tuple[Announcement, ...]:
+    """Say in the thread what on-call hears: notes stay between the bot and the alert."""
+    return tuple(
+        replace(
+            base,
+            operation=page.operation,
+            news=News.PAGED if page.act.value == "open" else News.PAGE_CLOSED,
+            id=f"{page.id}:news",
+            in_thread=True,
+            message=page.message,
+        )
+        for page in pages
+        if page.act.value != "note"
+    )
+
+
+def _note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:
+    return AuditEntry(
+        at=now,
+        who="gitops-bot",
+        via=Via.SCHEDULE,
+        verb=verb,
+        app=app.key,
+        arguments="",
+        decision=Decision.DONE,
+        why=why,
+    )
