@@ -1,0 +1,188 @@
+"""Results as people and machines read them: `status`, `history`, `audit`. Pure: values in, text or JSON values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.model.outcome import Health, Outcome, SyncReport
+from bot.model.plan import Summary
+from bot.model.record import AuditEntry, HistoryEntry
+from bot.model.resource import ResourceId
+from bot.model.status import AppStatus
+
+
+def stamp(at: datetime | None) -> str | None:
+    """Return RFC 3339 in UTC, or None."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def status_json(lines: Sequence[AppStatus]) -> dict[str, Any]:
+    return {
+        "apps": [
+            {
+                "app": one.app,
+                "cluster": one.cluster,
+                "env": one.env,
+                "sync": one.sync.value,
+                "health": one.health.value,
+                "control": one.control.value,
+                "control_by": one.control_by or None,
+                "control_reason": one.control_reason or None,
+                "control_until": stamp(one.control_until),
+                "revision": one.revision or None,
+                "target_revision": one.target_revision or None,
+                "last_sync_at": stamp(one.last_sync_at),
+                "last_error": one.last_error or None,
+                "consecutive_failures": one.consecutive_failures,
+                "objects": one.objects,
+            }
+            for one in lines
+        ]
+    }
+
+
+def status_text(lines: Sequence[AppStatus]) -> str:
+    rows = [("APP", "CLUSTER", "SYNC", "HEALTH", "CONTROL", "REVISION", "TARGET", "OBJECTS", "LAST SYNC")]
+    rows += [
+        (
+            one.app,
+            one.cluster,
+            one.sync.value,
+            one.health.value,
+            one.control.value,
+            one.revision[:7] or "-",
+            one.target_revision[:7] or "-",
+            str(one.objects),
+            stamp(one.last_sync_at) or "never",
+        )
+        for one in lines
+    ]
+    notes = [f"{one.app}: {one.last_error}" for one in lines if one.last_error]
+    notes += [
+        f"{one.app}: {one.control.value} by {one.control_by}"
+        + (f": {one.control_reason}" if one.control_reason else "")
+        for one in lines
+        if one.control_by
+    ]
+    return "\n".join([table(rows), *notes])
+
+
+def history_json(app: str, entries: Sequence[HistoryEntry]) -> dict[str, Any]:
+    return {
+        "app": app,
+        "entries": [
+            {
+                "id": one.id,
+                "revision": one.revision,
+                "ref": one.ref,
+                "kind": one.kind.value,
+                "by": one.by,
+                "via": one.via.value,
+                "started_at": stamp(one.started_at),
+                "finished_at": stamp(one.finished_at),
+                "result": one.result.value,
+                "summary": summary_json(one.summary),
+            }
+            for one in entries
+        ],
+    }
+
+
+def history_text(entries: Sequence[HistoryEntry]) -> str:
+    if not entries:
+        return "nothing was deployed yet"
+    rows = [("FINISHED", "REVISION", "KIND", "RESULT", "CHANGES", "BY")]
+    rows += [
+        (
+            stamp(one.finished_at) or "",
+            one.revision[:7],
+            one.kind.value,
+            one.result.value,
+            str(one.summary),
+            one.by or one.via.value,
+        )
+        for one in entries
+    ]
+    return table(rows)
+
+
+def audit_json(one: AuditEntry) -> dict[str, Any]:
+    return {
+        "at": stamp(one.at),
+        "who": one.who,
+        "via": one.via.value,
+        "verb": one.verb,
+        "app": one.app,
+        "arguments": one.arguments,
+        "decision": one.decision.value,
+        "why": one.why,
+    }
+
+
+def audit_text(entries: Sequence[AuditEntry]) -> str:
+    rows = [("AT", "WHO", "VERB", "APP", "DECISION", "ARGUMENTS")]
+    rows += [(stamp(e.at) or "", e.who, e.verb, e.app, e.decision.value, e.arguments or e.why) for e in entries]
+    return table(rows)
+
+
+def summary_json(summary: Summary) -> dict[str, int]:
+    return {
+        "create": summary.create,
+        "update": summary.update + summary.recreate,
+        "delete": summary.delete,
+        "unchanged": summary.unchanged,
+        "blocked": summary.blocked,
+    }
+
+
+def report_json(report: SyncReport) -> dict[str, Any]:
+    """Return what `sync --output json` adds to the plan of an app."""
+    return {
+        "outcomes": [_outcome(one) for one in report.outcomes],
+        "health": [_health(id, one) for id, one in report.health],
+        "result": report.result.value,
+        "reason": report.reason or (report.failure.message if report.failure else ""),
+    }
+
+
+def report_text(report: SyncReport) -> str:
+    revision = f" at {report.revision.short}" if report.revision else ""
+    lines = [f"{report.app}: {report.result.value}{revision}"]
+    lines += [f"  {one.deed.value} {one.id}" + (f": {one.message}" if one.message else "") for one in report.outcomes]
+    if report.failure:
+        lines.append(f"  {report.failure.message}")
+        for problem in report.failure.problems:
+            subject = f"{problem.subject}: " if problem.subject else ""
+            lines.append(f"  {problem.where + ': ' if problem.where else ''}{subject}{problem.message}")
+        for id, health in report.health:
+            if health.cause is not None:
+                cause = health.cause
+                parts = [cause.pod, cause.reason, cause.message, cause.event]
+                lines.append(f"  {id}: {', '.join(part for part in parts if part)}")
+                lines += [f"    | {text}" for text in cause.log]
+    elif report.reason:
+        lines.append(f"  {report.reason}")
+    return "\n".join(lines)
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Return columns aligned for a terminal."""
+    rows = [tuple(row) for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _outcome(one: Outcome) -> dict[str, Any]:
+    return {"object": _object(one.id), "deed": one.deed.value, "message": one.message}
+
+
+def _health(id: ResourceId, one: Health) -> dict[str, Any]:
+    return {"object": _object(id), "health": one.state.value, "message": one.message}
+
+
+def _object(id: ResourceId) -> dict[str, str]:
+    return {"group": id.group, "kind": id.kind, "namespace": id.namespace, "name": id.name}
