@@ -1,0 +1,257 @@
+"""What each command does. Every function takes the parsed arguments and stdout and returns the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TextIO
+
+import orjson
+
+from bot.cli import reports
+from bot.cli.main import ERROR, OK, config_path
+from bot.errors import OrderRefused, Problem, UsageError
+from bot.model.app import AppSpec
+from bot.model.control import Trigger, Via
+from bot.model.outcome import Result, SyncReport
+from bot.model.plan import Plan, PlanFailure
+from bot.plan.explain import plan_json, plan_text
+from bot.settings import Configuration, load, schema
+from bot.settings.model import duration
+from bot.wiring import Engine, build_engine
+
+CHANGES: Final = 2
+UNHEALTHY: Final = 3
+HELD: Final = 4
+_LOCK_PATIENCE: Final = timedelta(minutes=10)  # a pass of the running bot may be waiting for health
+
+_STATUS: Final[Mapping[Result, int]] = {
+    Result.CONVERGED: OK,
+    Result.SUPERSEDED: UNHEALTHY,
+    Result.UNHEALTHY: UNHEALTHY,
+    Result.FAILED: ERROR,
+    Result.REFUSED: HELD,
+    Result.PAUSED: HELD,
+    Result.WAITING_APPROVAL: HELD,
+    Result.SKIPPED: HELD,
+}
+
+
+def now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def operator() -> str:
+    """Return who sits at the terminal, as the audit names them."""
+    return f"os:{getpass.getuser()}"
+
+
+def configuration(arguments: argparse.Namespace) -> Configuration:
+    return load(config_path(arguments.config), os.environ)
+
+
+@contextmanager
+def engine(arguments: argparse.Namespace, *, announces: bool = True) -> Iterator[Engine]:
+    built = build_engine(configuration(arguments), clock=now, announces=announces)
+    try:
+        yield built
+    finally:
+        built.close()
+
+
+def _chosen(built: Engine, names: Sequence[str]) -> tuple[AppSpec, ...]:
+    try:
+        return tuple(built.desk.find(name) for name in names) or built.desk.apps()
+    except OrderRefused as error:
+        raise UsageError(str(error)) from error
+
+
+def _one(built: Engine, arguments: argparse.Namespace) -> AppSpec:
+    if not arguments.app:
+        raise UsageError(f"{arguments.command} needs an app: one of {', '.join(app.name for app in built.desk.apps())}")
+    return _chosen(built, [arguments.app])[0]
+
+
+def _json(out: TextIO, value: Any) -> None:
+    out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def run(arguments: argparse.Namespace, out: TextIO) -> int:
+    from bot.cli.serve import serve  # imported late: only the bot pays for Slack and HTTP
+
+    return serve(configuration(arguments))
+
+
+def plan(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        plans = [built.desk.plan(app.key, arguments.ref) for app in _chosen(built, arguments.app)]
+    if arguments.output == "json":
+        _json(out, {"apps": [plan_json(one) for one in plans]})
+    else:
+        out.write("\n".join(plan_text(one).rstrip("\n") for one in plans) + "\n")
+    if any(isinstance(one, PlanFailure) or one.blocked for one in plans):
+        return ERROR
+    return CHANGES if any(isinstance(one, Plan) and one.writes for one in plans) else OK
+
+
+def sync(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments, announces=not arguments.no_announce) as built:
+        chosen = _chosen(built, arguments.app)
+        if arguments.confirm is not None and len(chosen) != 1:
+            raise UsageError("--confirm is a yes to the plan of one app: name it")
+        if arguments.timeout is not None:
+            chosen = tuple(replace(app, timeout=timedelta(seconds=arguments.timeout)) for app in chosen)
+        trigger = Trigger(via=Via.CLI, by=operator(), confirm=arguments.confirm)
+        results = [(app, _pass(built, app, trigger, wait=not arguments.no_wait)) for app in chosen]
+    if arguments.output == "json":
+        _json(out, {"apps": [_sync_json(app, report) for app, report in results]})
+    else:
+        out.write("\n".join(reports.report_text(report) for _, report in results) + "\n")
+    statuses = {
+        OK if arguments.no_wait and report.result is Result.SUPERSEDED else _STATUS[report.result]
+        for _, report in results
+    }
+    return next((one for one in (ERROR, HELD, UNHEALTHY) if one in statuses), OK)
+
+
+def _pass(built: Engine, app: AppSpec, trigger: Trigger, *, wait: bool) -> SyncReport:
+    applied = not wait
+    report = built.passes.perform(app, trigger, stop=_StopWhenApplied(enabled=applied), patience=_LOCK_PATIENCE)
+    if report is None:
+        minutes = int(_LOCK_PATIENCE.total_seconds() / 60)
+        raise OrderRefused(f"{app.title}: another pass has been running for {minutes} minutes; try again later")
+    return report
+
+
+class _StopWhenApplied:
+    """With `--no-wait` the health wait ends at its first look; the applies before it do not ask."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self.enabled = enabled
+
+    def __call__(self, commit: str) -> bool:
+        return self.enabled
+
+
+def _sync_json(app: AppSpec, report: SyncReport) -> dict[str, Any]:
+    problems = report.failure.problems if report.failure else ()
+    if report.failure and not problems:
+        problems = (Problem(message=report.failure.message),)
+    base = plan_json(
+        report.plan
+        or PlanFailure(app=app.name, cluster=app.cluster, revision=report.revision, ref=app.branch, problems=problems)
+    )
+    return {**base, **reports.report_json(report)}
+
+
+def status(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        lines = built.desk.status([app.key for app in _chosen(built, arguments.app)])
+    if arguments.output == "json":
+        _json(out, reports.status_json(lines))
+    else:
+        out.write(reports.status_text(lines) + "\n")
+    return OK
+
+
+def history(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        app = _one(built, arguments)
+        entries = built.desk.history(app.key, arguments.limit)
+    if arguments.output == "json":
+        _json(out, reports.history_json(app.name, entries))
+    else:
+        out.write(reports.history_text(entries) + "\n")
+    return OK
+
+
+def audit(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        key = _chosen(built, [arguments.app])[0].key if arguments.app else None
+        entries = built.store.audit(app=key, limit=arguments.limit)
+    if arguments.output == "json":
+        for one in entries:
+            out.write(orjson.dumps(reports.audit_json(one)).decode() + "\n")
+    else:
+        out.write(reports.audit_text(entries) + "\n")
+    return OK
+
+
+def pause(arguments: argparse.Namespace, out: TextIO) -> int:
+    try:
+        until = now() + duration(arguments.duration) if arguments.duration else None
+    except ValueError as error:
+        raise UsageError(f"--for {arguments.duration}: {error}") from error
+    with engine(arguments) as built:
+        app = _one(built, arguments)
+        answer = built.desk.pause(app.key, by=operator(), until=until, reason=arguments.reason, via=Via.CLI)
+    out.write(f"{answer}\n")
+    return OK
+
+
+def resume(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        out.write(built.desk.resume(_one(built, arguments).key, by=operator(), via=Via.CLI) + "\n")
+    return OK
+
+
+def rollback(arguments: argparse.Namespace, out: TextIO) -> int:
+    """Pin the app, then run the pass here: a terminal's rollback works without a running bot."""
+    with engine(arguments) as built:
+        app = _one(built, arguments)
+        if not arguments.commit:
+            raise UsageError("rollback needs a commit: 7 or more digits of its hash")
+        answer = built.desk.rollback(app.key, arguments.commit, by=operator(), reason=arguments.reason, via=Via.CLI)
+        out.write(f"{answer}\n")
+        report = _pass(built, app, Trigger(via=Via.CLI, by=operator()), wait=True)
+        out.write(reports.report_text(report) + "\n")
+    return OK if report.result is Result.CONVERGED else ERROR
+
+
+def check(arguments: argparse.Namespace, out: TextIO) -> int:
+    from bot.cli.checking import check_all
+
+    with engine(arguments) as built:
+        problems = check_all(built)
+    if arguments.output == "json":
+        _json(out, {"problems": [{"subject": p.subject, "message": p.message, "where": p.where} for p in problems]})
+    elif problems:
+        out.write("\n".join(f"{one.subject + ': ' if one.subject else ''}{one}" for one in problems) + "\n")
+    else:
+        out.write("everything answers\n")
+    return ERROR if problems else OK
+
+
+def config(arguments: argparse.Namespace, out: TextIO) -> int:
+    _json(out, schema())
+    return OK
+
+
+def slack(arguments: argparse.Namespace, out: TextIO) -> int:
+    from bot.chat.manifest import manifest
+
+    if arguments.mode == "http" and not arguments.url:
+        raise UsageError("slack manifest --mode http needs --url, where Slack reaches the bot")
+    _json(out, manifest(mode=arguments.mode, url=arguments.url))
+    return OK
+
+
+COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, TextIO], int]]] = {
+    "run": run,
+    "plan": plan,
+    "sync": sync,
+    "status": status,
+    "history": history,
+    "audit": audit,
+    "pause": pause,
+    "resume": resume,
+    "rollback": rollback,
+    "check": check,
+    "config": config,
+    "slack": slack,
+}

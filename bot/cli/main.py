@@ -1,0 +1,140 @@
+"""The command line: argv in, exit status out. Results go to stdout, logs and progress to stderr.
+
+Exit status: 0 done, 1 error, 2 `plan` found changes, 3 applied but not healthy, 4 refused or paused, 64 bad usage or
+configuration. An unexpected error is one line with the place of the details, never a bare traceback on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn, TextIO
+
+from bot.errors import BotError, ConfigError, UsageError
+
+OK: Final = 0
+ERROR: Final = 1
+USAGE: Final = 64  # EX_USAGE of sysexits.h
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    parser = _Parser(prog="gitops-bot", description="Keeps Kubernetes clusters equal to Git, and people informed.")
+    parser.add_argument(
+        "--config", default="", help="configuration file (default $GITOPS_BOT_CONFIG, ./gitops-bot.yaml)"
+    )
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--log-format", default="text", choices=["text", "json"])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help: str, *, output: bool = False, apps: str = "", aliases: Sequence[str] = ()) -> _Parser:
+        one: _Parser = commands.add_parser(name, help=help, aliases=aliases)
+        if apps:
+            one.add_argument("app", nargs=apps, metavar="APP")
+        if output:
+            one.add_argument("--output", "-o", default="text", choices=["text", "json"])
+        one.set_defaults(command=name)
+        return one
+
+    add("run", "run the bot: reconciler, Slack, on-call, HTTP server")
+    plan = add("plan", "show what a sync would change; changes nothing", output=True, apps="*", aliases=["diff"])
+    plan.add_argument("--ref", default="", help="a commit instead of the branch")
+    sync = add("sync", "run one pass, to the end of the health wait", output=True, apps="*")
+    sync.add_argument("--no-wait", action="store_true", help="do not wait for health")
+    sync.add_argument("--timeout", type=float, default=None, metavar="S", help="seconds to wait for health")
+    sync.add_argument("--confirm", default=None, metavar="PLAN_HASH", help="a human's yes to a refused plan")
+    sync.add_argument("--no-announce", action="store_true", help="say nothing in Slack")
+    add("status", "state of each app", output=True, apps="*")
+    history = add("history", "what was deployed, when, by whom", output=True, apps="?")
+    history.add_argument("--limit", type=_positive, default=20)
+    audit = add("audit", "who ordered, decided and changed what", output=True)
+    audit.add_argument("--app", default="")
+    audit.add_argument("--limit", type=_positive, default=50)
+    pause = add("pause", "stop applying", apps="?")
+    pause.add_argument("--for", dest="duration", default="", metavar="2h")
+    pause.add_argument("--reason", default="")
+    add("resume", "end a pause and a pin", apps="?")
+    rollback = add("rollback", "converge to an earlier commit and stay there", apps="?")
+    rollback.add_argument("commit", nargs="?", default="")
+    rollback.add_argument("--reason", default="")
+    add("check", "try every connection; every problem at once, each with its fix", output=True)
+    config = add("config", "about the configuration file")
+    config.add_argument("what", choices=["schema"])
+    slack = add("slack", "about the Slack app")
+    slack.add_argument("what", choices=["manifest"])
+    slack.add_argument("--mode", default="socket", choices=["socket", "http"])
+    slack.add_argument("--url", default="", help="where Slack reaches the bot, for --mode http")
+    return parser
+
+
+def run(argv: Sequence[str], *, out: TextIO | None = None) -> int:
+    """Run one command."""
+    stdout = out if out is not None else sys.stdout
+    try:
+        arguments = build_parser().parse_args(argv)
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    except SystemExit as done:  # --help
+        return done.code if isinstance(done.code, int) else OK
+    _log_to_stderr(arguments.log_level, json=arguments.log_format == "json")
+    from bot.cli import commands  # imported late: --help answers at once
+
+    try:
+        return commands.COMMANDS[arguments.command](arguments, stdout)
+    except ConfigError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        return USAGE
+    except UsageError as error:
+        sys.stderr.write(f"gitops-bot: {error}\n")
+        return USAGE
+    except BotError as error:
+        sys.stderr.write(f"gitops-bot: {error}\n")
+        return ERROR
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # the boundary for bugs of a command
+        with tempfile.NamedTemporaryFile("w", prefix="gitops-bot-", suffix=".log", delete=False) as details:
+            traceback.print_exc(file=details)
+        sys.stderr.write(f"gitops-bot: unexpected {type(error).__name__}; the details are in {details.name}\n")
+        return ERROR
+
+
+def config_path(given: str) -> Path:
+    """Return the configuration file: the option, the environment, or the one in this folder."""
+    return Path(given or os.environ.get("GITOPS_BOT_CONFIG") or "gitops-bot.yaml")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _log_to_stderr(level: str, *, json: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    if json:
+        from bot.cli.logs import JsonFormatter
+
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for chatty in ("apscheduler", "slack_bolt", "slack_sdk", "urllib3", "git", "waitress"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)

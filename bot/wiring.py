@@ -1,0 +1,253 @@
+"""The composition root: a configuration in, every part of the bot out, built and connected. The only place that does.
+
+Nothing is contacted while building: the bot starts with Slack, Git, the clusters and the on-call service down.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from bot.chat.permissions import Rule
+from bot.delivery.courier import Courier
+from bot.live.cluster import KubeCluster
+from bot.live.spec import ClusterSpec
+from bot.model import marks
+from bot.model.announcement import Announcement, News, Page
+from bot.model.app import AppSpec
+from bot.model.record import Consignment
+from bot.oncall.escalation import PagePolicy
+from bot.oncall.heartbeat import Heartbeat
+from bot.oncall.sink import OncallSink
+from bot.ports import Cluster, Repository, Sink, Store
+from bot.reconcile.desk import Desk
+from bot.reconcile.loop import Loop, Retry
+from bot.reconcile.news import Links, Target
+from bot.reconcile.once import World
+from bot.reconcile.passes import Outside, Passes, dispatches
+from bot.render import AutoRenderer
+from bot.settings import Configuration
+from bot.source.links import commit_url, compare_url
+from bot.source.repository import GitRepository
+from bot.state.store import SqlStore
+from bot.writeback.sink import CommitStatusTarget, WebhookTarget, WriteBackSink
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Engine:
+    """What every command shares: the store, the world and the desk. Close it when done."""
+
+    configuration: Configuration
+    store: Store
+    world: World
+    passes: Passes
+    desk: Desk
+    wakers: list[Callable[[str], bool]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Leave no process, no descriptor and no lock behind."""
+        for repo in self.world.repos.values():
+            repo.close()
+        self.store.close()
+
+
+def cache_folder(configuration: Configuration) -> Path:
+    """Return where copies of repositories are kept: beside the state, so that a volume holds both."""
+    url = configuration.state_url
+    base = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite:///") else configuration.path.parent
+    return base / ".gitops-bot-cache"
+
+
+def build_engine(configuration: Configuration, *, clock: Callable[[], datetime], announces: bool = True) -> Engine:
+    """Build everything but the ways out. Raises `StateError` when the state store cannot be opened."""
+    settings = configuration.settings
+    store = SqlStore(configuration.state_url)
+    folder = cache_folder(configuration)
+    repos: dict[str, Repository] = {
+        spec.name: GitRepository(spec, directory=folder, clock=clock) for spec in configuration.repos
+    }
+    namespaces = {cluster.name: cluster.namespace for cluster in settings.clusters}
+    clusters: dict[str, Cluster] = {
+        one.name: KubeCluster(
+            ClusterSpec(
+                name=one.name,
+                kubeconfig=settings.resolve_path(one.kubeconfig, configuration.path.parent)
+                or configuration.secrets.get("KUBECONFIG", ""),
+                context=one.context,
+                in_cluster=one.in_cluster,
+                namespace=one.namespace,
+            ),
+            instance=settings.instance,
+            clock=clock,
+        )
+        for one in settings.clusters
+    }
+
+    def labels(app: AppSpec) -> Mapping[str, str]:
+        parent = marks.parent_name(app.name, settings.instance)
+        return marks.app_labels(app.name, marks.applyset_id(parent, namespaces[app.cluster]))
+
+    world = World(repos=repos, clusters=clusters, renderer=AutoRenderer(), labels=labels, key=store.key(), clock=clock)
+    apps = {app.key: app for app in configuration.apps}
+    outside = Outside(
+        links=_links(configuration), targets=_targets(configuration), policy=_policy(configuration), announces=announces
+    )
+    passes = Passes(apps, world=world, store=store, outside=outside)
+    wakers: list[Callable[[str], bool]] = []
+    desk = Desk(apps, world=world, store=store, wake=lambda key: any(wake(key) for wake in wakers))
+    return Engine(configuration, store, world, passes, desk, wakers)
+
+
+def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[[], None]) -> Loop:
+    """Build the loop and let the desk wake it."""
+    retry = engine.configuration.settings.retry
+    loop = Loop(
+        engine.passes,
+        store=engine.store,
+        retry=Retry(first=retry.first, factor=retry.factor, longest=retry.max),
+        clock=clock,
+        beat=beat,
+    )
+    engine.wakers.append(lambda key: loop.wake(key, urgent=True))
+    return loop
+
+
+def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
+    """Build the ways out that the configuration names."""
+    configuration = engine.configuration
+    settings = configuration.settings
+    sinks: list[Sink] = []
+    if settings.slack.mode != "off":
+        from bot.chat.poster import SlackSink  # imported late: a bot without Slack does not pay for it
+
+        sinks.append(
+            SlackSink(
+                configuration.secret("SLACK_BOT_TOKEN"),
+                api_url=settings.slack.api_url,
+                store=engine.store,
+                fallback_channel=settings.slack.default_channel,
+                clock=clock,
+            )
+        )
+    if settings.oncall.provider != "off":
+        sinks.append(
+            OncallSink(
+                provider=settings.oncall.provider,
+                host=settings.oncall.host,
+                key_for=lambda team: configuration.secret("OPSGENIE_API_KEY", suffix=team),
+            )
+        )
+    if settings.writebacks:
+        sinks.append(WriteBackSink(_write_back_targets(configuration)))
+
+    def lost(consignment: Consignment, why: str) -> None:
+        engine.store.dispatch(dispatches(_lost_news(consignment, why)))
+
+    return Courier(engine.store, sinks, clock=clock, on_undeliverable=lost)
+
+
+def build_heartbeat(configuration: Configuration) -> Callable[[], None]:
+    """Return what is called once a minute while passes complete."""
+    oncall = configuration.settings.oncall
+    if not oncall.heartbeat:
+        return lambda: None
+    heartbeat = Heartbeat(
+        oncall.heartbeat, host=oncall.host, provider=oncall.provider, key=configuration.secret("OPSGENIE_API_KEY")
+    )
+    return heartbeat.beat
+
+
+def rules(configuration: Configuration) -> tuple[Rule, ...]:
+    """Return the permissions as the chat room reads them."""
+    return tuple(
+        Rule(
+            verbs=tuple("plan" if verb == "diff" else verb for verb in one.verbs),
+            apps=one.apps,
+            envs=one.envs,
+            users=one.users,
+            groups=one.groups,
+            channels=one.channels,
+            deny=one.deny,
+        )
+        for one in configuration.settings.permissions
+    )
+
+
+def slow_lane() -> ThreadPoolExecutor:
+    """Return the threads for orders that ask Git or a cluster before they can answer."""
+    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="order")
+
+
+def _links(configuration: Configuration) -> Callable[[AppSpec, str, str], Links]:
+    specs = {spec.name: spec for spec in configuration.repos}
+    web = {repo.name: repo.web_url for repo in configuration.settings.repos}
+
+    def links(app: AppSpec, commit: str, previous: str) -> Links:
+        address = specs[app.repo].address
+        compare = compare_url(address, web[app.repo], previous, commit) if previous and previous != commit else ""
+        return Links(commit=commit_url(address, web[app.repo], commit), compare=compare)
+
+    return links
+
+
+def _targets(configuration: Configuration) -> tuple[Target, ...]:
+    return tuple(
+        Target(index=index, repo=one.repo)
+        if one.type == "commit-status"
+        else Target(index=index, events=frozenset(one.events))
+        for index, one in enumerate(configuration.settings.writebacks)
+    )
+
+
+def _policy(configuration: Configuration) -> PagePolicy | None:
+    oncall = configuration.settings.oncall
+    if oncall.provider == "off":
+        return None
+    return PagePolicy(failures=oncall.page_after.failures, duration=oncall.page_after.duration)
+
+
+def _write_back_targets(configuration: Configuration) -> list[CommitStatusTarget | WebhookTarget]:
+    addresses = {spec.name: spec.address for spec in configuration.repos}
+    targets: list[CommitStatusTarget | WebhookTarget] = []
+    for one in configuration.settings.writebacks:
+        if one.type == "commit-status":
+            targets.append(
+                CommitStatusTarget(
+                    host=one.host,
+                    api_url=one.api_url,
+                    repo_url=addresses[one.repo],
+                    token=configuration.secret(one.token_env),
+                )
+            )
+        else:
+            targets.append(WebhookTarget(url=one.url, secret=configuration.secret(one.secret_env)))
+    return targets
+
+
+def _lost_news(consignment: Consignment, why: str) -> tuple[Announcement, ...]:
+    """Say in the thread that a page will not arrive; a lost message cannot be said where it was lost."""
+    parcel = consignment.parcel
+    if not isinstance(parcel, Page):
+        log.error("%s %s will not be delivered: %s", consignment.sink.value, parcel.id, why)
+        return ()
+    return (
+        Announcement(
+            id=f"{parcel.id}:undeliverable",
+            operation=parcel.operation,
+            news=News.UNDELIVERABLE,
+            app=parcel.app,
+            cluster=parcel.cluster,
+            env=parcel.env,
+            channel=parcel.channel,
+            at=parcel.at,
+            in_thread=False,
+            message=f"On-call could not be paged: {why}",
+            next_step="Call the on-call person, and correct the on-call settings.",
+        ),
+    )
