@@ -108,7 +108,7 @@ def run(argv: Sequence[str], *, out: TextIO | None = None) -> int:
         return OK
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # the boundary for bugs of a command
+    except Exception as error:  # noqa: BLE001 - the boundary for bugs of a command
         with tempfile.NamedTemporaryFile("w", prefix="gitops-bot-", suffix=".log", delete=False) as details:
             traceback.print_exc(file=details)
         sys.stderr.write(f"gitops-bot: unexpected {type(error).__name__}; the details are in {details.name}\n")

@@ -1,0 +1,25 @@
+"""`gitops-bot check`: every connection tried as the bot would use it, all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from bot.errors import Problem
+from bot.wiring import Engine
+
+
+def check_all(engine: Engine) -> tuple[Problem, ...]:
+    """Return what is wrong, each with its fix. Asks Git, the clusters, Slack and the on-call service in parallel."""
+    configuration = engine.configuration
+    tries: list[Callable[[], tuple[Problem, ...]]] = [repo.check for repo in engine.world.repos.values()]
+    for name, cluster in engine.world.clusters.items():
+        apps = [app for app in configuration.apps if app.cluster == name]
+        tries.append(lambda cluster=cluster, apps=apps: cluster.check(apps))  # type: ignore[misc]
+    if configuration.settings.slack.mode != "off":
+        from bot.chat.check import check_slack
+
+        token = configuration.secret("SLACK_BOT_TOKEN")
+        tries.append(lambda: check_slack(token, api_url=configuration.settings.slack.api_url))
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)

@@ -1,0 +1,172 @@
+"""The bot as a process: reconciler, deliveries, Slack and HTTP, from start to SIGTERM.
+
+Order of start: state store, HTTP, loop, then the ways to and from people, each with its own retries. Order of stop:
+no new work, passes leave at their next safe point, what is being delivered ends, everything is closed: within 20 s.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from bot.errors import StateError
+from bot.model.record import SinkName
+from bot.oncall.webhook_in import read_webhook
+from bot.reconcile.loop import Loop
+from bot.server.web import Answer, Handlers, Web, WebServer, WsgiApp
+from bot.settings import Configuration
+from bot.source.push_events import PushRefused, read_push
+from bot.wiring import Engine, build_courier, build_engine, build_heartbeat, build_loop, rules, slow_lane
+
+log = logging.getLogger(__name__)
+
+_STUCK_AFTER: Final = timedelta(seconds=60)  # the loop's clock ticks every second
+_PASSES_LEAVE: Final = timedelta(seconds=12)  # of the 20 s that SIGTERM gives
+
+
+class _Door(Protocol):
+    """Slack's way in that is a connection of ours."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def state(self) -> str: ...
+
+
+def serve(configuration: Configuration) -> int:
+    """Run until SIGTERM or SIGINT; returns 0."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    engine = build_engine(configuration, clock=_now)
+    loop = build_loop(engine, clock=_now, beat=build_heartbeat(configuration))
+    courier = build_courier(engine, clock=_now)
+    door, slack = _slack(engine)
+    server = WebServer(
+        Web(_handlers(engine, loop, door, slack)), host=configuration.settings.server.host, port=configuration.port
+    )
+    server.start()
+    courier.start()
+    loop.start()
+    if door is not None:
+        door.start()
+    log.info("gitops-bot is running: %d apps, http on port %d", len(configuration.apps), server.port)
+    stopping.wait()
+    log.info("gitops-bot is stopping")
+    left = loop.stop(timeout=_PASSES_LEAVE)
+    if door is not None:
+        door.stop()
+    courier.stop(timeout=timedelta(seconds=5))
+    server.stop()
+    engine.close()
+    log.info("gitops-bot has stopped%s", "" if left else "; a pass was abandoned and goes on at the next start")
+    return 0
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def _slack(engine: Engine) -> tuple[_Door | None, WsgiApp | None]:
+    configuration = engine.configuration
+    settings = configuration.settings.slack
+    if settings.mode == "off":
+        return None, None
+    from bot.chat.app import build_app
+    from bot.chat.http import SlackHttpDoor
+    from bot.chat.people import People
+    from bot.chat.socket import SocketDoor
+
+    token, secret = configuration.secret("SLACK_BOT_TOKEN"), configuration.secret("SLACK_SIGNING_SECRET")
+    app = build_app(
+        desk=engine.desk,
+        rules=rules(configuration),
+        people=People(token, api_url=settings.api_url, clock=_now),
+        bot_token=token,
+        signing_secret=secret,
+        api_url=settings.api_url,
+        clock=_now,
+        submit=slow_lane(),
+    )
+    if settings.mode == "http":
+        return None, SlackHttpDoor(app, signing_secret=secret)
+    return SocketDoor(app, app_token=configuration.secret("SLACK_APP_TOKEN"), api_url=settings.api_url), None
+
+
+def _handlers(engine: Engine, loop: Loop, door: _Door | None, slack: WsgiApp | None) -> Handlers:
+    configuration = engine.configuration
+
+    def health() -> tuple[str, Mapping[str, str]]:
+        parts = {"reconciler": "ok", "state": "ok"}
+        if _now() - loop.alive_at > _STUCK_AFTER:
+            parts["reconciler"] = "stuck"
+        try:
+            engine.store.check()
+        except StateError:
+            parts["state"] = "stuck"
+        if door is not None:
+            parts["slack"] = door.state()
+        for memory in engine.store.memories().values() if parts["state"] == "ok" else ():
+            if memory.failing_since is not None:
+                parts[f"app {memory.app}"] = "failing"
+        if "stuck" in parts.values():
+            return "stuck", parts
+        return ("ok" if set(parts.values()) <= {"ok", "connected"} else "degraded"), parts
+
+    def push(repo: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if repo not in {one.name for one in configuration.repos}:
+            return Answer(404, "no such repository in the configuration")
+        try:
+            event = read_push(headers, body, secret=configuration.secret("WEBHOOK_SECRET", suffix=repo))
+        except PushRefused as error:
+            return Answer(401, str(error))
+        woken = engine.desk.pushed(repo, event.commits) if event is not None else ()
+        return Answer(202, f"woke {len(woken)} apps")
+
+    def oncall(headers: Mapping[str, str], body: bytes) -> Answer:
+        event = read_webhook(headers, body, secret=configuration.secret("ONCALL_WEBHOOK_SECRET"))
+        if event is None:
+            return Answer(401, "the secret header is missing or wrong")
+        for one in event:
+            engine.desk.acknowledge(one.alias, one.by)
+        return Answer(200, "ok")
+
+    registry = CollectorRegistry()
+    registry.register(_Metrics(engine, loop))
+    return Handlers(
+        health=health,
+        ready=lambda: loop.alive_at is not None,
+        metrics=lambda: generate_latest(registry),
+        push=push,
+        oncall=oncall,
+        slack=slack,
+    )
+
+
+class _Metrics(Collector):
+    """Numbers read from the store when somebody asks."""
+
+    def __init__(self, engine: Engine, loop: Loop) -> None:
+        self._engine, self._loop = engine, loop
+
+    def collect(self) -> Any:
+        labels = ["app", "cluster"]
+        synced = GaugeMetricFamily("gitops_bot_app_synced", "1 while the cluster is equal to Git", labels=labels)
+        failures = GaugeMetricFamily("gitops_bot_app_failures", "Failed passes in a row", labels=labels)
+        objects = GaugeMetricFamily("gitops_bot_app_objects", "Objects Git wants", labels=labels)
+        for status in self._engine.desk.status([app.key for app in self._engine.desk.apps()]):
+            names = [status.app, status.cluster]
+            synced.add_metric(names, 1.0 if status.sync.value == "synced" else 0.0)
+            failures.add_metric(names, status.consecutive_failures)
+            objects.add_metric(names, status.objects)
+        waiting = GaugeMetricFamily("gitops_bot_outbox_waiting", "Parcels not delivered yet", labels=["sink"])
+        for sink in SinkName:
+            waiting.add_metric([sink.value], self._engine.store.waiting(sink))
+        yield from (synced, failures, objects, waiting)
