@@ -1,0 +1,64 @@
+"""What the API server serves: aggregated discovery (KEP-3352) in two requests, broken groups named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from bot.errors import ClusterUnreachable
+from bot.live.transport import Transport
+from bot.model.resource import KindInfo, KindTable, ResourceRef, join_api_version
+
+_AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+
+
+def discover(transport: Transport) -> KindTable:
+    """Return every kind, the preferred version first. Raises `ClusterError`."""
+    kinds: dict[tuple[str, str], tuple[KindInfo, ...]] = {}
+    broken: set[str] = set()
+    for path in ("/api", "/apis"):
+        reply = transport.request("GET", path, accept=_AGGREGATED)
+        if reply.body.get("kind") != "APIGroupDiscoveryList":
+            raise ClusterUnreachable(
+                f"cluster {transport.spec.name}: discovery at {path} is not answered (Kubernetes 1.30 or later is needed)",
+                cluster=transport.spec.name,
+            )
+        for group in reply.body.get("items") or ():
+            name = str((group.get("metadata") or {}).get("name") or "")
+            for version in group.get("versions") or ():
+                if version.get("freshness") == "Stale":
+                    broken.add(join_api_version(name, version["version"]))
+                for info in _kinds(name, version):
+                    kinds[(name, info.kind)] = (*kinds.get((name, info.kind), ()), info)
+    return KindTable(kinds=MappingProxyType(kinds), broken_groups=frozenset(broken))
+
+
+def _kinds(group: str, version: Mapping[str, Any]) -> list[KindInfo]:
+    found = []
+    for resource in version.get("resources") or ():
+        response = resource.get("responseKind") or {}
+        if response.get("kind") and (response.get("group") or "") == group:
+            found.append(
+                KindInfo(
+                    group=group,
+                    version=version["version"],
+                    kind=response["kind"],
+                    plural=resource["resource"],
+                    namespaced=resource.get("scope") == "Namespaced",
+                    verbs=frozenset(resource.get("verbs") or ()),
+                )
+            )
+    return found
+
+
+def path_of(info: KindInfo, namespace: str, name: str = "") -> str:
+    """Return the path of one object, or of the collection in a namespace ("" is all namespaces)."""
+    base = f"/apis/{info.group}/{info.version}" if info.group else f"/api/{info.version}"
+    inside = f"/namespaces/{namespace}" if info.namespaced and namespace else ""
+    return f"{base}{inside}/{info.plural}" + (f"/{name}" if name else "")
+
+
+def info_of(table: KindTable, ref: ResourceRef) -> KindInfo | None:
+    """Return the kind in the version of the reference, or in the one the server prefers today."""
+    return table.find(ref.id.group, ref.version, ref.id.kind) or table.preferred(ref.id.group, ref.id.kind)

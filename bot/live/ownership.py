@@ -1,0 +1,41 @@
+"""Whose object is it? Pure: a live body in, an `Owner` out when it is somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bot.model import marks
+from bot.model.plan import Owner, OwnerKind
+from bot.model.resource import Body
+
+_FLUX: Final = ("kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io")
+
+
+def owner_of(live: Body, *, labels: Mapping[str, str]) -> Owner | None:
+    """Return who owns a live object if it is not the app with these `labels`; None when it is ours or nobody's."""
+    metadata: Mapping[str, Any] = live.get("metadata") or {}
+    have: Mapping[str, str] = metadata.get("labels") or {}
+    notes: Mapping[str, str] = metadata.get("annotations") or {}
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return Owner(kind=OwnerKind.CONTROLLER, name=f"{reference.get('kind')} {reference.get('name')}")
+    app, part = have.get(marks.APP_LABEL), have.get(marks.PART_OF_LABEL)
+    if app is not None and app != labels[marks.APP_LABEL]:
+        return Owner(kind=OwnerKind.APP, name=app)
+    if part is not None and part != labels[marks.PART_OF_LABEL]:
+        name = f"{app} of another instance" if app is not None else part
+        return Owner(kind=OwnerKind.APPLYSET if app is None else OwnerKind.APP, name=name)
+    if part is not None:
+        return None
+    if release := notes.get("meta.helm.sh/release-name"):
+        place = notes.get("meta.helm.sh/release-namespace", "")
+        return Owner(kind=OwnerKind.HELM, name=f"{place}/{release}" if place else release)
+    for prefix in _FLUX:
+        if name := have.get(f"{prefix}/name"):
+            return Owner(kind=OwnerKind.FLUX, name=f"{have.get(f'{prefix}/namespace', '')}/{name}".lstrip("/"))
+    if tracking := notes.get("argocd.argoproj.io/tracking-id"):
+        return Owner(kind=OwnerKind.ARGOCD, name=tracking.partition(":")[0])
+    if name := have.get("argocd.argoproj.io/instance"):
+        return Owner(kind=OwnerKind.ARGOCD, name=name)
+    return None

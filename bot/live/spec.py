@@ -1,0 +1,16 @@
+"""What the configuration says of one cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """`kubeconfig` "" is the default file of kubectl; `namespace` holds our inventories on that cluster."""
+
+    name: str
+    kubeconfig: str = ""
+    context: str = ""
+    in_cluster: bool = False
+    namespace: str = "gitops-bot"
