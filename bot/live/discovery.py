@@ -21,7 +21,7 @@ def discover(transport: Transport) -> KindTable:
         reply = transport.request("GET", path, accept=_AGGREGATED)
         if reply.body.get("kind") != "APIGroupDiscoveryList":
             raise ClusterUnreachable(
-                f"cluster {transport.spec.name}: discovery at {path} is not answered (Kubernetes 1.30 or later is needed)",
+                f"cluster {transport.spec.name}: no aggregated discovery at {path}; Kubernetes 1.30 or later is needed",
                 cluster=transport.spec.name,
             )
         for group in reply.body.get("items") or ():

@@ -32,10 +32,10 @@ def owner_of(live: Body, *, labels: Mapping[str, str]) -> Owner | None:
         place = notes.get("meta.helm.sh/release-namespace", "")
         return Owner(kind=OwnerKind.HELM, name=f"{place}/{release}" if place else release)
     for prefix in _FLUX:
-        if name := have.get(f"{prefix}/name"):
-            return Owner(kind=OwnerKind.FLUX, name=f"{have.get(f'{prefix}/namespace', '')}/{name}".lstrip("/"))
+        if kustomization := have.get(f"{prefix}/name"):
+            return Owner(kind=OwnerKind.FLUX, name=f"{have.get(f'{prefix}/namespace', '')}/{kustomization}".lstrip("/"))
     if tracking := notes.get("argocd.argoproj.io/tracking-id"):
         return Owner(kind=OwnerKind.ARGOCD, name=tracking.partition(":")[0])
-    if name := have.get("argocd.argoproj.io/instance"):
-        return Owner(kind=OwnerKind.ARGOCD, name=name)
+    if instance := have.get("argocd.argoproj.io/instance"):
+        return Owner(kind=OwnerKind.ARGOCD, name=instance)
     return None

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 
-from bot.errors import ClusterError, ClusterRefused, ClusterThrottled, ClusterUnreachable
+from bot.errors import ClusterRefused, ClusterThrottled, ClusterUnreachable
 from bot.live.spec import ClusterSpec
 
 log = logging.getLogger(__name__)
@@ -87,6 +87,21 @@ class Transport:
         reply = Reply(answer.status, _json(answer.data))
         self._raise_for_all(reply, answer.headers.get("Retry-After"))
         return reply
+
+    def text(self, path: str, *, query: Mapping[str, str]) -> str:
+        """Return a plain text answer, "" when the server refuses. Raises `ClusterUnreachable`."""
+        pool = self._connected()
+        try:
+            answer = pool.request(
+                "GET",
+                self._url(path, query),
+                headers=self._headers("*/*", ""),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                retries=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+        return str(answer.data.decode(errors="replace")) if answer.status == 200 else ""
 
     @contextmanager
     def stream(self, path: str, *, query: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -169,15 +184,17 @@ class Transport:
         settings = Configuration()
         try:
             if self.spec.in_cluster:
-                config.load_incluster_config(client_configuration=settings)
+                config.load_incluster_config(  # type: ignore[no-untyped-call]
+                    client_configuration=settings
+                )
             else:
-                config.load_kube_config(
+                config.load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=self.spec.kubeconfig or None,
                     context=self.spec.context or None,
                     client_configuration=settings,
                     persist_config=False,
                 )
-        except Exception as error:  # noqa: BLE001 - the package raises what its parsers and plugins raise
+        except Exception as error:  # the package raises what its parsers and plugins raise
             raise ClusterRefused(
                 f"cluster {self.spec.name}: its kubeconfig cannot be used: {_why(error)}; "
                 "check `kubeconfig`, `context` and the user in it",
@@ -212,6 +229,3 @@ def _why(error: Exception) -> str:
     text = str(getattr(error, "reason", None) or error)
     text = text.rpartition(">: ")[2] or text
     return json.dumps(text)[1:-1][:200]
-
-
-__all__ = ["ClusterError", "Reply", "Transport"]
