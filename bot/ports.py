@@ -128,6 +128,9 @@ class Cluster(Protocol):
     def read(self, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Body]:
         """Read objects in bulk, one LIST per kind and namespace where that is cheaper; absent ones are left out."""
 
+    def pods(self, namespaces: Collection[str]) -> tuple[Body, ...]:
+        """Return the Pods of some namespaces with the ReplicaSets and Jobs between them and their workloads."""
+
     def watch(self, refs: Collection[ResourceRef]) -> Watch:
         """Start to watch objects, and the Pods of the workloads among them."""
 
@@ -151,6 +154,9 @@ class Cluster(Protocol):
 
     def check(self, apps: Sequence[AppSpec]) -> tuple[Problem, ...]:
         """Try connection and rights as `gitops-bot check` does; return what is wrong, each with its fix."""
+
+    def close(self) -> None:
+        """Free threads and connections. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
