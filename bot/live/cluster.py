@@ -87,8 +87,11 @@ class KubeCluster:
             if (info := info_of(self.kinds(), ref)) is not None:
                 groups.setdefault((info, ref.id.namespace), []).append(ref)
         found: dict[ResourceId, Body] = {}
-        for result in self._pool.map(lambda item: self._read_group(*item[0], item[1]), groups.items()):
-            found.update(result)
+        reading = [
+            self._pool.submit(self._read_group, info, namespace, some) for (info, namespace), some in groups.items()
+        ]
+        for one in reading:
+            found.update(one.result())
         return found
 
     def pods(self, namespaces: Collection[str]) -> tuple[Body, ...]:

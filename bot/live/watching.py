@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ import urllib3
 from bot.errors import ClusterError
 from bot.live.discovery import path_of
 from bot.live.transport import Transport
-from bot.model.resource import Body, KindInfo, ResourceId, ResourceRef, id_of
+from bot.model.resource import Body, KindInfo, ResourceId, ResourceRef, id_of, owned_pods
 
 log = logging.getLogger(__name__)
 
@@ -173,21 +173,3 @@ class KubeWatch:
                 self._objects[id_of(body)] = body
             self._events += 1
             self._changed.notify_all()
-
-
-def owned_pods(root: Body, objects: Collection[Body]) -> tuple[Body, ...]:
-    """Return the Pods below an object by their owner references, at any depth; a Pod is below itself."""
-    if root.get("kind") == "Pod":
-        return (root,)
-    below: dict[str, list[Body]] = {}
-    for body in objects:
-        for reference in body["metadata"].get("ownerReferences") or ():
-            below.setdefault(reference.get("uid", ""), []).append(body)
-    found: list[Body] = []
-    pending = [root]
-    while pending:
-        for child in below.pop(str(pending.pop()["metadata"].get("uid")), ()):
-            pending.append(child)
-            if child.get("kind") == "Pod":
-                found.append(child)
-    return tuple(found)
