@@ -1,0 +1,130 @@
+"""Carries parcels from the outbox to their sinks, lane by lane, in order, until they have arrived.
+
+One dispatcher looks for due lanes; a few workers deliver. A lane is worked on by one worker at a time and rests as
+long as its sink says, so that no thread sleeps for a neighbour. What fails is tried again later, what cannot arrive is
+reported and leaves the lane. The state is in the store alone: a restart goes on where this process stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.errors import DeliveryFailed, StateError
+from bot.model.record import Consignment, SinkName
+from bot.ports import Sink, Store
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_SECONDS: Final = 0.5  # rows may come from another process
+_WORKERS: Final = 16
+_FIRST_RETRY_SECONDS: Final = 1.0
+_LONGEST_RETRY_SECONDS: Final = 300.0
+
+
+class Courier:
+    """Start it once, stop it once. `on_undeliverable` hears of a parcel that will never arrive, and why."""
+
+    def __init__(
+        self,
+        store: Store,
+        sinks: Sequence[Sink],
+        *,
+        clock: Callable[[], datetime],
+        on_undeliverable: Callable[[Consignment, str], None],
+    ) -> None:
+        self._store, self._sinks, self._clock, self._on_undeliverable = store, tuple(sinks), clock, on_undeliverable
+        self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="deliver")
+        self._lock = threading.Lock()
+        self._busy: set[tuple[SinkName, str]] = set()  # guarded by _lock
+        self._rests: dict[tuple[SinkName, str], datetime] = {}  # guarded by _lock
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for parcels now. From any thread."""
+        self._awake.set()
+
+    def stop(self, *, timeout: timedelta) -> None:
+        """Start no more deliveries and wait for those under way; what is left waits in the store."""
+        self._stopping.set()
+        self._awake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout.total_seconds())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._awake.wait(_LOOK_EVERY_SECONDS)
+            self._awake.clear()
+            for sink in self._sinks:
+                try:
+                    lanes = self._store.due_lanes(sink.name, now=self._clock())
+                except StateError as error:
+                    log.error("the outbox cannot be read: %s", error)
+                    break
+                for lane in lanes:
+                    self._submit(sink, lane)
+
+    def _submit(self, sink: Sink, lane: str) -> None:
+        key = (sink.name, lane)
+        with self._lock:
+            rests_until = self._rests.get(key)
+            resting = rests_until is not None and self._clock() < rests_until
+            if key in self._busy or resting or self._stopping.is_set():
+                return
+            self._busy.add(key)
+        self._pool.submit(self._deliver, sink, lane)
+
+    def _deliver(self, sink: Sink, lane: str) -> None:
+        """Deliver the first parcel of a lane."""
+        rest = 0.0
+        try:
+            consignment = self._store.claim(sink.name, lane, now=self._clock())
+            if consignment is not None:
+                rest = self._hand_over(sink, consignment)
+        except StateError as error:
+            log.error("the outbox cannot be used: %s", error)
+            rest = _FIRST_RETRY_SECONDS
+        finally:
+            with self._lock:
+                self._busy.discard((sink.name, lane))
+                self._rests[(sink.name, lane)] = self._clock() + timedelta(seconds=rest)
+            if rest == 0:
+                self._awake.set()
+
+    def _hand_over(self, sink: Sink, consignment: Consignment) -> float:
+        try:
+            rest = sink.deliver(consignment)
+        except DeliveryFailed as failed:
+            if failed.retry_after_seconds is None:
+                log.error("%s to %s will not arrive: %s", sink.name.value, consignment.lane, failed)
+                self._store.undeliverable(consignment.id, at=self._clock(), why=str(failed))
+                self._on_undeliverable(consignment, str(failed))
+                return 0.0
+            self._postpone(consignment, max(failed.retry_after_seconds, _back_off(consignment.attempts)), str(failed))
+            return 0.0
+        except Exception:  # the boundary for bugs of a sink: the lane waits, the others go on
+            log.exception("%s to %s: unexpected error", sink.name.value, consignment.lane)
+            self._postpone(consignment, _back_off(consignment.attempts), "unexpected error")
+            return 0.0
+        self._store.delivered(consignment.id, at=self._clock())
+        return rest
+
+    def _postpone(self, consignment: Consignment, seconds: float, why: str) -> None:
+        log.warning(
+            "%s to %s did not arrive, tried again in %.0f s: %s", consignment.sink.value, consignment.lane, seconds, why
+        )
+        self._store.postpone(consignment.id, until=self._clock() + timedelta(seconds=seconds), why=why)
+
+
+def _back_off(attempts: int) -> float:
+    return min(_FIRST_RETRY_SECONDS * 2 ** min(attempts, 20), _LONGEST_RETRY_SECONDS)

@@ -1,0 +1,89 @@
+"""The tables. Times are ISO 8601 UTC text: both databases order them, people read them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+VERSION: Final = 1
+metadata = sa.MetaData()
+
+about = sa.Table(
+    "about",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+controls = sa.Table(
+    "controls",
+    metadata,
+    sa.Column("app", sa.String(200), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+memories = sa.Table(
+    "memories",
+    metadata,
+    sa.Column("app", sa.String(200), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("app", sa.String(200), nullable=False, index=True),
+    sa.Column("operation", sa.String(64), nullable=False),
+    sa.Column("revision", sa.String(64), nullable=False),
+    sa.Column("converged", sa.Boolean, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+)
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("app", sa.String(200), nullable=False, index=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("chain", sa.String(64), nullable=False),  # SHA-256 of the chain before and the value
+)
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("app", sa.String(200), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("expects", sa.String(64), nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sqlite_autoincrement=True,  # an id is never used twice: the loop remembers the ones it has seen
+)
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("parcel_id", sa.String(200), nullable=False),
+    sa.Column("sink", sa.String(16), nullable=False),
+    sa.Column("lane", sa.String(400), nullable=False),
+    sa.Column("collapse", sa.String(200), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # waiting, delivered, lost
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_before", sa.String(40), nullable=False),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.UniqueConstraint("sink", "parcel_id"),
+    sa.Index("outbox_lane", "sink", "state", "lane", "id"),
+    sqlite_autoincrement=True,
+)
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("operation", sa.String(64), primary_key=True),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("ts", sa.String(64), nullable=False),
+)
+seen = sa.Table(
+    "seen",
+    metadata,
+    sa.Column("name", sa.String(300), primary_key=True),
+    sa.Column("at", sa.String(40), nullable=False),
+)
