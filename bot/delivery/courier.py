@@ -103,7 +103,7 @@ class Courier:
 
     def _hand_over(self, sink: Sink, consignment: Consignment) -> float:
         try:
-            rest = sink.deliver(consignment)
+            rest: float = sink.deliver(consignment)
         except DeliveryFailed as failed:
             if failed.retry_after_seconds is None:
                 log.error("%s to %s will not arrive: %s", sink.name.value, consignment.lane, failed)

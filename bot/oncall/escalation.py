@@ -1,0 +1,88 @@
+"""When is a person woken? Pure: the memory before and after a pass in, pages out.
+
+A page opens after N failures in a row or after T of trouble, whichever comes first; an outage of a neighbour and a
+degradation count by time alone. While it is open, a new failing commit is a note. It closes with convergence, and
+only then. Refused, paused and waiting apps wake nobody. The alias is stable, so that a page that was sent twice
+is one alert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.model.announcement import Page, PageAct
+from bot.model.app import AppSpec
+from bot.model.outcome import Result, SyncReport
+from bot.model.record import AppMemory, SyncState
+
+MESSAGE_LIMIT = 130  # characters, Opsgenie alert API
+DESCRIPTION_LIMIT = 15_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePolicy:
+    """Failures in a row, and how long trouble may last."""
+
+    failures: int
+    duration: timedelta
+
+
+def escalate(
+    before: AppMemory, after: AppMemory, *, app: AppSpec, report: SyncReport, policy: PagePolicy
+) -> tuple[AppMemory, tuple[Page, ...]]:
+    """Return the memory with what was paged, and the pages to send."""
+    now = report.finished_at
+    operation = after.operation or before.operation or report.operation
+    well = after.sync is SyncState.SYNCED and after.degraded_since is None and report.result is Result.CONVERGED
+    if well:
+        if not before.paged:
+            return after, ()
+        revision = report.revision.short if report.revision else ""
+        page = _page(app, PageAct.CLOSE, f"Converged at {revision} ({report.operation}).", now, before.page_operation)
+        return replace(after, paged=False, page_operation=""), (page,)
+    since = after.failing_since or after.degraded_since
+    troubled = after.sync is SyncState.FAILED or after.degraded_since is not None
+    if since is None or not troubled:
+        return after, ()
+    if before.paged:
+        commit = after.failing_commit
+        if commit and commit != before.failing_commit:
+            text = f"Still failing, now at {commit[:7]}: {after.last_error}"
+            return after, (_page(app, PageAct.NOTE, text, now, before.page_operation, unique=commit[:12]),)
+        return after, ()
+    if after.consecutive_failures < policy.failures and now - since < policy.duration:
+        return after, ()
+    what = after.last_error or "workloads are degraded with no commit to blame"
+    text = f"{app.title}: {what}"
+    description = (
+        f"{what}\n\nSince {since:%Y-%m-%d %H:%M:%S} UTC, {after.consecutive_failures} failures in a row.\n"
+        f"Commit: {after.failing_commit or after.revision or 'unknown'}\nOperation: {operation}\n"
+        f"Cluster: {app.cluster}, environment: {app.env or 'none'}\n"
+        "It closes by itself when the app has converged."
+    )
+    page = replace(_page(app, PageAct.OPEN, text, now, operation), description=description[:DESCRIPTION_LIMIT])
+    return replace(after, paged=True, page_operation=operation), (page,)
+
+
+def alias_of(app: AppSpec) -> str:
+    """Return the alias of an app's alert."""
+    return f"gitops-bot:{app.cluster}:{app.name}"
+
+
+def _page(app: AppSpec, act: PageAct, text: str, now: datetime, operation: str, *, unique: str = "") -> Page:
+    limit = MESSAGE_LIMIT if act is PageAct.OPEN else DESCRIPTION_LIMIT
+    return Page(
+        id=f"{operation}:{act.value}:{unique or int(now.timestamp())}",
+        act=act,
+        alias=alias_of(app),
+        app=app.name,
+        cluster=app.cluster,
+        env=app.env,
+        channel=app.channel,
+        operation=operation,
+        at=now,
+        message=text if len(text) <= limit else f"{text[: limit - 1]}…",
+        priority=app.oncall_priority,
+        team=app.oncall_team,
+    )

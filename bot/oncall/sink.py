@@ -1,0 +1,72 @@
+"""The way out for pages: the alert API of Opsgenie or JSM, or any webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import orjson
+import urllib3
+
+from bot.errors import DeliveryFailed
+from bot.model.announcement import Page
+from bot.model.record import Consignment, SinkName
+from bot.oncall.alerts import AlertApi
+
+
+class _Provider(Protocol):
+    def send(self, page: Page) -> None: ...
+
+
+class AlertHook:
+    """POSTs each act as JSON to a URL; 2xx is delivered. The receiver recognises doubles by `id`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=10), retries=False)
+
+    def send(self, page: Page) -> None:
+        body = {
+            "id": page.id,
+            "act": page.act.value,
+            "alias": page.alias,
+            "message": page.message,
+            "description": page.description,
+            "priority": page.priority,
+            "team": page.team,
+            "app": page.app,
+            "cluster": page.cluster,
+            "env": page.env,
+            "at": page.at.isoformat(),
+        }
+        try:
+            answer = self._http.request(
+                "POST", self._url, body=orjson.dumps(body), headers={"Content-Type": "application/json"}
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise DeliveryFailed(
+                f"the on-call webhook cannot be reached: {type(error).__name__}", retry_after_seconds=5
+            ) from error
+        if 200 <= answer.status < 300:
+            return
+        useless = 400 <= answer.status < 500 and answer.status not in {408, 429}
+        raise DeliveryFailed(
+            f"the on-call webhook answers {answer.status}", retry_after_seconds=None if useless else 5.0
+        )
+
+
+class OncallSink:
+    """A `bot.ports.Sink`. `key_for` returns the API key of a team, "" when there is none."""
+
+    name = SinkName.ONCALL
+
+    def __init__(self, *, provider: str, host: str, key_for: Callable[[str], str]) -> None:
+        self._provider: _Provider = (
+            AlertHook(host) if provider == "webhook" else AlertApi(provider=provider, host=host, key_for=key_for)
+        )
+
+    def deliver(self, consignment: Consignment) -> float:
+        """Deliver one page. Raises `DeliveryFailed`."""
+        assert isinstance(consignment.parcel, Page)  # the sink's rows hold nothing else
+        self._provider.send(consignment.parcel)
+        return 0.0
