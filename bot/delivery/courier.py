@@ -127,4 +127,4 @@ class Courier:
 
 
 def _back_off(attempts: int) -> float:
-    return min(_FIRST_RETRY_SECONDS * 2 ** min(attempts, 20), _LONGEST_RETRY_SECONDS)
+    return min(_FIRST_RETRY_SECONDS * 2.0 ** min(attempts, 20), _LONGEST_RETRY_SECONDS)

@@ -132,7 +132,8 @@ class Passes:
     def _save(self, app: AppSpec, report: SyncReport, before: AppMemory, base: Announcement) -> None:
         linked = self._linked(app, base, report.revision, before.revision)
         told = news.ended(app, report, before, base=linked, targets=self._outside.targets)
-        memory, pages, said = told.memory, (), told.announcements
+        memory, said = told.memory, told.announcements
+        pages: tuple[Page, ...] = ()
         if self._outside.policy is not None:
             memory, pages = escalate(before, told.memory, app=app, report=report, policy=self._outside.policy)
             said = (*said, *_page_news(pages, linked))

@@ -1,0 +1,73 @@
+"""Who a Slack user is: e-mail address and groups, asked of Slack and remembered for a minute.
+
+When Slack does not answer, what was known last counts for ten minutes; after that nobody is in a group: rights fail
+closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+log = logging.getLogger(__name__)
+
+FRESH: Final = timedelta(seconds=60)
+STALE: Final = timedelta(minutes=10)
+_TIMEOUT_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    value: frozenset[str]
+    at: datetime
+
+
+class People:
+    """Safe to use from several threads."""
+
+    def __init__(self, token: str, *, api_url: str, clock: Callable[[], datetime]) -> None:
+        self._token, self._api_url, self._clock = token, api_url, clock
+        self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}  # guarded by _lock
+
+    def identities(self, user: str) -> frozenset[str]:
+        """Return the user's id and, where Slack tells, e-mail address."""
+        return frozenset({user}) | self._remembered(f"user {user}", lambda: self._email(user))
+
+    def in_group(self, user: str, group: str) -> bool:
+        """True when Slack says so, or said so less than ten minutes ago and is silent now."""
+        return user in self._remembered(f"group {group}", lambda: self._members(group))
+
+    def _remembered(self, name: str, ask: Callable[[], frozenset[str]]) -> frozenset[str]:
+        now = self._clock()
+        with self._lock:
+            known = self._known.get(name)
+        if known is not None and now - known.at < FRESH:
+            return known.value
+        try:
+            value = ask()
+        except (SlackClientError, OSError, ValueError) as error:
+            reason = error.response.get("error") if isinstance(error, SlackApiError) else type(error).__name__
+            log.warning("Slack does not say who is %s: %s", name, reason)
+            return known.value if known is not None and now - known.at < STALE else frozenset()
+        with self._lock:
+            self._known[name] = _Known(value, now)
+        return value
+
+    def _email(self, user: str) -> frozenset[str]:
+        found = self._client().users_info(user=user)
+        email = ((found.get("user") or {}).get("profile") or {}).get("email")
+        return frozenset({email}) if email else frozenset()
+
+    def _members(self, group: str) -> frozenset[str]:
+        return frozenset(self._client().usergroups_users_list(usergroup=group).get("users") or ())
+
+    def _client(self) -> WebClient:
+        return WebClient(token=self._token, base_url=self._api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[])

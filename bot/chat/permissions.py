@@ -1,0 +1,85 @@
+"""Who may do what: the first rule that matches decides, nobody matched is denied. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Empty `apps`, `envs` and `channels` mean any; `users` and `groups` together name the people."""
+
+    verbs: tuple[str, ...]
+    apps: tuple[str, ...] = ()
+    envs: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    deny: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody wants: `app` and `env` are "" for verbs about no app; `identities` are Slack id and e-mail."""
+
+    verb: str
+    app: str
+    cluster: str
+    env: str
+    channel: str
+    identities: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """`rule` counts from 1 in the order of the configuration, 0 when none matched."""
+
+    allowed: bool
+    rule: int
+    why: str
+
+
+def decide(request: Request, rules: Sequence[Rule], *, in_group: Callable[[str], bool]) -> Decided:
+    """Return the decision. `in_group` is asked only for rules that match otherwise; False when it is not known."""
+    for number, rule in enumerate(rules, start=1):
+        if _fits(request, rule) and _names(request, rule, in_group):
+            verb = "denies" if rule.deny else "allows"
+            return Decided(allowed=not rule.deny, rule=number, why=f"rule {number} {verb} it")
+    place = f" for {request.app} ({request.env or 'no environment'})" if request.app else ""
+    who = _who_could(request, rules)
+    hint = f" It is allowed to {', '.join(who)}." if who else " No rule allows it to anybody here."
+    return Decided(allowed=False, rule=0, why=f"No rule allows you to {request.verb}{place}.{hint}")
+
+
+def _fits(request: Request, rule: Rule) -> bool:
+    app_fits = not rule.apps or "*" in rule.apps or {request.app, f"{request.cluster}/{request.app}"} & set(rule.apps)
+    # A channel is a place where others see it: a direct message (D…) never counts as one.
+    channel_fits = not rule.channels or (request.channel in rule.channels and not request.channel.startswith("D"))
+    return bool(
+        ("*" in rule.verbs or request.verb in rule.verbs)
+        and app_fits
+        and (not rule.envs or "*" in rule.envs or request.env in rule.envs)
+        and channel_fits
+    )
+
+
+def _names(request: Request, rule: Rule, in_group: Callable[[str], bool]) -> bool:
+    return "*" in rule.users or bool(request.identities & set(rule.users)) or any(map(in_group, rule.groups))
+
+
+def _who_could(request: Request, rules: Sequence[Rule]) -> list[str]:
+    """Return the people and groups that some rule would let do it, somewhere."""
+    found: list[str] = []
+    for rule in rules:
+        if rule.deny or not ("*" in rule.verbs or request.verb in rule.verbs):
+            continue
+        if rule.apps and "*" not in rule.apps and request.app not in rule.apps:
+            continue
+        if rule.envs and "*" not in rule.envs and request.env not in rule.envs:
+            continue
+        place = f" in {', '.join(f'<#{one}>' for one in rule.channels)}" if rule.channels else ""
+        people = [f"<@{one}>" if one.startswith("U") else one for one in rule.users]
+        people += [f"<!subteam^{one}>" for one in rule.groups]
+        found += [f"{one}{place}" for one in people]
+    return list(dict.fromkeys(found))[:10]
