@@ -200,7 +200,7 @@ class Transport:
                 "check `kubeconfig`, `context` and the user in it",
                 cluster=self.spec.name,
             ) from error
-        self._credentials = lambda: settings.get_api_key_with_prefix("authorization") or ""
+        self._credentials = lambda: settings.get_api_key_with_prefix("BearerToken") or ""
         url = urllib3.util.parse_url(settings.host)
         self._prefix = (url.path or "").rstrip("/")
         if url.scheme != "https":
