@@ -148,6 +148,8 @@ class KubeWatch:
         with self._transport.stream(path, query=query) as stream:
             with self._changed:
                 self._streams.add(stream)
+            if self._stopping.is_set():
+                return version  # the end came while the watch was opening: nobody would shut this stream down
             try:
                 rest = b""
                 while chunk := stream.read1(65536):

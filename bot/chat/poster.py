@@ -1,0 +1,140 @@
+"""The way out to Slack: one root message per operation, edited in place, the rest in its thread.
+
+A post that Slack had accepted although the connection broke is posted again at most once more; its timestamp then
+names the message that goes on. Nothing here waits: what Slack asks to wait for is handed back to the lane.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.webhook import WebhookClient
+
+from bot.chat.blocks import render
+from bot.errors import DeliveryFailed
+from bot.model.announcement import Announcement, Reply
+from bot.model.record import Consignment, SinkName
+from bot.ports import MessageRef, Store
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS: Final = 10
+_AFTER_POST: Final = 1.0  # chat.postMessage: about one a second and channel
+_AFTER_EDIT: Final = 0.2
+_RETRY_SECONDS: Final = 1.0
+_REFUSED_SECONDS: Final = 60.0  # a token or a right that a person must mend
+_NO_CHANNEL: Final = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action"})
+_NO_MESSAGE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+_MENDABLE: Final = frozenset({"invalid_auth", "account_inactive", "token_revoked", "missing_scope", "not_authed"})
+
+
+class SlackSink:
+    """A `bot.ports.Sink`. `fallback_channel` takes what an app's channel does not."""
+
+    name = SinkName.SLACK
+
+    def __init__(
+        self, token: str, *, api_url: str, store: Store, fallback_channel: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._token, self._api_url, self._store = token, api_url, store
+        self._fallback, self._clock = fallback_channel, clock
+        self._local = threading.local()
+
+    def deliver(self, consignment: Consignment) -> float:
+        """Deliver one parcel; return the seconds its lane rests. Raises `DeliveryFailed`."""
+        parcel = consignment.parcel
+        try:
+            if isinstance(parcel, Reply):
+                return self._reply(parcel)
+            assert isinstance(parcel, Announcement)  # the sink's rows hold nothing else
+            return self._announce(parcel)
+        except SlackApiError as error:
+            raise self._failed(error) from error
+        except (SlackClientError, OSError, ValueError) as error:
+            raise DeliveryFailed(
+                f"Slack cannot be reached: {type(error).__name__}", retry_after_seconds=_RETRY_SECONDS
+            ) from error
+
+    def _announce(self, news: Announcement) -> float:
+        root = self._store.message(news.operation)
+        if root is None or news.in_thread:
+            self._post(news, root)
+            return _AFTER_POST
+        message = render(news)
+        try:
+            self._client().chat_update(
+                channel=root.channel,
+                ts=root.ts,
+                text=message.text,
+                blocks=list(message.blocks),
+                metadata=_metadata(news),
+            )
+        except SlackApiError as error:
+            if error.response.get("error") not in _NO_MESSAGE:
+                raise
+            self._post(news, None)  # somebody deleted the message: the operation goes on in a new one
+            return _AFTER_POST
+        return _AFTER_EDIT
+
+    def _post(self, news: Announcement, root: MessageRef | None) -> None:
+        message = render(news)
+        content: dict[str, Any] = {
+            "text": message.text,
+            "blocks": list(message.blocks),
+            "metadata": _metadata(news),
+            "unfurl_links": False,
+        }
+        channel = root.channel if root is not None else news.channel
+        thread = {"thread_ts": root.ts} if root is not None else {}
+        try:
+            answer = self._client().chat_postMessage(channel=channel, **thread, **content)
+        except SlackApiError as error:
+            reason = error.response.get("error")
+            if reason not in _NO_CHANNEL or channel == self._fallback or not self._fallback:
+                raise
+            log.error("Slack channel %s takes no messages (%s): type /invite @gitops there", channel, reason)
+            answer = self._client().chat_postMessage(channel=self._fallback, **content)
+        if root is None:
+            self._store.save_message(news.operation, MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"])))
+
+    def _reply(self, reply: Reply) -> float:
+        if reply.response_url:
+            answer = WebhookClient(reply.response_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[]).send(
+                text=reply.text, response_type="ephemeral"
+            )
+            if answer.status_code == 200:
+                return 0.0
+        self._client().chat_postEphemeral(channel=reply.channel, user=reply.user, text=reply.text)
+        return 0.0
+
+    def _failed(self, error: SlackApiError) -> DeliveryFailed:
+        reason = str(error.response.get("error") or "unknown")
+        status = getattr(error.response, "status_code", 0)
+        if status == 429 or reason == "ratelimited":
+            after = (error.response.headers or {}).get("Retry-After") or "1"
+            return DeliveryFailed("Slack asks to wait", retry_after_seconds=float(after) if after.isdigit() else 1.0)
+        if status >= 500 or reason in {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}:
+            return DeliveryFailed(f"Slack answers {reason}", retry_after_seconds=_RETRY_SECONDS)
+        if reason in _MENDABLE:
+            hint = "install the app again and set SLACK_BOT_TOKEN" if reason != "missing_scope" else "add the scope"
+            return DeliveryFailed(f"Slack refuses us ({reason}): {hint}", retry_after_seconds=_REFUSED_SECONDS)
+        return DeliveryFailed(f"Slack does not take the message: {reason}", retry_after_seconds=None)
+
+    def _client(self) -> WebClient:
+        """Return this thread's client: `WebClient` is not thread-safe. Its own retries are off, the outbox has them."""
+        client: WebClient | None = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = WebClient(
+                token=self._token, base_url=self._api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[]
+            )
+        return client
+
+
+def _metadata(news: Announcement) -> dict[str, Any]:
+    return {"event_type": "gitops_bot_announcement", "event_payload": {"id": news.id, "operation": news.operation}}

@@ -1,0 +1,82 @@
+"""Slack's way in by Socket Mode: a connection of ours, opened again for as long as the bot runs.
+
+The SDK's connect raises while Slack is down, and a socket may stay open and deaf: both are handled by one thread that
+looks every few seconds whether the connection is there and still hears pongs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Final
+
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
+from slack_sdk.errors import SlackClientError
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_SECONDS: Final = 2.0
+_LONGEST_PAUSE_SECONDS: Final = 30.0  # after an outage people type again at once
+_PING_SECONDS: Final = 10
+
+
+class SocketDoor:
+    """Start it once, stop it once."""
+
+    def __init__(self, app: App, *, app_token: str, api_url: str) -> None:
+        self._app, self._app_token, self._api_url = app, app_token, api_url
+        self._handler: Any = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="slack socket", daemon=True)
+        self._state = "connecting"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(10)
+
+    def state(self) -> str:
+        """Return `connected`, `connecting` or `disconnected`."""
+        return self._state
+
+    def _keep(self) -> None:
+        pause = 1.0
+        while not self._stopping.is_set():
+            try:
+                self._connect()
+                pause = 1.0
+                self._watch()
+            except (SlackClientError, OSError, ValueError) as error:
+                self._state = "disconnected"
+                log.warning("Slack's socket cannot be opened, tried again in %.0f s: %s", pause, type(error).__name__)
+                self._stopping.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            finally:
+                self._close()
+
+    def _connect(self) -> None:
+        self._state = "connecting"
+        self._app.client.base_url = self._api_url
+        self._handler = SocketModeHandler(
+            self._app,
+            self._app_token,
+            web_client=self._app.client,
+            ping_interval=_PING_SECONDS,
+            auto_reconnect_enabled=True,
+        )
+        self._handler.connect()
+        self._state = "connected"
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY_SECONDS):
+            if not self._handler.client.is_connected():
+                log.warning("Slack's socket is gone or deaf; opening another")
+                return
+
+    def _close(self) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.close()
