@@ -45,7 +45,7 @@ _SIGNS: Final = {"create": "+", "update": "~", "recreate": "!", "delete": "-", "
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`text` is a whole sentence; `detail` is a long text that belongs into the thread as a file, "" for none."""
+    """`text` is a whole sentence; it is what notifications and screen readers have."""
 
     text: str
     blocks: tuple[dict[str, Any], ...]

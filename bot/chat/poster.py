@@ -66,7 +66,6 @@ class SlackSink:
         if root is None or news.in_thread:
             self._post(news, root)
             return _AFTER_POST
-        message = render(news)
         try:
             self._client().chat_update(
                 channel=root.channel,
@@ -83,17 +82,11 @@ class SlackSink:
         return _AFTER_EDIT
 
     def _post(self, news: Announcement, root: MessageRef | None) -> None:
-        message = render(news)
-        content: dict[str, Any] = {
-            "text": message.text,
-            "blocks": list(message.blocks),
-            "metadata": _metadata(news),
-            "unfurl_links": False,
-        }
+        content = {**_content(news), "unfurl_links": False}
         channel = root.channel if root is not None else news.channel
-        thread = {"thread_ts": root.ts} if root is not None else {}
+        thread_ts = root.ts if root is not None else None
         try:
-            answer = self._client().chat_postMessage(channel=channel, **thread, **content)
+            answer = self._client().chat_postMessage(channel=channel, thread_ts=thread_ts, **content)
         except SlackApiError as error:
             reason = error.response.get("error")
             if reason not in _NO_CHANNEL or channel == self._fallback or not self._fallback:
@@ -136,5 +129,9 @@ class SlackSink:
         return client
 
 
-def _metadata(news: Announcement) -> dict[str, Any]:
-    return {"event_type": "gitops_bot_announcement", "event_payload": {"id": news.id, "operation": news.operation}}
+def _content(news: Announcement) -> dict[str, Any]:
+    """Return what a message says, with an id of ours by which a double is recognised."""
+    message = render(news)
+    payload = {"id": news.id, "operation": news.operation}
+    metadata = {"event_type": "gitops_bot_announcement", "event_payload": payload}
+    return {"text": message.text, "blocks": list(message.blocks), "metadata": metadata}

@@ -65,7 +65,6 @@ class SocketDoor:
             self._app_token,
             web_client=self._app.client,
             ping_interval=_PING_SECONDS,
-            auto_reconnect_enabled=True,
         )
         self._handler.connect()
         self._state = "connected"
