@@ -67,13 +67,7 @@ class SlackSink:
             self._post(news, root)
             return _AFTER_POST
         try:
-            self._client().chat_update(
-                channel=root.channel,
-                ts=root.ts,
-                text=message.text,
-                blocks=list(message.blocks),
-                metadata=_metadata(news),
-            )
+            self._client().chat_update(channel=root.channel, ts=root.ts, **_content(news))
         except SlackApiError as error:
             if error.response.get("error") not in _NO_MESSAGE:
                 raise
