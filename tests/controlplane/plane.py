@@ -1,0 +1,194 @@
+"""Starts etcd, kube-apiserver, controller-manager, scheduler and kwok on loopback, and stops them without leftovers."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from tests.controlplane.building import HERE, build
+
+_READY_SECONDS: Final = 90.0
+_STOP_SECONDS: Final = 20.0
+_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG, prctl(2)
+TOKEN: Final = "admin-token"
+LIMITED_TOKEN: Final = "limited-token"
+
+
+class ControlPlane:
+    """A cluster with one fake node. `start` returns when the API server and the node are ready."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="gitops-bot-control-plane-")
+        self.path = Path(self._folder.name)
+        self._binaries = build()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._ports = {name: _free_port() for name in ("etcd", "peer", "api", "manager", "scheduler", "kwok")}
+        self.url = f"https://127.0.0.1:{self._ports['api']}"
+        self.token = TOKEN
+        self.ca_file = str(self.path / "certs" / "apiserver.crt")
+        self.kubeconfig = str(self.path / "kubeconfig")
+
+    def start(self) -> None:
+        ports = self._ports
+        key = self.path / "service-account.key"
+        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        (self.path / "tokens.csv").write_text(
+            f'{TOKEN},admin,admin,"system:masters"\n{LIMITED_TOKEN},limited,limited\n', encoding="utf-8"
+        )
+        etcd = f"http://127.0.0.1:{ports['etcd']}"
+        self._run(
+            "etcd",
+            f"--data-dir={self.path}/etcd",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={etcd}",
+            f"--advertise-client-urls={etcd}",
+            f"--listen-peer-urls=http://127.0.0.1:{ports['peer']}",
+            f"--initial-advertise-peer-urls=http://127.0.0.1:{ports['peer']}",
+            f"--initial-cluster=default=http://127.0.0.1:{ports['peer']}",
+        )
+        self._run(
+            "kube-apiserver",
+            f"--etcd-servers={etcd}",
+            f"--secure-port={ports['api']}",
+            "--bind-address=127.0.0.1",
+            f"--cert-dir={self.path}/certs",
+            "--service-cluster-ip-range=10.0.0.0/16",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--token-auth-file={self.path}/tokens.csv",
+            "--authorization-mode=RBAC",
+        )
+        self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
+        Path(self.kubeconfig).write_text(self.kubeconfig_for(TOKEN), encoding="utf-8")
+        self._run(
+            "kube-controller-manager",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--service-account-private-key-file={key}",
+            "--leader-elect=false",
+            "--controllers=*,-node-ipam-controller",
+            f"--secure-port={ports['manager']}",
+            f"--cert-dir={self.path}/manager",
+        )
+        self._run(
+            "kube-scheduler",
+            f"--kubeconfig={self.kubeconfig}",
+            "--leader-elect=false",
+            f"--secure-port={ports['scheduler']}",
+            f"--cert-dir={self.path}/scheduler",
+        )
+        self._run(
+            "kwok",
+            f"--config={HERE / 'stages.yaml'}",
+            f"--kubeconfig={self.kubeconfig}",
+            "--manage-all-nodes=true",
+            f"--server-address=127.0.0.1:{ports['kwok']}",
+        )
+        labels = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": "fake"}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "fake", "labels": labels}}
+        self.request("POST", "/api/v1/nodes", body=node)
+        self._until(self._node_is_ready, "the fake node")
+        self._until(lambda: bool(self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")), "accounts")
+
+    def stop(self) -> None:
+        """Stop everything, etcd last: an API server that lost etcd takes minutes to leave. Idempotent."""
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(_STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self._processes.clear()
+        self._folder.cleanup()
+
+    def request(self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json") -> Any:
+        """Send one request as administrator; raises `urllib.error.HTTPError`."""
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": f"Bearer {self.token}",
+                "Content-Type": {
+                    "json": "application/json",
+                    "merge": "application/merge-patch+json",
+                    "apply": "application/apply-patch+yaml",
+                }[kind],
+            },
+        )
+        context = ssl.create_default_context(cafile=self.ca_file)
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+            text = answer.read().decode()
+        return text if raw else json.loads(text)
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl as administrator and return what it prints."""
+        command = [str(self._binaries / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def kubeconfig_for(self, token: str) -> str:
+        """Return a kubeconfig as text."""
+        return json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "test", "cluster": {"server": self.url, "certificate-authority": self.ca_file}}],
+                "users": [{"name": "test", "user": {"token": token}}],
+                "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+                "current-context": "test",
+            }
+        )
+
+    def _node_is_ready(self) -> bool:
+        status = self.request("GET", "/api/v1/nodes/fake").get("status", {})
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ()))
+
+    def _run(self, name: str, *arguments: str) -> None:
+        with open(self.path / f"{name}.log", "wb") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    [str(self._binaries / name), *arguments],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.path,
+                    preexec_fn=_die_with_parent if threading.current_thread() is threading.main_thread() else None,
+                )
+            )
+
+    def _until(self, ready: Any, what: str) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                if ready():
+                    return
+            except (OSError, urllib.error.URLError, ssl.SSLError, FileNotFoundError):
+                pass
+            if time.monotonic() > deadline or any(process.poll() is not None for process in self._processes):
+                logs = "\n".join(f"{log.name}: {log.read_text()[-800:]}" for log in self.path.glob("*.log"))
+                raise RuntimeError(f"{what} did not become ready\n{logs}")
+            time.sleep(0.1)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    os.setpgrp()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
