@@ -1,0 +1,5 @@
+"""A stand-in for Opsgenie and Jira Service Management alerts, on the wire."""
+
+from bot.sandbox.oncall.service import Alert, OncallService
+
+__all__ = ["Alert", "OncallService"]
