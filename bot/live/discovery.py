@@ -38,7 +38,7 @@ def _kinds(group: str, version: Mapping[str, Any]) -> list[KindInfo]:
     found = []
     for resource in version.get("resources") or ():
         response = resource.get("responseKind") or {}
-        if response.get("kind") and (response.get("group") or "") == group:
+        if response.get("kind") and (response.get("group") or group) == group:
             found.append(
                 KindInfo(
                     group=group,

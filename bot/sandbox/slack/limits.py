@@ -1,0 +1,167 @@
+"""Slack's limits of Block Kit, as the real API enforces them: blocks in, complaints out.
+
+Pure. Covers the blocks and elements a bot of buttons and texts uses; a type that is not here is a complaint, so
+that nothing unchecked passes. Numbers: Slack's Block Kit reference, https://docs.slack.dev/reference/block-kit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+MESSAGE_BLOCKS: Final = 50
+VIEW_BLOCKS: Final = 100
+ALL_BLOCKS_CHARACTERS: Final = 13_200  # not in the reference; the real API answers msg_blocks_too_long above it
+TEXT_CHARACTERS: Final = 40_000
+
+_SECTION_TEXT: Final = 3_000
+_FIELDS: Final = 10
+_FIELD_TEXT: Final = 2_000
+_HEADER_TEXT: Final = 150
+_CONTEXT_ELEMENTS: Final = 10
+_ACTIONS_ELEMENTS: Final = 25
+_BLOCK_ID: Final = 255
+_ACTION_ID: Final = 255
+_BUTTON_TEXT: Final = 75
+_BUTTON_VALUE: Final = 2_000
+_BUTTON_LABEL: Final = 75
+_URL: Final = 3_000
+_OPTIONS: Final = 100
+_OPTION_TEXT: Final = 75
+_OPTION_VALUE: Final = 150
+_PLACEHOLDER: Final = 150
+_CONFIRM_TITLE: Final = 100
+_CONFIRM_TEXT: Final = 300
+_CONFIRM_BUTTON: Final = 30
+_STYLES: Final = ("primary", "danger")
+
+
+def complaints(blocks: object, *, most: int = MESSAGE_BLOCKS) -> tuple[str, ...]:
+    """Return what Slack would refuse in `blocks`, each with the JSON pointer it names; empty when all is well."""
+    if not isinstance(blocks, Sequence) or isinstance(blocks, str):
+        return ("must be an array [json-pointer:/blocks]",)
+    found = [f"no more than {most} items allowed [json-pointer:/blocks]"] if len(blocks) > most else []
+    for index, block in enumerate(blocks):
+        found += _block(block, f"/blocks/{index}")
+    named = [block["block_id"] for block in blocks if isinstance(block, Mapping) and block.get("block_id")]
+    if len(named) != len(set(named)):
+        found.append("block_id must be unique [json-pointer:/blocks]")
+    return tuple(found)
+
+
+def characters(blocks: Sequence[Mapping[str, Any]]) -> int:
+    """Return the size of all blocks together, as Slack counts it."""
+    return len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))
+
+
+def _block(block: object, at: str) -> Iterator[str]:
+    if not isinstance(block, Mapping):
+        yield f"must be an object [json-pointer:{at}]"
+        return
+    yield from _length(block.get("block_id", ""), _BLOCK_ID, f"{at}/block_id", least=0)
+    match block.get("type"):
+        case "header":
+            yield from _text(block.get("text"), _HEADER_TEXT, f"{at}/text", kinds=("plain_text",))
+        case "section":
+            yield from _section(block, at)
+        case "context":
+            yield from _elements(block, at, _CONTEXT_ELEMENTS)
+            for index, element in enumerate(block.get("elements") or ()):
+                yield from _text(element, _SECTION_TEXT, f"{at}/elements/{index}")
+        case "actions":
+            yield from _elements(block, at, _ACTIONS_ELEMENTS)
+            elements = block.get("elements") or ()
+            for index, element in enumerate(elements):
+                yield from _element(element, f"{at}/elements/{index}")
+            ids = [one.get("action_id") for one in elements if isinstance(one, Mapping)]
+            if len(ids) != len(set(ids)):
+                yield f"action_id must be unique in a block [json-pointer:{at}/elements]"
+        case "input":
+            yield from _text(block.get("label"), _FIELD_TEXT, f"{at}/label", kinds=("plain_text",))
+            yield from _element(block.get("element"), f"{at}/element")
+        case "divider":
+            pass
+        case other:
+            yield f"unsupported type: {other} [json-pointer:{at}/type]"
+
+
+def _section(block: Mapping[str, Any], at: str) -> Iterator[str]:
+    if "text" not in block and not block.get("fields"):
+        yield f"missing required field: text [json-pointer:{at}]"
+    if "text" in block:
+        yield from _text(block["text"], _SECTION_TEXT, f"{at}/text")
+    fields = block.get("fields") or ()
+    if len(fields) > _FIELDS:
+        yield f"no more than {_FIELDS} items allowed [json-pointer:{at}/fields]"
+    for index, field in enumerate(fields):
+        yield from _text(field, _FIELD_TEXT, f"{at}/fields/{index}")
+    if "accessory" in block:
+        yield from _element(block["accessory"], f"{at}/accessory")
+
+
+def _elements(block: Mapping[str, Any], at: str, most: int) -> Iterator[str]:
+    count = len(block.get("elements") or ())
+    if not 1 <= count <= most:
+        yield f"must have 1 to {most} items [json-pointer:{at}/elements]"
+
+
+def _element(element: object, at: str) -> Iterator[str]:
+    if not isinstance(element, Mapping):
+        yield f"must be an object [json-pointer:{at}]"
+        return
+    yield from _length(element.get("action_id", ""), _ACTION_ID, f"{at}/action_id", least=0)
+    if "confirm" in element:
+        yield from _confirm(element["confirm"], f"{at}/confirm")
+    match element.get("type"):
+        case "button":
+            yield from _text(element.get("text"), _BUTTON_TEXT, f"{at}/text", kinds=("plain_text",))
+            yield from _length(element.get("value", ""), _BUTTON_VALUE, f"{at}/value", least=0)
+            yield from _length(element.get("url", ""), _URL, f"{at}/url", least=0)
+            yield from _length(
+                element.get("accessibility_label", ""), _BUTTON_LABEL, f"{at}/accessibility_label", least=0
+            )
+            if "style" in element and element["style"] not in _STYLES:
+                yield f"must be one of primary, danger [json-pointer:{at}/style]"
+        case "static_select":
+            if "placeholder" in element:
+                yield from _text(element["placeholder"], _PLACEHOLDER, f"{at}/placeholder", kinds=("plain_text",))
+            options = element.get("options") or ()
+            if not 1 <= len(options) <= _OPTIONS:
+                yield f"must have 1 to {_OPTIONS} items [json-pointer:{at}/options]"
+            for index, option in enumerate(options):
+                place = f"{at}/options/{index}"
+                yield from _text(option.get("text"), _OPTION_TEXT, f"{place}/text", kinds=("plain_text",))
+                yield from _length(option.get("value"), _OPTION_VALUE, f"{place}/value")
+        case "plain_text_input":
+            pass
+        case other:
+            yield f"unsupported type: {other} [json-pointer:{at}/type]"
+
+
+def _confirm(confirm: object, at: str) -> Iterator[str]:
+    if not isinstance(confirm, Mapping):
+        yield f"must be an object [json-pointer:{at}]"
+        return
+    yield from _text(confirm.get("title"), _CONFIRM_TITLE, f"{at}/title", kinds=("plain_text",))
+    yield from _text(confirm.get("text"), _CONFIRM_TEXT, f"{at}/text")
+    yield from _text(confirm.get("confirm"), _CONFIRM_BUTTON, f"{at}/confirm", kinds=("plain_text",))
+    yield from _text(confirm.get("deny"), _CONFIRM_BUTTON, f"{at}/deny", kinds=("plain_text",))
+
+
+def _text(text: object, most: int, at: str, kinds: Sequence[str] = ("plain_text", "mrkdwn")) -> Iterator[str]:
+    if not isinstance(text, Mapping):
+        yield f"missing required field [json-pointer:{at}]"
+        return
+    if text.get("type") not in kinds:
+        yield f"must be {' or '.join(kinds)} [json-pointer:{at}/type]"
+    yield from _length(text.get("text"), most, f"{at}/text")
+
+
+def _length(value: object, most: int, at: str, *, least: int = 1) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield f"must be a string [json-pointer:{at}]"
+    elif len(value) < least:
+        yield f"must be more than {least - 1} characters [json-pointer:{at}]"
+    elif len(value) > most:
+        yield f"must be less than {most + 1} characters [json-pointer:{at}]"

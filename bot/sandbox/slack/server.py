@@ -1,0 +1,270 @@
+"""The workspace's HTTP server: the Web API, uploads, response URLs and the websocket door, with faults.
+
+One thread per connection. `stop` waits until each of them has ended, so that nothing outlives the workspace.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from bot.sandbox.slack.sockets import SocketConnection, handshake
+from bot.sandbox.slack.state import State
+from bot.sandbox.slack.values import Call, Fault, FaultKind
+from bot.sandbox.slack.webapi import WebApi, blocks_of
+
+_LINGER_RESET = struct.pack("ii", 1, 0)  # close() sends RST instead of FIN
+_IDLE_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+
+
+class SlackServer(ThreadingHTTPServer):
+    """Listens on loopback. `attached` is called with each new websocket, in the thread that then serves it."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def __init__(
+        self, port: int, api: WebApi, *, healed: threading.Event, attached: Callable[[SocketConnection], None]
+    ) -> None:
+        self.api = api
+        self.healed = healed
+        self.attached = attached
+        self._active: set[socket.socket] = set()
+        self._quiet = threading.Condition()
+        super().__init__(("127.0.0.1", port), _Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-slack")
+
+    @property
+    def state(self) -> State:
+        return self.api.state
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on and end those that are open."""
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+        with self._quiet:
+            for sock in self._active:
+                _hang_up(sock)
+            self._quiet.wait_for(lambda: not self._active, timeout=_STOP_SECONDS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._quiet:
+            self._active.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        with self._quiet:
+            self._active.discard(request)
+            self._quiet.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up in the middle is ordinary; anything else is a bug of the stand-in and loud."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_SECONDS
+    server: SlackServer
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/link/"):
+            self._websocket()
+        else:
+            self._handle(b"")
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        self._handle(self.rfile.read(length))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the calls are kept in the workspace."""
+
+    def _handle(self, body: bytes) -> None:
+        url = urllib.parse.urlsplit(self.path)
+        if url.path.startswith("/api/"):
+            self._api(url.path.removeprefix("/api/"), url.query, body)
+        elif url.path.startswith("/upload/v1/"):
+            self._upload(url.path.removeprefix("/upload/v1/"), body)
+        elif url.path.startswith("/response/"):
+            self._response(url.path.removeprefix("/response/"), body)
+        else:
+            self._send(404, b"not found", "text/plain")
+
+    def _api(self, method: str, query: str, body: bytes) -> None:
+        arguments = _arguments(self.headers.get("Content-Type") or "", query, body)
+        token = str(arguments.pop("token", "") or "") or _bearer(self.headers.get("Authorization") or "")
+        channel = str(arguments.get("channel") or arguments.get("channel_id") or "")
+
+        def act() -> tuple[int, bytes, str, Mapping[str, str]]:
+            wait = self._throttled(method, channel)
+            if wait:
+                self._note(method, arguments, "ratelimited")
+                return 429, _json({"ok": False, "error": "ratelimited"}), "application/json", {"Retry-After": str(wait)}
+            answer = self.server.api.call(method, arguments, token, self.server.url)
+            self._note(method, arguments, "ok" if answer["ok"] else str(answer["error"]))
+            headers = {"X-OAuth-Scopes": ",".join(sorted(self.server.state.scopes))}
+            return 200, _json(answer), "application/json; charset=utf-8", headers
+
+        self._with_faults(method, channel, arguments, act)
+
+    def _throttled(self, method: str, channel: str) -> int:
+        """Return the seconds a post must wait when the workspace enforces Slack's pace, or 0."""
+        state = self.server.state
+        if method != "chat.postMessage" or state.post_interval is None:
+            return 0
+        last = state.last_posts.get(channel)
+        early = last is not None and state.clock() - last < state.post_interval
+        return max(1, round(state.post_interval.total_seconds())) if early else 0
+
+    def _upload(self, id: str, body: bytes) -> None:
+        def act() -> tuple[int, bytes, str, Mapping[str, str]]:
+            state = self.server.state
+            with state.changed:
+                file = state.files.get(id)
+                if file is None:
+                    return 404, b"not found", "text/plain", {}
+                state.files[id] = replace(file, content=body)
+            self._note("upload", {"file": id, "length": len(body)}, "ok")
+            return 200, f"OK - {len(body)}".encode(), "text/plain", {}
+
+        self._with_faults("upload", "", {"file": id}, act)
+
+    def _response(self, id: str, body: bytes) -> None:
+        def act() -> tuple[int, bytes, str, Mapping[str, str]]:
+            try:
+                said = json.loads(body)
+            except ValueError:
+                return 400, b"invalid_payload", "text/plain", {}
+            outcome = self.server.state.respond(
+                id,
+                text=str(said.get("text") or ""),
+                blocks=blocks_of(said),
+                replace_it=bool(said.get("replace_original")),
+                delete_it=bool(said.get("delete_original")),
+                public=said.get("response_type") == "in_channel",
+            )
+            self._note("response_url", said, outcome)
+            return (200 if outcome == "ok" else 404), outcome.encode(), "text/plain", {}
+
+        self._with_faults("response_url", "", {}, act)
+
+    def _with_faults(
+        self,
+        method: str,
+        channel: str,
+        arguments: Mapping[str, Any],
+        act: Callable[[], tuple[int, bytes, str, Mapping[str, str]]],
+    ) -> None:
+        fault = self.server.state.strike(method, channel)
+        if fault is None:
+            self._send(*act())
+        elif fault.kind is FaultKind.LOST:
+            act()
+            self._reset()
+        elif fault.kind is FaultKind.LATE:
+            answer = act()
+            self.server.healed.wait(fault.seconds)
+            self._send(*answer)
+        else:
+            self._note(method, arguments, fault.kind.value)
+            self._misfortune(fault)
+
+    def _misfortune(self, fault: Fault) -> None:
+        match fault.kind:
+            case FaultKind.RESET:
+                self._reset()
+            case FaultKind.HANG:
+                self.server.healed.wait()
+                self.close_connection = True
+            case FaultKind.STATUS:
+                kind = "application/json" if fault.body.startswith("{") else "text/html"
+                self._send(fault.status, fault.body.encode(), kind)
+            case FaultKind.THROTTLE:
+                headers = {"Retry-After": f"{fault.seconds:g}"}
+                self._send(429, _json({"ok": False, "error": "ratelimited"}), "application/json", headers)
+            case FaultKind.ERROR:
+                self._send(200, _json({"ok": False, "error": fault.error}), "application/json")
+            case _:
+                self.close_connection = True
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+        self.close_connection = True
+        self.connection.close()
+
+    def _websocket(self) -> None:
+        state = self.server.state
+        ticket = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("ticket", [""])[0]
+        key = self.headers.get("Sec-WebSocket-Key") or ""
+        with state.changed:
+            welcome = bool(key) and ticket in state.tickets
+            state.tickets.discard(ticket)
+        self.close_connection = True
+        if not welcome:
+            self._send(404, b"unknown ticket", "text/plain")
+            return
+        self.connection.settimeout(None)
+        self.connection.sendall(handshake(key))
+        self.server.attached(SocketConnection(self.connection, self.rfile.read1, number=next(state.numbers)))
+
+    def _note(self, method: str, arguments: Mapping[str, Any], outcome: str) -> None:
+        state = self.server.state
+        state.note(Call(method=method, arguments=dict(arguments), at=state.clock(), outcome=outcome))
+
+    def _send(self, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _arguments(kind: str, query: str, body: bytes) -> dict[str, Any]:
+    """Return what a request says, from its query and its form or JSON body."""
+    found: dict[str, Any] = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+    if kind.startswith("application/json"):
+        said = json.loads(body or b"{}")
+        found.update(said if isinstance(said, dict) else {})
+    else:
+        found.update(urllib.parse.parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    return found
+
+
+def _bearer(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it is gone already
