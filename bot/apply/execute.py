@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from bot.apply.inventory import narrowed, widened
 from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Health, HealthState, Outcome
-from bot.model.plan import Action, Change, NotAskable, Plan, Rejected
+from bot.model.plan import Action, Change, Plan, Rejected
 from bot.model.record import Inventory
 from bot.model.resource import ResourceId, ResourceRef
 from bot.plan.order import Stage, prune_stages, stages
@@ -91,8 +91,6 @@ def _write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
             return Outcome(id=id, deed=Deed.FAILED, message=f"it belongs to {seen.owner}")
         if isinstance(seen.answer, Rejected):
             return Outcome(id=id, deed=Deed.FAILED, message=seen.answer.message)
-        if isinstance(seen.answer, NotAskable) and not seen.left:
-            return Outcome(id=id, deed=Deed.FAILED, message=f"{seen.answer.waits_for} is not there yet")
     if change.action is Action.RECREATE:
         gone = cluster.delete(app, change.ref, change.uid)
         if isinstance(gone, Rejected):

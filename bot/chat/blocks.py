@@ -17,8 +17,8 @@ from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
 
 TEXT_LIMIT: Final = 3_000  # characters of a section, Block Kit reference
 SENTENCE_LIMIT: Final = 1_000
-HEADER_LIMIT: Final = 150
-CODE_LIMIT: Final = 2_600
+BLOCKS_LIMIT: Final = 12_000  # bytes of all blocks: Slack refuses messages from about 13,200 on
+DETAIL_BLOCKS: Final = 30
 _LINES: Final = 15  # changed objects in a message; the plan command shows all
 _CAUSE_LINES: Final = 5
 
@@ -53,19 +53,31 @@ class Message:
 
 def render(news: Announcement) -> Message:
     """Return the message of one announcement."""
-    blocks = [
-        _header(news),
-        *_facts(news),
-        *_section(escape(news.message)),
+    before = [_header(news), *_facts(news), *_section(escape(_cut(news.message, 1_500)))]
+    detail = [
         *_troubles(news.troubles),
         *_changes(news),
         *_list("*Impact*", news.impact),
         *_list("*Mind*", news.warnings),
-        *_section(f"*Next:* {escape(news.next_step)}" if news.next_step else ""),
-        *_buttons(news),
-        _context(news),
     ]
-    return Message(text=sentence(news), blocks=tuple(blocks))
+    next_step = f"*Next:* {escape(_cut(news.next_step, 500))}" if news.next_step else ""
+    after = [*_section(next_step), *_buttons(news), _context(news)]
+    room = BLOCKS_LIMIT - sum(map(_weight, [*before, *after]))
+    return Message(text=sentence(news), blocks=(*before, *_fitting(detail, room, news), *after))
+
+
+def _fitting(detail: Sequence[dict[str, Any]], room: int, news: Announcement) -> Iterator[dict[str, Any]]:
+    """Yield the blocks there is room for, and say where the rest is."""
+    for number, block in enumerate(detail):
+        room -= _weight(block)
+        if room < 0 or number == DETAIL_BLOCKS:
+            yield from _section(f"There is more: `/gitops plan {news.app}` and `/gitops status {news.app}` show it.")
+            return
+        yield block
+
+
+def _weight(block: dict[str, Any]) -> int:
+    return len(orjson.dumps(block))
 
 
 def sentence(news: Announcement) -> str:
@@ -76,11 +88,13 @@ def sentence(news: Announcement) -> str:
         part for part in (news.message, *(f"{t.subject}: {t.message}" for t in news.troubles[:3])) if part
     )
     by = f" By {news.by}." if news.by else ""
-    return escape(_cut(f"{word}: {news.app} / {news.cluster}{at}. {detail}{by}", SENTENCE_LIMIT))
+    line = " ".join(f"{word}: {news.app} / {news.cluster}{at}. {detail}{by}".split())
+    return escape(_cut("".join(char for char in line if char.isprintable()), SENTENCE_LIMIT))
 
 
 def escape(text: str) -> str:
     """Make text safe: no markup of ours, no mass mentions (Slack API, "Escaping text")."""
+    text = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -114,7 +128,7 @@ def _facts(news: Announcement) -> Iterator[dict[str, Any]]:
     if news.revision is not None:
         short = news.revision.short
         link = f"<{news.revision_url}|{short}>" if news.revision_url else f"`{short}`"
-        facts.append(f"*Commit*\n{link}  {escape(_cut(news.revision.subject, 120))}")
+        facts.append(f"*Commit*\n{link}  {escape(_cut(news.revision.subject or '(no subject)', 120))}")
         if news.revision.author:
             facts.append(f"*Author*\n{escape(_cut(news.revision.author, 120))}")
     if news.summary is not None:
@@ -163,8 +177,9 @@ def _changes(news: Announcement) -> Iterator[dict[str, Any]]:
 
 
 def _change(change: ChangeLine) -> Iterator[str]:
-    yield f"{_SIGNS.get(change.action, '?')} {change.object}" + (f"   {change.fields[0]}" if change.fields else "")
-    yield from (f"    {field}" for field in change.fields[1:4])
+    first = f"   {_cut(change.fields[0], 200)}" if change.fields else ""
+    yield f"{_SIGNS.get(change.action, '?')} {_cut(change.object, 200)}{first}"
+    yield from (f"    {_cut(field, 200)}" for field in change.fields[1:4])
     if len(change.fields) > 4:
         yield f"    and {len(change.fields) - 4} more fields"
 
@@ -250,7 +265,7 @@ def _mrkdwn(text: str) -> dict[str, Any]:
 
 
 def _code(text: str) -> str:
-    return f"```{escape(_cut(_plain(text), 1_200))}```" if text else ""
+    return f"```{_cut(escape(_cut(_plain(text), 1_200)), 2_400)}```" if text.strip() else ""
 
 
 def _plain(text: str) -> str:
@@ -260,4 +275,9 @@ def _plain(text: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    """Shorten a text without leaving half an escape at its end."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    start = head.rfind("&", len(head) - 5)
+    return f"{head[:start] if start >= 0 and ';' not in head[start:] else head}…"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -37,6 +38,8 @@ from bot.ports import Applied, Deleted
 IN_FLIGHT: Final = 16  # more gains nothing at the API server, one at a time doubles its cost
 _LIST_FROM: Final = 4  # this many objects of one kind and namespace are read by one LIST
 _ADOPT_TRIES: Final = 5
+_SERVED_WITHIN_SECONDS: Final = 10.0  # discovery is rebuilt within two or three seconds
+_LOOK_AGAIN_SECONDS: Final = 0.2
 _VERDICTS: Final = 100_000
 _IMMUTABLE: Final = (
     "field is immutable",
@@ -203,8 +206,15 @@ class KubeCluster:
         return Applied(body=reply.body, created=reply.status == 201) if reply.ok else _rejected(reply, manifest, live)
 
     def _served(self, manifest: Manifest) -> KindInfo | None:
-        found = self.kinds().find(manifest.id.group, manifest.version, manifest.id.kind)
-        return found or self.kinds(refresh=True).find(manifest.id.group, manifest.version, manifest.id.kind)
+        """Return the kind, waiting for it: discovery shows a CRD a moment after it is established."""
+        wanted = (manifest.id.group, manifest.version, manifest.id.kind)
+        deadline = time.monotonic() + _SERVED_WITHIN_SECONDS
+        found = self.kinds().find(*wanted)
+        while found is None and time.monotonic() < deadline:
+            found = self.kinds(refresh=True).find(*wanted)
+            if found is None:
+                time.sleep(_LOOK_AGAIN_SECONDS)
+        return found
 
     def _adopt(self, info: KindInfo, manifest: Manifest) -> Body | Rejected | None:
         """Move kubectl's fields of the live object to us; return the object, None when there is none."""

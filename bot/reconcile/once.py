@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.apply.execute import execute
+from bot.apply.inventory import narrowed
 from bot.errors import PassError, Problem, RenderError
 from bot.health.wait import HealthWait, await_health, survey
 from bot.model.app import AppSpec
@@ -137,7 +138,9 @@ def _run(
         story.health = survey(cluster, _wanted(plan))
         story.reason = "the cluster differs from Git and self_heal is off"
         return Result.SKIPPED
-    settled = not plan.writes and order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
+    listed = narrowed(inventory, plan, ()).refs == inventory.refs  # else something that was leaving has left
+    known = order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
+    settled = known and listed and not plan.writes
     if settled:
         story.health = survey(cluster, _wanted(plan))
         return Result.CONVERGED

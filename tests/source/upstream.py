@@ -72,7 +72,7 @@ class Upstream:
         entries += [("120000", path, target) for path, target in (links or {}).items()]
         for mode, path, content in entries:
             if content is None:
-                self.git("update-index", "--force-remove", path, env=index)
+                self.git("update-index", "--index-info", stdin=f"0 {'0' * 40}\t{path}\n".encode(), env=index)
                 continue
             data = content.encode() if isinstance(content, str) else content
             blob = self.git("hash-object", "-w", "--stdin", stdin=data)

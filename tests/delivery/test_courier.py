@@ -1,0 +1,110 @@
+"""The outbox on its way: order, patience, nothing lost or doubled, on a real store with real threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.delivery.courier import Courier
+from bot.errors import DeliveryFailed
+from bot.model.record import Consignment, SinkName
+from bot.state.store import SqlStore
+from tests.state.test_store import row
+
+
+class Recorder:
+    """A sink that keeps what arrives; `failures` are raised first, one for each attempt."""
+
+    name = SinkName.SLACK
+
+    def __init__(self, *failures: Exception) -> None:
+        self.arrived: list[str] = []
+        self.changed = threading.Condition()
+        self._failures = list(failures)
+
+    def deliver(self, consignment: Consignment) -> float:
+        with self.changed:
+            if self._failures:
+                raise self._failures.pop(0)
+            self.arrived.append(consignment.parcel.id)
+            self.changed.notify_all()
+        return 0.0
+
+    def wait_for(self, count: int) -> list[str]:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.arrived) >= count, timeout=30)
+            return list(self.arrived)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    made = SqlStore(f"sqlite:///{tmp_path}/state.db")
+    yield made
+    made.close()
+
+
+def now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def run(store: SqlStore, sink: Recorder, lost: list[str] | None = None) -> Courier:
+    heard = lost if lost is not None else []
+    courier = Courier(
+        store, [sink], clock=now, on_undeliverable=lambda one, why: heard.append(f"{one.parcel.id} {why}")
+    )
+    courier.start()
+    return courier
+
+
+def test_lane_arrives_in_order(store: SqlStore) -> None:
+    sink = Recorder()
+    courier = run(store, sink)
+    store.dispatch([row(str(number)) for number in range(30)])
+    assert sink.wait_for(30) == [str(number) for number in range(30)]
+    courier.stop(timeout=timedelta(seconds=5))
+    assert store.waiting(SinkName.SLACK) == 0
+
+
+def test_failed_attempt_is_repeated_before_the_next_parcel(store: SqlStore) -> None:
+    sink = Recorder(DeliveryFailed("down", retry_after_seconds=0.0), ValueError("a bug"))
+    courier = run(store, sink)
+    store.dispatch([row("1"), row("2")])
+    assert sink.wait_for(2) == ["1", "2"]
+    courier.stop(timeout=timedelta(seconds=5))
+
+
+def test_parcel_that_cannot_arrive_is_reported_and_leaves_the_lane(store: SqlStore) -> None:
+    lost: list[str] = []
+    sink = Recorder(DeliveryFailed("no such channel", retry_after_seconds=None))
+    courier = run(store, sink, lost)
+    store.dispatch([row("1"), row("2")])
+    assert sink.wait_for(1) == ["2"]
+    courier.stop(timeout=timedelta(seconds=5))
+    assert lost == ["1 no such channel"]
+
+
+def test_lane_that_waits_holds_no_other(store: SqlStore) -> None:
+    sink = Recorder(DeliveryFailed("429", retry_after_seconds=3600))
+    courier = run(store, sink)
+    store.dispatch([row("1", lane="C1")])
+    store.dispatch([row("2", lane="C2"), row("3", lane="C3")])
+    arrived = sink.wait_for(2)
+    courier.stop(timeout=timedelta(seconds=5))
+    assert len(arrived) == 2
+    assert store.waiting(SinkName.SLACK) == 1
+
+
+def test_what_is_left_at_a_stop_arrives_after_the_restart(store: SqlStore) -> None:
+    first = Recorder()
+    courier = run(store, first)
+    courier.stop(timeout=timedelta(seconds=5))
+    store.dispatch([row("1")])
+    second = Recorder()
+    again = run(store, second)
+    assert second.wait_for(1) == ["1"]
+    again.stop(timeout=timedelta(seconds=5))
+    assert first.arrived == []

@@ -1,0 +1,177 @@
+"""What survives a restart, on real files: order, exactly once, locks that die with their holder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.errors import StateError
+from bot.model.announcement import Announcement, News
+from bot.model.control import Control, Pause, Pin, Trigger, Via
+from bot.model.outcome import PassKind, Result
+from bot.model.plan import Summary
+from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, HistoryEntry, SinkName, SyncState
+from bot.ports import MessageRef
+from bot.state.store import SqlStore
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+APP = "prod/shop"
+AUDIT = AuditEntry(
+    at=NOW, who="U0ANA", via=Via.SLACK, verb="pause", app=APP, arguments="for 2h", decision=Decision.DONE
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    made = SqlStore(f"sqlite:///{tmp_path}/state.db")
+    yield made
+    made.close()
+
+
+def row(id: str, *, lane: str = "C1", collapse: str = "") -> Dispatch:
+    news = Announcement(id=id, operation="op", news=News.DIFF, app="shop", cluster="prod", env="", channel=lane, at=NOW)
+    return Dispatch(sink=SinkName.SLACK, lane=lane, parcel=news, collapse=collapse)
+
+
+def waiting(store: SqlStore, lane: str = "C1") -> list[str]:
+    """Deliver everything of a lane and return the ids in order."""
+    ids = []
+    while (found := store.claim(SinkName.SLACK, lane, now=NOW)) is not None:
+        ids.append(found.parcel.id)
+        store.delivered(found.id, at=NOW)
+    return ids
+
+
+def test_control_memory_and_history_come_back_as_they_were(store: SqlStore, tmp_path: Path) -> None:
+    control = Control(
+        pause=Pause(by="U0ANA", reason="x", since=NOW, until=NOW), pin=Pin(commit="a", by="b", reason="", since=NOW)
+    )
+    memory = AppMemory(app=APP, sync=SyncState.FAILED, failing_since=NOW, consecutive_failures=2)
+    entry = HistoryEntry(
+        operation="op",
+        app=APP,
+        revision="a" * 40,
+        ref="main",
+        kind=PassKind.SYNC,
+        by="",
+        via=Via.SCHEDULE,
+        started_at=NOW,
+        finished_at=NOW,
+        result=Result.CONVERGED,
+        summary=Summary(create=2),
+    )
+    store.save_control(APP, control, audit=AUDIT)
+    store.save_pass(memory, history=entry, audits=[AUDIT])
+    again = SqlStore(f"sqlite:///{tmp_path}/state.db")
+    assert (again.control(APP), again.memory(APP)) == (control, memory)
+    assert again.history(APP, limit=5) == (replace(entry, id=1),)
+    assert again.deployed(APP) == {"a" * 40}
+    assert again.audit(app=APP, limit=5) == (AUDIT, AUDIT)
+    assert again.key() == store.key()
+    again.close()
+
+
+def test_parcels_leave_in_order_and_each_once(store: SqlStore) -> None:
+    store.dispatch([row("1"), row("2"), row("2"), row("3", lane="C2")])
+    store.dispatch([row("1"), row("4")])
+    assert waiting(store) == ["1", "2", "4"]
+    assert waiting(store, "C2") == ["3"]
+
+
+def test_progress_collapses_to_the_last_that_nobody_tried(store: SqlStore) -> None:
+    store.dispatch([row("1", collapse="op"), row("2", collapse="op"), row("3", collapse="op")])
+    assert waiting(store) == ["3"]
+
+
+def test_claimed_row_is_not_collapsed_away(store: SqlStore) -> None:
+    store.dispatch([row("1", collapse="op")])
+    claimed = store.claim(SinkName.SLACK, "C1", now=NOW)
+    store.dispatch([row("2", collapse="op")])
+    assert claimed is not None
+    store.delivered(claimed.id, at=NOW)
+    assert waiting(store) == ["2"]
+
+
+def test_postponed_row_holds_its_lane_and_no_other(store: SqlStore) -> None:
+    store.dispatch([row("1"), row("2"), row("3", lane="C2")])
+    first = store.claim(SinkName.SLACK, "C1", now=NOW)
+    assert first is not None
+    store.postpone(first.id, until=NOW + timedelta(seconds=7), why="429")
+    assert store.due_lanes(SinkName.SLACK, now=NOW) == ("C2",)
+    assert store.claim(SinkName.SLACK, "C1", now=NOW + timedelta(seconds=6)) is None
+    later = store.claim(SinkName.SLACK, "C1", now=NOW + timedelta(seconds=7))
+    assert later is not None
+    assert (later.parcel.id, later.attempts) == ("1", 1)
+
+
+def test_key_is_new_once_across_restarts(store: SqlStore, tmp_path: Path) -> None:
+    assert store.first_time("click 1", at=NOW)
+    assert not store.first_time("click 1", at=NOW)
+    again = SqlStore(f"sqlite:///{tmp_path}/state.db")
+    assert not again.first_time("click 1", at=NOW)
+    again.close()
+
+
+def test_request_is_kept_until_its_pass_has_ended(store: SqlStore) -> None:
+    id = store.request(APP, Trigger(via=Via.CLI, by="os:ana", confirm="sha256:1"), at=NOW, expects="c")
+    (request,) = store.requests()
+    assert (request.id, request.trigger.confirm, request.expects) == (id, "sha256:1", "c")
+    store.finish_requests([id])
+    assert store.requests() == ()
+
+
+def test_message_of_an_operation_is_replaced(store: SqlStore) -> None:
+    store.save_message("op", MessageRef(channel="C1", ts="1"))
+    store.save_message("op", MessageRef(channel="C1", ts="2"))
+    assert store.message("op") == MessageRef(channel="C1", ts="2")
+
+
+def test_audit_chain_shows_a_changed_line(store: SqlStore, tmp_path: Path) -> None:
+    import sqlite3
+
+    store.add_audit(AUDIT)
+    store.add_audit(AUDIT)
+    assert store.verify_audit() is None
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute("UPDATE audit SET value = replace(value, 'U0ANA', 'U0BOB') WHERE id = 1")
+    connection.close()
+    assert store.verify_audit() == 1
+
+
+def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from datetime import timedelta; from bot.state.store import SqlStore\n"
+        f"with SqlStore('sqlite:///{tmp_path}/state.db').lock('{APP}', timeout=timedelta(0)) as held:\n"
+        "    print(held, flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"True\n"
+        with store.lock(APP, timeout=timedelta(0)) as held:
+            assert not held
+        with store.lock("prod/other", timeout=timedelta(0)) as held:
+            assert held
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with store.lock(APP, timeout=timedelta(seconds=5)) as held:
+        assert held
+
+
+def test_state_file_is_for_its_owner_alone(store: SqlStore, tmp_path: Path) -> None:
+    assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://u:canary@h/d", "sqlite:////proc/nowhere/state.db"])
+def test_store_that_cannot_be_opened_says_so_without_secrets(url: str) -> None:
+    with pytest.raises(StateError, match="state: ") as failed:
+        SqlStore(url)
+    assert "canary" not in str(failed.value)
