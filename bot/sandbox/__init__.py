@@ -1,1 +1,1 @@
-"""Wire-level stand-ins for Slack and the on-call service."""
+"""Wire-level stand-ins for Slack, the on-call service and a Kubernetes API server."""
