@@ -42,7 +42,7 @@ class SocketConnection:
         self.pings = 0
         self.pongs = 0
         self._sock = sock
-        self._frames = frame_buffer(read, True)
+        self._frames = frame_buffer(_until_end(read), True)
         self._sending = threading.Lock()
         self._deaf = threading.Event()
         self._closed = threading.Event()
@@ -123,3 +123,15 @@ class SocketConnection:
 
 def _bytes(data: str | bytes) -> bytes:
     return data.encode() if isinstance(data, str) else data
+
+
+def _until_end(read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """Make the end of a stream an error: the frame reader would ask an empty stream for ever."""
+
+    def read_some(count: int) -> bytes:
+        data = read(count)
+        if not data:
+            raise ConnectionResetError("the client closed the connection")
+        return data
+
+    return read_some
