@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from bot.errors import Problem
+from bot.oncall.alerts import HOSTS, AlertApi
 from bot.wiring import Engine
 
 
@@ -21,5 +22,18 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
 
         token = configuration.secret("SLACK_BOT_TOKEN")
         tries.append(lambda: check_slack(token, api_url=configuration.settings.slack.api_url))
+    oncall = configuration.settings.oncall
+    if oncall.provider in HOSTS:
+        alerts = AlertApi(
+            provider=oncall.provider,
+            host=oncall.host,
+            key_for=lambda team: configuration.secret("OPSGENIE_API_KEY", suffix=team),
+        )
+        for team in sorted({app.oncall_team for app in configuration.apps}):
+            tries.append(lambda team=team: _named("on-call", alerts.check(team)))  # type: ignore[misc]
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
+
+
+def _named(subject: str, message: str) -> tuple[Problem, ...]:
+    return (Problem(message=message, subject=subject),) if message else ()

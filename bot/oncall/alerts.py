@@ -78,6 +78,23 @@ class AlertApi:
                 f"the on-call service cannot be used: {type(error).__name__}", retry_after_seconds=_RETRY_SECONDS
             ) from error
 
+    def check(self, team: str) -> str:
+        """Return what is wrong with the key of a team, "" when the service takes it. Opens no alert.
+
+        Asks for the status of a request nobody made: a good key is answered with 404.
+        """
+        setting = f"OPSGENIE_API_KEY_{team.upper()}" if team else "OPSGENIE_API_KEY"
+        try:
+            self._api(self._key_for(team)).get_request_status("gitops-bot-check", _request_timeout=_TIMEOUT)
+        except AuthenticationException:
+            return f"the on-call service does not accept the key of {setting}: set one with the right to create alerts"
+        except opsgenie_sdk.ApiException as error:
+            status = getattr(error, "status", None)
+            return "" if status == 404 else f"the on-call service answers {status or 'nothing'}"
+        except (tenacity.RetryError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return f"the on-call service cannot be reached at {self._host}: {type(error).__name__}"
+        return ""
+
     def _call(self, api: Any, page: Page) -> Any:
         match page.act:
             case PageAct.OPEN:
