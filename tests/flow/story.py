@@ -1,0 +1,123 @@
+"""A story's world: the bot as a process, and what a person sees of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox.oncall import OncallService
+from bot.sandbox.slack import SlackWorkspace
+from bot.sandbox.slack.values import Channel, Message, User
+from tests.controlplane.plane import ControlPlane
+from tests.flow.bot_process import BotProcess
+from tests.source.upstream import Upstream
+
+ANA = User(id="U0ANA", name="ana", real_name="Ana Lima", email="ana@example.com")
+BOB = User(id="U0BOB", name="bob", real_name="Bob Reis", email="bob@example.com")
+DEPLOYS = "C0DEPLOYS"
+
+
+def configmap(level: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings}}\ndata: {{level: {level}}}\n"
+
+
+def deployment(image: str) -> str:
+    return (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\n"
+        "spec:\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n"
+        f"    spec: {{containers: [{{name: main, image: '{image}'}}]}}\n"
+    )
+
+
+class Story:
+    """Everything one story needs, and what a person sees of it."""
+
+    def __init__(
+        self,
+        tmp_path: Path,
+        plane: ControlPlane,
+        namespace: str,
+        *,
+        app: str = "interval: 1s",
+        mode: str = "socket",
+        more: str = "",
+        **env: str,
+    ) -> None:
+        self.plane, self.namespace = plane, namespace
+        self.upstream = Upstream(tmp_path / "fleet.git")
+        self.slack = SlackWorkspace(users=(ANA, BOB), channels=(Channel(id=DEPLOYS, name="deploys"),))
+        self.oncall = OncallService()
+        self.slack.start()
+        self.oncall.start()
+        configuration = f"""
+instance: {namespace}
+clusters: [{{name: prod, kubeconfig: {plane.kubeconfig}, namespace: {namespace}}}]
+repos: [{{name: fleet, url: {self.upstream.path}}}]
+apps:
+  - {{name: shop, repo: fleet, path: apps/shop, cluster: prod, namespace: {namespace}, env: production,
+     {app}, timeout: 20s, oncall: {{priority: P2}}}}
+slack: {{mode: {mode}, default_channel: {DEPLOYS}, api_url: "{self.slack.api_url}"}}
+oncall: {{provider: opsgenie, host: "{self.oncall.url}", page_after: {{failures: 3, duration: 1h}}}}
+permissions: [{{verbs: ["*"], users: [ana@example.com]}}]
+retry: {{first: 200ms, factor: 1, max: 1s}}
+{more}
+"""
+        folder = tmp_path / "bot"
+        folder.mkdir()
+        self.bot = BotProcess(
+            folder,
+            configuration,
+            {
+                "SLACK_BOT_TOKEN": self.slack.bot_token,
+                "SLACK_APP_TOKEN": self.slack.app_token,
+                "OPSGENIE_API_KEY": "oncall-key",
+                "SLACK_SIGNING_SECRET": self.slack.signing_secret,
+                **env,
+            },
+        )
+        if mode == "http":
+            self.slack.events_url = f"http://127.0.0.1:{self.bot.port}/slack/events"
+
+    def close(self) -> None:
+        self.bot.kill()
+        self.slack.stop()
+        self.oncall.stop()
+
+    def said(self) -> tuple[Message, ...]:
+        """Return all that stands in the channel, threads included."""
+        return self.slack.messages(DEPLOYS)
+
+    def sees(self, *words: str, seconds: float = 60) -> Message:
+        """Wait for a message that has all the words, in its sentence or its blocks; return the newest."""
+
+        def found() -> list[Message]:
+            return [one for one in self.said() if all(word in f"{one.text} {one.blocks}" for word in words)]
+
+        if not self.slack.wait_until(lambda: bool(found()), timeout_seconds=seconds):
+            said = "\n".join(one.text for one in self.said())
+            raise AssertionError(f"nobody said {words}; said was:\n{said}\n{self.bot.log()[-3000:]}")
+        return found()[-1]
+
+    def types(self, user: User, text: str) -> Message:
+        """Type a command; return the first answer its author sees."""
+        before = len(self.slack.ephemerals(user.id))
+        assert self.slack.command(user.id, DEPLOYS, text).acknowledged
+        assert self.slack.wait_until(lambda: len(self.slack.ephemerals(user.id)) > before, timeout_seconds=60)
+        return self.slack.ephemerals(user.id)[before]
+
+    def data(self) -> dict[str, str]:
+        found: dict[str, str] = self.plane.request("GET", self.path("configmaps/settings"))["data"]
+        return found
+
+    def path(self, rest: str) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/{rest}"
+
+
+def eventually(look: Callable[[], Any], *, seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (answer := look()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.1)
+    return answer
