@@ -16,7 +16,7 @@ run: $(STAMP)  ## the bot, with ./gitops-bot.yaml
 	$(BIN)/gitops-bot run
 
 test: $(STAMP)  ## everything that needs nothing but Python
-	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest -m "not cluster and not browser"
 
 test-cluster: $(STAMP)  ## the suites on the real control plane, built first
 	$(BIN)/python -m tests.controlplane build
