@@ -39,9 +39,9 @@ class Courier:
     ) -> None:
         self._store, self._sinks, self._clock, self._on_undeliverable = store, tuple(sinks), clock, on_undeliverable
         self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="deliver")
-        self._lock = threading.Lock()
-        self._busy: set[tuple[SinkName, str]] = set()  # guarded by _lock
-        self._rests: dict[tuple[SinkName, str], datetime] = {}  # guarded by _lock
+        self._changed = threading.Condition()
+        self._busy: set[tuple[SinkName, str]] = set()  # guarded by _changed
+        self._rests: dict[tuple[SinkName, str], datetime] = {}  # guarded by _changed
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -54,11 +54,14 @@ class Courier:
         self._awake.set()
 
     def stop(self, *, timeout: timedelta) -> None:
-        """Start no more deliveries and wait for those under way; what is left waits in the store."""
+        """Start no more deliveries and wait for those under way; what is left waits in the store.
+
+        A delivery that is cut off after it arrived would arrive again after the restart.
+        """
         self._stopping.set()
         self._awake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout.total_seconds())
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy, timeout.total_seconds())
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
@@ -76,7 +79,7 @@ class Courier:
 
     def _submit(self, sink: Sink, lane: str) -> None:
         key = (sink.name, lane)
-        with self._lock:
+        with self._changed:
             rests_until = self._rests.get(key)
             resting = rests_until is not None and self._clock() < rests_until
             if key in self._busy or resting or self._stopping.is_set():
@@ -95,9 +98,10 @@ class Courier:
             log.error("the outbox cannot be used: %s", error)
             rest = _FIRST_RETRY_SECONDS
         finally:
-            with self._lock:
+            with self._changed:
                 self._busy.discard((sink.name, lane))
                 self._rests[(sink.name, lane)] = self._clock() + timedelta(seconds=rest)
+                self._changed.notify_all()
             if rest == 0:
                 self._awake.set()
 
