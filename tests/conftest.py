@@ -1,3 +1,3 @@
 """Fixtures for every suite."""
 
-pytest_plugins = ["tests.controlplane.fixtures"]
+pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]

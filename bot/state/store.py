@@ -328,8 +328,8 @@ class SqlStore:
     def first_time(self, key: str, *, at: datetime) -> bool:
         row = {"name": hashlib.sha256(key.encode(errors="replace")).hexdigest(), "at": _text(at)}
         with self._transaction() as connection:
-            done = connection.execute(self._insert(tables.seen).values(row).on_conflict_do_nothing())
-            return done.rowcount == 1
+            new = self._insert(tables.seen).values(row).on_conflict_do_nothing().returning(tables.seen.c.name)
+            return connection.execute(new).first() is not None  # psycopg counts no rows of such an insert
 
     # --- the rest ---------------------------------------------------------------------------------------------
 

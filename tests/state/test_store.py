@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.errors import StateError
 from bot.model.announcement import Announcement, News
@@ -30,8 +31,8 @@ AUDIT = AuditEntry(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    made = SqlStore(f"sqlite:///{tmp_path}/state.db")
+def store(state_url: str) -> Iterator[SqlStore]:
+    made = SqlStore(state_url)
     yield made
     made.close()
 
@@ -50,7 +51,7 @@ def waiting(store: SqlStore, lane: str = "C1") -> list[str]:
     return ids
 
 
-def test_control_memory_and_history_come_back_as_they_were(store: SqlStore, tmp_path: Path) -> None:
+def test_control_memory_and_history_come_back_as_they_were(store: SqlStore, state_url: str) -> None:
     control = Control(
         pause=Pause(by="U0ANA", reason="x", since=NOW, until=NOW), pin=Pin(commit="a", by="b", reason="", since=NOW)
     )
@@ -70,7 +71,7 @@ def test_control_memory_and_history_come_back_as_they_were(store: SqlStore, tmp_
     )
     store.save_control(APP, control, audit=AUDIT)
     store.save_pass(memory, history=entry, audits=[AUDIT])
-    again = SqlStore(f"sqlite:///{tmp_path}/state.db")
+    again = SqlStore(state_url)
     assert (again.control(APP), again.memory(APP)) == (control, memory)
     assert again.history(APP, limit=5) == (replace(entry, id=1),)
     assert again.deployed(APP) == {"a" * 40}
@@ -112,10 +113,10 @@ def test_postponed_row_holds_its_lane_and_no_other(store: SqlStore) -> None:
     assert (later.parcel.id, later.attempts) == ("1", 1)
 
 
-def test_key_is_new_once_across_restarts(store: SqlStore, tmp_path: Path) -> None:
+def test_key_is_new_once_across_restarts(store: SqlStore, state_url: str) -> None:
     assert store.first_time("click 1", at=NOW)
     assert not store.first_time("click 1", at=NOW)
-    again = SqlStore(f"sqlite:///{tmp_path}/state.db")
+    again = SqlStore(state_url)
     assert not again.first_time("click 1", at=NOW)
     again.close()
 
@@ -134,22 +135,21 @@ def test_message_of_an_operation_is_replaced(store: SqlStore) -> None:
     assert store.message("op") == MessageRef(channel="C1", ts="2")
 
 
-def test_audit_chain_shows_a_changed_line(store: SqlStore, tmp_path: Path) -> None:
-    import sqlite3
-
+def test_audit_chain_shows_a_changed_line(store: SqlStore, state_url: str) -> None:
     store.add_audit(AUDIT)
     store.add_audit(AUDIT)
     assert store.verify_audit() is None
-    with sqlite3.connect(tmp_path / "state.db") as connection:
-        connection.execute("UPDATE audit SET value = replace(value, 'U0ANA', 'U0BOB') WHERE id = 1")
-    connection.close()
+    engine = sa.create_engine(state_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE audit SET value = replace(value, 'U0ANA', 'U0BOB') WHERE id = 1"))
+    engine.dispose()
     assert store.verify_audit() == 1
 
 
-def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, tmp_path: Path) -> None:
+def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, state_url: str) -> None:
     code = (
         "import sys, time; from datetime import timedelta; from bot.state.store import SqlStore\n"
-        f"with SqlStore('sqlite:///{tmp_path}/state.db').lock('{APP}', timeout=timedelta(0)) as held:\n"
+        f"with SqlStore('{state_url}').lock('{APP}', timeout=timedelta(0)) as held:\n"
         "    print(held, flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -166,7 +166,8 @@ def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, tmp_pat
         assert held
 
 
-def test_state_file_is_for_its_owner_alone(store: SqlStore, tmp_path: Path) -> None:
+def test_state_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    SqlStore(f"sqlite:///{tmp_path}/state.db").close()
     assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o600
 
 
