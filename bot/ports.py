@@ -19,6 +19,7 @@ from bot.model.outcome import Cause
 from bot.model.plan import Observation, Rejected, Tracked
 from bot.model.record import (
     AppMemory,
+    Approval,
     AuditEntry,
     Consignment,
     Dispatch,
@@ -188,6 +189,12 @@ class Store(Protocol):
         self, app: str, control: Control, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()
     ) -> None:
         """Save an order with its audit line and its announcements, all or nothing."""
+
+    def save_approval(self, approval: Approval, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()) -> None:
+        """Save a verdict on a plan; it replaces an earlier one of the same person on that plan."""
+
+    def approvals(self, app: str, plan_hash: str) -> tuple[Approval, ...]:
+        """Return the verdicts on one plan of an app, oldest first."""
 
     def memory(self, app: str) -> AppMemory:
         """Return what the last pass left; an empty memory for a new app."""

@@ -213,6 +213,15 @@ def rollback(arguments: argparse.Namespace, out: TextIO) -> int:
     return OK if report.result is Result.CONVERGED else ERROR
 
 
+def approve(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        app = _one(built, arguments)
+        if not arguments.plan_hash:
+            raise UsageError("approve needs the hash of the plan, as `gitops-bot plan` shows it")
+        out.write(built.desk.approve(app.key, arguments.plan_hash, by=operator(), via=Via.CLI) + "\n")
+    return OK
+
+
 def check(arguments: argparse.Namespace, out: TextIO) -> int:
     from bot.cli.checking import check_all
 
@@ -251,6 +260,7 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, TextIO], int]]] = {
     "pause": pause,
     "resume": resume,
     "rollback": rollback,
+    "approve": approve,
     "check": check,
     "config": config,
     "slack": slack,

@@ -68,6 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     rollback = add("rollback", "converge to an earlier commit and stay there", apps="?")
     rollback.add_argument("commit", nargs="?", default="")
     rollback.add_argument("--reason", default="")
+    approve = add("approve", "agree to the plan that an app waits for", apps="?")
+    approve.add_argument("plan_hash", nargs="?", default="", metavar="PLAN_HASH")
     add("check", "try every connection; every problem at once, each with its fix", output=True)
     config = add("config", "about the configuration file")
     config.add_argument("what", choices=["schema"])

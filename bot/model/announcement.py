@@ -23,6 +23,7 @@ class News(Enum):
     CONVERGED = "converged"
     FAILED = "failed"
     REFUSED = "refused"
+    APPROVAL = "waiting for approval"
     PAUSED = "paused"
     RESUMED = "resumed"
     ROLLED_BACK = "rolled back"

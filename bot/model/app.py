@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
+from fnmatch import fnmatchcase
 
 from bot.model.resource import ResourceId
 
@@ -18,6 +21,53 @@ class IgnoreRule:
 
     def matches(self, id: ResourceId) -> bool:
         return self.kind in {"*", id.kind} and self.name in {"*", id.name}
+
+
+class Mode(Enum):
+    """Who decides that a plan is applied."""
+
+    AUTO = "auto"
+    APPROVE = "approve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """When automatic syncs may run (`allow`) or may not (`deny`).
+
+    It opens at each time of the cron `schedule` (five fields, in `timezone`) and stays open for `duration`. With
+    `manual`, people may sync although it forbids the automatic ones.
+    """
+
+    allows: bool
+    schedule: str
+    duration: timedelta
+    timezone: str = "UTC"
+    manual: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What an app may contain: shell patterns of namespaces and kinds, `*` is everything.
+
+    With namespaces listed, cluster-scoped objects may be those Namespaces, and the kinds named in full.
+    """
+
+    namespaces: tuple[str, ...] = ("*",)
+    kinds: tuple[str, ...] = ("*",)
+
+    def fault(self, id: ResourceId) -> str:
+        """Return why an object may not be in the app; "" when it may."""
+        if not any(fnmatchcase(id.kind, one) for one in self.kinds):
+            return f"the app may not contain the kind {id.kind}: allowed.kinds lists {_list(self.kinds)}"
+        where = id.name if (id.group, id.kind) == ("", "Namespace") else id.namespace
+        if any(fnmatchcase(where, one) for one in self.namespaces) or (not where and id.kind in self.kinds):
+            return ""
+        what = f"the namespace {where}" if where else f"cluster-wide objects such as {id.kind}"
+        return f"the app may not write to {what}: allowed.namespaces lists {_list(self.namespaces)}"
+
+
+def _list(words: tuple[str, ...]) -> str:
+    return ", ".join(words) or "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +93,15 @@ class AppSpec:
     channel: str  # "" when Slack is off
     oncall_team: str
     oncall_priority: str  # P1..P5
+    mode: Mode = Mode.AUTO
+    approvals: int = 1  # distinct approvers of one plan, its requester not counted
+    moved_from: str = ""  # name of an app on the same cluster whose objects this one takes over
+    adopt: frozenset[str] = frozenset()  # helm, flux, argocd: whose objects may be taken over
+    windows: tuple[Window, ...] = ()
+    substitute: Mapping[str, str] | None = field(default=None, hash=False)  # None: `${NAME}` is plain text
+    allowed: Allowed = Allowed()
+    service_account: str = ""  # impersonated for every write: a name in the app's namespace, or namespace/name
+    app_set: str = ""  # title of the app set it comes from
 
     @property
     def key(self) -> str:
@@ -52,3 +111,11 @@ class AppSpec:
     def title(self) -> str:
         """How people read it: `payments / prod`."""
         return f"{self.name} / {self.cluster}"
+
+    @property
+    def user(self) -> str:
+        """Whom the API server takes us for when we write: a service account's user name, "" for ourselves."""
+        if not self.service_account:
+            return ""
+        namespace, _, name = self.service_account.rpartition("/")
+        return f"system:serviceaccount:{namespace or self.namespace}:{name}"

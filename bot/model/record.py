@@ -52,6 +52,9 @@ class AppMemory:
     page_operation: str = ""
     reminded_at: datetime | None = None
     waiting_commit: str = ""  # newest commit announced as waiting
+    waiting_hash: str = ""  # of the plan that waits for approval
+    requested_by: str = ""  # who asked for the pass that found it; "" for the schedule
+    path: str = ""  # where the app lies in its repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,19 @@ class AuditEntry:
     arguments: str
     decision: Decision
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One person's verdict on exactly one plan of an app; the last one of a person on a plan counts."""
+
+    app: str  # key
+    plan_hash: str
+    by: str
+    via: Via
+    at: datetime
+    granted: bool
+    reason: str = ""
 
 
 class SinkName(Enum):

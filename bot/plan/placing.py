@@ -60,12 +60,15 @@ def place(
             faults.append(f"{manifest.id.kind} cannot be applied: the API server does not let it be patched")
         elif info.namespaced and not (manifest.id.namespace or app.namespace):
             faults.append("the object names no namespace and the app has none: set `namespace` in either")
+        if info is not None:
+            namespace = (manifest.id.namespace or app.namespace) if info.namespaced else ""
+            marked = _marked(manifest, namespace, labels)
+            placed.append(marked)
+            if fault := app.allowed.fault(marked.id):
+                faults.append(fault)
         problems.extend(
             Problem(message=fault, where=str(manifest.origin), subject=str(manifest.id)) for fault in faults
         )
-        if info is not None:
-            namespace = (manifest.id.namespace or app.namespace) if info.namespaced else ""
-            placed.append(_marked(manifest, namespace, labels))
     problems.extend(_duplicates(placed))
     if problems:
         raise RenderError(problems)

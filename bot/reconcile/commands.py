@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Pin, Via
-from bot.model.record import AuditEntry, Decision
+from bot.model.record import AppMemory, Approval, AuditEntry, Decision
 from bot.model.source import Revision
+
+_PREFIX: Final = 7  # digits of a plan's hash, as of a commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | N
     end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until someone resumes it"
     return Ordered(
         control=replace(control, pause=Pause(by=person.who, reason=reason, since=person.at, until=until)),
-        audit=_audit(app, person, "pause", f"{end} {reason}".strip()),
+        audit=audit(app, person, "pause", f"{end} {reason}".strip()),
         announcement=replace(
             _announcement(app, person, News.PAUSED),
             reason=reason,
@@ -65,7 +68,7 @@ def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
     back = f"It leaves {pin.commit[:7]} and follows {app.branch} again." if pin else f"It follows {app.branch} again."
     return Ordered(
         control=Control(),
-        audit=_audit(app, person, "resume", ""),
+        audit=audit(app, person, "resume", ""),
         announcement=replace(_announcement(app, person, News.RESUMED), message=back),
         answer=f"{app.title} is running. {back}",
     )
@@ -78,7 +81,7 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
     pin = Pin(commit=revision.commit, by=person.who, reason=reason, since=person.at)
     return Ordered(
         control=Control(pin=pin),
-        audit=_audit(app, person, "rollback", f"{revision.commit} {reason}".strip()),
+        audit=audit(app, person, "rollback", f"{revision.commit} {reason}".strip()),
         announcement=replace(
             _announcement(app, person, News.SYNCING),
             revision=revision,
@@ -86,6 +89,26 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
             message=f"Rolling back to {revision.short}.",
         ),
         answer=f"{app.title} goes back to {revision.short} ({revision.subject}) and stays there until it is resumed.",
+    )
+
+
+def verdict(
+    app: AppSpec, memory: AppMemory, plan_hash: str, *, granted: bool, person: Person, reason: str = ""
+) -> Approval:
+    """Return a person's verdict on the plan that waits; `plan_hash` "" means that one, a prefix is enough.
+
+    Raises `OrderRefused` when nothing waits, another plan waits, or the person asked for it themselves.
+    """
+    waiting = memory.waiting_hash
+    if not waiting:
+        raise OrderRefused(f"no plan of {app.title} waits for approval")
+    given = plan_hash.removeprefix("sha256:")
+    if given and (len(given) < _PREFIX or not waiting.removeprefix("sha256:").startswith(given)):
+        raise OrderRefused(f"{app.title} waits for approval of another plan by now: {waiting}")
+    if granted and person.who == memory.requested_by:
+        raise OrderRefused(f"{person.who} asked for this sync of {app.title}: somebody else must approve it")
+    return Approval(
+        app=app.key, plan_hash=waiting, by=person.who, via=person.via, at=person.at, granted=granted, reason=reason
     )
 
 
@@ -105,7 +128,7 @@ def _announcement(app: AppSpec, person: Person, news: News) -> Announcement:
     )
 
 
-def _audit(app: AppSpec, person: Person, verb: str, arguments: str) -> AuditEntry:
+def audit(app: AppSpec, person: Person, verb: str, arguments: str) -> AuditEntry:
     return AuditEntry(
         at=person.at,
         who=person.who,

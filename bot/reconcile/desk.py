@@ -109,6 +109,24 @@ class Desk:
             commands.roll_back(self._apps[app], control, revision, person=self._person(by, via), reason=reason)
         )
 
+    def approve(self, app: str, plan_hash: str, *, by: str, via: Via) -> str:
+        """Grant the plan that waits and ask for a pass, which counts the approvals. The caller knows that `by` may."""
+        person, memory = self._person(by, via), self._store.memory(app)
+        verdict = commands.verdict(self._apps[app], memory, plan_hash, granted=True, person=person)
+        self._store.save_approval(verdict, audit=commands.audit(self._apps[app], person, "approve", verdict.plan_hash))
+        # The hash in `confirm` tells an approver from a requester.
+        self._store.request(app, Trigger(via=via, by=by, confirm=verdict.plan_hash), at=person.at)
+        self._wake(app)
+        return f"{self._apps[app].title}: you approved plan {verdict.plan_hash}."
+
+    def reject(self, app: str, *, by: str, via: Via, reason: str) -> str:
+        """Hold the plan that waits; a newer plan asks anew."""
+        person, memory = self._person(by, via), self._store.memory(app)
+        verdict = commands.verdict(self._apps[app], memory, "", granted=False, person=person, reason=reason)
+        arguments = f"{verdict.plan_hash} {reason}".strip()
+        self._store.save_approval(verdict, audit=commands.audit(self._apps[app], person, "reject", arguments))
+        return f"{self._apps[app].title}: you rejected plan {verdict.plan_hash}; nothing is applied."
+
     def preview_rollback(self, app: str, commit: str) -> Plan | PlanFailure:
         """Return what a rollback would change back; changes nothing."""
         spec, revision = self._apps[app], self._resolve(app, commit)

@@ -103,6 +103,7 @@ def ended(
         target=report.target.commit if report.target else before.target,
         objects=sum(1 for one in plan.changes if one.manifest) if plan else before.objects,
         health=report.worst_health if report.health else before.health,
+        waiting_hash="",
     )
     filled = replace(
         base,
@@ -128,7 +129,9 @@ def ended(
             told = _asked(report, memory, filled)
         case Result.PAUSED | Result.SKIPPED:
             told = _held(report, memory, filled)
-        case Result.SUPERSEDED | Result.WAITING_APPROVAL:
+        case Result.WAITING_APPROVAL:
+            told = _approval(report, memory, filled)
+        case Result.SUPERSEDED:
             told = Told(memory=memory)
     return replace(told, history=_history(report))
 
@@ -296,6 +299,24 @@ def _asked(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
     return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
 
 
+def _approval(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
+    """A plan that people must approve: asked once per plan."""
+    assert report.plan is not None  # only a plan can wait
+    after = replace(memory, sync=SyncState.WAITING_APPROVAL, last_error="", waiting_hash=report.plan.hash)
+    said = f"approval:{report.plan.hash}"
+    if said == memory.said:
+        return Told(memory=after)
+    refused = " ".join(refusal.message for refusal in report.plan.refusals)
+    news = replace(
+        base,
+        news=News.APPROVAL,
+        id=f"{base.operation}:approval:{report.plan.hash[-12:]}",
+        message=f"{report.reason[0].upper()}{report.reason[1:]}. {refused}".strip(),
+        next_step=f"Approve here, or: gitops-bot approve {base.app} {report.plan.hash}",
+    )
+    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
+
+
 def _held(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
     """Paused, or drift that is not to be undone: said once per commit and once per drift."""
     plan = report.plan
@@ -334,7 +355,7 @@ def _waiting(report: SyncReport, memory: AppMemory, base: Announcement) -> tuple
         id=f"{base.operation}:waiting:{target.commit[:12]}",
         revision=target,
         message=f"{target.short} waits: {why}.",
-        next_step=f"/gitops resume {base.app}",
+        next_step=f"/gitops resume {base.app}" if pinned or report.result is Result.PAUSED else "",
     )
     return (news,), replace(memory, waiting_commit=target.commit)
 

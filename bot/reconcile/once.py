@@ -16,16 +16,17 @@ from bot.apply.execute import execute
 from bot.apply.inventory import narrowed
 from bot.errors import PassError, Problem, RenderError
 from bot.health.wait import HealthWait, await_health, survey
-from bot.model.app import AppSpec
+from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, Trigger
 from bot.model.outcome import Deed, Failure, Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Action, Plan, PlanFailure
-from bot.model.record import AppMemory, Inventory, SyncState
+from bot.model.record import AppMemory, Approval, Inventory, SyncState
 from bot.model.resource import ResourceId, ResourceRef, names
 from bot.model.source import Revision
 from bot.plan.placing import place
 from bot.plan.planner import make_plan
 from bot.ports import Cluster, Repository
+from bot.reconcile import approval, windows
 from bot.render import Renderer
 
 _GOOD = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
@@ -81,6 +82,13 @@ class Order:
     memory: AppMemory
     operation: str
     waits_for: str = ""  # title of a dependency that is not ready
+    verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
+
+    def requester(self, plan: Plan) -> str:
+        """Return who asked for this plan: the person that typed sync, or who did when it was first seen."""
+        if self.trigger.manual and self.trigger.confirm is None:
+            return self.trigger.by
+        return self.memory.requested_by if self.memory.waiting_hash == plan.hash else ""
 
 
 def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> SyncReport:
@@ -131,7 +139,15 @@ def _run(
         story.health = survey(cluster, _wanted(plan))
         story.reason = "paused"
         return Result.PAUSED
-    if plan.refusals and order.trigger.confirm != plan.hash:
+    if plan.writes and (why := windows.closed(app.windows, started, manual=order.trigger.manual)):
+        story.health = survey(cluster, _wanted(plan))
+        story.reason = why
+        return Result.SKIPPED
+    if plan.writes and app.mode is Mode.APPROVE:
+        story.reason = approval.missing(app, order.verdicts(plan.hash), requester=order.requester(plan))
+        if story.reason:
+            return Result.WAITING_APPROVAL
+    elif plan.refusals and order.trigger.confirm != plan.hash:
         story.reason = " ".join(refusal.message for refusal in plan.refusals)
         return Result.REFUSED
     if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:

@@ -72,10 +72,14 @@ class Passes:
                 memory=before,
                 operation=operation,
                 waits_for=self._waits_for(app),
+                verdicts=lambda plan_hash: self._store.approvals(app.key, plan_hash),
             )
             narrator = _Narrator(app, self._base(app, operation, trigger, started), self._store, self._outside, before)
             report = run_pass(order, world=self.world, listener=narrator, stop=stop)
-            self._save(app, report, narrator.memory, self._base(app, operation, trigger, report.finished_at))
+            remembered = replace(narrator.memory, path=app.path)
+            if report.plan is not None and report.result is Result.WAITING_APPROVAL:
+                remembered = replace(remembered, requested_by=order.requester(report.plan))
+            self._save(app, report, remembered, self._base(app, operation, trigger, report.finished_at))
         log.info(
             "pass %s of %s: %s, %s, %.1f s",
             report.operation,
@@ -124,7 +128,7 @@ class Passes:
             memory = self._store.memory(key)
             ready = memory.sync is SyncState.SYNCED and memory.health in {HealthState.HEALTHY, HealthState.SUSPENDED}
             if not ready:
-                return self.apps[key].title
+                return self.apps[key].title if key in self.apps else key
         return ""
 
     # --- the end ----------------------------------------------------------------------------------------------

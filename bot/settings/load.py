@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from bot.errors import ConfigError, Problem
-from bot.model.app import AppSpec, IgnoreRule
-from bot.settings.model import NOT_YET, App, Section, Settings
+from bot.model.app import Allowed, AppSpec, IgnoreRule, Mode
+from bot.model.appset import AppSet
+from bot.settings import model
+from bot.settings.model import NOT_YET, AppKeys, Section, Settings
 from bot.settings.yamlfile import Location, YamlFile, read
 from bot.source import spec as git
 
@@ -31,6 +33,7 @@ class Configuration:
     settings: Settings
     path: Path
     apps: tuple[AppSpec, ...]
+    app_sets: tuple[AppSet, ...]
     repos: tuple[git.RepoSpec, ...]
     state_url: str = field(repr=False)
     port: int
@@ -77,6 +80,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
                 settings=settings,
                 path=path,
                 apps=tuple(_app(settings, app) for app in settings.apps),
+                app_sets=tuple(_app_set(settings, index, one) for index, one in enumerate(settings.app_sets)),
                 repos=repos,
                 state_url=_state_url(settings, path, secrets),
                 port=int(environment.get("PORT") or settings.server.port),
@@ -176,13 +180,35 @@ def _dangling(raw: Any) -> Iterator[tuple[Location, str]]:
         path = app.get("path")
         if isinstance(path, str) and (path.startswith("/") or ".." in path.split("/")):
             yield ("apps", index, "path"), f"apps[{index}].path: {path} leaves the repository: write it relative to it"
+        old = app.get("moved_from")
+        if (
+            isinstance(old, str)
+            and old
+            and f"{app.get('cluster')}/{old}" in [f"{other.get('cluster')}/{other.get('name')}" for _, other in apps]
+        ):
+            yield ("apps", index, "moved_from"), f"apps[{index}].moved_from: {old} is an app still: remove it first"
+    for index, one in _entries(raw, "app_sets"):
+        repo = one.get("repo")
+        if isinstance(repo, str) and repo not in known["repos"]:
+            yield ("app_sets", index, "repo"), f"app_sets[{index}].repo: {_no_such('repo', repo, known['repos'])}"
+        wanted = one.get("clusters")
+        for number, name in enumerate(wanted if isinstance(wanted, list) else ()):
+            if isinstance(name, str) and name not in known["clusters"]:
+                text = _no_such("cluster", name, known["clusters"])
+                yield ("app_sets", index, "clusters", number), f"app_sets[{index}].clusters: {text}"
+        if one.get("name") is not None and "{" not in str(one["name"]):
+            yield (
+                ("app_sets", index, "name"),
+                f"app_sets[{index}].name: every app would be {one['name']}: use {{basename}}",
+            )
+    has_sets = bool(_entries(raw, "app_sets"))
     graph: dict[str, list[str]] = {}
     for index, app in apps:
         key = f"{app.get('cluster')}/{app.get('name')}"
         graph[key] = []
         for number, other in enumerate(app.get("depends_on") or () if isinstance(app.get("depends_on"), list) else ()):
             target = str(other) if "/" in str(other) else f"{app.get('cluster')}/{other}"
-            if target not in keys:
+            if target not in keys and not has_sets:  # an app of a set is known once its folder is
                 where: Location = ("apps", index, "depends_on", number)
                 yield where, f"apps[{index}].depends_on: {_no_such('app', str(other), keys)}"
             graph[key].append(target)
@@ -282,13 +308,33 @@ def _repo(settings: Settings, index: int, folder: Path, secrets: Mapping[str, st
     )
 
 
-def _app(settings: Settings, app: App) -> AppSpec:
+def _app(settings: Settings, app: model.App) -> AppSpec:
+    path = app.path.strip("/").removeprefix("./")
+    depends_on = tuple(one if "/" in one else f"{app.cluster}/{one}" for one in app.depends_on)
+    return replace(
+        _spec(settings, app, name=app.name, cluster=app.cluster, path=path),
+        depends_on=depends_on,
+        moved_from=app.moved_from,
+    )
+
+
+def _app_set(settings: Settings, index: int, one: model.AppSet) -> AppSet:
+    return AppSet(
+        title=f"app_sets[{index}]",
+        template=_spec(settings, one, name=one.name, cluster="", path=""),
+        paths=one.paths,
+        exclude=one.exclude,
+        clusters=one.clusters,
+    )
+
+
+def _spec(settings: Settings, app: AppKeys, *, name: str, cluster: str, path: str) -> AppSpec:
     return AppSpec(
-        name=app.name,
-        cluster=app.cluster,
+        name=name,
+        cluster=cluster,
         repo=app.repo,
         branch=app.branch or settings.repo(app.repo).branch,
-        path=app.path.strip("/").removeprefix("./"),
+        path=path,
         namespace=app.namespace,
         env=app.env,
         interval=app.interval,
@@ -299,10 +345,17 @@ def _app(settings: Settings, app: App) -> AppSpec:
         max_delete_count=app.max_delete.count,
         max_delete_share=app.max_delete.share,
         ignore=tuple(IgnoreRule(kind=one.kind, name=one.name, pointers=one.pointers) for one in app.ignore),
-        depends_on=tuple(one if "/" in one else f"{app.cluster}/{one}" for one in app.depends_on),
+        depends_on=app.depends_on,
         channel=(app.channel or settings.slack.default_channel) if settings.slack.mode != "off" else "",
         oncall_team=app.oncall.team,
         oncall_priority=app.oncall.priority or ("P2" if app.env in {"production", "prod"} else "P3"),
+        mode=Mode(app.mode),
+        approvals=app.approvals,
+        adopt=frozenset(app.adopt),
+        windows=tuple(one.value() for one in app.windows),
+        substitute=app.substitute,
+        allowed=Allowed(namespaces=app.allowed.namespaces, kinds=app.allowed.kinds),
+        service_account=app.service_account,
     )
 
 

@@ -10,8 +10,13 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from bot.model.app import Window
+from bot.model.appset import placeholders_checked
+from bot.reconcile import windows
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -20,18 +25,10 @@ _NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 NOT_YET: Final = frozenset(
     {
-        "app_sets",
-        "approvals",
         "approvers",
-        "adopt",
-        "allowed",
         "also",
         "helm",
-        "moved_from",
-        "service_account",
-        "substitute",
         "verify",
-        "windows",
     }
 )
 
@@ -43,6 +40,10 @@ def duration(text: Any) -> timedelta:
     if not isinstance(text, str) or not text or _DURATION.sub("", text).strip():
         raise ValueError("expected a duration such as 30s, 5m, 2h or 1d")
     return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration, json_schema_input_type=str)]
@@ -96,11 +97,46 @@ class MaxDelete(Section):
     share: Annotated[float, Field(ge=0, le=1)] = 0.66
 
 
-class App(Section):
-    name: Annotated[str, Field(pattern=APP_NAME)]
+class SyncWindow(Section):
+    kind: Literal["allow", "deny"]
+    schedule: str  # five cron fields, read in `timezone`: minute hour day month weekday (0 and 7 are Sunday)
+    duration: Duration
+    timezone: str = "UTC"
+    manual: bool = False
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {value}: write a name such as Europe/Lisbon") from None
+        return value
+
+    @model_validator(mode="after")
+    def _readable(self) -> SyncWindow:
+        windows.trigger(self.value())
+        return self
+
+    def value(self) -> Window:
+        return Window(
+            allows=self.kind == "allow",
+            schedule=self.schedule,
+            duration=self.duration,
+            timezone=self.timezone,
+            manual=self.manual,
+        )
+
+
+class AllowedObjects(Section):
+    namespaces: Annotated[tuple[str, ...], Field(strict=False)] = ("*",)
+    kinds: Annotated[tuple[str, ...], Field(strict=False)] = ("*",)
+
+
+class AppKeys(Section):
+    """What an app and an app set have in common."""
+
     repo: str
-    cluster: str
-    path: str = ""
     branch: str = ""
     render: Literal["auto", "yaml"] = "auto"
     namespace: Annotated[str, Field(pattern=_NAMESPACE)] = "default"
@@ -109,7 +145,8 @@ class App(Section):
     timeout: Duration = timedelta(minutes=5)
     prune: bool = True
     self_heal: bool = True
-    mode: Literal["auto"] = "auto"
+    mode: Literal["auto", "approve"] = "auto"
+    approvals: Annotated[int, Field(ge=1, le=10)] = 1
     depends_on: Annotated[tuple[str, ...], Field(strict=False)] = ()
     channel: str = ""
     oncall: AppOncall = AppOncall()
@@ -117,6 +154,37 @@ class App(Section):
     rollback: Literal["pin"] = "pin"
     max_delete: MaxDelete = MaxDelete()
     allow_empty: bool = False
+    adopt: Annotated[tuple[Literal["helm", "flux", "argocd"], ...], Field(strict=False)] = ()
+    windows: Annotated[tuple[SyncWindow, ...], Field(strict=False)] = ()
+    substitute: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] | None = None
+    allowed: AllowedObjects = AllowedObjects()
+    service_account: Annotated[str, Field(pattern=r"^([a-z0-9.-]+(/[a-z0-9.-]+)?)?$")] = ""
+
+
+class App(AppKeys):
+    name: Annotated[str, Field(pattern=APP_NAME)]
+    cluster: str
+    path: str = ""
+    moved_from: Annotated[str, Field(pattern=rf"^$|{APP_NAME}")] = ""
+
+
+class AppSet(AppKeys):
+    """Every folder that matches `paths` and not `exclude` becomes an app on every one of `clusters`.
+
+    `{basename}`, `{path}` (with `-` for `/`) and `{cluster}` stand for the folder and the cluster in `name`,
+    `namespace`, `env` and `channel`.
+    """
+
+    name: str = "{basename}"
+    namespace: str = "default"
+    paths: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1, strict=False)]
+    exclude: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(strict=False)] = ()
+    clusters: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+
+    @field_validator("name", "namespace", "env", "channel")
+    @classmethod
+    def _known_placeholders(cls, value: str) -> str:
+        return placeholders_checked(value)
 
 
 class Slack(Section):
@@ -189,7 +257,8 @@ class Settings(Section):
     cluster_defaults: ClusterDefaults = ClusterDefaults()
     clusters: Annotated[tuple[Cluster, ...], Field(min_length=1, strict=False)]
     repos: Annotated[tuple[Repo, ...], Field(min_length=1, strict=False)]
-    apps: Annotated[tuple[App, ...], Field(strict=False)]
+    apps: Annotated[tuple[App, ...], Field(strict=False)] = ()
+    app_sets: Annotated[tuple[AppSet, ...], Field(strict=False)] = ()
     slack: Slack = Slack()
     oncall: Oncall = Oncall()
     permissions: Annotated[tuple[Permission, ...], Field(strict=False)] = ()

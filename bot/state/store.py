@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.errors import StateError
 from bot.model.control import Control, Trigger
 from bot.model.outcome import Result
-from bot.model.record import AppMemory, AuditEntry, Consignment, Dispatch, HistoryEntry, SinkName
+from bot.model.record import AppMemory, Approval, AuditEntry, Consignment, Dispatch, HistoryEntry, SinkName
 from bot.ports import MessageRef, PassRequest
 from bot.state import codec, tables
 from bot.state.locks import advisory_lock, file_lock
@@ -118,6 +118,28 @@ class SqlStore:
             self._put(connection, tables.controls, app=app, value=codec.dump(codec.CONTROL, control))
             self._append_audit(connection, audit)
             self._send(connection, dispatches)
+
+    def save_approval(self, approval: Approval, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()) -> None:
+        with self._transaction() as connection:
+            self._put(
+                connection,
+                tables.approvals,
+                app=approval.app,
+                plan_hash=approval.plan_hash,
+                who=approval.by,
+                at=_text(approval.at),
+                value=codec.dump(codec.APPROVAL, approval),
+            )
+            self._append_audit(connection, audit)
+            self._send(connection, dispatches)
+
+    def approvals(self, app: str, plan_hash: str) -> tuple[Approval, ...]:
+        table = tables.approvals
+        query = sa.select(table.c.value).where(table.c.app == app, table.c.plan_hash == plan_hash)
+        with self._transaction() as connection:
+            return tuple(
+                codec.load(codec.APPROVAL, text) for text in connection.execute(query.order_by(table.c.at)).scalars()
+            )
 
     def memory(self, app: str) -> AppMemory:
         text = self._value(tables.memories, app)

@@ -27,6 +27,15 @@ memories = sa.Table(
     sa.Column("app", sa.String(200), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("app", sa.String(200), primary_key=True),
+    sa.Column("plan_hash", sa.String(80), primary_key=True),
+    sa.Column("who", sa.String(200), primary_key=True),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+)
 history = sa.Table(
     "history",
     metadata,
