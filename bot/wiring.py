@@ -96,7 +96,11 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
     world = World(repos=repos, clusters=clusters, renderer=AutoRenderer(), labels=labels, key=store.key(), clock=clock)
     apps = {app.key: app for app in configuration.apps}
     outside = Outside(
-        links=_links(configuration), targets=_targets(configuration), policy=_policy(configuration), announces=announces
+        links=_links(configuration),
+        targets=_targets(configuration),
+        policy=_policy(configuration),
+        retry=_retry(configuration).after,
+        announces=announces,
     )
     passes = Passes(apps, world=world, store=store, outside=outside)
     wakers: list[Callable[[str], bool]] = []
@@ -106,11 +110,10 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
 
 def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[[], None]) -> Loop:
     """Build the loop and let the desk wake it."""
-    retry = engine.configuration.settings.retry
     loop = Loop(
         engine.passes,
         store=engine.store,
-        retry=Retry(first=retry.first, factor=retry.factor, longest=retry.max),
+        retry=_retry(engine.configuration),
         clock=clock,
         beat=beat,
     )
@@ -124,14 +127,18 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
     settings = configuration.settings
     sinks: list[Sink] = []
     if settings.slack.mode != "off":
-        from bot.chat.poster import SlackSink  # imported late: a bot without Slack does not pay for it
+        from bot.chat.people import People  # imported late: a bot without Slack does not pay for it
+        from bot.chat.poster import SlackSink
+
+        token = configuration.secret("SLACK_BOT_TOKEN")
 
         sinks.append(
             SlackSink(
-                configuration.secret("SLACK_BOT_TOKEN"),
+                token,
                 api_url=settings.slack.api_url,
                 store=engine.store,
                 fallback_channel=settings.slack.default_channel,
+                people=People(token, api_url=settings.slack.api_url, clock=clock, overrides=settings.slack.people),
                 clock=clock,
             )
         )
@@ -182,6 +189,11 @@ def rules(configuration: Configuration) -> tuple[Rule, ...]:
 def slow_lane() -> ThreadPoolExecutor:
     """Return the threads for orders that ask Git or a cluster before they can answer."""
     return ThreadPoolExecutor(max_workers=8, thread_name_prefix="order")
+
+
+def _retry(configuration: Configuration) -> Retry:
+    retry = configuration.settings.retry
+    return Retry(first=retry.first, factor=retry.factor, longest=retry.max)
 
 
 def _links(configuration: Configuration) -> Callable[[AppSpec, str, str], Links]:

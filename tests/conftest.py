@@ -1,3 +1,15 @@
 """Fixtures for every suite."""
 
+import pytest
+
 pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-golden", action="store_true", help="write the golden files anew, to be reviewed as code")
+
+
+@pytest.fixture
+def write_golden(request: pytest.FixtureRequest) -> bool:
+    """True when golden files are to be written instead of compared."""
+    return bool(request.config.getoption("--write-golden"))

@@ -1,26 +1,29 @@
 """Announcements as Slack messages: a full sentence for notifications and screen readers, blocks for the eye. Pure.
 
 A message says what, where, since when, who, and what to press or type next. The state is a word first, an icon
-second. Everything that people or clusters wrote is escaped; what is too long ends in a count of what is left out.
+second. Everything that people or clusters wrote is escaped; what is too long is a file in the thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
+from bot.chat import kit
+from bot.chat.kit import Block, code, cut, escape, many, person, took, when
 from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
+from bot.model.plan import Summary
 
-TEXT_LIMIT: Final = 3_000  # characters of a section, Block Kit reference
 SENTENCE_LIMIT: Final = 1_000
 BLOCKS_LIMIT: Final = 12_000  # bytes of all blocks: Slack refuses messages from about 13,200 on
-DETAIL_BLOCKS: Final = 30
-_LINES: Final = 15  # changed objects in a message; the plan command shows all
+_DETAIL_BLOCKS: Final = 30
+_LINES: Final = 15  # changed objects in a message; the file in the thread has all
+_FIELDS: Final = 4  # changed fields of an object
+_WIDTH: Final = 200  # characters of one line of a diff
+_TROUBLES: Final = 8
 _CAUSE_LINES: Final = 5
+_MESSAGE: Final = 1_200  # characters of an error in a message
 
 _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.DIFF: (":mag:", "Changes detected"),
@@ -41,6 +44,11 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.ACKNOWLEDGED: (":eyes:", "Page acknowledged"),
     News.UNDELIVERABLE: (":rotating_light:", "Could not page"),
 }
+_LOUD: Final = frozenset(
+    {News.DIFF, News.FAILED, News.REFUSED, News.PAUSED, News.ROLLED_BACK, News.DRIFT, News.DEGRADED}
+)
+_WITH_CHANGES: Final = frozenset({News.DIFF, News.DRIFT, News.REFUSED, News.WAITING})
+_GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED})
 _SIGNS: Final = {"create": "+", "update": "~", "recreate": "!", "delete": "-", "blocked": "x", "unchanged": "="}
 
 
@@ -49,236 +57,321 @@ class Message:
     """`text` is a whole sentence; it is what notifications and screen readers have."""
 
     text: str
-    blocks: tuple[dict[str, Any], ...]
+    blocks: tuple[Block, ...]
 
 
-def render(news: Announcement) -> Message:
-    """Return the message of one announcement."""
-    before = [_header(news), *_facts(news), *_section(escape(_cut(news.message, 1_500)))]
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file for the thread: what a message has no room for."""
+
+    name: str
+    title: str
+    content: str
+
+
+def render(news: Announcement, *, author: str = "") -> Message:
+    """Return the message of one announcement; `author` is the Slack id of the commit's author, where known."""
+    before = [*_head(news), *kit.fields(list(_facts(news, author))), *_paragraph(news.message), *_progress(news)]
     detail = [
         *_troubles(news.troubles),
         *_changes(news),
-        *_list("*Impact*", news.impact),
-        *_list("*Mind*", news.warnings),
+        *_list("Impact", news.impact),
+        *_list("Mind", news.warnings),
     ]
-    next_step = f"*Next:* {escape(_cut(news.next_step, 500))}" if news.next_step else ""
-    after = [*_section(next_step), *_buttons(news), _context(news)]
-    room = BLOCKS_LIMIT - sum(map(_weight, [*before, *after]))
+    next_step = f"*Next:* {escape(cut(news.next_step, 400))}" if news.next_step else ""
+    after = [*_section(next_step), *kit.actions(list(_buttons(news))), kit.context(_context(news))]
+    room = BLOCKS_LIMIT - sum(map(kit.weight, [*before, *after]))
     return Message(text=sentence(news), blocks=(*before, *_fitting(detail, room, news), *after))
 
 
-def _fitting(detail: Sequence[dict[str, Any]], room: int, news: Announcement) -> Iterator[dict[str, Any]]:
-    """Yield the blocks there is room for, and say where the rest is."""
-    for number, block in enumerate(detail):
-        room -= _weight(block)
-        if room < 0 or number == DETAIL_BLOCKS:
-            yield from _section(f"There is more: `/gitops plan {news.app}` and `/gitops status {news.app}` show it.")
-            return
-        yield block
-
-
-def _weight(block: dict[str, Any]) -> int:
-    return len(orjson.dumps(block))
+def attachment(news: Announcement) -> Attachment | None:
+    """Return the file that goes into the thread beside the message; None when the message says it all."""
+    revision = news.revision.short if news.revision else "unknown"
+    if news.in_thread and news.news in _WITH_CHANGES and _is_long(news.changes):
+        lines = [line for change in news.changes for line in _change(change, width=None, most=None)]
+        title = f"Changes of {news.app} / {news.cluster} at {revision}"
+        return Attachment(f"{news.app}-{revision}.diff", title, "\n".join([title, "", *lines, ""]))
+    if not news.in_thread and news.news in {News.FAILED, News.DEGRADED} and _is_much(news.troubles):
+        lines = [line for trouble in news.troubles for line in _whole(trouble)]
+        title = f"Errors of {news.app} / {news.cluster} at {revision}"
+        return Attachment(f"{news.app}-{revision}-errors.txt", title, "\n".join([title, "", *lines, ""]))
+    return None
 
 
 def sentence(news: Announcement) -> str:
-    """Return the whole news in one line, without markup."""
+    """Return the whole news in one line, without markup but mentions."""
     _, word = _WORDS[news.news]
     at = f" at {news.revision.short}" if news.revision else ""
+    count = f", {news.done} of {news.total} objects applied" if news.news is News.SYNCING and news.total else ""
     detail = " ".join(
-        part for part in (news.message, *(f"{t.subject}: {t.message}" for t in news.troubles[:3])) if part
+        part for part in (news.message, *(f"{t.subject}: {t.message}." for t in news.troubles[:3])) if part
     )
-    by = f" By {news.by}." if news.by else ""
-    line = " ".join(f"{word}: {news.app} / {news.cluster}{at}. {detail}{by}".split())
-    return escape(_cut("".join(char for char in line if char.isprintable()), SENTENCE_LIMIT))
+    failures = f" Failure {news.failures} in a row." if news.news is News.FAILED and news.failures > 1 else ""
+    page = f" On-call is paged: {news.page}." if news.page else ""
+    name = news.revision.author if news.revision and news.news is News.DIFF else ""
+    author = f" Author {name}." if name else ""
+    head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}{failures}{page}{author}")
+    by = f" By {person(news.by)}." if news.by else ""
+    reason = f" Reason: {kit.one_line(news.reason)}." if news.reason else ""
+    return escape(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300))
 
 
-def escape(text: str) -> str:
-    """Make text safe: no markup of ours, no mass mentions (Slack API, "Escaping text")."""
-    text = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def person(who: str) -> str:
-    """Return how a person is shown: Slack users as mentions without a ping in a context, others by name."""
-    return f"<@{who}>" if who.startswith(("U", "W")) and who.isalnum() else escape(who)
-
-
-def when(at: datetime) -> str:
-    """Return a time in the reader's zone, with UTC for clients that cannot."""
-    fallback = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time_secs}}|{fallback}>"
-
-
-def took(span: timedelta) -> str:
-    seconds = max(int(span.total_seconds()), 0)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{seconds} s" if not hours else ""]
-    return " ".join(part for part in parts if part)
-
-
-def _header(news: Announcement) -> dict[str, Any]:
+def _head(news: Announcement) -> Iterator[Block]:
     icon, word = _WORDS[news.news]
-    progress = f"  `{news.done} / {news.total}`" if news.news is News.SYNCING and news.total else ""
-    return _mrkdwn(f"{icon} *{word}*: {escape(news.app)} / {escape(news.cluster)}{progress}")
+    if news.news in _LOUD and not news.in_thread:
+        yield kit.header(f"{word}: {news.app} / {news.cluster}")
+        return
+    at = f" at {_commit(news)}" if news.revision and news.news in _GOOD else ""
+    at = f" to {_commit(news)}" if news.revision and news.news is News.SYNCING else at
+    count = f"   `{news.done} / {news.total}`" if news.news is News.SYNCING and news.total else ""
+    yield kit.section(f"*{word}*: {escape(news.app)} / {escape(news.cluster)}{at}{count} {icon}")
 
 
-def _facts(news: Announcement) -> Iterator[dict[str, Any]]:
-    facts: list[str] = []
-    if news.revision is not None:
-        short = news.revision.short
-        link = f"<{news.revision_url}|{short}>" if news.revision_url else f"`{short}`"
-        facts.append(f"*Commit*\n{link}  {escape(_cut(news.revision.subject or '(no subject)', 120))}")
-        if news.revision.author:
-            facts.append(f"*Author*\n{escape(_cut(news.revision.author, 120))}")
+def _applied(summary: Summary) -> str:
+    counts = (
+        (summary.create, "created"),
+        (summary.update, "updated"),
+        (summary.recreate, "recreated"),
+        (summary.delete, "deleted"),
+    )
+    return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing to change"
+
+
+def _commit(news: Announcement) -> str:
+    short = news.revision.short if news.revision else ""
+    return f"<{news.revision_url}|{short}>" if news.revision_url else f"`{short}`"
+
+
+def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
+    """Yield title and text of what is known, in the order people ask for it."""
+    revision = news.revision
+    if news.news is News.SYNCING:
+        return
+    if revision is not None:
+        yield "Commit", f"{_commit(news)}  {escape(cut(revision.subject or '(no subject)', 120))}"
+        if revision.author:
+            yield "Author", _author(news, author)
     if news.summary is not None:
-        facts.append(f"*Changes*\n{news.summary}")
-    if news.previous and news.revision is not None and news.previous != news.revision.commit:
-        text = f"{news.previous[:7]}...{news.revision.short}"
-        facts.append(f"*From*\n<{news.compare_url}|{text}>" if news.compare_url else f"*From*\n`{text}`")
-    if news.news in {News.CONVERGED, News.ROLLED_BACK} and news.objects:
-        facts.append(f"*Health*\n{news.ready} of {news.objects} ready")
-    if news.started_at is not None and news.news is not News.DIFF:
-        facts.append(f"*Took*\n{took(news.at - news.started_at)}")
+        yield ("Applied", _applied(news.summary)) if news.news in _GOOD else ("Changes", str(news.summary))
+    if revision is not None and news.previous and news.previous != revision.commit:
+        if news.news in _GOOD:
+            yield "Was", f"`{news.previous[:7]}`"
+        else:
+            text = f"{news.previous[:7]}...{revision.short}"
+            yield "From", f"<{news.compare_url}|{text}>" if news.compare_url else f"`{text}`"
+    if news.news in _GOOD and news.objects:
+        yield "Health", f"{news.ready} of {news.objects} ready"
+    if news.news is News.FAILED and news.total:
+        yield "State", f"{news.done} of {news.total} applied"
+    if news.started_at is not None and news.news in _GOOD:
+        live = revision.committed_at if revision is not None else None
+        whole = f" (commit to live {took(news.at - live)})" if live is not None and news.news is News.CONVERGED else ""
+        yield "Took", f"{took(news.at - news.started_at)}{whole}"
     if news.failures:
-        facts.append(f"*Failures in a row*\n{news.failures}")
-    if news.since is not None:
-        facts.append(f"*Since*\n{when(news.since)}")
+        since = f" since {when(news.since)}" if news.since is not None else ""
+        yield "Failures", f"{news.failures} in a row{since}"
+    elif news.since is not None:
+        yield "Since", when(news.since)
+    yield from _orders(news)
+
+
+def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
+    """Yield what people decided or have to decide."""
+    if news.page:
+        yield "On-call", f"paged {escape(news.page)}"
+    if news.needed:
+        given = f" by {', '.join(map(person, news.given))}" if news.given else ""
+        yield "Approvals", f"{len(news.given)} of {news.needed}{given}"
+    if news.news in {News.PAUSED, News.ROLLED_BACK} and news.by:
+        yield "By", person(news.by)
     if news.reason:
-        facts.append(f"*Reason*\n{escape(_cut(news.reason, 500))}")
+        yield "Reason", escape(cut(news.reason, 300))
     if news.until is not None:
-        facts.append(f"*Until*\n{when(news.until)}")
-    if facts:
-        yield {"type": "section", "fields": [{"type": "mrkdwn", "text": _cut(text, 2_000)} for text in facts[:10]]}
+        yield {News.PAUSED: "Resumes", News.REFUSED: "Expires"}.get(news.news, "Until"), when(news.until)
+    elif news.news in {News.PAUSED, News.ROLLED_BACK}:
+        yield "Resumes", "when someone says so (reminder every 4 h)"
+    if news.behind:
+        yield "Waiting", many(news.behind, "commit")
+    if news.next_at is not None and news.news in {News.FAILED, News.DEGRADED}:
+        yield "Next retry", when(news.next_at)
 
 
-def _troubles(troubles: Sequence[TroubleLine]) -> Iterator[dict[str, Any]]:
-    for one in troubles[:8]:
-        where = f"  `{escape(_plain(one.where))}`" if one.where else ""
-        yield from _section(
-            f"*{escape(one.subject)}*{where}\n{_code(one.message)}" if one.subject else _code(one.message)
-        )
+def _author(news: Announcement, author: str) -> str:
+    """Return the author; whoever broke something is mentioned, success pings nobody."""
+    name = escape(cut(news.revision.author, 120)) if news.revision else ""
+    return f"<@{author}> ({name})" if author and news.news in {News.FAILED, News.DEGRADED} else name
+
+
+def _progress(news: Announcement) -> Iterator[Block]:
+    if news.progress is None:
+        return
+    parts = (("Done", news.progress.done), ("Now", news.progress.now), ("Left", news.progress.left))
+    yield from _section("\n".join(f"*{title}*  {escape(cut(text, 500))}" for title, text in parts if text))
+
+
+def _troubles(troubles: Sequence[TroubleLine]) -> Iterator[Block]:
+    for one in troubles[:_TROUBLES]:
+        where = f"  `{escape(kit.plain(one.where))}`" if one.where else ""
+        words = code(one.message, _MESSAGE)
+        yield from _section(f"*{escape(one.subject)}*{where}\n{words}" if one.subject else words)
         if one.cause is not None:
             cause = one.cause
             parts = [f"pod {cause.pod}" if cause.pod else "", cause.reason, cause.message, cause.event]
             lines = [" - ".join(part for part in parts if part), *cause.log[-_CAUSE_LINES:]]
-            yield from _section(f"*Cause*\n{_code(chr(10).join(line for line in lines if line))}")
-    if len(troubles) > 8:
-        yield from _section(f"and {len(troubles) - 8} more")
+            yield from _section(f"*Cause*\n{code(chr(10).join(line for line in lines if line), _MESSAGE)}")
+    if len(troubles) > _TROUBLES:
+        yield kit.section(f"and {len(troubles) - _TROUBLES} more: the file in the thread has all of them")
 
 
-def _changes(news: Announcement) -> Iterator[dict[str, Any]]:
-    if news.news not in {News.DIFF, News.DRIFT, News.REFUSED, News.WAITING} or not news.changes:
+def _whole(trouble: TroubleLine) -> Iterator[str]:
+    """Yield the lines of one trouble for the file, with nothing left out."""
+    yield " ".join(part for part in (trouble.subject, trouble.where) if part)
+    yield from (f"    {line}" for line in kit.plain(trouble.message).splitlines())
+    if trouble.cause is not None:
+        cause = trouble.cause
+        parts = [cause.pod, cause.reason, cause.message, cause.event, *cause.log]
+        yield from (f"    cause: {kit.plain(part)}" for part in parts if part)
+
+
+def _changes(news: Announcement) -> Iterator[Block]:
+    if news.news not in _WITH_CHANGES or not news.changes:
         return
-    lines = [text for change in news.changes[:_LINES] for text in _change(change)]
+    lines = [text for change in news.changes[:_LINES] for text in _change(change, width=_WIDTH, most=_FIELDS)]
     if len(news.changes) > _LINES:
-        lines.append(f"and {len(news.changes) - _LINES} more: /gitops plan {news.app}")
-    yield from _section(_code("\n".join(lines)))
+        lines.append(f"and {len(news.changes) - _LINES} more: the file in the thread has all of them")
+    yield from _section(code("\n".join(lines)))
 
 
-def _change(change: ChangeLine) -> Iterator[str]:
-    first = f"   {_cut(change.fields[0], 200)}" if change.fields else ""
-    yield f"{_SIGNS.get(change.action, '?')} {_cut(change.object, 200)}{first}"
-    yield from (f"    {_cut(field, 200)}" for field in change.fields[1:4])
-    if len(change.fields) > 4:
-        yield f"    and {len(change.fields) - 4} more fields"
+def _change(change: ChangeLine, *, width: int | None, most: int | None) -> Iterator[str]:
+    """Yield an object and its changed fields, each on a line of its own: phones are narrow."""
+    why = {"delete": "   (will be deleted)", "recreate": "   (deleted and created again)"}.get(change.action, "")
+    yield f"{_SIGNS.get(change.action, '?')} {_line(change.object, width)}{why}"
+    yield from (f"    {_line(field, width)}" for field in change.fields[:most])
+    if most is not None and len(change.fields) > most:
+        yield f"    and {many(len(change.fields) - most, 'more field')}"
 
 
-def _buttons(news: Announcement) -> Iterator[dict[str, Any]]:
+def _line(text: str, width: int | None) -> str:
+    return kit.one_line(text) if width is None else cut(kit.one_line(text), width)
+
+
+def _is_long(changes: Sequence[ChangeLine]) -> bool:
+    shown = "\n".join(text for one in changes for text in _change(one, width=None, most=None))
+    wide = any(len(text) > _WIDTH for one in changes for text in (one.object, *one.fields))
+    many_fields = any(len(one.fields) > _FIELDS for one in changes)
+    return len(changes) > _LINES or many_fields or wide or len(shown) > kit.CODE_LIMIT
+
+
+def _is_much(troubles: Sequence[TroubleLine]) -> bool:
+    return len(troubles) > _TROUBLES or any(len(one.message) > _MESSAGE for one in troubles)
+
+
+def _buttons(news: Announcement) -> Iterator[Block]:
     if news.in_thread:
         return
-    value = {"app": f"{news.cluster}/{news.app}", "op": news.operation}
-    buttons: list[dict[str, Any]] = []
+    key, name = f"{news.cluster}/{news.app}", f"{news.app} in {news.cluster}"
+    value = {"app": key, "op": news.operation}
+    diff = kit.button("gitops.diff", "View full diff", value, says=f"View the full diff of {name}")
+    pause = kit.button(
+        "gitops.pause",
+        "Pause",
+        value,
+        says=f"Pause {name}",
+        asks="Automatic syncs stop for everyone until someone resumes.",
+    )
+    moved = bool(news.previous and news.revision and news.previous != news.revision.commit)
+    back = kit.button(
+        "gitops.rollback",
+        f"Roll back to {news.previous[:7]}",
+        {**value, "commit": news.previous, "at": news.revision.commit if news.revision else ""},
+        style="danger",
+        says=f"Roll {name} back to {news.previous[:7]}",
+    )
     match news.news:
         case News.DIFF | News.SYNCING:
-            buttons = [_button("gitops.diff", "View full diff", value), _button("gitops.pause", "Pause", value)]
-        case News.CONVERGED if news.previous and news.revision and news.previous != news.revision.commit:
-            label = f"Roll back to {news.previous[:7]}"
-            buttons = [_button("gitops.rollback", label, {**value, "commit": news.previous}, style="danger")]
+            yield from (diff, pause)
+        case News.CONVERGED if moved:
+            yield back
         case News.FAILED | News.DEGRADED:
-            buttons = [_button("gitops.sync", "Sync now", value, style="primary")]
+            yield kit.button("gitops.sync", "Retry now", value, style="primary", says=f"Sync {name} again now")
             if news.previous:
-                label = f"Roll back to {news.previous[:7]}"
-                buttons.append(_button("gitops.rollback", label, {**value, "commit": news.previous}, style="danger"))
-            buttons.append(_button("gitops.pause", "Pause", value))
+                yield back
+            yield pause
         case News.REFUSED:
-            confirm = {**value, "plan": news.plan_hash}
-            buttons = [
-                _button(
-                    "gitops.confirm", "Yes, do it", confirm, style="danger", asks="The plan above is applied as it is."
-                ),
-                _button("gitops.diff", "View full diff", value),
-            ]
+            yield from (*_verdicts(news, value, name), diff)
         case News.DRIFT:
-            buttons = [_button("gitops.sync", "Undo the drift", value), _button("gitops.diff", "View full diff", value)]
+            yield kit.button(
+                "gitops.sync", "Undo the drift", value, style="primary", says=f"Make {name} equal to Git again"
+            )
+            yield diff
         case News.PAUSED | News.ROLLED_BACK | News.WAITING:
-            buttons = [_button("gitops.resume", "Resume", value, style="primary")]
+            yield kit.button(
+                "gitops.resume",
+                "Resume",
+                value,
+                style="primary",
+                says=f"Resume {name}",
+                asks=f"The next sync applies the newest commit of {news.ref or 'the branch'} again.",
+            )
+            yield kit.button("gitops.diff", "What would change", value, says=f"Show what resuming {name} would change")
         case _:
             pass
-    if buttons:
-        yield {"type": "actions", "elements": buttons}
 
 
-def _button(action: str, label: str, value: dict[str, str], *, style: str = "", asks: str = "") -> dict[str, Any]:
-    button: dict[str, Any] = {
-        "type": "button",
-        "action_id": action,
-        "text": {"type": "plain_text", "text": _cut(label, 75), "emoji": True},
-        "value": orjson.dumps(value).decode(),
-        "accessibility_label": _cut(f"{label}: {value['app']}", 75),
-    }
-    if style:
-        button["style"] = style
-    if asks:
-        button["confirm"] = {
-            "title": {"type": "plain_text", "text": _cut(f"{label}?", 100)},
-            "text": {"type": "plain_text", "text": _cut(asks, 300)},
-            "confirm": {"type": "plain_text", "text": "Yes"},
-            "deny": {"type": "plain_text", "text": "Cancel"},
-        }
-    return button
+def _verdicts(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
+    plan = {**value, "plan": news.plan_hash}
+    counts = str(news.summary) if news.summary is not None else "the plan above"
+    yield kit.button(
+        "gitops.approve",
+        "Approve",
+        plan,
+        style="primary",
+        says=f"Approve this plan of {name}",
+        asks=f"Exactly this plan is applied: {counts}.",
+    )
+    yield kit.button(
+        "gitops.reject", "Reject", plan, style="danger", says=f"Reject this plan of {name}", asks="Nothing is applied."
+    )
 
 
-def _context(news: Announcement) -> dict[str, Any]:
-    parts = [f"cluster *{escape(news.cluster)}*"]
+def _context(news: Announcement) -> Iterator[str]:
+    yield f"Cluster *{escape(news.cluster)}*"
     if news.env:
-        parts.append(f"env *{escape(news.env)}*")
-    parts.append(f"by {person(news.by)} ({news.via})" if news.by else f"by {news.via or 'schedule'}")
-    parts += [when(news.at), f"`{news.operation}`"]
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": _cut("  |  ".join(parts), TEXT_LIMIT)}]}
+        yield f"env *{escape(news.env)}*"
+    if news.news in {News.DIFF, News.REFUSED}:
+        yield f"prune *{'on' if news.prune else 'off'}*"
+        yield f"found {when(news.at)}"
+    else:
+        yield when(news.at)
+    if news.next_at is not None and news.news in {News.CONVERGED, News.DIFF, News.RECOVERED}:
+        yield f"next automatic sync {when(news.next_at)}"
+    yield f"by {person(news.by)} ({news.via})" if news.by else f"by {news.via or 'schedule'}"
+    yield f"`{news.operation}`"
 
 
-def _list(title: str, lines: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _fitting(detail: Sequence[Block], room: int, news: Announcement) -> Iterator[Block]:
+    """Yield the blocks there is room for, and say where the rest is."""
+    more = kit.section(f"There is more: `/gitops plan {news.app}` and `/gitops status {news.app}` show it.")
+    room -= kit.weight(more)
+    for number, block in enumerate(detail):
+        room -= kit.weight(block)
+        if room < 0 or number == _DETAIL_BLOCKS:
+            yield more
+            return
+        yield block
+
+
+def _paragraph(text: str) -> Iterator[Block]:
+    yield from _section(escape(cut(text, 800)))
+
+
+def _list(title: str, lines: Sequence[str]) -> Iterator[Block]:
     if lines:
-        shown = [f"• {escape(_cut(line, 300))}" for line in lines[:5]]
+        shown = [f"• {escape(cut(line, 300))}" for line in lines[:5]]
         rest = [f"and {len(lines) - 5} more"] if len(lines) > 5 else []
-        yield from _section("\n".join([title, *shown, *rest]))
+        yield kit.section("\n".join([f"*{title}*", *shown, *rest]))
 
 
-def _section(text: str) -> Iterator[dict[str, Any]]:
+def _section(text: str) -> Iterator[Block]:
     if text:
-        yield _mrkdwn(text)
-
-
-def _mrkdwn(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, TEXT_LIMIT)}}
-
-
-def _code(text: str) -> str:
-    return f"```{_cut(escape(_cut(_plain(text), 1_200)), 2_400)}```" if text.strip() else ""
-
-
-def _plain(text: str) -> str:
-    """Return text that cannot end a code block, without control characters."""
-    kept = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
-    return kept.replace("`", "'")
-
-
-def _cut(text: str, limit: int) -> str:
-    """Shorten a text without leaving half an escape at its end."""
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    start = head.rfind("&", len(head) - 5)
-    return f"{head[:start] if start >= 0 and ';' not in head[start:] else head}…"
+        yield kit.section(text)

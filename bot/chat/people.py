@@ -1,4 +1,4 @@
-"""Who a Slack user is: e-mail address and groups, asked of Slack and remembered for a minute.
+"""Who a Slack user is, and who a commit's author is in Slack: asked of Slack and remembered for a minute.
 
 When Slack does not answer, what was known last counts for ten minutes; after that nobody is in a group: rights fail
 closed.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from slack_sdk import WebClient
@@ -32,8 +33,16 @@ class _Known:
 class People:
     """Safe to use from several threads."""
 
-    def __init__(self, token: str, *, api_url: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        token: str,
+        *,
+        api_url: str,
+        clock: Callable[[], datetime],
+        overrides: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._token, self._api_url, self._clock = token, api_url, clock
+        self._overrides = {email.lower(): user for email, user in overrides.items()}
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}  # guarded by _lock
 
@@ -44,6 +53,16 @@ class People:
     def in_group(self, user: str, group: str) -> bool:
         """True when Slack says so, or said so less than ten minutes ago and is silent now."""
         return user in self._remembered(f"group {group}", lambda: self._members(group))
+
+    def author(self, email: str) -> str:
+        """Return the Slack id of a commit's author: an override of the configuration, or who has that e-mail address.
+
+        "" when nobody has, or Slack does not say.
+        """
+        override = self._overrides.get(email.lower())
+        if override is not None:
+            return override
+        return next(iter(self._remembered(f"author {email.lower()}", lambda: self._by_email(email))), "")
 
     def _remembered(self, name: str, ask: Callable[[], frozenset[str]]) -> frozenset[str]:
         now = self._clock()
@@ -65,6 +84,14 @@ class People:
         found = self._client().users_info(user=user)
         email = ((found.get("user") or {}).get("profile") or {}).get("email")
         return frozenset({email}) if email else frozenset()
+
+    def _by_email(self, email: str) -> frozenset[str]:
+        try:
+            return frozenset({str(self._client().users_lookupByEmail(email=email)["user"]["id"])})
+        except SlackApiError as error:
+            if error.response.get("error") != "users_not_found":
+                raise
+            return frozenset()  # an answer too: this author is not in Slack
 
     def _members(self, group: str) -> frozenset[str]:
         return frozenset(self._client().usergroups_users_list(usergroup=group).get("users") or ())

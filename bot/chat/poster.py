@@ -16,7 +16,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient
 
-from bot.chat.blocks import render
+from bot.chat.blocks import Attachment, attachment, render, sentence
+from bot.chat.people import People
 from bot.errors import DeliveryFailed
 from bot.model.announcement import Announcement, Reply
 from bot.model.record import Consignment, SinkName
@@ -40,9 +41,16 @@ class SlackSink:
     name = SinkName.SLACK
 
     def __init__(
-        self, token: str, *, api_url: str, store: Store, fallback_channel: str, clock: Callable[[], datetime]
+        self,
+        token: str,
+        *,
+        api_url: str,
+        store: Store,
+        fallback_channel: str,
+        people: People,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._token, self._api_url, self._store = token, api_url, store
+        self._token, self._api_url, self._store, self._people = token, api_url, store, people
         self._fallback, self._clock = fallback_channel, clock
         self._local = threading.local()
 
@@ -63,20 +71,37 @@ class SlackSink:
 
     def _announce(self, news: Announcement) -> float:
         root = self._store.message(news.operation)
+        file = attachment(news)
+        if root is not None and news.in_thread and file is not None:
+            self._upload(file, root, comment=sentence(news))
+            return _AFTER_POST
         if root is None or news.in_thread:
             self._post(news, root)
             return _AFTER_POST
         try:
-            self._client().chat_update(channel=root.channel, ts=root.ts, **_content(news))
+            self._client().chat_update(channel=root.channel, ts=root.ts, **self._content(news))
         except SlackApiError as error:
             if error.response.get("error") not in _NO_MESSAGE:
                 raise
             self._post(news, None)  # somebody deleted the message: the operation goes on in a new one
             return _AFTER_POST
+        if file is not None:
+            self._upload(file, root, comment="")
         return _AFTER_EDIT
 
+    def _upload(self, file: Attachment, root: MessageRef, *, comment: str) -> None:
+        """Put a file into the thread; the comment is the message beside it, so that both arrive or neither."""
+        self._client().files_upload_v2(
+            channel=root.channel,
+            thread_ts=root.ts,
+            content=file.content,
+            filename=file.name,
+            title=file.title,
+            initial_comment=comment or None,
+        )
+
     def _post(self, news: Announcement, root: MessageRef | None) -> None:
-        content = {**_content(news), "unfurl_links": False}
+        content = {**self._content(news), "unfurl_links": False}
         channel = root.channel if root is not None else news.channel
         thread_ts = root.ts if root is not None else None
         try:
@@ -88,7 +113,11 @@ class SlackSink:
             log.error("Slack channel %s takes no messages (%s): type /invite @gitops there", channel, reason)
             answer = self._client().chat_postMessage(channel=self._fallback, **content)
         if root is None:
-            self._store.save_message(news.operation, MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"])))
+            made = MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
+            self._store.save_message(news.operation, made)
+            file = attachment(news)
+            if file is not None:
+                self._upload(file, made, comment="")
 
     def _reply(self, reply: Reply) -> float:
         if reply.response_url:
@@ -99,6 +128,14 @@ class SlackSink:
                 return 0.0
         self._client().chat_postEphemeral(channel=reply.channel, user=reply.user, text=reply.text)
         return 0.0
+
+    def _content(self, news: Announcement) -> dict[str, Any]:
+        """Return what a message says, with an id of ours by which a double is recognised."""
+        email = news.revision.email if news.revision is not None else ""
+        message = render(news, author=self._people.author(email) if email else "")
+        payload = {"id": news.id, "operation": news.operation}
+        metadata = {"event_type": "gitops_bot_announcement", "event_payload": payload}
+        return {"text": message.text, "blocks": list(message.blocks), "metadata": metadata}
 
     def _failed(self, error: SlackApiError) -> DeliveryFailed:
         reason = str(error.response.get("error") or "unknown")
@@ -121,11 +158,3 @@ class SlackSink:
                 token=self._token, base_url=self._api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[]
             )
         return client
-
-
-def _content(news: Announcement) -> dict[str, Any]:
-    """Return what a message says, with an id of ours by which a double is recognised."""
-    message = render(news)
-    payload = {"id": news.id, "operation": news.operation}
-    metadata = {"event_type": "gitops_bot_announcement", "event_payload": payload}
-    return {"text": message.text, "blocks": list(message.blocks), "metadata": metadata}

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from bot.chat.blocks import escape, person, when
+from bot.chat.kit import escape, person, when
 from bot.chat.parse import usage
 from bot.model.app import AppSpec
 from bot.model.plan import Plan, PlanFailure

@@ -59,6 +59,15 @@ class TroubleLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a sync is, in words: what is done, what is under way or waited for, what is left."""
+
+    done: str = ""
+    now: str = ""
+    left: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
     """One edge of one app.
 
@@ -95,10 +104,17 @@ class Announcement:
     started_at: datetime | None = None
     done: int = 0
     total: int = 0
+    progress: Progress | None = None
     ready: int = 0
     objects: int = 0
     failures: int = 0
     plan_hash: str = ""
+    prune: bool = True
+    next_at: datetime | None = None  # of the next automatic sync or retry
+    behind: int = 0  # commits that wait behind a pause or a pin
+    needed: int = 0  # distinct approvals that the plan needs
+    given: tuple[str, ...] = ()  # who has approved it by now
+    page: str = ""  # who was paged: `sre, P2`
 
 
 class PageAct(Enum):

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.model.announcement import Announcement, News, TroubleLine, Verdict, WriteBack
+from bot.model.announcement import Announcement, News, Progress, TroubleLine, Verdict, WriteBack
 from bot.model.app import AppSpec
 from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
 from bot.model.plan import Plan, Summary
 from bot.model.record import AppMemory, HistoryEntry, SyncState
+from bot.model.resource import ResourceId
 from bot.plan.explain import change_lines
 
 _VOLATILE: Final = re.compile(r"[0-9a-f]{7,}|\d+|\bat \S+ UTC\b")
@@ -87,6 +89,22 @@ def found(
     return (root, thread, syncing), backs
 
 
+def progress(plan: Plan, done: Collection[ResourceId], now: str) -> Progress:
+    """Return how far a sync is: kinds with their counts, and the one object that is waited for."""
+    writes = [change.id for change in plan.writes]
+    return Progress(
+        done=_tally(id for id in writes if id in done),
+        now=now,
+        left=_tally(id for id in writes if id not in done),
+    )
+
+
+def _tally(ids: Iterable[ResourceId]) -> str:
+    """Return `Namespace, ConfigMap x3`."""
+    counts = Counter(id.kind for id in ids)
+    return ", ".join(kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items())
+
+
 def ended(
     app: AppSpec,
     report: SyncReport,
@@ -119,6 +137,8 @@ def ended(
         objects=len(report.health),
         plan_hash=plan.hash if plan else "",
         ref=plan.ref if plan else app.branch,
+        total=plan.summary.total if plan else 0,
+        done=sum(1 for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT, Deed.FAILED}),
     )
     match report.result:
         case Result.CONVERGED:

@@ -36,11 +36,12 @@ _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """Who is told: links for people, write-backs, when to page; `announces` is False for `--no-announce`."""
+    """What people are told besides: links, write-backs, pages, the next try. `announces`: not `--no-announce`."""
 
     links: Callable[[AppSpec, str, str], news.Links]
     targets: Sequence[news.Target]
     policy: PagePolicy | None
+    retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
     announces: bool = True
 
 
@@ -135,6 +136,9 @@ class Passes:
 
     def _save(self, app: AppSpec, report: SyncReport, before: AppMemory, base: Announcement) -> None:
         linked = self._linked(app, base, report.revision, before.revision)
+        if report.result in {Result.FAILED, Result.UNHEALTHY}:
+            pause = self._outside.retry(before.consecutive_failures + 1)
+            linked = replace(linked, next_at=report.finished_at + pause)
         told = news.ended(app, report, before, base=linked, targets=self._outside.targets)
         memory, said = told.memory, told.announcements
         pages: tuple[Page, ...] = ()
@@ -183,6 +187,8 @@ class Passes:
             by=trigger.by,
             via=trigger.via.value,
             ref=app.branch,
+            prune=app.prune,
+            next_at=now + app.interval,
         )
 
     def _linked(self, app: AppSpec, base: Announcement, revision: Revision | None, previous: str) -> Announcement:
@@ -199,7 +205,8 @@ class _Narrator:
         self.memory = memory
         self._app, self._base, self._store, self._outside = app, base, store, outside
         self._latest: Announcement | None = None
-        self._done = 0
+        self._plan: Plan | None = None
+        self._done: set[ResourceId] = set()
         self._said_at = base.at
 
     def planned(self, plan: Plan, kind: PassKind) -> None:
@@ -207,30 +214,32 @@ class _Narrator:
         base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
         base = replace(base, started_at=self._base.at, total=plan.summary.total)
         said, backs = news.found(self._app, plan, kind, base=base, targets=self._outside.targets)
-        self._latest = said[-1]
+        self._latest, self._plan = said[-1], plan
         # The operation is remembered first: a pass killed after this line goes on in the same message.
         self.memory = replace(self.memory, operation=self._base.operation)
         self._store.save_pass(self.memory, dispatches=dispatches([*said, *backs], announces=self._outside.announces))
 
     def applied(self, outcome: Outcome) -> None:
-        self._done += 1
-        self._say(f"{outcome.deed.value.capitalize()} {outcome.id}.")
+        self._done.add(outcome.id)
+        self._say(f"{outcome.deed.value} {outcome.id}")
 
     def waiting(self, health: Mapping[ResourceId, Health]) -> None:
         late = [id for id, one in health.items() if one.state is HealthState.PROGRESSING]
-        self._say(f"Waiting for {late[0]}: {health[late[0]].message}" if late else "")
+        more = f" and {len(late) - 1} more" if len(late) > 1 else ""
+        self._say(f"waiting for {late[0]}: {health[late[0]].message}{more}" if late else "")
 
     def _say(self, message: str) -> None:
         now = self._now()
-        if self._latest is None or now - self._said_at < _PROGRESS_EVERY:
+        if self._latest is None or self._plan is None or now - self._said_at < _PROGRESS_EVERY:
             return
         self._said_at = now
         progress = replace(
             self._latest,
             id=f"{self._base.operation}:progress:{now.timestamp():.0f}",
             at=now,
-            done=self._done,
-            message=message,
+            done=len(self._done),
+            message="",
+            progress=news.progress(self._plan, self._done, message),
         )
         self._store.dispatch(dispatches([progress], announces=self._outside.announces))
 

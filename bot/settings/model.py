@@ -191,6 +191,7 @@ class Slack(Section):
     mode: Literal["socket", "http", "off"] = "off"
     default_channel: str = ""
     api_url: str = "https://slack.com/api/"
+    people: dict[str, str] = Field(default_factory=dict)  # e-mail address of a commit's author to Slack id
 
 
 class PageAfter(Section):

@@ -1,0 +1,246 @@
+"""One announcement for each situation people meet; golden files show how it reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bot.model.announcement import Announcement, ChangeLine, News, Progress, TroubleLine
+from bot.model.outcome import Cause
+from bot.model.plan import Summary
+from bot.model.source import Revision
+
+NOW: Final = datetime(2026, 11, 23, 4, 35, 55, tzinfo=UTC)
+_COMMIT: Final = "a1b2c3d" + "0" * 33
+_BEFORE: Final = "9f8e7d6" + "0" * 33
+_HOST: Final = "https://git.example.com/p"
+
+_BASE: Final = Announcement(
+    id="op_20261123043555_01f9ze:x",
+    operation="op_20261123043555_01f9ze",
+    news=News.DIFF,
+    app="payments",
+    cluster="eu-1",
+    env="production",
+    channel="C0PAYMENTS",
+    at=NOW,
+    revision=Revision(
+        commit=_COMMIT,
+        author="Ana Lima",
+        email="ana@example.com",
+        subject="Raise payments memory limit",
+        committed_at=NOW - timedelta(minutes=2),
+    ),
+    revision_url=f"{_HOST}/commit/a1b2c3d",
+    compare_url=f"{_HOST}/compare/9f8e7d6...a1b2c3d",
+    previous=_BEFORE,
+    ref="main",
+    via="schedule",
+    summary=Summary(update=2, create=1, delete=1),
+    started_at=NOW,
+)
+_CHANGES: Final = (
+    ChangeLine(
+        action="update",
+        object="Deployment payments/api",
+        fields=("spec.template.spec.containers[name=api].resources.limits.memory: 512Mi -> 1Gi",),
+    ),
+    ChangeLine(action="update", object="ConfigMap payments/app", fields=("data.LOG_LEVEL: info -> debug",)),
+    ChangeLine(action="create", object="Service payments/admin"),
+    ChangeLine(action="delete", object="CronJob payments/old-report"),
+)
+_DIFF: Final = replace(
+    _BASE,
+    changes=_CHANGES,
+    impact=("Deployment payments/api restarts 3 pods",),
+    message="2 to update, 1 to create, 1 to delete from a1b2c3d.",
+    next_step="It is applied now.",
+    next_at=NOW + timedelta(minutes=4),
+)
+_FAILED: Final = replace(
+    _BASE,
+    news=News.FAILED,
+    done=3,
+    total=4,
+    message="Deployment payments/api could not be applied.",
+    troubles=(
+        TroubleLine(
+            subject="Deployment payments/api",
+            where="apps/payments/api.yaml:1",
+            message='admission webhook "quota" denied: limits.memory 3Gi exceeds remaining 2Gi',
+        ),
+    ),
+    failures=1,
+    since=NOW,
+    next_step="Push a fix, or roll back: /gitops rollback payments 9f8e7d6. It is tried again by itself.",
+    next_at=NOW + timedelta(seconds=10),
+)
+_SECRET: Final = ChangeLine(
+    action="update", object="Secret payments/db", fields=("data.password: (hidden) -> (hidden, changed)",)
+)
+
+SITUATIONS: Final[dict[str, Announcement]] = {
+    "diff": _DIFF,
+    "diff-in-thread": replace(_DIFF, in_thread=True),
+    "diff-of-a-secret": replace(_DIFF, changes=(_SECRET,), summary=Summary(update=1), prune=False),
+    "diff-of-forty-objects": replace(
+        _DIFF,
+        changes=tuple(ChangeLine(action="create", object=f"ConfigMap payments/part-{n:02}") for n in range(40)),
+        summary=Summary(create=40),
+    ),
+    "syncing": replace(
+        _BASE,
+        news=News.SYNCING,
+        done=7,
+        total=12,
+        by="U0ANA",
+        via="slack",
+        progress=Progress(
+            done="Namespace, ConfigMap x3, Service x2, ServiceAccount",
+            now="Deployment payments/api: waiting for 2 of 3 replicas",
+            left="Deployment x3, CronJob, Ingress",
+        ),
+    ),
+    "converged": replace(
+        _BASE,
+        news=News.CONVERGED,
+        at=NOW + timedelta(seconds=100),
+        message="The cluster is equal to a1b2c3d.",
+        ready=12,
+        objects=12,
+        next_at=NOW + timedelta(minutes=4),
+    ),
+    "converged-after-failures": replace(
+        _BASE,
+        news=News.CONVERGED,
+        at=NOW + timedelta(seconds=100),
+        message="The cluster is equal to a1b2c3d. It recovered after 3 failures.",
+        ready=12,
+        objects=12,
+        failures=3,
+        since=NOW - timedelta(minutes=20),
+    ),
+    "failed-rejected-by-quota": _FAILED,
+    "failed-third-time-paged": replace(
+        _FAILED, failures=3, since=NOW - timedelta(minutes=14), page="sre, P2", by="U0BOB", via="slack"
+    ),
+    "failed-image-cannot-be-pulled": replace(
+        _FAILED,
+        message="Deployment payments/api did not become healthy.",
+        troubles=(
+            TroubleLine(
+                subject="Deployment payments/api",
+                where="apps/payments/api.yaml:1",
+                message="degraded: ImagePullBackOff",
+                cause=Cause(
+                    pod="api-7d4b9c-x2x",
+                    reason="ImagePullBackOff",
+                    message='Back-off pulling image "registry/api:1.6"',
+                    event="Failed: manifest unknown",
+                    log=("starting", "no such file"),
+                ),
+            ),
+        ),
+    ),
+    "failed-before-anything-was-read": replace(
+        _BASE,
+        news=News.FAILED,
+        revision=None,
+        previous="",
+        summary=None,
+        message="repository fleet: the host git.example.com cannot be reached.",
+        since=NOW - timedelta(minutes=2),
+        next_step="It is tried again by itself.",
+        next_at=NOW + timedelta(seconds=20),
+    ),
+    "refused-many-deletes": replace(
+        _DIFF,
+        news=News.REFUSED,
+        message="14 of 16 objects would be deleted, more than max_delete allows.",
+        needed=1,
+        until=NOW + timedelta(minutes=30),
+        next_step="Approve or reject here, or: gitops-bot approve payments sha256:1234567",
+        plan_hash="sha256:" + "1" * 64,
+    ),
+    "refused-one-of-two-approvals": replace(
+        _DIFF,
+        news=News.REFUSED,
+        message="14 of 16 objects would be deleted, more than max_delete allows.",
+        needed=2,
+        given=("U0BOB",),
+        until=NOW + timedelta(minutes=30),
+        plan_hash="sha256:" + "1" * 64,
+    ),
+    "paused": replace(
+        _BASE,
+        news=News.PAUSED,
+        revision=None,
+        previous="",
+        summary=None,
+        by="U0ANA",
+        via="slack",
+        reason="db migration",
+        until=NOW + timedelta(hours=2),
+        message="Nothing is applied until 2026-11-23 06:35 UTC. New commits wait.",
+        next_step="/gitops resume payments",
+    ),
+    "rolled-back": replace(
+        _BASE,
+        news=News.ROLLED_BACK,
+        revision=Revision(commit=_BEFORE, author="Bob Reis", subject="Say less"),
+        previous=_COMMIT,
+        by="U0ANA",
+        via="slack",
+        reason="memory regression",
+        message="The cluster is equal to 9f8e7d6.",
+        next_step="/gitops resume payments returns to main",
+        ready=12,
+        objects=12,
+        behind=1,
+    ),
+    "commit-waits": replace(
+        _BASE,
+        news=News.WAITING,
+        message="a1b2c3d waits: paused.",
+        behind=2,
+        next_step="/gitops resume payments",
+        changes=_CHANGES[:1],
+    ),
+    "drift-left-alone": replace(
+        _DIFF,
+        news=News.DRIFT,
+        previous=_COMMIT,
+        message="The cluster differs from Git and is left so: self_heal is off.",
+        next_step="",
+    ),
+    "degraded": replace(
+        _BASE,
+        news=News.DEGRADED,
+        message="No commit and no sync came before it.",
+        since=NOW - timedelta(minutes=3),
+        summary=None,
+        troubles=(
+            TroubleLine(
+                subject="Deployment payments/api",
+                message="CrashLoopBackOff",
+                cause=Cause(pod="api-7d4b9c-x2x", reason="CrashLoopBackOff", log=("panic: no config",)),
+            ),
+        ),
+    ),
+    "recovered": replace(
+        _BASE,
+        news=News.RECOVERED,
+        message="The cluster is equal to a1b2c3d and healthy again.",
+        since=NOW - timedelta(minutes=3),
+        ready=12,
+        objects=12,
+        summary=None,
+    ),
+    "hostile-texts": replace(
+        _FAILED,
+        message='quote " backtick ` <!channel> & </html> \x00\u202e $(rm -rf /)',
+        troubles=(TroubleLine(subject="Job a/<!here>", message="```\n<!everyone>\n" + "x" * 20_000),),
+        reason="<@U0ANA> said & so",
+    ),
+}
