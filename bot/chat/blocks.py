@@ -45,9 +45,9 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.UNDELIVERABLE: (":rotating_light:", "Could not page"),
 }
 _LOUD: Final = frozenset(
-    {News.DIFF, News.FAILED, News.REFUSED, News.PAUSED, News.ROLLED_BACK, News.DRIFT, News.DEGRADED}
+    {News.DIFF, News.FAILED, News.REFUSED, News.APPROVAL, News.PAUSED, News.ROLLED_BACK, News.DRIFT, News.DEGRADED}
 )
-_WITH_CHANGES: Final = frozenset({News.DIFF, News.DRIFT, News.REFUSED, News.WAITING})
+_WITH_CHANGES: Final = frozenset({News.DIFF, News.DRIFT, News.REFUSED, News.APPROVAL, News.WAITING})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED})
 _SIGNS: Final = {"create": "+", "update": "~", "recreate": "!", "delete": "-", "blocked": "x", "unchanged": "="}
 
@@ -187,7 +187,10 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
     if news.reason:
         yield "Reason", escape(cut(news.reason, 300))
     if news.until is not None:
-        yield {News.PAUSED: "Resumes", News.REFUSED: "Expires"}.get(news.news, "Until"), when(news.until)
+        yield (
+            {News.PAUSED: "Resumes", News.REFUSED: "Expires", News.APPROVAL: "Expires"}.get(news.news, "Until"),
+            when(news.until),
+        )
     elif news.news in {News.PAUSED, News.ROLLED_BACK}:
         yield "Resumes", "when someone says so (reminder every 4 h)"
     if news.behind:
@@ -297,7 +300,7 @@ def _buttons(news: Announcement) -> Iterator[Block]:
             if news.previous:
                 yield back
             yield pause
-        case News.REFUSED:
+        case News.REFUSED | News.APPROVAL:
             yield from (*_verdicts(news, value, name), diff)
         case News.DRIFT:
             yield kit.button(
@@ -338,7 +341,7 @@ def _context(news: Announcement) -> Iterator[str]:
     yield f"Cluster *{escape(news.cluster)}*"
     if news.env:
         yield f"env *{escape(news.env)}*"
-    if news.news in {News.DIFF, News.REFUSED}:
+    if news.news in {News.DIFF, News.REFUSED, News.APPROVAL}:
         yield f"prune *{'on' if news.prune else 'off'}*"
         yield f"found {when(news.at)}"
     else:

@@ -172,6 +172,17 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         until=NOW + timedelta(minutes=30),
         plan_hash="sha256:" + "1" * 64,
     ),
+    "approval-needed": replace(
+        _DIFF,
+        news=News.APPROVAL,
+        message="The plan waits for 2 approvals.",
+        needed=2,
+        until=NOW + timedelta(minutes=30),
+        next_step="Approve here, or: gitops-bot approve payments sha256:1111111",
+        plan_hash="sha256:" + "1" * 64,
+        by="U0ANA",
+        via="slack",
+    ),
     "paused": replace(
         _BASE,
         news=News.PAUSED,
