@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.slack.values import Fault, FaultKind
+from bot.sandbox.faults import Fault, FaultKind
 from tests.controlplane.plane import ControlPlane
 from tests.flow.story import ANA, DEPLOYS, Story, configmap, deployment, eventually
 

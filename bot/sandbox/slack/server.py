@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 import sys
 import threading
 import urllib.parse
@@ -16,12 +15,13 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from bot.sandbox import faults
+from bot.sandbox.faults import FaultKind
 from bot.sandbox.slack.sockets import SocketConnection, handshake
 from bot.sandbox.slack.state import State
-from bot.sandbox.slack.values import Call, Fault, FaultKind
+from bot.sandbox.slack.values import Call
 from bot.sandbox.slack.webapi import WebApi, blocks_of
 
-_LINGER_RESET = struct.pack("ii", 1, 0)  # close() sends RST instead of FIN
 _IDLE_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 
@@ -34,11 +34,8 @@ class SlackServer(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(
-        self, port: int, api: WebApi, *, healed: threading.Event, attached: Callable[[SocketConnection], None]
-    ) -> None:
+    def __init__(self, port: int, api: WebApi, *, attached: Callable[[SocketConnection], None]) -> None:
         self.api = api
-        self.healed = healed
         self.attached = attached
         self._active: set[socket.socket] = set()
         self._quiet = threading.Condition()
@@ -98,34 +95,42 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         self._handle(self.rfile.read(length))
 
+    def do_DELETE(self) -> None:
+        self._handle(b"")
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the calls are kept in the workspace."""
 
     def _handle(self, body: bytes) -> None:
         url = urllib.parse.urlsplit(self.path)
-        if url.path.startswith("/api/"):
+        if url.path == faults.PATH:
+            faults.send(self, self.server.state.faults.answer(self.command, body))
+        elif url.path.startswith("/api/"):
             self._api(url.path.removeprefix("/api/"), url.query, body)
         elif url.path.startswith("/upload/v1/"):
             self._upload(url.path.removeprefix("/upload/v1/"), body)
         elif url.path.startswith("/response/"):
             self._response(url.path.removeprefix("/response/"), body)
         else:
-            self._send(404, b"not found", "text/plain")
+            faults.send(self, _plain(404, "not found"))
 
     def _api(self, method: str, query: str, body: bytes) -> None:
         arguments = _arguments(self.headers.get("Content-Type") or "", query, body)
         token = str(arguments.pop("token", "") or "") or _bearer(self.headers.get("Authorization") or "")
         channel = str(arguments.get("channel") or arguments.get("channel_id") or "")
 
-        def act() -> tuple[int, bytes, str, Mapping[str, str]]:
+        def act() -> faults.Answer:
             wait = self._throttled(method, channel)
             if wait:
                 self._note(method, arguments, "ratelimited")
-                return 429, _json({"ok": False, "error": "ratelimited"}), "application/json", {"Retry-After": str(wait)}
+                limited = _json({"ok": False, "error": "ratelimited"})
+                return faults.Answer(status=429, body=limited, headers={"Retry-After": str(wait)})
             answer = self.server.api.call(method, arguments, token, self.server.url)
             self._note(method, arguments, "ok" if answer["ok"] else str(answer["error"]))
             headers = {"X-OAuth-Scopes": ",".join(sorted(self.server.state.scopes))}
-            return 200, _json(answer), "application/json; charset=utf-8", headers
+            return faults.Answer(
+                status=200, body=_json(answer), kind="application/json; charset=utf-8", headers=headers
+            )
 
         self._with_faults(method, channel, arguments, act)
 
@@ -139,24 +144,24 @@ class _Handler(BaseHTTPRequestHandler):
         return max(1, round(state.post_interval.total_seconds())) if early else 0
 
     def _upload(self, id: str, body: bytes) -> None:
-        def act() -> tuple[int, bytes, str, Mapping[str, str]]:
+        def act() -> faults.Answer:
             state = self.server.state
             with state.changed:
                 file = state.files.get(id)
                 if file is None:
-                    return 404, b"not found", "text/plain", {}
+                    return _plain(404, "not found")
                 state.files[id] = replace(file, content=body)
             self._note("upload", {"file": id, "length": len(body)}, "ok")
-            return 200, f"OK - {len(body)}".encode(), "text/plain", {}
+            return _plain(200, f"OK - {len(body)}")
 
         self._with_faults("upload", "", {"file": id}, act)
 
     def _response(self, id: str, body: bytes) -> None:
-        def act() -> tuple[int, bytes, str, Mapping[str, str]]:
+        def act() -> faults.Answer:
             try:
                 said = json.loads(body)
             except ValueError:
-                return 400, b"invalid_payload", "text/plain", {}
+                return _plain(400, "invalid_payload")
             outcome = self.server.state.respond(
                 id,
                 text=str(said.get("text") or ""),
@@ -166,53 +171,21 @@ class _Handler(BaseHTTPRequestHandler):
                 public=said.get("response_type") == "in_channel",
             )
             self._note("response_url", said, outcome)
-            return (200 if outcome == "ok" else 404), outcome.encode(), "text/plain", {}
+            return _plain(200 if outcome == "ok" else 404, outcome)
 
         self._with_faults("response_url", "", {}, act)
 
     def _with_faults(
-        self,
-        method: str,
-        channel: str,
-        arguments: Mapping[str, Any],
-        act: Callable[[], tuple[int, bytes, str, Mapping[str, str]]],
+        self, method: str, channel: str, arguments: Mapping[str, Any], act: Callable[[], faults.Answer]
     ) -> None:
-        fault = self.server.state.strike(method, channel)
-        if fault is None:
-            self._send(*act())
-        elif fault.kind is FaultKind.LOST:
-            act()
-            self._reset()
-        elif fault.kind is FaultKind.LATE:
-            answer = act()
-            self.server.healed.wait(fault.seconds)
-            self._send(*answer)
-        else:
+        """Act, or meet what is planned for this request; a fault's request line ends in the channel it names."""
+        request = f"{self.command} {urllib.parse.urlsplit(self.path).path}?channel={channel}"
+        plan = self.server.state.faults
+        fault = plan.strike(request)
+        if fault is not None and fault.kind not in {FaultKind.LOST, FaultKind.DELAY}:
             self._note(method, arguments, fault.kind.value)
-            self._misfortune(fault)
-
-    def _misfortune(self, fault: Fault) -> None:
-        match fault.kind:
-            case FaultKind.RESET:
-                self._reset()
-            case FaultKind.HANG:
-                self.server.healed.wait()
-                self.close_connection = True
-            case FaultKind.STATUS:
-                kind = "application/json" if fault.body.startswith("{") else "text/html"
-                self._send(fault.status, fault.body.encode(), kind)
-            case FaultKind.THROTTLE:
-                headers = {"Retry-After": f"{fault.seconds:g}"}
-                self._send(429, _json({"ok": False, "error": "ratelimited"}), "application/json", headers)
-            case FaultKind.ERROR:
-                self._send(200, _json({"ok": False, "error": fault.error}), "application/json")
-            case _:
-                self.close_connection = True
-
-    def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
-        self.close_connection = True
-        self.connection.close()
+        limited = _json({"ok": False, "error": "ratelimited"})
+        faults.serve(self, act, fault, plan, throttled=limited, refused=_refusal)
 
     def _websocket(self) -> None:
         state = self.server.state
@@ -223,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
             state.tickets.discard(ticket)
         self.close_connection = True
         if not welcome:
-            self._send(404, b"unknown ticket", "text/plain")
+            faults.send(self, _plain(404, "unknown ticket"))
             return
         self.connection.settimeout(None)
         self.connection.sendall(handshake(key))
@@ -232,15 +205,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _note(self, method: str, arguments: Mapping[str, Any], outcome: str) -> None:
         state = self.server.state
         state.note(Call(method=method, arguments=dict(arguments), at=state.clock(), outcome=outcome))
-
-    def _send(self, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
 
 
 def _arguments(kind: str, query: str, body: bytes) -> dict[str, Any]:
@@ -257,6 +221,14 @@ def _arguments(kind: str, query: str, body: bytes) -> dict[str, Any]:
 def _bearer(header: str) -> str:
     scheme, _, token = header.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _plain(status: int, text: str) -> faults.Answer:
+    return faults.Answer(status=status, body=text.encode(), kind="text/plain")
+
+
+def _refusal(error: str) -> faults.Answer:
+    return faults.Answer(status=200, body=_json({"ok": False, "error": error}))
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.sandbox.slack.values import Blocks, Call, Channel, Fault, File, Message, User, Version
+from bot.sandbox.faults import Faults
+from bot.sandbox.slack.values import Blocks, Call, Channel, File, Message, User, Version
 
 RESPONSE_URL_USES = 5
 RESPONSE_URL_LIFE = timedelta(minutes=30)
@@ -27,16 +28,6 @@ class ResponseUrl:
     made_at: datetime
     origin: tuple[str, str] | None = None
     uses: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class PlannedFault:
-    """A fault, what it strikes ("*" is everything, "" any channel), and how often it still will."""
-
-    method: str
-    channel: str
-    fault: Fault
-    left: int | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +51,7 @@ class State:
     response_urls: dict[str, ResponseUrl] = field(default_factory=dict)
     last_posts: dict[str, datetime] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
-    faults: list[PlannedFault] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
     changed: threading.Condition = field(default_factory=threading.Condition)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -106,18 +97,6 @@ class State:
         with self.changed:
             self.calls.append(call)
             self.changed.notify_all()
-
-    def strike(self, method: str, channel: str) -> Fault | None:
-        """Return the fault that hits this request and use it up."""
-        with self.changed:
-            for planned in self.faults:
-                if planned.method in {"*", method} and planned.channel in {"", channel}:
-                    if planned.left is not None:
-                        planned.left -= 1
-                        if planned.left <= 0:
-                            self.faults.remove(planned)
-                    return planned.fault
-            return None
 
     def respond(self, id: str, *, text: str, blocks: Blocks, replace_it: bool, delete_it: bool, public: bool) -> str:
         """Take an answer sent to a response_url; returns `ok` or Slack's error word."""

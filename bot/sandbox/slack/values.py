@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 Blocks = tuple[Mapping[str, Any], ...]
@@ -97,27 +96,3 @@ class Delivery:
     status: int | None = None
     answer: Mapping[str, Any] = field(default_factory=dict)
     replies: tuple[Message, ...] = ()
-
-
-class FaultKind(Enum):
-    """What goes wrong: before the request was acted upon, but for LOST and LATE."""
-
-    CLOSE = "close"  # the connection ends without an answer
-    RESET = "reset"  # the same with a TCP reset
-    LOST = "lost"  # acted upon, then reset: the bot cannot know
-    HANG = "hang"  # no answer until the workspace is healed or stopped; then the connection ends
-    LATE = "late"  # acted upon and answered after `seconds`
-    STATUS = "status"  # an HTTP status with `body`
-    THROTTLE = "throttle"  # 429 with `Retry-After: seconds`
-    ERROR = "error"  # 200 with `ok: false` and `error`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One scripted misfortune; `body` is sent as HTML unless it is JSON."""
-
-    kind: FaultKind
-    seconds: float = 0
-    status: int = 500
-    body: str = "<html><body>Bad Gateway</body></html>"
-    error: str = "internal_error"

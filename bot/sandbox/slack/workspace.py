@@ -16,7 +16,6 @@ import hmac
 import http.client
 import itertools
 import json
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,10 +24,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
+from bot.sandbox.faults import Fault
 from bot.sandbox.slack.server import SlackServer
 from bot.sandbox.slack.sockets import SocketConnection
-from bot.sandbox.slack.state import PlannedFault, ResponseUrl, State
-from bot.sandbox.slack.values import Call, Channel, Delivery, Fault, Message, User
+from bot.sandbox.slack.state import ResponseUrl, State
+from bot.sandbox.slack.values import Call, Channel, Delivery, Message, User
 from bot.sandbox.slack.webapi import WebApi, blocks_of
 
 SCOPES: Final = frozenset(
@@ -83,7 +83,6 @@ class SlackWorkspace:
         )
         self._port = port
         self._ping_seconds = ping_seconds
-        self._healed = threading.Event()
         self._server: SlackServer | None = None
         self._sockets: list[SocketConnection] = []
         self._turns = itertools.count()
@@ -102,14 +101,13 @@ class SlackWorkspace:
 
     def start(self) -> None:
         """Listen, on the same port as before after a `stop`."""
-        self._healed.clear()
-        self._server = SlackServer(self._port, self._api, healed=self._healed, attached=self._serve_socket)
+        self._server = SlackServer(self._port, self._api, attached=self._serve_socket)
         self._port = self._server.server_address[1]
         self._server.start()
 
     def stop(self) -> None:
         """Refuse connections and end the open ones; what was said stays. Idempotent."""
-        self._healed.set()
+        self.state.faults.heal()
         for connection in self.sockets():
             connection.cut()
         if self._server is not None:
@@ -128,17 +126,12 @@ class SlackWorkspace:
 
         `method` may be `*`, `upload` or `response_url`; with `channel` only calls that name it are struck.
         """
-        with self.state.changed:
-            self.state.faults.append(PlannedFault(method=method, channel=channel, fault=fault, left=times))
+        path = {"*": "*", "upload": "/upload/v1/*", "response_url": "/response/*"}.get(method, f"/api/{method}")
+        self.state.faults.add(fault, match=f"* {path}?channel={channel or '*'}", times=times)
 
     def heal(self) -> None:
         """Forget all faults and let go of calls that hang."""
-        with self.state.changed:
-            self.state.faults.clear()
-        self._healed.set()
-        self._healed = threading.Event()
-        if self._server is not None:
-            self._server.healed = self._healed
+        self.state.faults.heal()
 
     def wait_until(self, fact: Callable[[], bool], *, timeout_seconds: float = _GUARD_SECONDS) -> bool:
         """Block until `fact` holds, looked at after each change of the workspace; False when it never did."""
