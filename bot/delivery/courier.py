@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -60,8 +61,11 @@ class Courier:
         """
         self._stopping.set()
         self._awake.set()
+        deadline = time.monotonic() + timeout.total_seconds()
+        if self._thread.is_alive():
+            self._thread.join(timeout.total_seconds())
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy, timeout.total_seconds())
+            self._changed.wait_for(lambda: not self._busy, max(deadline - time.monotonic(), 0))
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
