@@ -195,10 +195,10 @@ def test_same_words_work_in_http_mode(make: Make) -> None:
 
 
 def test_check_names_what_is_wrong_with_each_neighbour(make: Make) -> None:
-    story = make(OPSGENIE_API_KEY="wrong", SLACK_BOT_TOKEN="xoxb-wrong")
+    story = make(OPSGENIE_API_KEY="canary-key", SLACK_BOT_TOKEN="xoxb-canary")
     code, text = story.bot.run("check")
     assert code == 1
     assert "has no commit yet" in text
     assert "SLACK_BOT_TOKEN" in text
     assert "OPSGENIE_API_KEY" in text
-    assert "wrong" not in text
+    assert "canary" not in text
