@@ -7,7 +7,7 @@ from bot.sandbox.kube.merge.reading import schema_from_crd, schema_from_openapi
 from bot.sandbox.kube.merge.schema import Schema
 from bot.sandbox.kube.merge.structural import default, prune
 from bot.sandbox.kube.merge.validation import FieldError, validate
-from bot.sandbox.kube.merge.writes import ConfigRefused, Conflict, Conflicts, apply, update
+from bot.sandbox.kube.merge.writes import ConfigRefused, Conflict, Conflicts, apply, settled, update
 
 __all__ = [
     "ConfigRefused",
@@ -20,6 +20,7 @@ __all__ = [
     "prune",
     "schema_from_crd",
     "schema_from_openapi",
+    "settled",
     "update",
     "validate",
 ]

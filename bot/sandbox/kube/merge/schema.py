@@ -218,7 +218,7 @@ class Schema:
     """The type of one kind and what belongs to it: where it was read, and the fields each door resets.
 
     `reset` names, per subresource (`""` is the main door), the fields that a write through it cannot change and
-    therefore never owns. `builtin` kinds pass through Go types in the real server, custom ones do not.
+    therefore never owns. `zero` is an object of the kind of which nothing was said: where a create starts from.
     """
 
     def __init__(
@@ -229,12 +229,14 @@ class Schema:
         definitions: Mapping[str, OpenAPI],
         name: str = "",
         reset: Mapping[str, FieldSet] | None = None,
+        zero: Mapping[str, Any] | None = None,
     ) -> None:
         self.root = root
         self.source = source
         self.definitions = definitions
         self.name = name
         self.reset = reset or {}
+        self.zero = zero or {}
 
     @property
     def builtin(self) -> bool:

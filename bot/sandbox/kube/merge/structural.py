@@ -9,7 +9,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from bot.sandbox.kube.merge.canonical import canonical
 from bot.sandbox.kube.merge.schema import OpenAPI, Schema, reference
 
 Body = Mapping[str, Any]
@@ -40,9 +39,7 @@ def free(source: OpenAPI) -> bool:
 
 
 def default(schema: Schema, body: Body) -> dict[str, Any]:
-    """Return the object with every default of its schema, in the form the server would store it in."""
-    if schema.builtin:
-        return canonical(schema, body)
+    """Return a custom resource with every default of its schema. Idempotent."""
     without_nulls = _without_nulls(schema, schema.source, dict(body))
     return _default(schema, schema.source, without_nulls)  # type: ignore[no-any-return]  # JSON
 

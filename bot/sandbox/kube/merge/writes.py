@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from bot.sandbox.kube.merge import managed as ownership
 from bot.sandbox.kube.merge import typed
-from bot.sandbox.kube.merge.canonical import canonical, empty
 from bot.sandbox.kube.merge.fieldset import FieldSet, Path, show
 from bot.sandbox.kube.merge.managed import APPLY, UPDATE, Managed, Manager, Owned
 from bot.sandbox.kube.merge.reconcile import reconciled
@@ -100,8 +99,8 @@ def apply(
 ) -> Body:
     """Lay `config` over `live` as `manager`, drop what it no longer mentions, and write down who owns what.
 
-    `config` is the body as sent, before defaults. The result has defaults, as does `live`. An apply that changes
-    nothing returns an object equal to `live`. Raises Conflicts, unless `force`, and ConfigRefused.
+    `config` is the body as sent, `live` as stored; the result still needs defaults. An apply that changes nothing
+    returns an object equal to `live`. Raises Conflicts, unless `force`, and ConfigRefused.
     """
     if config.get("apiVersion") != api_version:
         raise ConfigRefused(
@@ -118,11 +117,11 @@ def apply(
 
     me = Manager(name=manager, operation=APPLY, subresource=subresource)
     ignored = schema.reset.get(subresource)
-    start = empty(schema, config) if live is None else _bare(live)
+    start = _nothing(schema, config) if live is None else _bare(live)
     managers = {} if live is None else _read(live)
     if not managers and live is not None:
         managers = _update(
-            schema, empty(schema, config), start, {}, manager=BEFORE_FIRST_APPLY, api_version=api_version,
+            schema, _nothing(schema, config), start, {}, manager=BEFORE_FIRST_APPLY, api_version=api_version,
             now=now, subresource=subresource,
         )  # fmt: skip
     managers = {who: replace(owned, fields=reconciled(schema.root, owned.fields)) for who, owned in managers.items()}
@@ -139,7 +138,7 @@ def apply(
         return _with(start, managers)
     if me in managers:
         managers[me] = replace(managers[me], time=ownership.stamp(now))
-    return _with(canonical(schema, merged), managers)
+    return _with(merged, managers)
 
 
 def update(
@@ -165,7 +164,7 @@ def update(
         managers = {}
     else:
         managers = _read(new) or live
-    before = empty(schema, new) if old is None else _bare(old)
+    before = _nothing(schema, new) if old is None else _bare(old)
     after = _bare(new)
     if not managers and old is not None:
         return after
@@ -178,6 +177,22 @@ def update(
         # The API server, too, stores what it cannot track, and keeps the owners it knew.
         return _with(after, live)
     return _with(after, managers)
+
+
+def settled(old: Body, new: Body) -> Body:
+    """Return `old` if `new` differs from it only in the times of managedFields, else `new`.
+
+    The last step before an object is stored, so that a write that changed nothing keeps its resourceVersion.
+    Source: k8s.io/apiserver `handlers/fieldmanager/equality.go`.
+    """
+    return old if typed.equal(_timeless(old), _timeless(new)) else new
+
+
+def _timeless(body: Body) -> dict[str, Any]:
+    entries = (body.get("metadata") or {}).get("managedFields") or ()
+    bare = _bare(body)
+    timeless = [{name: value for name, value in entry.items() if name != "time"} for entry in entries]
+    return {**bare, "metadata": {**bare.get("metadata", {}), "managedFields": timeless}}
 
 
 def _update(
@@ -281,6 +296,11 @@ def _with(body: Body, managers: Managed) -> dict[str, Any]:
     if entries:
         metadata["managedFields"] = entries
     return {**body, "metadata": metadata}
+
+
+def _nothing(schema: Schema, body: Body) -> dict[str, Any]:
+    """Return what the server starts from when the object does not exist."""
+    return {**_bare(schema.zero), "apiVersion": body.get("apiVersion"), "kind": body.get("kind")}
 
 
 def _identity(body: Body) -> str:
