@@ -31,6 +31,10 @@ _OPTIONS: Final = 100
 _OPTION_TEXT: Final = 75
 _OPTION_VALUE: Final = 150
 _PLACEHOLDER: Final = 150
+_VIEW_TITLE: Final = 24
+_VIEW_METADATA: Final = 3_000
+_VIEW_CALLBACK: Final = 255
+_INPUT_LENGTH: Final = 3_000
 _CONFIRM_TITLE: Final = 100
 _CONFIRM_TEXT: Final = 300
 _CONFIRM_BUTTON: Final = 30
@@ -47,6 +51,29 @@ def complaints(blocks: object, *, most: int = MESSAGE_BLOCKS) -> tuple[str, ...]
     named = [block["block_id"] for block in blocks if isinstance(block, Mapping) and block.get("block_id")]
     if len(named) != len(set(named)):
         found.append("block_id must be unique [json-pointer:/blocks]")
+    return tuple(found)
+
+
+def view_complaints(view: object, kind: str) -> tuple[str, ...]:
+    """Return what Slack would refuse in a view of this kind, `modal` or `home`."""
+    if not isinstance(view, Mapping):
+        return ("must be an object [json-pointer:/view]",)
+    if view.get("type") != kind:
+        return (f"must be {kind} [json-pointer:/view/type]",)
+    found = list(complaints(view.get("blocks"), most=VIEW_BLOCKS))
+    found += _length(view.get("private_metadata", ""), _VIEW_METADATA, "/view/private_metadata", least=0)
+    found += _length(view.get("callback_id", ""), _VIEW_CALLBACK, "/view/callback_id", least=0)
+    if kind == "modal":
+        found += _text(view.get("title"), _VIEW_TITLE, "/view/title", kinds=("plain_text",))
+        for name in ("submit", "close"):
+            if name in view:
+                found += _text(view[name], _VIEW_TITLE, f"/view/{name}", kinds=("plain_text",))
+        blocks = view.get("blocks")
+        fields = isinstance(blocks, Sequence) and any(
+            isinstance(one, Mapping) and one.get("type") == "input" for one in blocks
+        )
+        if fields and "submit" not in view:
+            found.append("missing required field: submit [json-pointer:/view/submit]")
     return tuple(found)
 
 
@@ -126,17 +153,42 @@ def _element(element: object, at: str) -> Iterator[str]:
         case "static_select":
             if "placeholder" in element:
                 yield from _text(element["placeholder"], _PLACEHOLDER, f"{at}/placeholder", kinds=("plain_text",))
-            options = element.get("options") or ()
-            if not 1 <= len(options) <= _OPTIONS:
-                yield f"must have 1 to {_OPTIONS} items [json-pointer:{at}/options]"
-            for index, option in enumerate(options):
-                place = f"{at}/options/{index}"
-                yield from _text(option.get("text"), _OPTION_TEXT, f"{place}/text", kinds=("plain_text",))
-                yield from _length(option.get("value"), _OPTION_VALUE, f"{place}/value")
+            yield from options(element.get("options"), f"{at}/options")
+            chosen = element.get("initial_option")
+            if chosen is not None and chosen not in (element.get("options") or ()):
+                yield f"must be one of the options [json-pointer:{at}/initial_option]"
+        case "external_select":
+            if "placeholder" in element:
+                yield from _text(element["placeholder"], _PLACEHOLDER, f"{at}/placeholder", kinds=("plain_text",))
+            if "options" in element:
+                yield f"unexpected field [json-pointer:{at}/options]"
+            if not isinstance(element.get("min_query_length", 3), int):
+                yield f"must be an integer [json-pointer:{at}/min_query_length]"
+            if "initial_option" in element:
+                yield from options([element["initial_option"]], f"{at}/initial_option")
         case "plain_text_input":
-            pass
+            if "placeholder" in element:
+                yield from _text(element["placeholder"], _PLACEHOLDER, f"{at}/placeholder", kinds=("plain_text",))
+            if not 1 <= element.get("max_length", 1) <= _INPUT_LENGTH:
+                yield f"must be 1 to {_INPUT_LENGTH} [json-pointer:{at}/max_length]"
         case other:
             yield f"unsupported type: {other} [json-pointer:{at}/type]"
+
+
+def options(given: object, at: str) -> Iterator[str]:
+    """Yield what Slack would refuse in the choices of a menu."""
+    if not isinstance(given, Sequence) or not 1 <= len(given) <= _OPTIONS:
+        yield f"must have 1 to {_OPTIONS} items [json-pointer:{at}]"
+        return
+    for index, option in enumerate(given):
+        place = f"{at}/{index}"
+        if not isinstance(option, Mapping):
+            yield f"must be an object [json-pointer:{place}]"
+            continue
+        yield from _text(option.get("text"), _OPTION_TEXT, f"{place}/text")
+        yield from _length(option.get("value"), _OPTION_VALUE, f"{place}/value")
+        if "description" in option:
+            yield from _text(option["description"], _OPTION_TEXT, f"{place}/description", kinds=("plain_text",))
 
 
 def _confirm(confirm: object, at: str) -> Iterator[str]:

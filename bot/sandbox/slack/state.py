@@ -14,9 +14,18 @@ from datetime import datetime, timedelta
 
 from bot.sandbox.faults import Faults
 from bot.sandbox.slack.values import Blocks, Call, Channel, File, Message, User, Version
+from bot.sandbox.slack.views import Views
 
 RESPONSE_URL_USES = 5
 RESPONSE_URL_LIFE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """What lets the bot open a modal before a person, for three seconds and once."""
+
+    user: str
+    made_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,17 +52,21 @@ class State:
     bot_user: str = "U0GITOPS"
     team: str = "T0SANDBOX"
     app: str = "A0GITOPS"
+    bot: str = "B0GITOPS"
     messages: dict[tuple[str, str], Message] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     tickets: set[str] = field(default_factory=set)
-    triggers: dict[str, datetime] = field(default_factory=dict)
-    views: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    triggers: dict[str, Trigger] = field(default_factory=dict)
+    views: Views = field(init=False)
     response_urls: dict[str, ResponseUrl] = field(default_factory=dict)
     last_posts: dict[str, datetime] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     changed: threading.Condition = field(default_factory=threading.Condition)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.views = Views(new_id=self.new_id, app=self.app, team=self.team, bot=self.bot)
 
     def new_id(self, prefix: str) -> str:
         """Return an id nobody has had."""
@@ -68,6 +81,10 @@ class State:
             if seconds > int(newest_seconds):
                 return f"{seconds}.000100"
             return f"{newest_seconds}.{int(newest_fraction) + 1:06d}"
+
+    def new_action_ts(self) -> str:
+        """Return when somebody clicks, never the same twice."""
+        return f"{int(self.clock().timestamp())}.{next(self.numbers):06d}"
 
     def find_channel(self, text: str) -> Channel | None:
         """Return a channel by id, name or #name."""

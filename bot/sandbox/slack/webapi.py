@@ -15,6 +15,7 @@ from typing import Any, Final
 from bot.sandbox.slack import limits
 from bot.sandbox.slack.state import State
 from bot.sandbox.slack.values import Channel, File, Message, User
+from bot.sandbox.slack.views import View, ViewRefused
 
 Arguments = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -67,6 +68,9 @@ class WebApi:
             "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete_upload,
             "views.open": self._views_open,
+            "views.push": self._views_push,
+            "views.update": self._views_update,
+            "views.publish": self._views_publish,
         }
         try:
             if method not in methods:
@@ -95,7 +99,7 @@ class WebApi:
             "user": "gitops",
             "team_id": self.state.team,
             "user_id": self.state.bot_user,
-            "bot_id": "B0GITOPS",
+            "bot_id": self.state.bot,
             "is_enterprise_install": False,
         }
 
@@ -199,21 +203,40 @@ class WebApi:
         return {"files": [{"id": file.id, "title": file.title} for file in files]}
 
     def _views_open(self, arguments: Arguments, base_url: str) -> Answer:
-        made_at = self.state.triggers.pop(str(arguments.get("trigger_id") or ""), None)
-        if made_at is None:
-            raise Refused("invalid_trigger_id")
-        if (self.state.clock() - made_at).total_seconds() > _TRIGGER_SECONDS:
-            raise Refused("expired_trigger_id")
-        view = _decoded(arguments.get("view"))
-        if not isinstance(view, Mapping) or view.get("type") != "modal":
+        user = self._trigger(arguments)
+        return self._viewed(lambda: self.state.views.open(user, _decoded(arguments.get("view"))))
+
+    def _views_push(self, arguments: Arguments, base_url: str) -> Answer:
+        user = self._trigger(arguments)
+        return self._viewed(lambda: self.state.views.push(user, _decoded(arguments.get("view"))))
+
+    def _views_update(self, arguments: Arguments, base_url: str) -> Answer:
+        id, hash = str(arguments.get("view_id") or ""), str(arguments.get("hash") or "")
+        return self._viewed(lambda: self.state.views.update(id, _decoded(arguments.get("view")), hash=hash))
+
+    def _views_publish(self, arguments: Arguments, base_url: str) -> Answer:
+        user = str(arguments.get("user_id") or "")
+        if user not in self.state.users:
             raise Refused("invalid_arguments")
-        found = limits.complaints(view.get("blocks"), most=limits.VIEW_BLOCKS)
-        if found:
-            raise Refused("invalid_arguments", response_metadata={"messages": [f"[ERROR] {one}" for one in found]})
-        kept = {**view, "id": self.state.new_id("V"), "team_id": self.state.team}
-        self.state.views[str(kept["id"])] = kept
+        return self._viewed(lambda: self.state.views.publish(user, _decoded(arguments.get("view"))))
+
+    def _trigger(self, arguments: Arguments) -> str:
+        """Return whose trigger it is, and use it up."""
+        trigger = self.state.triggers.pop(str(arguments.get("trigger_id") or ""), None)
+        if trigger is None:
+            raise Refused("invalid_trigger_id")
+        if (self.state.clock() - trigger.made_at).total_seconds() > _TRIGGER_SECONDS:
+            raise Refused("expired_trigger_id")
+        return trigger.user
+
+    def _viewed(self, act: Callable[[], View]) -> Answer:
+        try:
+            view = act()
+        except ViewRefused as refused:
+            more = {"response_metadata": {"messages": list(refused.messages)}} if refused.messages else {}
+            raise Refused(refused.error, **more) from refused
         self.state.changed.notify_all()
-        return {"view": kept}
+        return {"view": dict(view)}
 
     def _writable(self, arguments: Arguments) -> Channel:
         channel = self.state.find_channel(str(arguments.get("channel") or ""))
@@ -258,7 +281,7 @@ class WebApi:
         shown: Answer = {
             "type": "message",
             "user": message.user,
-            "bot_id": "B0GITOPS",
+            "bot_id": self.state.bot,
             "app_id": self.state.app,
             "team": self.state.team,
             "text": message.text,

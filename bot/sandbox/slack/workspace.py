@@ -25,10 +25,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 from bot.sandbox.faults import Fault
+from bot.sandbox.slack import limits
 from bot.sandbox.slack.server import SlackServer
 from bot.sandbox.slack.sockets import SocketConnection
-from bot.sandbox.slack.state import ResponseUrl, State
+from bot.sandbox.slack.state import ResponseUrl, State, Trigger
 from bot.sandbox.slack.values import Call, Channel, Delivery, Message, User
+from bot.sandbox.slack.views import View
 from bot.sandbox.slack.webapi import WebApi, blocks_of
 
 SCOPES: Final = frozenset(
@@ -189,10 +191,15 @@ class SlackWorkspace:
         with self.state.changed:
             return tuple(call for call in self.state.calls if method in {"", call.method})
 
-    def views(self) -> tuple[Mapping[str, object], ...]:
-        """Return the modals that were opened, oldest first."""
+    def view_stack(self, user: str) -> tuple[View, ...]:
+        """Return the modals open before a person, the one on top last."""
         with self.state.changed:
-            return tuple(self.state.views.values())
+            return self.state.views.stack(user)
+
+    def home(self, user: str) -> View | None:
+        """Return the Home tab as the bot last published it for a person."""
+        with self.state.changed:
+            return self.state.views.home(user)
 
     # What people do
 
@@ -225,7 +232,7 @@ class SlackWorkspace:
             "channel_name": "directmessage" if channel.startswith("D") else self._channel_name(channel),
             "team_domain": "sandbox",
             "is_enterprise_install": "false",
-            "trigger_id": self._new_trigger(),
+            "trigger_id": self._new_trigger(user),
             "response_url": self._new_response_url(channel, user, None),
         }
         return self._deliver("slash_commands", payload, user)
@@ -237,42 +244,18 @@ class SlackWorkspace:
         if thread_ts:
             event["thread_ts"] = thread_ts
         event["event_ts"] = said.ts
-        payload = {
-            **self._common(),
-            "type": "event_callback",
-            "event": event,
-            "event_id": self.state.new_id("Ev"),
-            "event_time": int(self.state.clock().timestamp()),
-            "authorizations": [
-                {
-                    "enterprise_id": None,
-                    "team_id": self.state.team,
-                    "user_id": self.state.bot_user,
-                    "is_bot": True,
-                    "is_enterprise_install": False,
-                }
-            ],
-        }
-        return self._deliver("events_api", payload, user)
+        return self._deliver("events_api", self._event(event), user)
 
-    def click(self, message: Message, action_id: str, user: str, *, value: str | None = None) -> Delivery:
+    def click(self, message: Message, action_id: str, user: str, *, value: Any = None, block_id: str = "") -> Delivery:
         """Press a button, or choose `value` in a menu, of a message as this person sees it now.
 
         Raises `LookupError` when the message has no such element: what is not there cannot be clicked.
         """
         seen = self.message(message.channel, message.ts) or message
-        block_id, element = _find_element(seen.blocks, action_id, value)
-        action: dict[str, Any] = {
-            "type": element["type"],
-            "action_id": action_id,
-            "block_id": block_id,
-            "action_ts": self.state.new_ts(),
-        }
-        if element["type"] == "static_select":
-            action["selected_option"] = next(one for one in element["options"] if one["value"] == value)
-        else:
-            action |= {"value": element.get("value", ""), "text": element["text"]}
+        action = self._action(_element_of(seen.blocks, action_id, value, block_id), value)
         container = {"type": "message", "message_ts": seen.ts, "channel_id": seen.channel}
+        if seen.thread_ts:
+            container["thread_ts"] = seen.thread_ts
         payload = {
             **self._interaction("block_actions", user),
             "container": {**container, "is_ephemeral": bool(seen.ephemeral_for)},
@@ -285,14 +268,91 @@ class SlackWorkspace:
             payload["message"] = self._api.message_json(seen)
         return self._deliver("interactive", payload, user)
 
-    def submit(self, view: Mapping[str, object], user: str, values: Mapping[str, Mapping[str, object]]) -> Delivery:
-        """Submit a modal with `values` as `view.state.values` has them."""
+    def act(
+        self,
+        view_id: str,
+        user: str,
+        *,
+        action_id: str,
+        block_id: str = "",
+        value: Any = None,
+        values: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Delivery:
+        """Press or choose in an open modal or on the Home tab; `values` is what the person has filled in so far."""
+        view = self._open_view(view_id)
+        action = self._action(_element_of(view["blocks"], action_id, value, block_id), value)
+        with self.state.changed:
+            view = self.state.views.fill(view_id, values or {})
         payload = {
-            **self._interaction("view_submission", user),
-            "view": {**view, "state": {"values": values}},
-            "response_urls": [],
+            **self._interaction("block_actions", user),
+            "container": {"type": "view", "view_id": view_id},
+            "view": dict(view),
+            "actions": [action],
         }
         return self._deliver("interactive", payload, user)
+
+    def suggest(
+        self, user: str, *, action_id: str, query: str, message: Message | None = None, view_id: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Type into a menu that searches; return the choices the bot offers, refused as Slack refuses them.
+
+        Raises `LookupError` when the bot did not answer in time or offers what Slack would not show.
+        """
+        blocks = message.blocks if message is not None else self._open_view(view_id)["blocks"]
+        block_id, element = _element_of(blocks, action_id, None, "")
+        payload: dict[str, Any] = {
+            **self._interaction("block_suggestion", user),
+            "action_id": element["action_id"],
+            "block_id": block_id,
+            "value": query,
+        }
+        if message is not None:
+            payload["container"] = {"type": "message", "message_ts": message.ts, "channel_id": message.channel}
+            payload["channel"] = {"id": message.channel, "name": self._channel_name(message.channel)}
+        else:
+            payload["container"] = {"type": "view", "view_id": view_id}
+            payload["view"] = dict(self._open_view(view_id))
+        answer = self._deliver("interactive", payload, user).answer
+        found = answer.get("options")
+        if found == []:
+            return ()
+        wrong = tuple(limits.options(found, "/options"))
+        if wrong:
+            raise LookupError(f"no choices can be shown: {wrong[0]}")
+        assert isinstance(found, Sequence)
+        return tuple(found)
+
+    def submit(self, view_id: str, user: str, values: Mapping[str, Mapping[str, Any]]) -> Delivery:
+        """Submit a modal with `values` as `view.state.values` has them, and show what the bot answers."""
+        with self.state.changed:
+            self._open_view(view_id)
+            view = self.state.views.fill(view_id, values)
+        payload = {**self._interaction("view_submission", user), "view": dict(view), "response_urls": []}
+        delivery = self._deliver("interactive", payload, user)
+        if delivery.acknowledged:
+            with self.state.changed:
+                self.state.views.answer(user, view_id, delivery.answer)
+                self.state.changed.notify_all()
+        return delivery
+
+    def close_view(self, view_id: str, user: str) -> Delivery | None:
+        """Close a modal without submitting it; the bot hears of it when it asked to."""
+        with self.state.changed:
+            view = self._open_view(view_id)
+            self.state.views.close(user, view_id)
+            self.state.changed.notify_all()
+        if not view.get("notify_on_close"):
+            return None
+        payload = {**self._interaction("view_closed", user), "view": dict(view), "is_cleared": False}
+        return self._deliver("interactive", payload, user)
+
+    def open_home(self, user: str) -> Delivery:
+        """Look at the bot's Home tab."""
+        event: dict[str, Any] = {"type": "app_home_opened", "user": user, "channel": f"D{user[1:]}", "tab": "home"}
+        view = self.home(user)
+        if view is not None:
+            event["view"] = dict(view)
+        return self._deliver("events_api", self._event({**event, "event_ts": self.state.new_ts()}), user)
 
     def redeliver(self, delivery: Delivery, *, attempt: int = 1, reason: str = "http_timeout") -> Delivery:
         """Deliver the same event once more, as Slack does when it heard no answer."""
@@ -413,6 +473,50 @@ class SlackWorkspace:
     def _common(self) -> dict[str, Any]:
         return {"token": "sandbox-verification", "team_id": self.state.team, "api_app_id": self.state.app}
 
+    def _event(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            **self._common(),
+            "type": "event_callback",
+            "event": dict(event),
+            "event_id": self.state.new_id("Ev"),
+            "event_time": int(self.state.clock().timestamp()),
+            "authorizations": [
+                {
+                    "enterprise_id": None,
+                    "team_id": self.state.team,
+                    "user_id": self.state.bot_user,
+                    "is_bot": True,
+                    "is_enterprise_install": False,
+                }
+            ],
+        }
+
+    def _action(self, found: tuple[str, Mapping[str, Any]], value: Any) -> dict[str, Any]:
+        """Return an action as interactions carry it."""
+        block_id, element = found
+        action: dict[str, Any] = {
+            "type": element["type"],
+            "action_id": element["action_id"],
+            "block_id": block_id,
+            "action_ts": self.state.new_action_ts(),
+        }
+        match element["type"]:
+            case "static_select":
+                return {**action, "selected_option": next(one for one in element["options"] if one["value"] == value)}
+            case "external_select":
+                chosen = value if isinstance(value, Mapping) else {"text": plain_text(str(value)), "value": value}
+                return {**action, "selected_option": chosen}
+            case "plain_text_input":
+                return {**action, "value": value}
+            case _:
+                return {**action, "value": element.get("value", ""), "text": element["text"]}
+
+    def _open_view(self, view_id: str) -> View:
+        with self.state.changed:
+            if not self.state.views.is_open(view_id):
+                raise LookupError(f"the view {view_id!r} is not open")
+            return self.state.views.known[view_id]
+
     def _interaction(self, kind: str, user: str) -> dict[str, Any]:
         person = self._user(user)
         return {
@@ -423,7 +527,7 @@ class SlackWorkspace:
             "enterprise": None,
             "is_enterprise_install": False,
             "user": {"id": user, "username": person.name, "name": person.name, "team_id": self.state.team},
-            "trigger_id": self._new_trigger(),
+            "trigger_id": self._new_trigger(user),
         }
 
     def _user(self, id: str) -> User:
@@ -433,10 +537,10 @@ class SlackWorkspace:
         channel = self.state.channels.get(id)
         return channel.name if channel is not None else "privategroup"
 
-    def _new_trigger(self) -> str:
+    def _new_trigger(self, user: str) -> str:
         with self.state.changed:
             trigger = self.state.new_id("trigger.")
-            self.state.triggers[trigger] = self.state.clock()
+            self.state.triggers[trigger] = Trigger(user=user, made_at=self.state.clock())
             return trigger
 
     def _new_response_url(self, channel: str, user: str, origin: tuple[str, str] | None) -> str:
@@ -448,19 +552,27 @@ class SlackWorkspace:
             return f"{self.url}/response/{id}"
 
 
-def _find_element(
-    blocks: Sequence[Mapping[str, Any]], action_id: str, value: str | None
+def _element_of(
+    blocks: Sequence[Mapping[str, Any]], action_id: str, value: Any, block_id: str
 ) -> tuple[str, Mapping[str, Any]]:
     """Return the block id and the element to click; `value` decides between buttons that share an action."""
     for index, block in enumerate(blocks):
-        elements = [*(block.get("elements") or ()), *([block["accessory"]] if "accessory" in block else ())]
-        for element in elements:
+        name = str(block.get("block_id") or f"block-{index}")
+        if block_id and block_id != name:
+            continue
+        single = [block[key] for key in ("accessory", "element") if key in block]
+        for element in [*(block.get("elements") or ()), *single]:
             if element.get("action_id") != action_id:
                 continue
+            fixed = element["type"] in {"button", "static_select"}
             values = [element.get("value"), *(option["value"] for option in element.get("options") or ())]
-            if value is None or value in values:
-                return str(block.get("block_id") or f"block-{index}"), element
-    raise LookupError(f"no element {action_id!r} in the message")
+            if value is None or not fixed or value in values:
+                return name, element
+    raise LookupError(f"no element {action_id!r} to use")
+
+
+def plain_text(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
 
 
 def _answer(body: bytes) -> Mapping[str, Any]:
