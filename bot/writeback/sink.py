@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -63,8 +63,7 @@ class CommitStatusTarget:
 
     def __init__(self, *, host: str, api_url: str, repo_url: str, token: str) -> None:
         self._host = host
-        path = urlsplit(repo_url).path if "://" in repo_url else repo_url.partition(":")[2]
-        self._repo = path.strip("/").removeprefix("scm/").removesuffix(".git")
+        self._repo = _path_of(repo_url)
         self._api = (api_url or _APIS.get(host, "")).rstrip("/")
         self._token = token
         self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
@@ -72,9 +71,20 @@ class CommitStatusTarget:
     def send(self, back: WriteBack) -> None:
         context = f"gitops-bot/{back.cluster}/{back.app}"
         url, body = self._request(back, context)
-        header = {"gitlab": ("PRIVATE-TOKEN", self._token), "gitea": ("Authorization", f"token {self._token}")}
-        name, value = header.get(self._host, ("Authorization", f"Bearer {self._token}"))
-        _post(self._http, url, orjson.dumps(body), {name: value, "Content-Type": "application/json"}, self._host)
+        headers = {**self._credentials(), "Content-Type": "application/json"}
+        _post(self._http, url, orjson.dumps(body), headers, self._host, arrived=_set_already)
+
+    def _credentials(self) -> Mapping[str, str]:
+        """Return the header each host wants. Atlassian's API tokens belong to an account: `e-mail:token`."""
+        match self._host:
+            case "gitlab":
+                return {"PRIVATE-TOKEN": self._token}
+            case "gitea":
+                return {"Authorization": f"token {self._token}"}
+            case "bitbucket" if ":" in self._token:
+                return urllib3.make_headers(basic_auth=self._token)
+            case _:
+                return {"Authorization": f"Bearer {self._token}"}
 
     def _request(self, back: WriteBack, context: str) -> tuple[str, dict[str, Any]]:
         text = back.description[:_DESCRIPTION_LIMIT]
@@ -152,14 +162,34 @@ class WebhookTarget:
         _post(self._http, self._url, body, headers, "webhook")
 
 
-def _post(http: urllib3.PoolManager, url: str, body: bytes, headers: Mapping[str, str], what: str) -> None:
+def _path_of(repo_url: str) -> str:
+    """Return `owner/name` of a clone URL; Bitbucket Data Center has `scm/` before it, and maybe a context path."""
+    path = urlsplit(repo_url).path if "://" in repo_url else repo_url.rpartition(":")[2]
+    before, scm, after = f"/{path.strip('/')}".partition("/scm/")
+    return (after if scm else before).strip("/").removesuffix(".git")
+
+
+def _set_already(status: int, text: str) -> bool:
+    """GitLab refuses to set a status to what it is: the attempt before had arrived, and only its answer was lost."""
+    return status == 400 and "Cannot transition status" in text
+
+
+def _post(
+    http: urllib3.PoolManager,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    what: str,
+    *,
+    arrived: Callable[[int, str], bool] = lambda status, text: False,
+) -> None:
     try:
         answer = http.request("POST", url, body=body, headers=dict(headers))
     except urllib3.exceptions.HTTPError as error:
         raise DeliveryFailed(
             f"{what} cannot be reached: {type(error).__name__}", retry_after_seconds=_RETRY_SECONDS
         ) from error
-    if 200 <= answer.status < 300:
+    if 200 <= answer.status < 300 or arrived(answer.status, answer.data.decode(errors="replace")):
         return
     if answer.status in {408, 429} or answer.status >= 500:
         after = answer.headers.get("Retry-After") or ""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import pytest
 from bot.sandbox.faults import Fault, FaultKind
 from tests.controlplane.plane import ControlPlane
 from tests.flow.story import ANA, DEPLOYS, Story, configmap, deployment, eventually
+from tests.receiver import Receiver
 
 pytestmark = pytest.mark.cluster
 
@@ -110,34 +109,6 @@ def test_command_delivered_three_times_runs_once(make: Make) -> None:
     assert verbs.count("pause") == 1
 
 
-class Receiver:
-    """A webhook receiver that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.got.append((dict(self.headers), body))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 def push(url: str, commit: str, secret: str) -> int:
     """Send a push event as GitHub signs it; return the HTTP status."""
     body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
@@ -152,9 +123,8 @@ def push(url: str, commit: str, secret: str) -> int:
 
 
 def test_push_starts_a_pass_and_the_webhook_hears_of_its_end(make: Make) -> None:
-    receiver = Receiver()
-    try:
-        hook = f"{{type: webhook, url: '{receiver.url}', events: [converged], secret_env: HOOK_SECRET}}"
+    with Receiver() as receiver:
+        hook = f"{{type: webhook, url: '{receiver.url}/hook', events: [converged], secret_env: HOOK_SECRET}}"
         story = make(
             app="interval: 1h",
             more=f"writebacks: [{hook}]",
@@ -170,13 +140,11 @@ def test_push_starts_a_pass_and_the_webhook_hears_of_its_end(make: Make) -> None
         assert push(url, second, "push") == 202
         eventually(lambda: story.data() == {"level": "debug"})
         eventually(lambda: len(receiver.got) == 2)
-        headers, body = receiver.got[1]
-        event = json.loads(body)
+        got = receiver.got[1]
+        event = got.json()
         assert (event["specversion"], event["subject"], event["data"]["app"]) == ("1.0", second, "shop")
-        expected = "sha256=" + hmac.new(b"hook", body, hashlib.sha256).hexdigest()
-        assert headers["X-Gitops-Bot-Signature"] == expected
-    finally:
-        receiver.close()
+        expected = "sha256=" + hmac.new(b"hook", got.body, hashlib.sha256).hexdigest()
+        assert got.headers["x-gitops-bot-signature"] == expected
 
 
 def test_same_words_work_in_http_mode(make: Make) -> None:
