@@ -5,6 +5,7 @@ Source: k8s.io/apimachinery `meta/v1`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 _STRING: Final = {"type": "string"}
@@ -32,7 +33,7 @@ OBJECT_META: Final[dict[str, Any]] = {
                 "properties": {
                     "apiVersion": _STRING,
                     "fieldsType": _STRING,
-                    "fieldsV1": {"type": "object"},
+                    "fieldsV1": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
                     "manager": _STRING,
                     "operation": _STRING,
                     "subresource": _STRING,
@@ -65,3 +66,9 @@ OBJECT_META: Final[dict[str, Any]] = {
         "uid": _STRING,
     },
 }
+
+
+def with_metadata(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add what every object has to the schema of one, in place of what the schema says of it."""
+    own: Mapping[str, Any] = source.get("properties") or {}
+    return {**source, "properties": {**own, **TYPE_META, "metadata": OBJECT_META}}

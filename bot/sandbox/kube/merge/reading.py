@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bot.sandbox.kube.merge.fieldset import FieldSet, Path
-from bot.sandbox.kube.merge.objectmeta import OBJECT_META, TYPE_META
+from bot.sandbox.kube.merge.objectmeta import with_metadata
 from bot.sandbox.kube.merge.schema import UNTYPED_DEDUCED, OpenAPI, Reader, Schema
 
 _STATUS: Final = FieldSet.of(("f:status",))
@@ -78,8 +78,6 @@ def schema_from_crd(open_api_v3_schema: OpenAPI | None, *, status: bool = False)
         return Schema(
             UNTYPED_DEDUCED, source={"x-kubernetes-preserve-unknown-fields": True}, definitions={}, reset=reset
         )
-    own: Mapping[str, Any] = open_api_v3_schema.get("properties") or {}
-    properties = {**own, **TYPE_META, "metadata": OBJECT_META}
-    source = {**open_api_v3_schema, "properties": properties}
+    source = with_metadata(open_api_v3_schema)
     reader = Reader({})
     return Schema(reader.type_of(source, preserve=False), source=source, definitions={}, reset=reset)

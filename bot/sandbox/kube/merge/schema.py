@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from bot.sandbox.kube.merge.fieldset import FieldSet
+from bot.sandbox.kube.merge.objectmeta import with_metadata
 
 OpenAPI = Mapping[str, Any]
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
@@ -176,6 +177,8 @@ class Reader:
 
     def _inline(self, source: OpenAPI, *, preserve: bool) -> Type:
         preserve = preserve or bool(source.get("x-kubernetes-preserve-unknown-fields"))
+        if source.get("x-kubernetes-embedded-resource"):
+            source = with_metadata(source)
         kind = source.get("type", "")
         if kind == "object":
             return Type(map=MapType(source, self, preserve=preserve))

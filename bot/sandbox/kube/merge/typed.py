@@ -350,29 +350,32 @@ def check(type_: Type, value: Json, *, duplicates: bool = False) -> tuple[str, .
     return tuple(errors)
 
 
-_GO_TYPES = {
-    str: "string",
-    bool: "bool",
-    int: "int64",
-    float: "float64",
-    list: "[]interface {}",
-    dict: "map[string]interface {}",
-}
+_GO_TYPES = {str: "string", bool: "bool", int: "int64", float: "float64"}
 
 
-def _told(value: Json) -> str:
-    """Print a value as structured-merge-diff prints it in an error."""
+def _go(value: Json) -> str:
+    """Print a value as Go's %v does."""
     if value is None:
-        return "null"
+        return "<nil>"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + " ".join(map(_go, value)) + "]"
+    if isinstance(value, Mapping):
+        return "map[" + " ".join(f"{name}:{_go(item)}" for name, item in sorted(value.items())) + "]"
+    return str(value)
+
+
+def _go_syntax(value: Json) -> str:
+    """Print a value as Go's %#v does."""
     if isinstance(value, str):
         return fieldset.quoted(value)
     if isinstance(value, list):
-        return "[" + ",".join(map(_told, value)) + "]"
+        return "[]interface {}{" + ", ".join(map(_go_syntax, value)) + "}"
     if isinstance(value, Mapping):
-        return "".join(f"{name}={_told(item)}" for name, item in value.items())
-    return str(value)
+        inside = ", ".join(f"{fieldset.quoted(name)}:{_go_syntax(item)}" for name, item in sorted(value.items()))
+        return f"map[string]interface {{}}{{{inside}}}"
+    return _go(value)
 
 
 def _check(type_: Type, value: Json, path: str, errors: list[str], duplicates: bool) -> None:
@@ -383,7 +386,7 @@ def _check(type_: Type, value: Json, path: str, errors: list[str], duplicates: b
         _check_scalar(branch, value, path, errors)
     elif isinstance(branch, ListType):
         if not isinstance(value, list):
-            errors.append(_at(path, f"expected list, got {_told(value)}"))
+            errors.append(_at(path, f"expected list, got &{{{_go(value)}}}"))
             return
         seen: set[str] = set()
         for index, item in enumerate(value):
@@ -400,7 +403,7 @@ def _check(type_: Type, value: Json, path: str, errors: list[str], duplicates: b
                 seen.add(element)
             _check(branch.items, item, below, errors, duplicates)
     elif not isinstance(value, Mapping):
-        errors.append(_at(path, f"expected map, got {_told(value)}"))
+        errors.append(_at(path, f"expected map, got &{{{_go(value)}}}"))
     else:
         for name, item in value.items():
             below_type = branch.field(name)
@@ -413,13 +416,16 @@ def _check(type_: Type, value: Json, path: str, errors: list[str], duplicates: b
 def _check_scalar(branch: Scalar, value: Json, path: str, errors: list[str]) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if branch is Scalar.NUMERIC and not number:
-        errors.append(_at(path, f"expected numeric (int or float), got {_GO_TYPES.get(type(value), 'unknown')}"))
+        kind = _GO_TYPES.get(type(value)) or (
+            "[]interface {}" if isinstance(value, list) else "map[string]interface {}"
+        )
+        errors.append(_at(path, f"expected numeric (int or float), got {kind}"))
     elif branch is Scalar.STRING and not isinstance(value, str):
-        errors.append(_at(path, f"expected string, got &value.valueUnstructured{{Value:{_told(value)}}}"))
+        errors.append(_at(path, f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"))
     elif branch is Scalar.BOOLEAN and not isinstance(value, bool):
-        errors.append(_at(path, f"expected boolean, got {_told(value)}"))
+        errors.append(_at(path, f"expected boolean, got &{{{_go(value)}}}"))
     elif branch is Scalar.UNTYPED and isinstance(value, list | Mapping):
-        errors.append(_at(path, f"expected any scalar, got {_told(value)}"))
+        errors.append(_at(path, f"expected any scalar, got &{{{_go(value)}}}"))
 
 
 def _at(path: str, message: str) -> str:

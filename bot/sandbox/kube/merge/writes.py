@@ -103,11 +103,7 @@ def apply(
     returns an object equal to `live`. Raises Conflicts, unless `force`, and ConfigRefused.
     """
     if config.get("apiVersion") != api_version:
-        raise ConfigRefused(
-            "Incorrect version specified in apply patch. "
-            f"Specified patch version: {config.get('apiVersion', '')}, expected: {api_version}",
-            400,
-        )
+        raise ConfigRefused(f"invalid object type: {_kind(config)}", 400)
     if (config.get("metadata") or {}).get("managedFields") is not None:
         raise ConfigRefused("metadata.managedFields must be nil", 400)
     errors = typed.check(schema.root, config)
@@ -305,7 +301,10 @@ def _nothing(schema: Schema, body: Body) -> dict[str, Any]:
 
 def _identity(body: Body) -> str:
     metadata = body.get("metadata") or {}
-    return (
-        f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; "
-        f"{body.get('apiVersion', '')}, Kind={body.get('kind', '')}"
-    )
+    return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {_kind(body)}"
+
+
+def _kind(body: Body) -> str:
+    """Print a group, version and kind as Go does; the core group's name is empty."""
+    version = body.get("apiVersion", "")
+    return f"{version if '/' in version else f'/{version}'}, Kind={body.get('kind', '')}"
