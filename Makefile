@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMP := $(VENV)/.ready
 
-.PHONY: run test test-postgres test-cluster lint clean
+.PHONY: run test test-postgres test-tools test-cluster lint clean
 
 $(STAMP): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,10 +16,14 @@ run: $(STAMP)  ## the bot, with ./gitops-bot.yaml
 	$(BIN)/gitops-bot run
 
 test: $(STAMP)  ## everything that needs nothing but Python
-	$(BIN)/python -m pytest -m "not cluster and not postgres and not browser"
+	$(BIN)/python -m pytest -m "not cluster and not postgres and not browser and not tools"
 
 test-postgres: $(STAMP)  ## the state store on a real PostgreSQL server
 	$(BIN)/python -m pytest -m postgres
+
+test-tools: $(STAMP)  ## rendering with the real kustomize, helm and sops, built first; Git over real servers
+	$(BIN)/python -m tests.tools build
+	$(BIN)/python -m pytest -m "tools and not cluster"
 
 test-cluster: $(STAMP)  ## the suites on the real control plane, built first
 	$(BIN)/python -m tests.controlplane build

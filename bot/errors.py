@@ -12,8 +12,9 @@ exactly one boundary: the worker of the loop, or the command line.
     │   │   ├── RepositoryUnreachable      (transient)
     │   │   ├── RepositoryRefused          credentials, host key, not found
     │   │   ├── RepositoryEmpty
-    │   │   ├── BranchNotFound
+    │   │   ├── RefNotFound                a branch, tag or range of versions
     │   │   ├── PathNotFound
+    │   │   ├── SignatureRefused           a commit nobody we trust has signed
     │   │   └── RevisionRefused            unknown, ambiguous or foreign commit, a branch name
     │   ├── RenderError         the files of a commit; every problem at once as file:line
     │   ├── ClusterError        the API server, with the cluster's name
@@ -92,12 +93,16 @@ class RepositoryEmpty(SourceError):
     """The repository has no commit yet. Never read as "delete everything"."""
 
 
-class BranchNotFound(SourceError):
-    """The branch is not on the remote."""
+class RefNotFound(SourceError):
+    """The branch or tag is not on the remote, or no tag is in the range of versions."""
 
 
 class PathNotFound(SourceError):
     """The app's path is not in that commit."""
+
+
+class SignatureRefused(SourceError):
+    """The commit is not signed, or not by a key of the keyring."""
 
 
 class RevisionRefused(SourceError):

@@ -28,7 +28,7 @@ from bot.model.record import (
     SinkName,
 )
 from bot.model.resource import Body, KindTable, Manifest, ResourceId, ResourceRef
-from bot.model.source import Revision, SourceTree
+from bot.model.source import GitRef, Revision, SourceFile, SourceTree
 
 
 class Repository(Protocol):
@@ -36,25 +36,35 @@ class Repository(Protocol):
 
     name: str
 
-    def head(self, branch: str, *, newer_than: datetime) -> str:
-        """Return the commit at the tip of `branch` on the remote.
+    def head(self, ref: GitRef, *, newer_than: datetime) -> str:
+        """Return the commit `ref` points to on the remote: a branch's tip, a tag, the highest tag of a range.
 
         Asks by ls-remote, fetches only when the commit is not here yet. An answer obtained after `newer_than` is
-        shared, so that many apps of one repository cost one question. Raises `BranchNotFound`, `RepositoryEmpty`.
+        shared, so that many apps of one repository cost one question. Raises `RefNotFound`, `RepositoryEmpty`,
+        `SignatureRefused`.
         """
 
     def revision(self, commit: str) -> Revision:
         """Return author, subject and time of a full commit hash that is here."""
 
-    def resolve(self, text: str, *, branch: str, deployed: Collection[str]) -> Revision:
+    def resolve(self, text: str, *, ref: GitRef, deployed: Collection[str]) -> Revision:
         """Return the commit a person means by 7 to 40 hex digits.
 
         Raises `RevisionRefused` with one message per reason: too short, not hex (a branch name), unknown, ambiguous,
-        neither an ancestor of `branch` nor in `deployed`.
+        neither an ancestor of `ref` nor in `deployed`.
         """
 
     def tree(self, commit: str, path: str) -> SourceTree:
         """Return the files below `path` at `commit`. Raises `PathNotFound`."""
+
+    def file(self, commit: str, path: str) -> SourceFile:
+        """Return one file at `commit`. Raises `PathNotFound`."""
+
+    def hashes(self, commit: str, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return Git's hash of the folder or file at each path, "" where nothing is.
+
+        Costs one short process and reads no content: equal hashes, equal files.
+        """
 
     def log(self, commit: str, *, limit: int) -> tuple[Revision, ...]:
         """Return `commit` and its first-parent ancestors, newest first."""

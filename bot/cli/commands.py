@@ -144,7 +144,7 @@ def _sync_json(app: AppSpec, report: SyncReport) -> dict[str, Any]:
         problems = (Problem(message=report.failure.message),)
     base = plan_json(
         report.plan
-        or PlanFailure(app=app.name, cluster=app.cluster, revision=report.revision, ref=app.branch, problems=problems)
+        or PlanFailure(app=app.name, cluster=app.cluster, revision=report.revision, ref=str(app.ref), problems=problems)
     )
     return {**base, **reports.report_json(report)}
 

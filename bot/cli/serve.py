@@ -127,7 +127,7 @@ def _handlers(engine: Engine, loop: Loop, door: _Door | None, slack: WsgiApp | N
             event = read_push(headers, body, secret=configuration.secret("WEBHOOK_SECRET", suffix=repo))
         except PushRefused as error:
             return Answer(401, str(error))
-        woken = engine.desk.pushed(repo, event.commits) if event is not None else ()
+        woken = engine.desk.pushed(repo, event.tips) if event is not None else ()
         return Answer(202, f"woke {len(woken)} apps")
 
     def oncall(headers: Mapping[str, str], body: bytes) -> Answer:

@@ -9,6 +9,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from bot.model.resource import ResourceId
+from bot.model.source import GitRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class AppSpec:
     name: str
     cluster: str
     repo: str
-    branch: str
+    ref: GitRef
     path: str
     namespace: str
     env: str

@@ -4,6 +4,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
+from typing import Final
+
+
+class RefKind(Enum):
+    BRANCH = "branch"
+    TAG = "tag"
+    SEMVER = "semver"  # the highest tag in a range
+    COMMIT = "commit"
+
+
+@dataclass(frozen=True, slots=True)
+class GitRef:
+    """What an app follows. `name` is a branch, a tag, a range of versions, or 40 hex digits.
+
+    `prefix` is what precedes the version in the tags of a range: `shop-v` finds `shop-v1.2.3`.
+    """
+
+    kind: RefKind
+    name: str
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        match self.kind:
+            case RefKind.COMMIT:
+                return self.name[:7]
+            case RefKind.SEMVER:
+                return f"{self.prefix}{self.name}"
+            case _:
+                return self.name
+
+    def follows(self, name: str) -> bool:
+        """Say whether a ref of that full name (`refs/heads/main`) may be the one meant."""
+        match self.kind:
+            case RefKind.BRANCH:
+                return name == f"refs/heads/{self.name}"
+            case RefKind.TAG:
+                return name == f"refs/tags/{self.name}"
+            case RefKind.SEMVER:
+                return name.startswith(f"refs/tags/{self.prefix}")
+            case RefKind.COMMIT:
+                return False
+
+
+def branch(name: str) -> GitRef:
+    """Return the ref of a branch."""
+    return GitRef(RefKind.BRANCH, name)
+
+
+MAIN: Final = branch("main")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

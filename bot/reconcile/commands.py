@@ -65,7 +65,7 @@ def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
     if control.pause is None and control.pin is None:
         raise OrderRefused(f"{app.title} is neither paused nor pinned")
     pin = control.pin
-    back = f"It leaves {pin.commit[:7]} and follows {app.branch} again." if pin else f"It follows {app.branch} again."
+    back = f"It leaves {pin.commit[:7]} and follows {app.ref} again." if pin else f"It follows {app.ref} again."
     return Ordered(
         control=Control(),
         audit=audit(app, person, "resume", ""),
@@ -124,7 +124,7 @@ def _announcement(app: AppSpec, person: Person, news: News) -> Announcement:
         at=person.at,
         by=person.who,
         via=person.via.value,
-        ref=app.branch,
+        ref=str(app.ref),
     )
 
 

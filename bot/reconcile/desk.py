@@ -17,7 +17,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AuditEntry, HistoryEntry
-from bot.model.source import Revision
+from bot.model.source import RefKind, Revision
 from bot.model.status import AppStatus
 from bot.ports import Store
 from bot.reconcile import commands, news
@@ -139,13 +139,13 @@ class Desk:
         repo = self._world.repos[spec.repo]
 
         def revision() -> Revision:
-            if ref and ref != spec.branch:
+            if ref and ref != str(spec.ref):
                 return self._resolve(app, ref)
             if pin is not None and not ref:
                 return repo.revision(pin.commit)
-            return repo.revision(repo.head(spec.branch, newer_than=self._world.clock()))
+            return repo.revision(repo.head(spec.ref, newer_than=self._world.clock()))
 
-        shown = ref or (pin.commit[:7] if pin else spec.branch)
+        shown = ref or (pin.commit[:7] if pin else str(spec.ref))
         return plan_or_failure(spec, ref=shown, revision=revision, world=self._world)
 
     def audit(self, entry: AuditEntry) -> None:
@@ -176,13 +176,16 @@ class Desk:
             )
             self._store.dispatch(dispatches([said]))
 
-    def pushed(self, repo: str, commits: Mapping[str, str]) -> tuple[str, ...]:
-        """Wake the apps of a repository's pushed branches (branch to commit); returns their keys."""
+    def pushed(self, repo: str, tips: Mapping[str, str]) -> tuple[str, ...]:
+        """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
         now = self._world.clock()
         woken = []
         for app in self._apps.values():
-            if app.repo == repo and app.branch in commits:
-                self._store.request(app.key, Trigger(via=Via.WEBHOOK), at=now, expects=commits[app.branch])
+            moved = [name for name in tips if app.ref.follows(name)] if app.repo == repo else []
+            if moved:
+                # A tag's event may name the tag object, which is no commit that could become visible.
+                expects = tips[moved[0]] if app.ref.kind is RefKind.BRANCH else ""
+                self._store.request(app.key, Trigger(via=Via.WEBHOOK), at=now, expects=expects)
                 self._wake(app.key)
                 woken.append(app.key)
         return tuple(woken)
@@ -190,7 +193,7 @@ class Desk:
     def _resolve(self, app: str, commit: str) -> Revision:
         spec = self._apps[app]
         try:
-            return self._world.repos[spec.repo].resolve(commit, branch=spec.branch, deployed=self._store.deployed(app))
+            return self._world.repos[spec.repo].resolve(commit, ref=spec.ref, deployed=self._store.deployed(app))
         except SourceError as error:
             raise OrderRefused(str(error)) from error
 

@@ -223,7 +223,7 @@ class Loop:
 
     def _has_newer(self, slot: _Slot) -> bool:
         try:
-            head = self._passes.world.repos[slot.app.repo].head(slot.app.branch, newer_than=self._clock())
+            head = self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=self._clock())
         except PassError:
             return False
         return bool(slot.failed_commit) and head != slot.failed_commit
@@ -240,6 +240,6 @@ class Loop:
         if asked_at is None or self._store.control(slot.app.key).pin is not None:
             return False
         try:
-            return self._passes.world.repos[slot.app.repo].head(slot.app.branch, newer_than=asked_at) != commit
+            return self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=asked_at) != commit
         except PassError:
             return False

@@ -136,7 +136,7 @@ def ended(
         ready=sum(1 for _, health in report.health if health.state in _GOOD),
         objects=len(report.health),
         plan_hash=plan.hash if plan else "",
-        ref=plan.ref if plan else app.branch,
+        ref=plan.ref if plan else str(app.ref),
         total=plan.summary.total if plan else 0,
         done=sum(1 for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT, Deed.FAILED}),
     )
@@ -191,7 +191,7 @@ def _converged(
                 news=News.ROLLED_BACK if rolled_back else News.CONVERGED,
                 id=f"{base.operation}:{report.result.value}:{commit[:12]}",
                 message=message,
-                next_step=f"/gitops resume {app.name} returns to {app.branch}" if rolled_back else "",
+                next_step=f"/gitops resume {app.name} returns to {app.ref}" if rolled_back else "",
                 failures=memory.consecutive_failures,
                 since=memory.failing_since,
             )

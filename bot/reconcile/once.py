@@ -167,12 +167,12 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> tupl
     """Pull, render, observe and plan; the story learns each step."""
     app, repo = order.app, world.repos[order.app.repo]
     pin = order.control.pin
-    head = repo.head(app.branch, newer_than=asked_at)
+    head = repo.head(app.ref, newer_than=asked_at)
     story.target = repo.revision(head)
     story.revision = repo.revision(pin.commit) if pin is not None else story.target
     if pin is not None and order.memory.revision != pin.commit:
         story.kind = PassKind.ROLLBACK
-    made = plan_at(app, story.revision, ref=pin.commit[:7] if pin is not None else app.branch, world=world)
+    made = plan_at(app, story.revision, ref=pin.commit[:7] if pin is not None else str(app.ref), world=world)
     story.plan, story.digest = made.plan, made.digest
     if made.plan.writes and story.kind is PassKind.SYNC and order.memory.revision == story.revision.commit:
         story.kind = PassKind.DRIFT

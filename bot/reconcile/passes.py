@@ -186,7 +186,7 @@ class Passes:
             at=now,
             by=trigger.by,
             via=trigger.via.value,
-            ref=app.branch,
+            ref=str(app.ref),
             prune=app.prune,
             next_at=now + app.interval,
         )

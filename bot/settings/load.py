@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bot.errors import ConfigError, Problem
 from bot.model.app import Allowed, AppSpec, IgnoreRule, Mode
 from bot.model.appset import AppSet
+from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.settings import model
 from bot.settings.model import NOT_YET, AppKeys, Section, Settings
 from bot.settings.yamlfile import Location, YamlFile, read
@@ -297,7 +298,8 @@ def _repo(settings: Settings, index: int, folder: Path, secrets: Mapping[str, st
     return git.RepoSpec(
         name=repo.name,
         url=url,
-        branch=repo.branch,
+        ref=_ref(repo.ref, repo.branch) or MAIN,
+        keyring_file=settings.resolve_path(repo.verify.keyring, folder) if repo.verify is not None else "",
         credentials=git.Credentials(
             username=login.username,
             password=secrets.get(login.password_env, "") if login.password_env else "",
@@ -306,6 +308,14 @@ def _repo(settings: Settings, index: int, folder: Path, secrets: Mapping[str, st
             ca_file=settings.resolve_path(login.ca_file, folder),
         ),
     )
+
+
+def _ref(ref: model.Ref | None, name: str) -> GitRef | None:
+    """Return what a section follows; None when it says nothing."""
+    if ref is None:
+        return branch(name) if name else None
+    kind, value = next((kind, value) for kind in RefKind if (value := getattr(ref, kind.value)))
+    return GitRef(kind, value, ref.prefix)
 
 
 def _app(settings: Settings, app: model.App) -> AppSpec:
@@ -329,11 +339,12 @@ def _app_set(settings: Settings, index: int, one: model.AppSet) -> AppSet:
 
 
 def _spec(settings: Settings, app: AppKeys, *, name: str, cluster: str, path: str) -> AppSpec:
+    repo = settings.repo(app.repo)
     return AppSpec(
         name=name,
         cluster=cluster,
         repo=app.repo,
-        branch=app.branch or settings.repo(app.repo).branch,
+        ref=_ref(app.ref, app.branch) or _ref(repo.ref, repo.branch) or MAIN,
         path=path,
         namespace=app.namespace,
         env=app.env,

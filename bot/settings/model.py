@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -28,7 +28,6 @@ NOT_YET: Final = frozenset(
         "approvers",
         "also",
         "helm",
-        "verify",
     }
 )
 
@@ -46,6 +45,7 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+T = TypeVar("T", bound="Section")
 Duration = Annotated[timedelta, BeforeValidator(duration, json_schema_input_type=str)]
 
 
@@ -73,12 +73,48 @@ class Credentials(Section):
     ca_file: str = ""
 
 
+class Ref(Section):
+    """What to follow: exactly one of the four. A range takes the highest tag, after `prefix`, that is inside it."""
+
+    branch: str = ""
+    tag: str = ""
+    semver: str = ""  # "1.x", ">=1.2 <2", "^1.4"
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    prefix: str = ""  # with semver: what precedes the version in the tags, "shop-v" for shop-v1.2.3
+
+    @model_validator(mode="after")
+    def _one(self) -> Ref:
+        given = [name for name in ("branch", "tag", "semver", "commit") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError("name exactly one of branch, tag, semver and commit")
+        if self.prefix and not self.semver:
+            raise ValueError("prefix belongs to semver")
+        return self
+
+
+def _with_one_ref(section: T) -> T:
+    if {"branch", "ref"} <= section.model_fields_set:
+        raise ValueError("branch and ref exclude each other: a branch is also ref: {branch: NAME}")
+    return section
+
+
+class Verify(Section):
+    keyring: Annotated[str, Field(min_length=1)]  # file of allowed signers (SSH) or of public keys (PGP)
+    mode: Literal["head"] = "head"  # the commit that is deployed must be signed
+
+
 class Repo(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     url: Annotated[str, Field(min_length=1)]
     branch: str = "main"
+    ref: Ref | None = None  # instead of branch
     web_url: str = ""
     credentials: Credentials = Credentials()
+    verify: Verify | None = None
+
+    @model_validator(mode="after")
+    def _one_ref(self) -> Repo:
+        return _with_one_ref(self)
 
 
 class Ignore(Section):
@@ -138,6 +174,7 @@ class AppKeys(Section):
 
     repo: str
     branch: str = ""
+    ref: Ref | None = None  # instead of branch
     render: Literal["auto", "yaml"] = "auto"
     namespace: Annotated[str, Field(pattern=_NAMESPACE)] = "default"
     env: str = ""
@@ -159,6 +196,10 @@ class AppKeys(Section):
     substitute: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] | None = None
     allowed: AllowedObjects = AllowedObjects()
     service_account: Annotated[str, Field(pattern=r"^([a-z0-9.-]+(/[a-z0-9.-]+)?)?$")] = ""
+
+    @model_validator(mode="after")
+    def _one_ref(self) -> AppKeys:
+        return _with_one_ref(self)
 
 
 class App(AppKeys):

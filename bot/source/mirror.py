@@ -75,6 +75,7 @@ class Mirror:
         # The address is part of the name: a repository that moved gets a new copy, never a mixture of two.
         self.folder = (directory / f"{slug}-{address_hash}").absolute()
         self.git_dir = self.folder / "mirror.git"
+        self.gnupg_home = self.folder / "gnupg"  # the keys that commits are checked against, never the user's own
         self._binary = GitBinary(directory=self.folder, environment=self._environment())
         self._filters = spec.local_path is None
         self._writing = threading.RLock()
@@ -86,24 +87,34 @@ class Mirror:
 
     # --- the remote -------------------------------------------------------------------------------------------
 
-    def ask(self, branches: Sequence[str]) -> dict[str, str]:
-        """Ask the remote for the tips of `branches`, or of all when there are none; what it lacks is left out."""
+    def ask(self, patterns: Sequence[str]) -> dict[str, str]:
+        """Ask the remote for refs by full name or pattern: the commit by name, through annotated tags.
+
+        What the remote lacks is left out, and so are tags of what is no commit.
+        """
         self.prepare()
-        names = [f"refs/heads/{branch}" for branch in branches]
-        arguments = ["ls-remote", "origin", *names] if names else ["ls-remote", "--heads", "origin"]
-        answer = self._ask(arguments)
-        return {name.removeprefix("refs/heads/"): commit for commit, name in _pairs(answer.text)}
+        listed = {name: id for id, name in _pairs(self._ask(["ls-remote", "origin", *_both(patterns)]).text)}
+        return {name: listed.get(f"{name}^{{}}", id) for name, id in listed.items() if not name.endswith("^{}")}
 
     def is_empty(self) -> bool:
         """Ask the remote whether it has no ref at all."""
         return not self._ask(["ls-remote", "origin"]).output.strip()
 
-    def fetch(self) -> None:
-        """Bring all branches up to date, and keep the tips that a force-push or a deletion takes away."""
+    def fetch(self, *, tags: Sequence[str] = ()) -> None:
+        """Bring all branches up to date, and some tags (`refs/tags/…`).
+
+        Keeps the tips that a force-push, a deletion or a moved tag takes away.
+        """
         with self.writing():
             before = self.branches()
             self._fetch(["--prune", "--force", "origin"])
             self._keep(before, self.branches())
+            for tag in tags:
+                # By its name, which every server hands out, into a place named after it that nothing prunes.
+                self._fetch(["--force", "origin", f"{tag}:{_KEPT}{tag}"])
+                commit = self.local(["rev-parse", "--verify", f"{_KEPT}{tag}^{{commit}}"], accept=(0, 128)).text.strip()
+                if commit:
+                    self.local(["update-ref", f"{_KEPT}{commit}", commit])
             self._repack()
 
     def fetch_commit(self, commit: str) -> bool:
@@ -384,6 +395,7 @@ class Mirror:
             "GIT_CONFIG_COUNT": "0",
             "GIT_CONFIG_PARAMETERS": "",
             "GIT_ATTR_NOSYSTEM": "1",
+            "GNUPGHOME": str(self.gnupg_home),
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_NAMESPACE": "",
             "GIT_OBJECT_DIRECTORY": str(self.git_dir / "objects"),  # set by the hook that started us, perhaps
@@ -395,17 +407,11 @@ class Mirror:
     def _ssh_command(self) -> str:
         credentials = self.spec.credentials
         options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=10", "ServerAliveCountMax=3"]
-        if credentials.known_hosts_file:
-            options += [
-                "StrictHostKeyChecking=yes",
-                f"UserKnownHostsFile={_ssh_quoted(credentials.known_hosts_file)}",
-                "GlobalKnownHostsFile=/dev/null",
-            ]
-        else:
-            options += [
-                "StrictHostKeyChecking=accept-new",
-                f"UserKnownHostsFile={_ssh_quoted(str(self.folder / 'known_hosts'))}",
-            ]
+        options += [
+            "StrictHostKeyChecking=yes",
+            f"UserKnownHostsFile={_ssh_quoted(credentials.known_hosts_file)}",
+            "GlobalKnownHostsFile=/dev/null",
+        ]
         command = ["ssh"]
         if credentials.ssh_key_file:
             options.append("IdentitiesOnly=yes")
@@ -452,6 +458,12 @@ def _pairs(listing: str) -> Iterator[tuple[str, str]]:
     for line in listing.splitlines():
         first, _, second = line.replace("\t", " ", 1).partition(" ")
         yield first, second
+
+
+def _both(patterns: Sequence[str]) -> list[str]:
+    """Return the patterns with what asks for the commits behind annotated tags."""
+    peeled = [f"{one}^{{}}" for one in patterns if one.startswith("refs/tags/") and not one.endswith("*")]
+    return [*patterns, *peeled]
 
 
 def _section(title: str, **values: str) -> str:

@@ -13,12 +13,16 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bot.errors import Problem
+from bot.model.source import MAIN, GitRef, RefKind
+from bot.source.versions import is_range
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?P<user>[^@/:]+@)?(?P<host>[^/:]{2,}):(?!:)(?P<path>.+)")  # two letters: `C:` is a drive
 # What `git check-ref-format` refuses, and the glob characters that ls-remote would expand.
-_BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|/\.|@\{|\.lock(?:/|$)))[^\x00-\x20~^:?*\[\\\x7f]{1,200}(?<![/.])")
+_FULL = re.compile(r"[0-9a-f]{40}")
+_PREFIX = re.compile(r"(?!-)[^\x00-\x20~^:?*\[\\\x7f]{0,100}")  # what precedes a version in a tag: no option, no glob
+_REF = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|/\.|@\{|\.lock(?:/|$)))[^\x00-\x20~^:?*\[\\\x7f]{1,200}(?<![/.])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,7 @@ class Credentials:
     """How to log in: `username` and `password` for https, key and known hosts for ssh.
 
     `ca_file` is a PEM bundle for an https host with a private certificate authority. Empty strings mean "none";
-    without `known_hosts_file` an ssh host is trusted at first sight and held to that afterwards.
+    ssh needs `known_hosts_file`, because a host that is trusted at first sight may be anybody.
     """
 
     username: str = ""
@@ -38,12 +42,13 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepoSpec:
-    """One repository: its name in the configuration, where it is, its default branch and how to log in."""
+    """One repository: its name in the configuration, where it is, what is followed, how to log in, whom to trust."""
 
     name: str
     url: str = field(repr=False)
-    branch: str = "main"
+    ref: GitRef = MAIN
     credentials: Credentials = Credentials()
+    keyring_file: str = ""  # allowed signers (ssh) or public keys (PGP); "" checks no signature
 
     @property
     def scheme(self) -> str:
@@ -87,26 +92,58 @@ class RepoSpec:
             found.append("the url must be https://…, ssh://…, user@host:path or a path")
         elif self.scheme not in {"https", "http", "ssh", "file"}:
             found.append("the url must be https://…, ssh://…, user@host:path or a path; nothing else is fetched from")
-        elif self.scheme != "file" and not self._host:
+        elif self.scheme != "file" and not self.host:
             found.append("the url names no host")
-        elif self._host.startswith("-"):
+        elif self.host.startswith("-"):
             found.append("the host of the url begins with a dash")
         if self.scheme in {"http", "https"} and urlsplit(self.url).password is not None:
             found.append("the url contains a password: put it into credentials (username, password_env)")
         if self.scheme == "http" and (self.username or self.credentials.password):
             found.append("credentials would travel in clear over http://: use https://")
-        if not is_branch_name(self.branch):
-            found.append(f"the branch {self.branch!r} is no name Git allows")
+        if self.scheme == "ssh" and not self.credentials.known_hosts_file:
+            found.append(
+                "ssh needs credentials.known_hosts_file: write what ssh-keyscan says of the host into it and compare "
+                "that with the fingerprint the host publishes"
+            )
+        if fault := ref_fault(self.ref):
+            found.append(fault)
         return tuple(Problem(message=f"repository {self.name}: {text}", subject=self.name) for text in found)
 
     @property
-    def _host(self) -> str:
+    def authority(self) -> str:
+        """The host with its port, if one is given: what credentials are for."""
+        if _SCHEME.match(self.url):
+            return urlsplit(self.url).netloc.rpartition("@")[2]
+        return self.host
+
+    @property
+    def host(self) -> str:
+        """The host of the url, "" for a path."""
         if _SCHEME.match(self.url):
             return urlsplit(self.url).hostname or ""
         match = _SCP.fullmatch(self.url)
         return match["host"] if match else ""
 
 
-def is_branch_name(text: str) -> bool:
-    """Say whether git may see `text` as a branch name: well-formed, no option, no glob."""
-    return _BRANCH.fullmatch(text) is not None
+def ref_fault(ref: GitRef) -> str:
+    """Say why git must not see a ref, "" when it may."""
+    match ref.kind:
+        case RefKind.BRANCH | RefKind.TAG:
+            return "" if is_ref_name(ref.name) else f"{shown(ref.name)} is no name of a {ref.kind.value}"
+        case RefKind.SEMVER:
+            if not _PREFIX.fullmatch(ref.prefix):
+                return f"{shown(ref.prefix)} cannot begin a tag"
+            return "" if is_range(ref.name) else f"{shown(ref.name)} is no range of versions"
+        case RefKind.COMMIT:
+            return "" if _FULL.fullmatch(ref.name) else f"{shown(ref.name)} is no full commit hash"
+
+
+def is_ref_name(text: str) -> bool:
+    """Say whether git may see `text` as the name of a branch or tag: well-formed, no option, no glob."""
+    return _REF.fullmatch(text) is not None
+
+
+def shown(text: str) -> str:
+    """Quote what a person typed, made harmless and short: it may reach terminals and chats."""
+    clean = "".join(char for char in text if char.isprintable())
+    return f'"{clean if len(clean) <= 40 else clean[:39] + "…"}"'

@@ -9,6 +9,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.record import AppMemory, SyncState
+from bot.model.source import branch
 from bot.oncall.escalation import PagePolicy, escalate
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -17,7 +18,7 @@ APP = AppSpec(
     name="shop",
     cluster="prod",
     repo="fleet",
-    branch="main",
+    ref=branch("main"),
     path="",
     namespace="shop",
     env="production",

@@ -39,7 +39,7 @@ def problems(tmp_path: Path, text: str, **environment: str) -> list[str]:
 def test_ten_lines_are_a_configuration(tmp_path: Path) -> None:
     found = read(tmp_path, GOOD)
     (app,) = found.apps
-    assert (app.key, app.branch, app.interval) == ("prod/payments", "main", timedelta(seconds=60))
+    assert (app.key, str(app.ref), app.interval) == ("prod/payments", "main", timedelta(seconds=60))
     assert found.repos[0].local_path == tmp_path / "fleet.git"
     assert found.state_url == f"sqlite:///{tmp_path}/gitops-bot.db"
 

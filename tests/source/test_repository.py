@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from bot.errors import (
-    BranchNotFound,
     PathNotFound,
+    RefNotFound,
     RepositoryEmpty,
     RepositoryRefused,
     RepositoryUnreachable,
     RevisionRefused,
     SourceError,
 )
+from bot.model.source import branch
 from bot.ports import Repository
 from bot.source.repository import GitRepository
 from bot.source.spec import RepoSpec
@@ -38,53 +39,53 @@ def test_head_is_the_tip_of_the_branch(upstream: Upstream, repository: GitReposi
     upstream.commit({"a.yaml": "a"})
     main = upstream.commit({"a.yaml": "b"})
     other = upstream.commit({"a.yaml": "c"}, branch="release/1.2")
-    assert repository.head("main", newer_than=START) == main
-    assert repository.head("release/1.2", newer_than=START) == other
+    assert repository.head(branch("main"), newer_than=START) == main
+    assert repository.head(branch("release/1.2"), newer_than=START) == other
 
 
 def test_head_shares_an_answer_that_is_new_enough(upstream: Upstream, repository: GitRepository) -> None:
     first = upstream.commit({"a.yaml": "a"})
-    assert repository.head("main", newer_than=START) == first
+    assert repository.head(branch("main"), newer_than=START) == first
     second = upstream.commit({"a.yaml": "b"})
-    assert repository.head("main", newer_than=START) == first
-    assert repository.head("main", newer_than=LATER) == second
+    assert repository.head(branch("main"), newer_than=START) == first
+    assert repository.head(branch("main"), newer_than=LATER) == second
 
 
 def test_head_shares_an_error_too(upstream: Upstream, repository: GitRepository) -> None:
     """Two hundred apps of a hanging repository would wait two hundred timeouts."""
     upstream.path.rename(upstream.path.with_name("moved"))
     with pytest.raises(RepositoryRefused) as first:
-        repository.head("main", newer_than=START)
+        repository.head(branch("main"), newer_than=START)
     upstream.path.with_name("moved").rename(upstream.path)
     upstream.commit({"a.yaml": "a"})
     with pytest.raises(RepositoryRefused) as second:
-        repository.head("main", newer_than=START)
+        repository.head(branch("main"), newer_than=START)
     assert str(first.value) == str(second.value)
-    assert repository.head("main", newer_than=LATER)
+    assert repository.head(branch("main"), newer_than=LATER)
 
 
 def test_unknown_branch_is_named_with_the_nearest_one(upstream: Upstream, repository: GitRepository) -> None:
     upstream.commit({"a.yaml": "a"}, branch="production")
-    with pytest.raises(BranchNotFound, match=r"has no branch prodution, did you mean production\?"):
-        repository.head("prodution", newer_than=START)
+    with pytest.raises(RefNotFound, match=r"has no branch prodution, did you mean production\?"):
+        repository.head(branch("prodution"), newer_than=START)
 
 
 def test_one_missing_branch_does_not_hide_the_others(upstream: Upstream, repository: GitRepository) -> None:
     main = upstream.commit({"a.yaml": "a"})
-    with pytest.raises(BranchNotFound):
-        repository.head("gone", newer_than=START)
-    assert repository.head("main", newer_than=LATER) == main
+    with pytest.raises(RefNotFound):
+        repository.head(branch("gone"), newer_than=START)
+    assert repository.head(branch("main"), newer_than=LATER) == main
 
 
 def test_empty_repository_has_its_own_error(repository: GitRepository) -> None:
     with pytest.raises(RepositoryEmpty, match="has no commit yet"):
-        repository.head("main", newer_than=START)
+        repository.head(branch("main"), newer_than=START)
 
 
-@pytest.mark.parametrize("branch", ["--upload-pack=touch /tmp/x", "*", "a..b", "a b", "", "x.lock", "refs/heads/../x"])
-def test_impossible_branch_never_reaches_git(branch: str, cache: Path, repository: GitRepository) -> None:
-    with pytest.raises(BranchNotFound):
-        repository.head(branch, newer_than=START)
+@pytest.mark.parametrize("name", ["--upload-pack=touch /tmp/x", "*", "a..b", "a b", "", "x.lock", "refs/heads/../x"])
+def test_impossible_branch_never_reaches_git(name: str, cache: Path, repository: GitRepository) -> None:
+    with pytest.raises(RefNotFound):
+        repository.head(branch(name), newer_than=START)
     assert not cache.exists()
 
 
@@ -92,7 +93,7 @@ def test_missing_repository_is_refused_with_name_and_address(tmp_path: Path) -> 
     spec = RepoSpec(name="fleet", url=str(tmp_path / "nowhere.git"))
     repository = GitRepository(spec, directory=tmp_path / "cache", clock=Clock())
     with pytest.raises(RepositoryRefused, match=r"repository fleet \(.*/nowhere.git\): there is no such repository"):
-        repository.head("main", newer_than=START)
+        repository.head(branch("main"), newer_than=START)
 
 
 def test_tree_has_the_files_below_the_path_in_order(upstream: Upstream, repository: GitRepository) -> None:
@@ -159,16 +160,6 @@ def test_path_out_of_the_repository_is_refused(path: str, upstream: Upstream, re
         repository.tree(commit, path)
 
 
-def test_submodule_is_an_error_because_its_files_would_look_deleted(
-    upstream: Upstream, repository: GitRepository
-) -> None:
-    commit = upstream.commit({"app/x.yaml": "x"}, submodules={"app/vendor": "1" * 40})
-    with pytest.raises(SourceError, match=r"app/vendor at .* is a submodule"):
-        repository.tree(commit, "app")
-    with pytest.raises(PathNotFound, match="app/vendor does not exist"):
-        repository.tree(commit, "app/vendor")
-
-
 def test_revision_has_author_subject_and_time(upstream: Upstream, repository: GitRepository) -> None:
     commit = upstream.commit({"a": "1"}, message="Raise the limit\n\nBecause \u001b[31mred.")
     revision = repository.revision(commit)
@@ -204,7 +195,7 @@ def test_count_between_counts_only_along_ancestry(upstream: Upstream, repository
 
 
 def resolve(repository: GitRepository, text: str, *deployed: str) -> str:
-    return repository.resolve(text, branch="main", deployed=deployed).commit
+    return repository.resolve(text, ref=branch("main"), deployed=deployed).commit
 
 
 def test_prefix_of_an_ancestor_resolves(upstream: Upstream, repository: GitRepository) -> None:
@@ -216,7 +207,7 @@ def test_prefix_of_an_ancestor_resolves(upstream: Upstream, repository: GitRepos
 
 def test_commit_pushed_a_moment_ago_resolves_after_one_fetch(upstream: Upstream, repository: GitRepository) -> None:
     upstream.commit({"a": "1"})
-    repository.head("main", newer_than=START)
+    repository.head(branch("main"), newer_than=START)
     second = upstream.commit({"a": "2"})
     assert resolve(repository, second[:7]) == second
 
@@ -227,9 +218,9 @@ def test_commit_resolves_when_its_branch_was_merged_without_a_fetch(
     """head() does not fetch a fast-forward to a commit that came with another branch: our ref of main lags."""
     upstream.commit({"a": "1"})
     feature = upstream.commit({"a": "2"}, branch="feature", parents=(upstream.git("rev-parse", "refs/heads/main"),))
-    repository.head("feature", newer_than=START)
+    repository.head(branch("feature"), newer_than=START)
     upstream.git("update-ref", "refs/heads/main", feature)
-    assert repository.head("main", newer_than=LATER) == feature
+    assert repository.head(branch("main"), newer_than=LATER) == feature
     assert resolve(repository, feature[:7]) == feature
 
 
@@ -238,7 +229,7 @@ def test_each_way_to_be_wrong_has_its_own_message(upstream: Upstream, repository
     foreign = upstream.commit({"b": "1"}, branch="side", parents=(first,))
     main = upstream.commit({"a": "2"})
     upstream.git("update-ref", "refs/heads/feed", first)
-    repository.head("main", newer_than=START)
+    repository.head(branch("main"), newer_than=START)
     messages: dict[str, str] = {}
     for text in (main[:4], "main", "feed", "0" * 7, foreign[:7], "mian", "f" * 41):
         with pytest.raises(RevisionRefused) as refused:
@@ -313,9 +304,9 @@ def test_deployed_commit_survives_a_force_push_and_a_repack(
 ) -> None:
     first = upstream.commit({"app/a": "1"})
     old = upstream.commit({"app/a": "2"})
-    repository.head("main", newer_than=START)
+    repository.head(branch("main"), newer_than=START)
     new = upstream.commit({"app/a": "3"}, parents=(first,))
-    assert repository.head("main", newer_than=LATER) == new
+    assert repository.head(branch("main"), newer_than=LATER) == new
     (mirror,) = cache.glob("*/mirror.git")
     upstream.git(f"--git-dir={mirror}", "gc", "--quiet", "--prune=now")
     assert repository.tree(old, "app").files[0].data == b"2"
@@ -327,12 +318,12 @@ def test_deployed_commit_survives_a_force_push_and_a_repack(
 def test_tip_of_a_deleted_branch_is_kept(upstream: Upstream, repository: GitRepository) -> None:
     upstream.commit({"a": "1"})
     side = upstream.commit({"app/a": "2"}, branch="side")
-    repository.head("side", newer_than=START)
+    repository.head(branch("side"), newer_than=START)
     upstream.git("update-ref", "-d", "refs/heads/side")
     upstream.git("update-ref", "refs/heads/side/deeper", side)
-    repository.head("side/deeper", newer_than=LATER)
-    with pytest.raises(BranchNotFound):
-        repository.head("side", newer_than=LATER)
+    repository.head(branch("side/deeper"), newer_than=LATER)
+    with pytest.raises(RefNotFound):
+        repository.head(branch("side"), newer_than=LATER)
     assert repository.tree(side, "app").files[0].data == b"2"
 
 
@@ -357,7 +348,7 @@ def test_commit_that_no_branch_has_is_fetched_by_its_hash(upstream: Upstream, tm
 def test_leftovers_of_a_killed_git_heal(name: str, upstream: Upstream, cache: Path) -> None:
     upstream.commit({"a": "1"})
     before = upstream.repository(cache)
-    before.head("main", newer_than=START)
+    before.head(branch("main"), newer_than=START)
     before.close()
     (mirror,) = cache.glob("*/mirror.git")
     leftover = mirror / name
@@ -365,19 +356,19 @@ def test_leftovers_of_a_killed_git_heal(name: str, upstream: Upstream, cache: Pa
     leftover.write_text("")
     second = upstream.commit({"a": "2"})
     after = upstream.repository(cache)
-    assert after.head("main", newer_than=START) == second
+    assert after.head(branch("main"), newer_than=START) == second
     assert not leftover.exists()
     after.close()
 
 
 def test_lock_left_while_we_run_heals_too(upstream: Upstream, repository: GitRepository, cache: Path) -> None:
     upstream.commit({"a": "1"})
-    repository.head("main", newer_than=START)
+    repository.head(branch("main"), newer_than=START)
     (mirror,) = cache.glob("*/mirror.git")
     (mirror / "refs/heads").mkdir(parents=True, exist_ok=True)
     (mirror / "refs/heads/main.lock").write_text("")
     second = upstream.commit({"a": "2"})
-    assert repository.head("main", newer_than=LATER) == second
+    assert repository.head(branch("main"), newer_than=LATER) == second
 
 
 def _no_head(mirror: Path) -> None:
@@ -404,13 +395,13 @@ def test_damaged_cache_is_made_anew(
     damage: Callable[[Path], None], upstream: Upstream, repository: GitRepository, cache: Path
 ) -> None:
     first = upstream.commit({"app/a": "1"})
-    repository.head("main", newer_than=START)
+    repository.head(branch("main"), newer_than=START)
     (mirror,) = cache.glob("*/mirror.git")
     damage(mirror)
     assert repository.tree(first, "app").files[0].data == b"1"
     damage_again, second = mirror, upstream.commit({"app/a": "2"})
     damage(damage_again) if damage is not _gone else None
-    assert repository.head("main", newer_than=LATER) == second
+    assert repository.head(branch("main"), newer_than=LATER) == second
     assert repository.tree(second, "app").files[0].data == b"2"
 
 
@@ -419,7 +410,7 @@ def test_many_threads_get_the_same_answers(upstream: Upstream, repository: GitRe
 
     def work(number: int) -> tuple[str, bytes, int | None]:
         commit = commits[number % 8]
-        head = repository.head("main", newer_than=START)
+        head = repository.head(branch("main"), newer_than=START)
         return head, repository.tree(commit, "app").files[0].data, repository.count_between(commit, head)
 
     with ThreadPoolExecutor(16) as pool:
@@ -432,7 +423,7 @@ def test_two_repositories_share_one_cache(upstream: Upstream, cache: Path) -> No
     commits = [upstream.commit({"app/a": str(number)}) for number in range(3)]
     both = [upstream.repository(cache), upstream.repository(cache)]
     with ThreadPoolExecutor(2) as pool:
-        heads = list(pool.map(lambda one: one.head("main", newer_than=START), both))
+        heads = list(pool.map(lambda one: one.head(branch("main"), newer_than=START), both))
     assert heads == [commits[-1]] * 2
     for one in both:
         one.close()
@@ -442,13 +433,13 @@ def test_close_leaves_no_process_and_no_descriptor(upstream: Upstream, cache: Pa
     commit = upstream.commit({"app/a": "1"})
     before = set(os.listdir("/proc/self/fd"))
     repository = upstream.repository(cache)
-    repository.head("main", newer_than=START)
+    repository.head(branch("main"), newer_than=START)
     repository.tree(commit, "app")
     repository.close()
     assert set(os.listdir("/proc/self/fd")) == before
     assert _children() == []
     with pytest.raises(RepositoryUnreachable, match="the bot is stopping"):
-        repository.head("main", newer_than=LATER)
+        repository.head(branch("main"), newer_than=LATER)
 
 
 def _children() -> list[str]:
@@ -468,7 +459,7 @@ def test_cache_that_cannot_be_made_is_a_source_error(upstream: Upstream, tmp_pat
     (tmp_path / "file").write_text("")
     repository = upstream.repository(tmp_path / "file")
     with pytest.raises(SourceError, match="cannot be written: Not a directory; make it writable"):
-        repository.head("main", newer_than=START)
+        repository.head(branch("main"), newer_than=START)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -477,7 +468,7 @@ def test_local_repository_of_another_owner_is_read(upstream: Upstream, repositor
     for folder, _, files in os.walk(upstream.path):
         for name in [folder, *(os.path.join(folder, file) for file in files)]:
             os.chown(name, 12345, 12345)
-    assert repository.head("main", newer_than=START) == commit
+    assert repository.head(branch("main"), newer_than=START) == commit
 
 
 def test_file_url_and_work_tree_are_read_like_a_path(upstream: Upstream, tmp_path: Path) -> None:
@@ -485,7 +476,7 @@ def test_file_url_and_work_tree_are_read_like_a_path(upstream: Upstream, tmp_pat
     upstream.git("clone", "--quiet", str(upstream.path), str(tmp_path / "work"))
     for url in (upstream.path.as_uri(), str(tmp_path / "work")):
         repository = upstream.repository(tmp_path / "cache", url=url)
-        assert repository.head("main", newer_than=START) == commit
+        assert repository.head(branch("main"), newer_than=START) == commit
         repository.close()
 
 
@@ -504,9 +495,9 @@ def test_writer_waits_for_another_process_and_gives_up_in_time(upstream: Upstrea
     thread.start()
     held.wait(timeout=60)
     with pytest.raises(RepositoryUnreachable, match="another process has been fetching"):
-        waiter.head("main", newer_than=START)
+        waiter.head(branch("main"), newer_than=START)
     release.set()
     thread.join()
-    assert waiter.head("main", newer_than=LATER)
+    assert waiter.head(branch("main"), newer_than=LATER)
     waiter.close()
     holder.close()

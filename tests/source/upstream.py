@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.source.repository import GitRepository
 from bot.source.spec import Credentials, RepoSpec
@@ -95,7 +96,12 @@ class Upstream:
         self.git("update-ref", f"refs/heads/{branch}", commit)
         return commit
 
-    def repository(self, directory: Path, *, url: str = "", **timeouts: timedelta) -> GitRepository:
+    def annotate(self, tag: str, commit: str) -> None:
+        """Make an annotated tag, which is an object of its own."""
+        who = {"GIT_COMMITTER_NAME": "Ana Lima", "GIT_COMMITTER_EMAIL": "ana@example.com"}
+        self.git("tag", "--annotate", "--force", "--message", tag, tag, commit, env=who)
+
+    def repository(self, directory: Path, *, url: str = "", keyring: str = "", **timeouts: Any) -> GitRepository:
         """Return our side of it, with its cache below `directory`."""
-        spec = RepoSpec(name="fleet", url=url or str(self.path), credentials=Credentials())
+        spec = RepoSpec(name="fleet", url=url or str(self.path), credentials=Credentials(), keyring_file=keyring)
         return GitRepository(spec, directory=directory, clock=Clock(), **timeouts)
