@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,6 +49,7 @@ from bot.plan.placing import CRD_GROUP, CRD_KIND, wave_of
 
 _PRECIOUS: Final = frozenset({("", "Namespace"), (CRD_GROUP, CRD_KIND), ("", "PersistentVolumeClaim")})
 _FORCE_HINT: Final = f"to delete and create it again, annotate it with {marks.FORCE}: enabled"
+_NO_NAMESPACE: Final = re.compile(r'namespaces "(?P<name>[a-z0-9-]+)" not found')
 _WAYS_OUT: Final[Mapping[OwnerKind, str]] = {
     OwnerKind.APP: "remove it from that app, or from this one",
     OwnerKind.APPLYSET: "remove it from that set, or from Git here",
@@ -145,6 +147,8 @@ def _rejection(observation: Observation, rejected: Rejected) -> tuple[Action, st
     if live is not None:
         fields = tuple(one for one in wanted_diff(live, manifest.body, id=manifest.id) if not is_mark(one))
     said = rejected.message or f"the server answers {rejected.status} {rejected.reason}"
+    if missing := _NO_NAMESPACE.fullmatch(said):
+        said = f"{said}; add a Namespace to Git, or create it: kubectl create namespace {missing['name']}"
     if not rejected.immutable or live is None:
         return Action.BLOCKED, said, fields
     if manifest.annotations.get(marks.FORCE) == "enabled":
