@@ -3,10 +3,11 @@
 Bodies in, bodies out; no clock, no storage, no network. What the real server does is the standard for all of it.
 """
 
+from bot.sandbox.kube.merge.fielderror import FieldError
 from bot.sandbox.kube.merge.reading import schema_from_crd, schema_from_openapi
 from bot.sandbox.kube.merge.schema import Schema
 from bot.sandbox.kube.merge.structural import default, prune
-from bot.sandbox.kube.merge.validation import FieldError, validate
+from bot.sandbox.kube.merge.validation import validate
 from bot.sandbox.kube.merge.writes import ConfigRefused, Conflict, Conflicts, apply, settled, update
 
 __all__ = [

@@ -222,6 +222,7 @@ class Schema:
 
     `reset` names, per subresource (`""` is the main door), the fields that a write through it cannot change and
     therefore never owns. `zero` is an object of the kind of which nothing was said: where a create starts from.
+    `declared` is what a CRD itself says, without the metadata that every kind has.
     """
 
     def __init__(
@@ -233,6 +234,7 @@ class Schema:
         name: str = "",
         reset: Mapping[str, FieldSet] | None = None,
         zero: Mapping[str, Any] | None = None,
+        declared: OpenAPI | None = None,
     ) -> None:
         self.root = root
         self.source = source
@@ -240,6 +242,7 @@ class Schema:
         self.name = name
         self.reset = reset or {}
         self.zero = zero or {}
+        self.declared = declared or {}
 
     @property
     def builtin(self) -> bool:
