@@ -102,6 +102,10 @@ class Cluster(Protocol):
 
     def watch(self, *resources: str) -> Subscription: ...
 
-    def write_log(self, namespace: str, pod: str, text: str, *, container: str = "", previous: bool = False) -> None:
-        """Append to what `kubectl logs` shows; forgotten with the Pod."""
+
+class Logs(Protocol):
+    """What the containers of a Pod wrote; asked for `kubectl logs`."""
+
+    def __call__(self, pod: Body, container: str, *, previous: bool) -> Sequence[tuple[datetime, str]]:
+        """Return lines with their times, oldest first. Raises `bot.sandbox.kube.errors.StatusError`."""
         ...

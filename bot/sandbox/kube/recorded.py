@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import lzma
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -44,6 +44,19 @@ def documents() -> Mapping[str, bytes]:
             assert content is not None, entry.name
             found[entry.name.removesuffix(".json")] = content.read()
         return found
+
+
+@cache
+def columns() -> Mapping[str, Sequence[Sequence[Any]]]:
+    """Return name, type, format and priority of the columns of `deployments.apps/v1`, `pods./v1`."""
+    found: Mapping[str, Sequence[Sequence[Any]]] = orjson.loads(_read("columns.json.xz"))
+    return found
+
+
+def bootstrap() -> Sequence[Mapping[str, Any]]:
+    """Return the objects that a new server makes for itself."""
+    found: Sequence[Mapping[str, Any]] = orjson.loads(_read("bootstrap.json.xz"))
+    return found
 
 
 @cache

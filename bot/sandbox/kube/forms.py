@@ -1,0 +1,116 @@
+"""How a body of one resource is read, defaulted and tracked: built-in kinds by Go's structs, others by their CRD."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from bot.sandbox.kube import merge, recorded
+from bot.sandbox.kube.defaults import set_defaults
+from bot.sandbox.kube.errors import Cause, StatusError, bad_request
+from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.objects import private
+from bot.sandbox.kube.ports import Body
+from bot.sandbox.kube.shapes import Reading, Struct, WrongType, shape_of
+
+
+class Form(Protocol):
+    """The schema of one resource, and what is done by it. Bodies that come back are private to the caller."""
+
+    @property
+    def schema(self) -> merge.Schema: ...
+
+    def read(self, body: Body) -> tuple[dict[str, Any], Sequence[str]]:
+        """Return the body as the server holds it, and the paths it does not know. Raises `StatusError` 400."""
+        ...
+
+    def default(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body with the defaults of its version; idempotent."""
+        ...
+
+    def check(self, body: Body, old: Body | None) -> Sequence[Cause]:
+        """Return what the schema itself finds wrong."""
+        ...
+
+
+class BuiltinForm:
+    """A kind that is compiled into the real server."""
+
+    def __init__(self, resource: Resource, shape: Struct) -> None:
+        self._resource, self._shape = resource, shape
+        name = recorded.definition_names()[resource.group, resource.version, resource.kind]
+        self.schema = merge.schema_from_openapi(name, recorded.definitions())
+
+    def read(self, body: Body) -> tuple[dict[str, Any], Sequence[str]]:
+        reading = Reading()
+        try:
+            read = self._shape.read(body, "", reading, "")
+        except WrongType as error:
+            kind, version = self._resource.kind, self._resource.version
+            raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from error
+        return private(read), reading.unknown
+
+    def default(self, body: dict[str, Any]) -> dict[str, Any]:
+        set_defaults(self._resource.group, self._resource.version, self._resource.kind, body)
+        read: dict[str, Any] = self._shape.read(body, "", Reading(), "")
+        return read
+
+    def check(self, body: Body, old: Body | None) -> Sequence[Cause]:
+        return ()
+
+
+class CustomForm:
+    """A kind that a CustomResourceDefinition defines."""
+
+    def __init__(self, resource: Resource, definition: Mapping[str, Any]) -> None:
+        self._resource = resource
+        declared = (definition.get("schema") or {}).get("openAPIV3Schema")
+        self.schema = merge.schema_from_crd(declared, status=resource.has_status)
+        metadata = shape_of("meta", "v1", "ObjectMeta")
+        assert metadata is not None, "the table has ObjectMeta"
+        self._metadata = metadata
+
+    def read(self, body: Body) -> tuple[dict[str, Any], Sequence[str]]:
+        reading = Reading()
+        try:
+            metadata = self._metadata.read(body.get("metadata") or {}, "metadata", reading, "ObjectMeta")
+        except WrongType as error:
+            raise bad_request(str(error)) from error
+        pruned, unknown = merge.prune(self.schema, {**body, "metadata": metadata})
+        return private(pruned), [*reading.unknown, *unknown]
+
+    def default(self, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(merge.default(self.schema, body))
+
+    def check(self, body: Body, old: Body | None) -> Sequence[Cause]:
+        return [
+            Cause(reason=error.reason, field=error.field, message=error.message)
+            for error in merge.validate(self.schema, body)
+        ]
+
+
+class Forms:
+    """The form of each resource, made when it is first needed. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, str, str], tuple[Mapping[str, Any] | None, Form]] = {}
+
+    def of(self, resource: Resource) -> Form:
+        at = (resource.group, resource.version, resource.plural)
+        known = self._made.get(at)
+        if known is not None and known[0] is resource.definition:
+            return known[1]
+        with self._lock:
+            form = self._make(resource)
+            self._made[at] = (resource.definition, form)
+        return form
+
+    def _make(self, resource: Resource) -> Form:
+        if resource.definition is not None:
+            return CustomForm(resource, resource.definition)
+        shape = shape_of(resource.group, resource.version, resource.kind)
+        if shape is None:
+            raise StatusError(500, "InternalError", f"no shape is recorded for {resource.api_version} {resource.kind}")
+        return BuiltinForm(resource, shape)

@@ -1,0 +1,212 @@
+"""The doors below an object that do more than show a part of it: scale, logs, eviction, binding, tokens, finalize."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from bot.sandbox.kube.api import Api
+from bot.sandbox.kube.authorization import User, service_account
+from bot.sandbox.kube.deletes import Delete, delete_of
+from bot.sandbox.kube.errors import Cause, StatusError, bad_request, invalid, method_not_allowed, too_many_requests
+from bot.sandbox.kube.json_patch import json_patch, merge_patch
+from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.objects import private, stamp
+from bot.sandbox.kube.ports import Body, Logs
+from bot.sandbox.kube.requests import Reply, Request, json_reply
+from bot.sandbox.kube.selectors import selector_of
+from bot.sandbox.kube.tables.custom import look
+from bot.sandbox.kube.tables.text import selector as selector_text
+from bot.sandbox.kube.writes import PatchType, Target, Write
+
+_TOKEN_SECONDS: Final = 3_600
+_SUCCESS: Final = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+
+
+class Subresources:
+    """Thread-safe. Tokens that are handed out here are added to `tokens`, by which the door knows people."""
+
+    def __init__(self, api: Api, *, logs: Logs | None, tokens: dict[str, User]) -> None:
+        self._api, self._logs, self._tokens = api, logs, tokens
+
+    def special(self, target: Target) -> bool:
+        return target.subresource not in {"status", "approval", "ephemeralcontainers", "resize"}
+
+    def answer(self, target: Target, request: Request, write: Write) -> Reply:
+        """Answer a request to one of these doors. Raises `StatusError`."""
+        match target.subresource:
+            case "scale":
+                return self._scale(target, request, write)
+            case "log":
+                return self._log(target, request)
+            case "eviction":
+                return self._evict(target, request)
+            case "binding":
+                return self._bind(target, request)
+            case "token":
+                return self._token(target, request)
+            case "finalize":
+                return self._finalize(target, request)
+            case other:
+                raise StatusError(501, "NotImplemented", f"the sandbox has no {target.resource.plural}/{other}")
+
+    def _there(self, target: Target) -> Body:
+        there = self._api.store.get(target.resource.key, target.namespace, target.name)
+        if there is None:
+            raise target.missing()
+        return there
+
+    # --- scale ------------------------------------------------------------------------------------------------
+
+    def _scale(self, target: Target, request: Request, write: Write) -> Reply:
+        parent = self._there(target)
+        paths = _scale_paths(target.resource)
+        shown = _scale_of(parent, paths)
+        if request.method == "GET":
+            return json_reply(shown)
+        document = request.document()
+        match request.method:
+            case "PUT":
+                wanted = document
+            case "PATCH":
+                kind = PatchType(request.headers.get("content-type", "").partition(";")[0].strip())
+                wanted = json_patch(shown, document) if kind is PatchType.JSON else merge_patch(shown, document)
+            case _:
+                raise method_not_allowed()
+        replicas = (wanted.get("spec") or {}).get("replicas", 0)
+        if not isinstance(replicas, int) or replicas < 0:
+            cause = Cause(
+                reason="FieldValueInvalid",
+                field="spec.replicas",
+                message=f"Invalid value: {replicas}: must be greater than or equal to 0",
+            )
+            raise invalid("autoscaling", "Scale", target.name, [cause])
+        version = (wanted.get("metadata") or {}).get("resourceVersion")
+        if version and version != parent["metadata"]["resourceVersion"]:
+            raise target.conflict(
+                "the object has been modified; please apply your changes to the latest version and try again"
+            )
+        patch: Any = replicas
+        for step in reversed(paths["spec"].strip(".").split(".")):
+            patch = {step: patch}
+        written = self._api.writer.patch(target, PatchType.MERGE, patch, write)
+        return json_reply(_scale_of(written.body, paths))
+
+    # --- pods -------------------------------------------------------------------------------------------------
+
+    def _log(self, target: Target, request: Request) -> Reply:
+        pod, query = self._there(target), request.query
+        containers = [one["name"] for one in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])]
+        container = query.get("container") or (containers[0] if len(containers) == 1 else "")
+        if not container:
+            names = " ".join(containers)
+            raise bad_request(f"a container name must be specified for pod {target.name}, choose one of: [{names}]")
+        if container not in containers:
+            raise bad_request(f"container {container} is not valid for pod {target.name}")
+        lines = list(self._logs(pod, container, previous=request.flag("previous"))) if self._logs else []
+        if since := query.get("sinceSeconds"):
+            earliest = self._api.now() - timedelta(seconds=int(since))
+            lines = [one for one in lines if one[0] >= earliest]
+        if tail := query.get("tailLines"):
+            lines = lines[-int(tail) :] if int(tail) else []
+        stamped = request.flag("timestamps")
+        text = "".join(f"{_precise(when)} {line}\n" if stamped else f"{line}\n" for when, line in lines)
+        if limit := query.get("limitBytes"):
+            text = text[: int(limit)]
+        return Reply(body=text.encode(), kind="text/plain")
+
+    def _evict(self, target: Target, request: Request) -> Reply:
+        """Delete a Pod unless a disruption budget needs it."""
+        pod = self._there(target)
+        labels = pod["metadata"].get("labels") or {}
+        for budget in self._api.list("poddisruptionbudgets.policy", target.namespace):
+            selected = budget["spec"].get("selector")
+            if selected is None or not selector_of(selected).matches(labels):
+                continue
+            if (budget.get("status") or {}).get("disruptionsAllowed", 0) <= 0:
+                message = "Cannot evict pod as it would violate the pod's disruption budget."
+                error = too_many_requests(message, 0)
+                name = budget["metadata"]["name"]
+                needed = (budget.get("status") or {}).get("desiredHealthy", 0)
+                healthy = (budget.get("status") or {}).get("currentHealthy", 0)
+                text = f"The disruption budget {name} needs {needed} healthy pods and has {healthy} currently"
+                error.causes = (Cause(reason="DisruptionBudget", message=text),)
+                raise error
+        body = request.document() or {}
+        options = delete_of(body.get("deleteOptions") or {}, request.query)
+        self._api.deleter.delete(target.resource, target.namespace, target.name, options)
+        return json_reply(_SUCCESS, status=201)
+
+    def _bind(self, target: Target, request: Request) -> Reply:
+        self._there(target)
+        self._api.bind(target, ((request.document() or {}).get("target") or {}).get("name", ""))
+        return json_reply(_SUCCESS, status=201)
+
+    # --- others -----------------------------------------------------------------------------------------------
+
+    def _token(self, target: Target, request: Request) -> Reply:
+        """Hand out a token of a service account (TokenRequest)."""
+        account = self._there(target)
+        asked = request.document() or {}
+        seconds = (asked.get("spec") or {}).get("expirationSeconds") or _TOKEN_SECONDS
+        token = secrets.token_urlsafe(32)
+        self._tokens[token] = service_account(target.namespace, target.name, account["metadata"]["uid"])
+        status = {"token": token, "expirationTimestamp": stamp(self._api.now() + timedelta(seconds=seconds))}
+        metadata = {"name": target.name, "namespace": target.namespace, "creationTimestamp": stamp(self._api.now())}
+        spec = {
+            "audiences": ["https://kubernetes.default.svc"],
+            **(asked.get("spec") or {}),
+            "expirationSeconds": seconds,
+        }
+        body = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1"}
+        return json_reply({**body, "metadata": metadata, "spec": spec, "status": status}, status=201)
+
+    def _finalize(self, target: Target, request: Request) -> Reply:
+        """Take finalizers off the spec of a Namespace; without any left it goes."""
+        namespace = self._there(target)
+        wanted = ((request.document() or {}).get("spec") or {}).get("finalizers") or []
+        changed: dict[str, Any] = {**private(namespace), "spec": {"finalizers": wanted} if wanted else {}}
+        kept = self._api.store.replace("namespaces", namespace, changed)
+        if not wanted and "deletionTimestamp" in kept["metadata"]:
+            self._api.deleter.delete(target.resource, "", target.name, Delete())
+        return json_reply(kept)
+
+
+def _scale_paths(resource: Resource) -> Mapping[str, str]:
+    if resource.definition is None:
+        return {"spec": ".spec.replicas", "status": ".status.replicas", "selector": ""}
+    declared = (resource.definition.get("subresources") or {}).get("scale") or {}
+    return {
+        "spec": declared.get("specReplicasPath", ".spec.replicas"),
+        "status": declared.get("statusReplicasPath", ".status.replicas"),
+        "selector": declared.get("labelSelectorPath", ""),
+    }
+
+
+def _scale_of(parent: Body, paths: Mapping[str, str]) -> dict[str, Any]:
+    metadata = parent["metadata"]
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    replicas = look(parent, paths["spec"])
+    status: dict[str, Any] = {"replicas": look(parent, paths["status"]) or 0}
+    declared = (parent.get("spec") or {}).get("selector")
+    if paths["selector"]:
+        text = look(parent, paths["selector"]) or ""
+    elif isinstance(declared, Mapping) and ("matchLabels" in declared or "matchExpressions" in declared):
+        text = selector_text(declared)
+    else:
+        text = ",".join(f"{key}={value}" for key, value in (declared or {}).items())
+    if text:
+        status["selector"] = text
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {name: metadata[name] for name in kept if name in metadata},
+        "spec": {"replicas": replicas} if replicas else {},
+        "status": status,
+    }
+
+
+def _precise(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")

@@ -1,0 +1,428 @@
+"""Create, update, patch and apply: from the body of a request to the object in the store.
+
+The order of the steps is the real server's, since owners of fields, defaults and errors depend on it: read, default,
+write down the owners, admit, prepare, validate, store. A write that changes nothing keeps the resourceVersion.
+Source: k8s.io/apiserver/pkg/endpoints/handlers and pkg/registry/generic/registry/store.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+from bot.sandbox.kube import merge, strategies
+from bot.sandbox.kube.admission import Admission
+from bot.sandbox.kube.checks import check
+from bot.sandbox.kube.conversion import convert, stored
+from bot.sandbox.kube.errors import (
+    Cause,
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    not_found,
+)
+from bot.sandbox.kube.forms import Form, Forms
+from bot.sandbox.kube.json_patch import json_patch, merge_patch
+from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.objects import begin, finalizers, keep_system_fields, leaving, place, with_generated_name
+from bot.sandbox.kube.ports import Body
+from bot.sandbox.kube.store import Stale, Store, Taken
+from bot.sandbox.kube.strategic_patch import strategic_patch
+
+_ATTEMPTS: Final = 10  # of a write that does not insist on a resourceVersion and is overtaken
+_OVERTAKEN: Final = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+class Strictness(Enum):
+    """What becomes of fields that the schema does not have, `fieldValidation` in the API."""
+
+    IGNORE = "Ignore"
+    WARN = "Warn"
+    STRICT = "Strict"
+
+
+class PatchType(Enum):
+    """The media type of a PATCH."""
+
+    JSON = "application/json-patch+json"
+    MERGE = "application/merge-patch+json"
+    STRATEGIC = "application/strategic-merge-patch+json"
+    APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """How a write was asked for."""
+
+    manager: str
+    dry_run: bool = False
+    strictness: Strictness = Strictness.WARN
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The object after a write, in the version of the request."""
+
+    body: Body
+    created: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a write is about."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str = ""
+
+    def missing(self) -> StatusError:
+        return not_found(self.resource.group, self.resource.plural, self.name)
+
+    def conflict(self, why: str) -> StatusError:
+        return conflict(self.resource.group, self.resource.plural, self.name, why)
+
+
+class Writer:
+    """Thread-safe; holds no lock but the store's."""
+
+    def __init__(self, store: Store, forms: Forms, admission: Admission, clock: Callable[[], datetime]) -> None:
+        self._store, self._forms, self._admission, self._clock = store, forms, admission, clock
+
+    # --- create -----------------------------------------------------------------------------------------------
+
+    def create(self, resource: Resource, namespace: str, body: Body, write: Write) -> Written:
+        """Create an object. Raises `StatusError`."""
+        form = self._forms.of(resource)
+        new, warnings = self._read(form, resource, body, write)
+        metadata = new.setdefault("metadata", {})
+        place(metadata, namespaced=resource.namespaced, namespace=namespace)
+        if metadata.get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
+        with_generated_name(metadata)
+        new = form.default(new)
+        new = dict(self._owned(form, resource, None, new, write))
+        return self._create(form, Target(resource=resource, namespace=namespace, name=""), new, write, warnings)
+
+    def _create(
+        self, form: Form, target: Target, new: dict[str, Any], write: Write, warnings: tuple[str, ...]
+    ) -> Written:
+        resource = target.resource
+        metadata = new["metadata"] = dict(new["metadata"])
+        begin(metadata, self._clock())
+        self._admission.admit(resource, new, None)
+        strategies.prepare_create(resource, new)
+        new = form.default(new)
+        name = str(metadata.get("name") or "")
+        with self._admission.allocating(resource, new):
+            self._validate(form, resource, new, None, name)
+            self._admission.validate(resource, new, None)
+            kept = dict(stored(new, resource))
+            if write.dry_run:
+                if self._store.get(resource.key, metadata.get("namespace", ""), name) is not None:
+                    raise already_exists(resource.group, resource.plural, name)
+                return Written(body=new, created=True, warnings=warnings)
+            try:
+                made = self._store.create(resource.key, kept)
+            except Taken:
+                raise self._taken(resource, metadata.get("namespace", ""), name) from None
+        return Written(body=convert(made, resource, resource.version), created=True, warnings=warnings)
+
+    def _taken(self, resource: Resource, namespace: str, name: str) -> StatusError:
+        error = already_exists(resource.group, resource.plural, name)
+        there = self._store.get(resource.key, namespace, name)
+        if there is not None and leaving(there):
+            error.message = f"object is being deleted: {error.message}"
+        return error
+
+    # --- change -----------------------------------------------------------------------------------------------
+
+    def update(self, target: Target, body: Body, write: Write) -> Written:
+        """Replace an object, or what its subresource shows of it. Raises `StatusError`."""
+        resource = target.resource
+        form = self._forms.of(resource)
+        new, warnings = self._read(form, resource, body, write)
+        self._expect_name(target, new)
+        if (
+            not target.subresource
+            and strategies.created_by_update(resource)
+            and self._store.get(resource.key, target.namespace, target.name) is None
+        ):
+            place(new["metadata"], namespaced=resource.namespaced, namespace=target.namespace)
+            new["metadata"]["name"] = target.name
+            new = form.default(new)
+            new = dict(self._owned(form, resource, None, new, write))
+            return self._create(form, target, new, write, warnings)
+        given = new["metadata"].get("resourceVersion")
+        if not given and not strategies.unconditional_update(resource):
+            cause = Cause(
+                reason="FieldValueInvalid",
+                field="metadata.resourceVersion",
+                message="Invalid value: 0: must be specified for an update",
+            )
+            raise invalid(resource.group, resource.plural, target.name, [cause])
+
+        def make(live: Body) -> dict[str, Any]:
+            made = form.default({**new, "metadata": dict(new["metadata"])})
+            return self._tracked(form, target, live, made, write)
+
+        return self._change(target, make, write, warnings)
+
+    def patch(self, target: Target, kind: PatchType, document: Any, write: Write) -> Written:
+        """Patch an object; an apply creates the one that is not there. Raises `StatusError`."""
+        form = self._forms.of(target.resource)
+        if kind is PatchType.APPLY:
+            return self._apply(form, target, document, write)
+        if kind is PatchType.STRATEGIC and target.resource.definition is not None:
+            raise StatusError(
+                415,
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: "
+                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            )
+        warnings: list[str] = []
+
+        def make(live: Body) -> dict[str, Any]:
+            match kind:
+                case PatchType.JSON:
+                    patched = json_patch(live, document)
+                case PatchType.MERGE:
+                    patched = merge_patch(live, document)
+                case _:
+                    patched = strategic_patch(target.resource, live, document)
+            new, warned = self._read(form, target.resource, patched, write, before=live)
+            warnings[:] = warned
+            self._expect_name(target, new)
+            return self._tracked(form, target, live, form.default(new), write)
+
+        written = self._change(target, make, write, ())
+        return Written(body=written.body, warnings=tuple(warnings))
+
+    def _apply(self, form: Form, target: Target, config: Body, write: Write) -> Written:
+        resource = target.resource
+        if not write.manager:
+            cause = Cause(
+                reason="FieldValueRequired", field="fieldManager", message="Required value: is required for apply patch"
+            )
+            raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
+        if not isinstance(config, Mapping):
+            raise bad_request("error decoding YAML: the patch is not an object")
+        self._kind_matches(resource, config)
+        metadata = {**(config.get("metadata") or {}), "name": target.name}
+        given = (config.get("metadata") or {}).get("name")
+        if given and given != target.name:
+            raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({target.name})")
+        place(metadata, namespaced=resource.namespaced, namespace=target.namespace)
+        config = {**config, "metadata": metadata}
+        unknown = [] if write.strictness is Strictness.IGNORE else form.read(config)[1]
+        if unknown and write.strictness is Strictness.STRICT:
+            form.read(config)
+
+        def make(live: Body | None) -> dict[str, Any]:
+            try:
+                merged = merge.apply(
+                    form.schema,
+                    live,
+                    config,
+                    manager=write.manager,
+                    api_version=resource.api_version,
+                    force=write.force,
+                    now=self._clock(),
+                    subresource=target.subresource,
+                )
+            except merge.Conflicts as error:
+                raise StatusError(
+                    409,
+                    "Conflict",
+                    str(error),
+                    causes=[
+                        Cause(reason="FieldManagerConflict", message=one.message, field=one.field)
+                        for one in error.conflicts
+                    ],
+                ) from error
+            except merge.ConfigRefused as error:
+                raise StatusError(error.code, "BadRequest" if error.code == 400 else "", str(error)) from error
+            new, _ = form.read(merged)
+            return form.default(new)
+
+        if self._store.get(resource.key, target.namespace, target.name) is None:
+            if target.subresource or metadata.get("uid"):
+                raise target.missing()
+            if metadata.get("resourceVersion"):
+                raise target.conflict(_OVERTAKEN)
+            return self._create(form, target, make(None), write, ())
+        return self._change(target, make, write, ())
+
+    def change(self, target: Target, make: Callable[[Body], dict[str, Any]], write: Write) -> Body:
+        """Change an object by code, as controllers of the server itself do; `make` gets the stored object."""
+        return self._change(target, make, write, ()).body
+
+    def _change(
+        self, target: Target, make: Callable[[Body], dict[str, Any]], write: Write, warnings: Sequence[str]
+    ) -> Written:
+        resource = target.resource
+        form = self._forms.of(resource)
+        for _ in range(_ATTEMPTS):
+            there = self._store.get(resource.key, target.namespace, target.name)
+            if there is None:
+                raise target.missing()
+            live = convert(there, resource, resource.version)
+            new = make(live)
+            insists = self._expect_version(target, new, live)
+            new = self._prepared(form, target, new, live)
+            bound = target.subresource == "binding"  # of a Pod to a node, which no update may do
+            with self._admission.allocating(resource, new, live):
+                self._validate(form, resource, new, None if bound else live, target.name)
+                self._admission.validate(resource, new, live)
+                kept: Body = merge.settled(live, new)
+                if kept == live:
+                    return Written(body=live, warnings=tuple(warnings))
+                if write.dry_run:
+                    return Written(body=kept, warnings=tuple(warnings))
+                try:
+                    kept = self._commit(target, there, kept)
+                except Stale:
+                    if insists:
+                        raise target.conflict(_OVERTAKEN) from None
+                    continue
+            return Written(body=convert(kept, resource, resource.version), warnings=tuple(warnings))
+        raise target.conflict(_OVERTAKEN)
+
+    def _commit(self, target: Target, old: Body, new: Body) -> Body:
+        """Put the new object into the store, or take it out when its last finalizer is gone."""
+        key = target.resource.key
+        body = dict(stored(new, target.resource))
+        if leaving(old) and not finalizers(new) and not old["metadata"].get("deletionGracePeriodSeconds"):
+            return self._store.remove(key, old, body)
+        return self._store.replace(key, old, body)
+
+    def _prepared(self, form: Form, target: Target, new: dict[str, Any], live: Body) -> dict[str, Any]:
+        resource = target.resource
+        metadata = new["metadata"] = dict(new["metadata"])
+        uid = metadata.get("uid")
+        if uid and uid != live["metadata"]["uid"]:
+            there = live["metadata"]["uid"]
+            raise target.conflict(f"Precondition failed: UID in precondition: {uid}, UID in object meta: {there}")
+        place(metadata, namespaced=resource.namespaced, namespace=target.namespace)
+        keep_system_fields(metadata, live["metadata"])
+        metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+        if target.subresource not in {"status", "binding"}:
+            self._admission.admit(resource, new, live)
+            strategies.prepare_update(resource, new, live)
+        new = form.default(new)
+        strategies.next_generation(resource, new, live)
+        return new
+
+    def _tracked(self, form: Form, target: Target, live: Body, new: dict[str, Any], write: Write) -> dict[str, Any]:
+        """Return `new` without the changes that its door does not let through, and with its owners."""
+        if target.subresource:
+            new = _through_door(target, live, new)
+        elif target.resource.has_status:
+            if "status" in live:
+                new["status"] = live["status"]
+            else:
+                new.pop("status", None)
+        metadata = {**new["metadata"]}
+        for name in ("uid", "creationTimestamp", "generation"):
+            if name in live["metadata"]:
+                metadata.setdefault(name, live["metadata"][name])
+        return dict(self._owned(form, target.resource, live, {**new, "metadata": metadata}, write, target.subresource))
+
+    def _owned(
+        self, form: Form, resource: Resource, live: Body | None, new: Body, write: Write, subresource: str = ""
+    ) -> Body:
+        return merge.update(
+            form.schema,
+            live,
+            new,
+            manager=write.manager,
+            api_version=resource.api_version,
+            now=self._clock(),
+            subresource=subresource,
+        )
+
+    # --- what is asked of a body ------------------------------------------------------------------------------
+
+    def _read(
+        self, form: Form, resource: Resource, body: Body, write: Write, *, before: Body | None = None
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        if not isinstance(body, Mapping):
+            raise bad_request("the request body is not an object")
+        self._kind_matches(resource, body)
+        body = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
+        new, unknown = form.read(body)
+        new.setdefault("metadata", {})
+        told = tuple(f'unknown field "{path}"' for path in unknown)
+        if told and write.strictness is Strictness.STRICT:
+            kind, version = resource.kind, resource.version
+            strict = f"strict decoding error: {', '.join(told)}"
+            if before is None and resource.definition is None:
+                strict = f'{kind} in version "{version}" cannot be handled as a {kind}: {strict}'
+            raise bad_request(strict)
+        return new, told if write.strictness is Strictness.WARN else ()
+
+    def _kind_matches(self, resource: Resource, body: Body) -> None:
+        api_version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
+        if (api_version, kind) != (resource.api_version, resource.kind):
+            group, _, version = str(api_version).rpartition("/")
+            raise bad_request(
+                f"{kind} in version {version!s} cannot be handled as a {resource.kind}: the API version in the data "
+                f"({api_version}) does not match the expected API version ({resource.api_version})"
+                if kind == resource.kind
+                else f"{group + '/' if group else ''}{version}, Kind={kind} does not match the resource "
+                f"{resource.api_version}, Kind={resource.kind}"
+            )
+
+    def _expect_name(self, target: Target, body: dict[str, Any]) -> None:
+        given = body["metadata"].get("name")
+        if given and given != target.name:
+            raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({target.name})")
+        if not given:
+            raise bad_request(
+                f"the name of the object ({given or ''} based on URL) was undeterminable: name must be provided"
+            )
+
+    def _expect_version(self, target: Target, new: Body, live: Body) -> bool:
+        """Whether the write insists on a state; raises `StatusError` 409 when that is over."""
+        given = new["metadata"].get("resourceVersion")
+        if not given:
+            return False
+        if given != live["metadata"]["resourceVersion"]:
+            raise target.conflict(_OVERTAKEN)
+        return True
+
+    def _validate(self, form: Form, resource: Resource, new: Body, old: Body | None, name: str) -> None:
+        causes = [*form.check(new, old), *check(resource, new, old)]
+        if causes:
+            raise invalid(resource.group, resource.kind, name, causes)
+
+
+def _through_door(target: Target, live: Body, new: Body) -> dict[str, Any]:
+    """Return the live object with only that changed which a subresource may change.
+
+    Through `status`, built-in kinds take annotations and labels too; a Deployment takes no labels.
+    """
+    metadata = {**live["metadata"], "resourceVersion": new["metadata"].get("resourceVersion", "")}
+    if uid := new["metadata"].get("uid"):
+        metadata["uid"] = uid
+    passed = {**live, "metadata": metadata}
+    if target.subresource != "status":
+        passed["spec"] = new.get("spec", {})
+        return passed
+    if "status" in new:
+        passed["status"] = new["status"]
+    else:
+        passed.pop("status", None)
+    if target.resource.definition is None:
+        for name in ("annotations", *(() if target.resource.key == "deployments.apps" else ("labels",))):
+            metadata.pop(name, None)
+            if name in new["metadata"]:
+                metadata[name] = new["metadata"][name]
+    return passed
