@@ -136,6 +136,12 @@ class Cluster(Protocol):
     def delete(self, app: AppSpec, ref: ResourceRef, uid: str) -> Deleted | Rejected:
         """Delete one object if it still has this uid and still is ours; an absent object counts as gone. Idempotent."""
 
+    def release(self, app: AppSpec, ref: ResourceRef) -> Rejected | None:
+        """Take the app's marks off one object that is still its own; the object stays. Idempotent."""
+
+    def forget(self, app: AppSpec) -> None:
+        """Delete the app's parent object, and with it its inventory and its mirrored control. Idempotent."""
+
     def read(self, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Body]:
         """Read objects in bulk, one LIST per kind and namespace where that is cheaper; absent ones are left out."""
 

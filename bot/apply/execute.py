@@ -8,34 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, field
+from typing import Final
 
+from bot.apply.gone import await_gone
+from bot.apply.hooks import HookRun, Waited, run_hooks
 from bot.apply.inventory import narrowed, widened
+from bot.apply.write import delete, write
 from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Health, HealthState, Outcome
-from bot.model.plan import Action, Change, Plan, Rejected
+from bot.model.plan import Plan
 from bot.model.record import Inventory
-from bot.model.resource import ResourceId, ResourceRef
-from bot.plan.order import Stage, prune_stages, stages
+from bot.model.resource import ResourceId, ResourceRef, names
+from bot.plan.order import Phase, Stage, prune_stages, stages
 from bot.ports import Cluster
 
 IN_FLIGHT: Final = 16  # as many requests as the API server answers without queueing
 _GOOD: Final = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
 
 
-class Waited(Protocol):
-    @property
-    def health(self) -> tuple[tuple[ResourceId, Health], ...]: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """What became of each object. `health` is set when a wave did not become healthy: it holds the next ones."""
+    """What became of each object. `health` is set when a wave did not become healthy: it holds the next ones.
+
+    `hooks` are the pre-sync hooks; nothing else was written when they did not succeed.
+    """
 
     outcomes: tuple[Outcome, ...]
     inventory: Inventory
     health: tuple[tuple[ResourceId, Health], ...] = ()
+    hooks: HookRun = field(default_factory=HookRun)
 
 
 def execute(
@@ -55,12 +57,16 @@ def execute(
         return Execution(outcomes=(), inventory=saved)
     listed = widened(inventory, plan)
     saved = cluster.save_inventory(app, listed) if listed.refs != inventory.refs else inventory
-    outcomes: list[Outcome] = []
-    bad: tuple[tuple[ResourceId, Health], ...] = ()
     todo = stages(plan)
+    hooks = run_hooks(plan, Phase.PRE_SYNC, app=app, cluster=cluster, wait=wait, progress=progress)
+    outcomes: list[Outcome] = [*hooks.outcomes]
+    if not hooks.succeeded:
+        outcomes += _skipped(todo, plan)
+        return Execution(outcomes=tuple(outcomes), inventory=saved, hooks=hooks)
+    bad: tuple[tuple[ResourceId, Health], ...] = ()
     with ThreadPoolExecutor(max_workers=IN_FLIGHT, thread_name_prefix="apply") as pool:
         for number, stage in enumerate(todo):
-            for outcome in pool.map(lambda change: _write(change, app, cluster), stage.changes):
+            for outcome in pool.map(lambda change: write(change, app, cluster), stage.changes):
                 outcomes.append(outcome)
                 progress(outcome)
             failed = any(one.deed is Deed.FAILED for one in outcomes)
@@ -69,11 +75,20 @@ def execute(
             if failed or bad or (number < len(todo) - 1 and stop()):
                 outcomes += _skipped(todo[number + 1 :], plan)
                 return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad)
-        for stage in prune_stages(plan):
-            for outcome in pool.map(lambda change: _delete(change, app, cluster), stage.changes):
-                outcomes.append(outcome)
+        pruning = prune_stages(plan)
+        for number, stage in enumerate(pruning):
+            deleted = list(pool.map(lambda change: delete(change, app, cluster), stage.changes))
+            for outcome in deleted:
                 progress(outcome)
-            if any(one.deed is Deed.FAILED for one in outcomes):
+            leaving = {one.id for one in deleted if one.deed is Deed.DELETING}
+            left: tuple[ResourceRef, ...] = ()
+            if leaving and stage.wait:
+                left = await_gone(cluster, [ref for ref in stage.objects if ref.id in leaving], stop=stop)
+                deleted = [_gone(one) if one.id in leaving - {ref.id for ref in left} else one for one in deleted]
+            outcomes += deleted
+            if left:
+                outcomes += _deferred(pruning[number + 1 :], [ref.id for ref in left])
+            if left or any(one.deed is Deed.FAILED for one in deleted):
                 break
     remaining = narrowed(saved, plan, outcomes)
     if remaining.refs != saved.refs:
@@ -81,43 +96,14 @@ def execute(
     return Execution(outcomes=tuple(outcomes), inventory=saved)
 
 
-def _write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
-    """Apply one object; what could not be asked before is asked now, so that its refusal is said in full."""
-    assert change.manifest is not None  # stages hold no deletes
-    id = change.id
-    if not change.verified:
-        (seen,) = cluster.observe(app, [change.manifest])
-        if seen.owner is not None:
-            return Outcome(id=id, deed=Deed.FAILED, message=f"it belongs to {seen.owner}")
-        if isinstance(seen.answer, Rejected):
-            return Outcome(id=id, deed=Deed.FAILED, message=seen.answer.message)
-    if change.action is Action.RECREATE:
-        gone = cluster.delete(app, change.ref, change.uid)
-        if isinstance(gone, Rejected):
-            return Outcome(id=id, deed=Deed.FAILED, message=gone.message)
-        if gone.kept:
-            return Outcome(id=id, deed=Deed.FAILED, message=gone.kept)
-        if not gone.gone and gone.finalizers:
-            held = ", ".join(gone.finalizers)
-            return Outcome(id=id, deed=Deed.FAILED, message=f"it is being deleted and waits for its finalizers: {held}")
-    done = cluster.apply(app, change.manifest)
-    if isinstance(done, Rejected):
-        return Outcome(id=id, deed=Deed.FAILED, message=done.message)
-    if change.action is Action.RECREATE:
-        return Outcome(id=id, deed=Deed.RECREATED)
-    return Outcome(id=id, deed=Deed.CREATED if done.created else Deed.UPDATED)
+def _gone(outcome: Outcome) -> Outcome:
+    return Outcome(id=outcome.id, deed=Deed.DELETED)
 
 
-def _delete(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
-    done = cluster.delete(app, change.ref, change.uid)
-    if isinstance(done, Rejected):
-        return Outcome(id=change.id, deed=Deed.FAILED, message=done.message)
-    if done.kept:
-        return Outcome(id=change.id, deed=Deed.KEPT, message=done.kept)
-    if done.gone:
-        return Outcome(id=change.id, deed=Deed.DELETED)
-    held = f"it waits for its finalizers: {', '.join(done.finalizers)}" if done.finalizers else "it is on its way out"
-    return Outcome(id=change.id, deed=Deed.DELETING, message=held)
+def _deferred(later: Sequence[Stage], left: Sequence[ResourceId]) -> Iterator[Outcome]:
+    for stage in later:
+        for change in stage.changes:
+            yield Outcome(id=change.id, deed=Deed.DELETING, message=f"its turn comes once {names(left)} is gone")
 
 
 def _skipped(later: Sequence[Stage], plan: Plan) -> Iterator[Outcome]:

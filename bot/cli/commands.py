@@ -152,6 +152,7 @@ def _sync_json(app: AppSpec, report: SyncReport) -> dict[str, Any]:
 def status(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         lines = built.desk.status([app.key for app in _chosen(built, arguments.app)])
+        lines += () if arguments.app else built.desk.released()
     if arguments.output == "json":
         _json(out, reports.status_json(lines))
     else:

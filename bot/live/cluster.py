@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import orjson
 from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable, Problem
 from bot.live import causes, fields, inventory
 from bot.live.discovery import discover, info_of, path_of
-from bot.live.ownership import owner_of
+from bot.live.ownership import MANAGERS, owner_of
 from bot.live.spec import ClusterSpec
 from bot.live.transport import Reply, Transport
 from bot.live.watching import KubeWatch
@@ -30,7 +31,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Control
 from bot.model.masking import mask_text
 from bot.model.outcome import Cause
-from bot.model.plan import Accepted, Answer, NotAskable, Observation, Rejected, Tracked
+from bot.model.plan import Accepted, Answer, NotAskable, Observation, Owner, OwnerKind, Rejected, Tracked
 from bot.model.record import Inventory
 from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of, join_api_version
 from bot.ports import Applied, Deleted
@@ -151,13 +152,28 @@ class KubeCluster:
         return tuple(self._pool.map(lambda one: self._observe(app, one, live.get(one.id), coming), manifests))
 
     def _observe(self, app: AppSpec, manifest: Manifest, live: Body | None, coming: Collection[str]) -> Observation:
-        owner = owner_of(live, labels=self._labels(app)) if live is not None else None
+        owner = self._owner(app, live) if live is not None else None
         left = _left(manifest, live)
+        former: Owner | None = None
+        if owner is not None and owner.kind in _adoptable(app):
+            owner, former = None, owner
         if left or owner is not None:
             answer: Answer = NotAskable(waits_for="its owner")
         else:
             answer = self._ask(app, manifest, live, coming)
-        return Observation(manifest=manifest, live=live, answer=answer, owner=owner, left=left)
+        return Observation(manifest=manifest, live=live, answer=answer, owner=owner, left=left, former=former)
+
+    def _owner(self, app: AppSpec, live: Body) -> Owner | None:
+        former = self._labels(replace(app, name=app.moved_from)) if app.moved_from else None
+        return owner_of(live, labels=self._labels(app), former=former)
+
+    def _adopts(self, app: AppSpec, manifest: Manifest, live: Body) -> frozenset[str]:
+        """Return the field managers whose fields become ours, and go away where Git does not have them."""
+        if manifest.annotations.get(marks.APPLY) == "merge":
+            return frozenset()
+        owner = self._owner(app, live)
+        theirs = MANAGERS[owner.kind] if owner is not None and owner.kind in _adoptable(app) else frozenset()
+        return fields.KUBECTL | theirs
 
     def _ask(self, app: AppSpec, manifest: Manifest, live: Body | None, coming: Collection[str]) -> Answer:
         info = self.kinds().find(manifest.id.group, manifest.version, manifest.id.kind)
@@ -173,10 +189,12 @@ class KubeCluster:
             known = self._verdicts.get(manifest.ref)
         if live is not None and known == verdict:
             return Accepted(predicted=live)
-        reply = self._patch(info, manifest, wanted, dry_run=True)
+        reply = self._patch(info, manifest, wanted, user=app.user, dry_run=True)
         if not reply.ok:
             return _rejected(reply, manifest, live)
-        predicted = fields.without_kubectls(reply.body, live, wanted) if live is not None else reply.body
+        predicted = reply.body
+        if live is not None:
+            predicted = fields.without_adopted(predicted, live, wanted, self._adopts(app, manifest, live))
         if live is not None and _same(live, predicted):
             with self._lock:
                 if len(self._verdicts) >= _VERDICTS:
@@ -186,9 +204,8 @@ class KubeCluster:
 
     def track(self, app: AppSpec, refs: Collection[ResourceRef]) -> tuple[Tracked, ...]:
         live = self.read(refs)
-        labels = self._labels(app)
         return tuple(
-            Tracked(ref=ref, live=body, owner=owner_of(body, labels=labels) if body is not None else None)
+            Tracked(ref=ref, live=body, owner=self._owner(app, body) if body is not None else None)
             for ref in sorted(refs)
             for body in (live.get(ref.id),)
         )
@@ -199,10 +216,10 @@ class KubeCluster:
         info = self._served(manifest)
         if info is None:
             return Rejected(status=404, reason="NotFound", message=f"the server does not serve {manifest.id.kind} yet")
-        live = self._adopt(info, manifest)
+        live = self._adopt(app, info, manifest)
         if isinstance(live, Rejected):
             return live
-        reply = self._patch(info, manifest, _respecting(app, manifest, live), dry_run=False)
+        reply = self._patch(info, manifest, _respecting(app, manifest, live), user=app.user, dry_run=False)
         return Applied(body=reply.body, created=reply.status == 201) if reply.ok else _rejected(reply, manifest, live)
 
     def _served(self, manifest: Manifest) -> KindInfo | None:
@@ -216,7 +233,7 @@ class KubeCluster:
                 time.sleep(_LOOK_AGAIN_SECONDS)
         return found
 
-    def _adopt(self, info: KindInfo, manifest: Manifest) -> Body | Rejected | None:
+    def _adopt(self, app: AppSpec, info: KindInfo, manifest: Manifest) -> Body | Rejected | None:
         """Move kubectl's fields of the live object to us; return the object, None when there is none."""
         path = path_of(info, manifest.id.namespace, manifest.id.name)
         for _ in range(_ADOPT_TRIES):
@@ -225,11 +242,12 @@ class KubeCluster:
                 return None
             if not reply.ok:
                 return _rejected(reply, manifest, None)
-            if not fields.needs_adoption(reply.body):
+            managers = self._adopts(app, manifest, reply.body)
+            if not fields.needs_adoption(reply.body, managers):
                 return reply.body
             patch = [
                 {"op": "test", "path": "/metadata/resourceVersion", "value": _version(reply.body)},
-                {"op": "replace", "path": "/metadata/managedFields", "value": fields.adopted(reply.body)},
+                {"op": "replace", "path": "/metadata/managedFields", "value": fields.adopted(reply.body, managers)},
             ]
             moved = self._transport.request(
                 "PATCH",
@@ -237,6 +255,7 @@ class KubeCluster:
                 query={"fieldManager": marks.FIELD_MANAGER},
                 body=patch,
                 content_type="application/json-patch+json",
+                user=app.user,
             )
             if moved.ok:
                 return moved.body
@@ -244,7 +263,7 @@ class KubeCluster:
                 return _rejected(moved, manifest, reply.body)
         return Rejected(status=409, reason="Conflict", message="someone keeps changing the object; tried again later")
 
-    def _patch(self, info: KindInfo, manifest: Manifest, body: Body, *, dry_run: bool) -> Reply:
+    def _patch(self, info: KindInfo, manifest: Manifest, body: Body, *, user: str, dry_run: bool) -> Reply:
         query = {"fieldManager": marks.FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
@@ -254,6 +273,7 @@ class KubeCluster:
             query=query,
             body=body,
             content_type="application/apply-patch+yaml",
+            user=user,
         )
 
     def delete(self, app: AppSpec, ref: ResourceRef, uid: str) -> Deleted | Rejected:
@@ -266,13 +286,14 @@ class KubeCluster:
             return Deleted(gone=True)
         if not reply.ok:
             return Rejected(status=reply.status, reason=reply.reason, message=reply.message)
-        owner = owner_of(reply.body, labels=self._labels(app))
+        owner = self._owner(app, reply.body)
         if owner is not None:
             return Deleted(gone=False, kept=f"it belongs to {owner} now")
         if uid and reply.body["metadata"].get("uid") != uid:
             return Deleted(gone=False, kept="another object has its name now")
         options = {"preconditions": {"uid": reply.body["metadata"].get("uid")}, "propagationPolicy": "Background"}
-        answer = self._transport.request("DELETE", path, body={"apiVersion": "v1", "kind": "DeleteOptions", **options})
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        answer = self._transport.request("DELETE", path, body=body, user=app.user)
         if answer.status == 404:
             return Deleted(gone=True)
         if answer.status == 409:
@@ -284,6 +305,25 @@ class KubeCluster:
             return Deleted(gone=True)
         held = (*(metadata.get("finalizers") or ()), *((answer.body.get("spec") or {}).get("finalizers") or ()))
         return Deleted(gone=False, finalizers=tuple(str(one) for one in held))
+
+    def release(self, app: AppSpec, ref: ResourceRef) -> Rejected | None:
+        info = info_of(self.kinds(), ref)
+        if info is None:
+            return None
+        path = path_of(info, ref.id.namespace, ref.id.name)
+        reply = self._transport.request("GET", path)
+        if reply.status == 404 or (reply.ok and self._owner(app, reply.body) is not None):
+            return None
+        patch = {"metadata": {"labels": dict.fromkeys(self._labels(app))}}
+        if reply.ok:
+            reply = self._transport.request(
+                "PATCH", path, body=patch, content_type="application/merge-patch+json", user=app.user
+            )
+        return (
+            None
+            if reply.ok or reply.status == 404
+            else Rejected(status=reply.status, reason=reply.reason, message=reply.message)
+        )
 
     # --- watching ---------------------------------------------------------------------------------------------
 
@@ -321,6 +361,11 @@ class KubeCluster:
         if not reply.ok:
             raise self._refused(reply, f"the inventory of {app.name} cannot be written")
         return inventory.read(app, reply.body)
+
+    def forget(self, app: AppSpec) -> None:
+        reply = self._transport.request("DELETE", self._parent_path(app))
+        if not reply.ok and reply.status != 404:
+            raise self._refused(reply, f"the inventory of {app.name} cannot be deleted")
 
     def save_control(self, app: AppSpec, control: Control) -> None:
         value = inventory.write_control(control)
@@ -424,6 +469,10 @@ class KubeCluster:
         if reply.status >= 500:
             return ClusterUnreachable(text, cluster=self.name)
         return ClusterRefused(text, cluster=self.name)
+
+
+def _adoptable(app: AppSpec) -> frozenset[OwnerKind]:
+    return frozenset(kind for kind in MANAGERS if kind.name.lower() in app.adopt)
 
 
 def _left(manifest: Manifest, live: Body | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from bot.model import marks
@@ -36,26 +36,26 @@ def entries(body: Body) -> Sequence[Mapping[str, Any]]:
     return (body.get("metadata") or {}).get("managedFields") or ()
 
 
-def is_kubectls(entry: Mapping[str, Any]) -> bool:
-    return entry.get("manager") in KUBECTL and not entry.get("subresource")
+def _is_one_of(entry: Mapping[str, Any], managers: Collection[str]) -> bool:
+    return entry.get("manager") in managers and not entry.get("subresource")
 
 
 def is_ours(entry: Mapping[str, Any]) -> bool:
     return entry.get("manager") == marks.FIELD_MANAGER and entry.get("operation") == "Apply"
 
 
-def needs_adoption(live: Body) -> bool:
-    """True when kubectl's managers own anything of the object."""
-    return any(is_kubectls(entry) for entry in entries(live))
+def needs_adoption(live: Body, managers: Collection[str] = KUBECTL) -> bool:
+    """True when one of these managers owns anything of the object."""
+    return any(_is_one_of(entry, managers) for entry in entries(live))
 
 
-def adopted(live: Body) -> list[dict[str, Any]]:
-    """Return the object's managedFields with kubectl's entries merged into ours."""
+def adopted(live: Body, managers: Collection[str] = KUBECTL) -> list[dict[str, Any]]:
+    """Return the object's managedFields with the entries of these managers merged into ours."""
     fields: dict[str, Any] = {}
     rest: list[dict[str, Any]] = []
     template: dict[str, Any] = {}
     for entry in entries(live):
-        if is_kubectls(entry) or is_ours(entry):
+        if _is_one_of(entry, managers) or is_ours(entry):
             fields = merge(fields, entry.get("fieldsV1") or {})
             template = template or dict(entry)
         else:
@@ -72,19 +72,19 @@ def merge(one: Fields, other: Fields) -> dict[str, Any]:
     return result
 
 
-def without_kubectls(predicted: Body, live: Body, wanted: Body) -> Body:
-    """Return the prediction as it will be once kubectl's fields are ours and Git does not have them."""
-    kubectls: dict[str, Any] = {}
+def without_adopted(predicted: Body, live: Body, wanted: Body, managers: Collection[str] = KUBECTL) -> Body:
+    """Return the prediction as it will be once these managers' fields are ours and Git does not have them."""
+    theirs: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for entry in entries(live):
-        if is_kubectls(entry):
-            kubectls = merge(kubectls, entry.get("fieldsV1") or {})
+        if _is_one_of(entry, managers):
+            theirs = merge(theirs, entry.get("fieldsV1") or {})
         elif not is_ours(entry):
             others = merge(others, entry.get("fieldsV1") or {})
-    if not kubectls:
+    if not theirs:
         return predicted
     result = copy.deepcopy(dict(predicted))
-    _subtract(result, kubectls, wanted, others)
+    _subtract(result, theirs, wanted, others)
     return result
 
 

@@ -12,14 +12,27 @@ from bot.model.resource import Body
 _FLUX: Final = ("kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io")
 
 
-def owner_of(live: Body, *, labels: Mapping[str, str]) -> Owner | None:
-    """Return who owns a live object if it is not the app with these `labels`; None when it is ours or nobody's."""
+# The field managers of each tool: what only they own goes away when an app takes an object over from them.
+MANAGERS: Final[Mapping[OwnerKind, frozenset[str]]] = {
+    OwnerKind.HELM: frozenset({"helm", "Helm"}),
+    OwnerKind.FLUX: frozenset({"kustomize-controller", "helm-controller"}),
+    OwnerKind.ARGOCD: frozenset({"argocd-controller", "argocd-application-controller"}),
+}
+
+
+def owner_of(live: Body, *, labels: Mapping[str, str], former: Mapping[str, str] | None = None) -> Owner | None:
+    """Return who owns a live object if it is not the app with these `labels`; None when it is ours or nobody's.
+
+    `former` are the labels of the app that this one has moved from: its objects are ours.
+    """
     metadata: Mapping[str, Any] = live.get("metadata") or {}
     have: Mapping[str, str] = metadata.get("labels") or {}
     notes: Mapping[str, str] = metadata.get("annotations") or {}
     for reference in metadata.get("ownerReferences") or ():
         if reference.get("controller"):
             return Owner(kind=OwnerKind.CONTROLLER, name=f"{reference.get('kind')} {reference.get('name')}")
+    if former is not None and all(have.get(key) == value for key, value in former.items()):
+        return None
     app, part = have.get(marks.APP_LABEL), have.get(marks.PART_OF_LABEL)
     if app is not None and app != labels[marks.APP_LABEL]:
         return Owner(kind=OwnerKind.APP, name=app)

@@ -47,6 +47,11 @@ class Reply:
         return str(self.body.get("reason") or "")
 
     @property
+    def is_misshapen(self) -> bool:
+        """True when the object does not fit its schema: server-side apply says so with 500 and no reason."""
+        return self.status == 500 and self.message.startswith("failed to create typed patch object")
+
+    @property
     def message(self) -> str:
         return str(self.body.get("message") or f"the server answers {self.status}")
 
@@ -70,15 +75,18 @@ class Transport:
         body: Any = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        user: str = "",
     ) -> Reply:
-        """Send one request. Raises `ClusterUnreachable`, `ClusterThrottled`, `ClusterRefused` (401)."""
+        """Send one request, as `user` if one is given (impersonation).
+
+        Raises `ClusterUnreachable`, `ClusterThrottled`, `ClusterRefused` (401)."""
         pool = self._connected()
         try:
             answer = pool.request(
                 method,
                 self._url(path, query),
                 body=orjson.dumps(body) if body is not None else None,
-                headers=self._headers(accept, content_type if body is not None else ""),
+                headers=self._headers(accept, content_type if body is not None else "", user),
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
                 retries=False,
             )
@@ -151,7 +159,7 @@ class Transport:
                 cluster=self.spec.name,
                 retry_after_seconds=seconds,
             )
-        if reply.status >= 500 and reply.reason not in {"InternalError", "Timeout"}:
+        if reply.status >= 500 and reply.reason not in {"InternalError", "Timeout"} and not reply.is_misshapen:
             raise ClusterUnreachable(f"{where}: the API server answers {reply.status}", cluster=self.spec.name)
 
     def _unreachable(self, error: Exception) -> ClusterUnreachable:
@@ -163,10 +171,12 @@ class Transport:
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         return f"{self._prefix}{path}?{urlencode(query)}" if query else f"{self._prefix}{path}"
 
-    def _headers(self, accept: str, content_type: str) -> dict[str, str]:
+    def _headers(self, accept: str, content_type: str, user: str = "") -> dict[str, str]:
         headers = {"Accept": accept, "User-Agent": "gitops-bot"}
         if content_type:
             headers["Content-Type"] = content_type
+        if user:
+            headers["Impersonate-User"] = user
         if token := self._credentials():
             headers["Authorization"] = token
         return headers

@@ -82,6 +82,7 @@ class Observation:
     answer: Answer
     owner: Owner | None = None
     left: str = ""
+    former: Owner | None = None  # whose it was: the app takes it over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,7 @@ class Change:
     verified: bool = True
     retained: bool = False
     uid: str = ""  # of the live object, "" when there is none: deletes and recreates happen to this one only
+    hook: str = ""  # when it runs, as the hook annotation says; "" for what is applied and stays
     wave: int = 0  # of the wave annotation, as Git has it; for deletes as the cluster has it
 
     @property

@@ -13,12 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
 from bot.model.plan import Action, Change, Plan
 from bot.model.resource import ResourceId, ResourceRef
+
+
+class Phase(Enum):
+    """When a hook runs."""
+
+    PRE_SYNC = "pre-sync"
+    POST_SYNC = "post-sync"
+    SYNC_FAILED = "sync-failed"
+
 
 _WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _CLASSES: Final[tuple[tuple[tuple[str, str], ...], ...]] = (
@@ -125,6 +135,18 @@ def stages(plan: Plan) -> tuple[Stage, ...]:
     return tuple(built)
 
 
+def hook_stages(plan: Plan, phase: Phase) -> tuple[Stage, ...]:
+    """Return the hooks of one point, a stage per wave; each is waited for. Those that a plan does not run are left out.
+
+    What runs when a sync fails is no change of its plan: it is here all the same.
+    """
+    hooks = [one for one in plan.changes if one.hook == phase.value and one.action is not Action.DELETE]
+    if phase is not Phase.SYNC_FAILED:
+        hooks = [one for one in hooks if one.action in {Action.CREATE, Action.RECREATE}]
+    groups = [tuple(group) for _, group in groupby(sorted(hooks, key=_position), key=lambda one: one.wave)]
+    return tuple(Stage(changes=group, wait=True, objects=tuple(one.ref for one in group)) for group in groups)
+
+
 def prune_stages(plan: Plan) -> tuple[Stage, ...]:
     """Return the deletes, stage by stage, each waiting for the one before to be gone; the last waits for nothing."""
     deletes = sorted((one for one in plan.changes if one.action is Action.DELETE), key=_position, reverse=True)
@@ -136,7 +158,7 @@ def prune_stages(plan: Plan) -> tuple[Stage, ...]:
 
 
 def _is_wanted(change: Change) -> bool:
-    return change.manifest is not None and change.action not in {Action.DELETE, Action.BLOCKED}
+    return change.manifest is not None and not change.hook and change.action not in {Action.DELETE, Action.BLOCKED}
 
 
 def _writes(change: Change) -> bool:

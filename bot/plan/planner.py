@@ -44,7 +44,7 @@ from bot.model.resource import Body, ResourceId, names
 from bot.model.source import Revision
 from bot.plan.diff import compare, diff, is_mark, wanted_diff
 from bot.plan.impact import Judged, impact
-from bot.plan.order import in_order
+from bot.plan.order import in_order, rank
 from bot.plan.placing import CRD_GROUP, CRD_KIND, wave_of
 
 _PRECIOUS: Final = frozenset({("", "Namespace"), (CRD_GROUP, CRD_KIND), ("", "PersistentVolumeClaim")})
@@ -53,9 +53,9 @@ _NO_NAMESPACE: Final = re.compile(r'namespaces "(?P<name>[a-z0-9-]+)" not found'
 _WAYS_OUT: Final[Mapping[OwnerKind, str]] = {
     OwnerKind.APP: "remove it from that app, or from this one",
     OwnerKind.APPLYSET: "remove it from that set, or from Git here",
-    OwnerKind.HELM: "take it out of that release, or out of Git here",
-    OwnerKind.FLUX: "take it out of what Flux applies, or out of Git here",
-    OwnerKind.ARGOCD: "take it out of that application, or out of Git here",
+    OwnerKind.HELM: "take it out of that release, or take it over with `adopt: [helm]`",
+    OwnerKind.FLUX: "take it out of what Flux applies, or take it over with `adopt: [flux]`",
+    OwnerKind.ARGOCD: "take it out of that application, or take it over with `adopt: [argocd]`",
     OwnerKind.CONTROLLER: "change what that controller makes it from, and take it out of Git here",
 }
 
@@ -69,9 +69,13 @@ def make_plan(
     tracked: Sequence[Tracked],
     inventory: Inventory,
     key: bytes,
+    runs_hooks: bool = False,
 ) -> Plan:
-    """Return the plan of one sync. `key` keys the digests of Secret values in its hash; it appears nowhere."""
-    wanted = [_judge(observation) for observation in observations]
+    """Return the plan of one sync. `key` keys the digests of Secret values in its hash; it appears nowhere.
+
+    `runs_hooks` for the sync of a new revision.
+    """
+    wanted = [_judge(observation, runs_hooks=runs_hooks) for observation in observations]
     dropped = _judge_tracked(app, observations, tracked)
     everything = [*wanted, *dropped]
     by_ref = {one.change.ref: one for one in everything}
@@ -90,12 +94,13 @@ def make_plan(
     )
 
 
-def _judge(observation: Observation) -> Judged:
+def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
     """Decide what becomes of one object that Git wants."""
     manifest, live = observation.manifest, observation.live
     predicted: Body | None = None
     fields: tuple[FieldChange, ...] = ()
     verified = True
+    former = f"; it is taken over from {observation.former}" if observation.former is not None else ""
     if observation.left:
         action, why = Action.UNCHANGED, observation.left
     elif observation.owner is not None:
@@ -104,15 +109,20 @@ def _judge(observation: Observation) -> Judged:
         match observation.answer:
             case Accepted(predicted=predicted):
                 action, why, fields = _difference(manifest.id, live, predicted)
+                why += former
             case NotAskable(waits_for=waits_for):
                 verified = False
                 action = Action.CREATE if live is None else Action.UPDATE
                 why = f"the server can be asked once {waits_for} is there"
             case Rejected() as rejected:
                 action, why, fields = _rejection(observation, rejected)
+    hook = manifest.annotations.get(marks.HOOK, "")
+    if hook and not observation.left and observation.owner is None:
+        action, why, fields = _hook_deed(hook, observation, runs_hooks=runs_hooks)
     return Judged(
         change=Change(
             action=action,
+            hook=hook,
             ref=manifest.ref,
             why=why,
             origin=manifest.origin,
@@ -125,6 +135,20 @@ def _judge(observation: Observation) -> Judged:
         live=live,
         predicted=predicted,
     )
+
+
+def _hook_deed(hook: str, observation: Observation, *, runs_hooks: bool) -> tuple[Action, str, tuple[FieldChange, ...]]:
+    """Decide about a hook: it is made anew when it runs, so that an immutable field is no obstacle."""
+    answer = observation.answer
+    if isinstance(answer, Rejected) and not answer.immutable:
+        return _rejection(observation, answer)
+    if hook == "sync-failed":
+        return Action.UNCHANGED, "it runs when a sync fails", ()
+    when = "before" if hook == "pre-sync" else "after"
+    why = f"it runs {when} each sync of a new revision"
+    if not runs_hooks:
+        return Action.UNCHANGED, why, ()
+    return Action.CREATE if observation.live is None else Action.RECREATE, why, ()
 
 
 def _difference(id: ResourceId, live: Body | None, predicted: Body) -> tuple[Action, str, tuple[FieldChange, ...]]:
@@ -179,9 +203,10 @@ def _judge_tracked(app: AppSpec, observations: Sequence[Observation], tracked: S
     ]
     fates = {one.ref: _fate(app, one, live) for one, live in present}
     holding = [*wanted_ids, *(ref.id for ref, fate in fates.items() if fate is not None)]
+    leaving = [one.ref.id for one, live in present if _metadata(live).get("deletionTimestamp")]
     judged: list[Judged] = []
     for one, live in present:
-        fate = fates[one.ref] or _in_use(one.ref.id, live, holding)
+        fate = fates[one.ref] or _in_use(one.ref.id, live, holding) or _later(one.ref.id, leaving)
         change = Change(
             action=Action.DELETE if fate is None else Action.UNCHANGED,
             ref=one.ref,
@@ -225,6 +250,14 @@ def _in_use(id: ResourceId, live: Body, holding: Sequence[ResourceId]) -> _Fate 
     if not inside:
         return None
     return _Fate(f"it is no longer in Git and stays: it is in use, it holds {names(inside)}", retained=True)
+
+
+def _later(id: ResourceId, leaving: Sequence[ResourceId]) -> _Fate | None:
+    """Return why an object stays for now: what is leaving still may need it, a role to release a finalizer with."""
+    before = [one for one in leaving if rank(one) > rank(id)]
+    if not before:
+        return None
+    return _Fate(f"it is no longer in Git and is deleted once {names(before)} is gone", retained=True)
 
 
 def _refusals(app: AppSpec, judged: Sequence[Judged], inventory: Inventory) -> Iterator[Refusal]:

@@ -14,9 +14,10 @@ from datetime import datetime
 from bot.errors import OrderRefused, SourceError
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
-from bot.model.control import Trigger, Via
+from bot.model.control import ControlState, Trigger, Via
+from bot.model.outcome import HealthState
 from bot.model.plan import Plan, PlanFailure
-from bot.model.record import AuditEntry, HistoryEntry
+from bot.model.record import AuditEntry, HistoryEntry, SyncState
 from bot.model.source import RefKind, Revision
 from bot.model.status import AppStatus
 from bot.ports import Store
@@ -77,6 +78,28 @@ class Desk:
             )
         return tuple(lines)
 
+    def released(self) -> tuple[AppStatus, ...]:
+        """Return the apps that the configuration has dropped and nobody has deleted: their objects stay."""
+        lines = []
+        for key, memory in sorted(self._store.memories().items()):
+            if key in self._apps or memory.sync is SyncState.UNKNOWN:
+                continue
+            cluster, _, name = key.partition("/")
+            lines.append(
+                AppStatus(
+                    app=name,
+                    cluster=cluster,
+                    env="",
+                    sync=SyncState.RELEASED,
+                    health=HealthState.UNKNOWN,
+                    control=ControlState.RUNNING,
+                    revision=memory.revision,
+                    last_sync_at=memory.last_sync_at,
+                    objects=memory.objects,
+                )
+            )
+        return tuple(lines)
+
     def history(self, app: str, limit: int) -> tuple[HistoryEntry, ...]:
         return self._store.history(app, limit=limit)
 
@@ -130,7 +153,10 @@ class Desk:
     def preview_rollback(self, app: str, commit: str) -> Plan | PlanFailure:
         """Return what a rollback would change back; changes nothing."""
         spec, revision = self._apps[app], self._resolve(app, commit)
-        return plan_or_failure(spec, ref=revision.short, revision=lambda: revision, world=self._world)
+        deployed = self._store.memory(app).digest
+        return plan_or_failure(
+            spec, ref=revision.short, revision=lambda: revision, world=self._world, deployed=deployed
+        )
 
     def plan(self, app: str, ref: str) -> Plan | PlanFailure:
         """Return the plan at the app's branch, at its pin, or at a commit given by a person."""
@@ -146,7 +172,8 @@ class Desk:
             return repo.revision(repo.head(spec.ref, newer_than=self._world.clock()))
 
         shown = ref or (pin.commit[:7] if pin else str(spec.ref))
-        return plan_or_failure(spec, ref=shown, revision=revision, world=self._world)
+        deployed = self._store.memory(app).digest
+        return plan_or_failure(spec, ref=shown, revision=revision, world=self._world, deployed=deployed)
 
     def audit(self, entry: AuditEntry) -> None:
         self._store.add_audit(entry)

@@ -8,11 +8,12 @@ A neighbour's trouble is part of the report; what raises is a bug.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from bot.apply.execute import execute
+from bot.apply.hooks import HookRun, run_hooks
 from bot.apply.inventory import narrowed
 from bot.errors import PassError, Problem, RenderError
 from bot.health.wait import HealthWait, await_health, survey
@@ -23,6 +24,7 @@ from bot.model.plan import Action, Plan, PlanFailure
 from bot.model.record import AppMemory, Approval, Inventory, SyncState
 from bot.model.resource import ResourceId, ResourceRef, names
 from bot.model.source import Revision
+from bot.plan.order import Phase
 from bot.plan.placing import place
 from bot.plan.planner import make_plan
 from bot.ports import Cluster, Repository
@@ -126,7 +128,8 @@ def _run(
     if order.waits_for:
         story.reason = f"waits for {order.waits_for}, which is not ready"
         return Result.SKIPPED
-    plan, inventory = _plan(order, story, world, started)
+    made = _plan(order, story, world, started)
+    plan, inventory = made.plan, made.inventory
     if plan.blocked:
         story.failure = Failure(
             message=f"{names([change.id for change in plan.blocked])} cannot be applied",
@@ -156,14 +159,14 @@ def _run(
         return Result.SKIPPED
     listed = narrowed(inventory, plan, ()).refs == inventory.refs  # else something that was leaving has left
     known = order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
-    settled = known and listed and not plan.writes
+    settled = known and listed and not plan.writes and made.former is None
     if settled:
         story.health = survey(cluster, _wanted(plan))
         return Result.CONVERGED
-    return _carry_out(order, story, plan, inventory, cluster, world, listener, stop)
+    return _carry_out(order, story, made, cluster, world, listener, stop)
 
 
-def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> tuple[Plan, Inventory]:
+def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Planned:
     """Pull, render, observe and plan; the story learns each step."""
     app, repo = order.app, world.repos[order.app.repo]
     pin = order.control.pin
@@ -172,22 +175,30 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> tupl
     story.revision = repo.revision(pin.commit) if pin is not None else story.target
     if pin is not None and order.memory.revision != pin.commit:
         story.kind = PassKind.ROLLBACK
-    made = plan_at(app, story.revision, ref=pin.commit[:7] if pin is not None else str(app.ref), world=world)
+    ref = pin.commit[:7] if pin is not None else str(app.ref)
+    made = plan_at(app, story.revision, ref=ref, world=world, deployed=order.memory.digest)
     story.plan, story.digest = made.plan, made.digest
     if made.plan.writes and story.kind is PassKind.SYNC and order.memory.revision == story.revision.commit:
         story.kind = PassKind.DRIFT
-    return made.plan, made.inventory
+    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
+    """A plan and what it was made of. `former` is the app that this one takes over, while its parent is there."""
+
     plan: Plan
     inventory: Inventory
     digest: str
+    runs_hooks: bool
+    former: AppSpec | None = None
 
 
-def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World) -> Planned:
-    """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`."""
+def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World, deployed: str) -> Planned:
+    """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`.
+
+    `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another.
+    """
     cluster = world.clusters[app.cluster]
     tree = world.repos[app.repo].tree(revision.commit, app.path)
     desired = world.renderer.render(tree)
@@ -197,7 +208,13 @@ def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World) -> Plan
         # A kind that was just installed by someone else is unknown to a table from memory: look again, once.
         manifests, _ = place(desired, cluster.kinds(refresh=True), app=app, labels=world.labels(app))
     inventory = cluster.load_inventory(app)
+    former = replace(app, name=app.moved_from, moved_from="") if app.moved_from else None
+    if former is not None:
+        theirs = cluster.load_inventory(former)
+        former = former if theirs.version else None
+        inventory = replace(inventory, refs=inventory.refs | theirs.refs)
     wanted = {manifest.id for manifest in manifests}
+    runs_hooks = desired.digest != deployed
     plan = make_plan(
         app=app,
         revision=revision,
@@ -206,16 +223,19 @@ def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World) -> Plan
         tracked=cluster.track(app, [known for known in inventory.refs if known.id not in wanted]),
         inventory=inventory,
         key=world.key,
+        runs_hooks=runs_hooks,
     )
-    return Planned(plan=plan, inventory=inventory, digest=desired.digest)
+    return Planned(plan=plan, inventory=inventory, digest=desired.digest, runs_hooks=runs_hooks, former=former)
 
 
-def plan_or_failure(app: AppSpec, *, ref: str, revision: Callable[[], Revision], world: World) -> Plan | PlanFailure:
+def plan_or_failure(
+    app: AppSpec, *, ref: str, revision: Callable[[], Revision], world: World, deployed: str
+) -> Plan | PlanFailure:
     """Return what `gitops-bot plan` shows: the plan, or every problem that keeps it from being made."""
     found: Revision | None = None
     try:
         found = revision()
-        return plan_at(app, found, ref=ref, world=world).plan
+        return plan_at(app, found, ref=ref, world=world, deployed=deployed).plan
     except PassError as error:
         failure = failure_of(error)
         problems = failure.problems or (Problem(message=failure.message),)
@@ -225,14 +245,13 @@ def plan_or_failure(app: AppSpec, *, ref: str, revision: Callable[[], Revision],
 def _carry_out(
     order: Order,
     story: _Story,
-    plan: Plan,
-    inventory: Inventory,
+    made: Planned,
     cluster: Cluster,
     world: World,
     listener: Listener,
     stop: Callable[[str], bool],
 ) -> Result:
-    app, commit = order.app, plan.revision.commit
+    app, plan, inventory, commit = order.app, made.plan, made.inventory, made.plan.revision.commit
 
     def wait(refs: Sequence[ResourceRef]) -> HealthWait:
         return await_health(
@@ -244,8 +263,54 @@ def _carry_out(
             clock=world.clock,
         )
 
+    def hooks(phase: Phase) -> HookRun:
+        run = run_hooks(plan, phase, app=app, cluster=cluster, wait=wait, progress=listener.applied)
+        story.outcomes = (*story.outcomes, *run.outcomes)
+        return run
+
     if plan.writes:
         listener.planned(plan, story.kind)
+    if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
+        inventory = cluster.save_inventory(app, inventory)
+    result = _apply(plan, inventory, app, story, cluster, wait, listener, lambda: stop(commit))
+    if result is Result.CONVERGED:
+        result = _hooked(story, plan, hooks(Phase.POST_SYNC), Result.UNHEALTHY)
+    if result in {Result.FAILED, Result.UNHEALTHY} and made.runs_hooks:
+        hooks(Phase.SYNC_FAILED)
+    if result is Result.CONVERGED and made.former is not None:
+        cluster.forget(made.former)
+    return result
+
+
+def _hooked(story: _Story, plan: Plan, run: HookRun, otherwise: Result) -> Result:
+    """Return how the pass goes on after its hooks; `otherwise` when one of them failed."""
+    if run.stopped:
+        return Result.SUPERSEDED
+    if run.succeeded:
+        return Result.CONVERGED
+    failed = {one.id: one.message for one in run.outcomes if one.deed is Deed.FAILED}
+    failed |= {id: health.message or health.state.value for id, health in run.bad}
+    story.health = (*story.health, *run.bad)
+    story.failure = Failure(
+        message=f"the hook {names(tuple(failed))} did not succeed",
+        problems=tuple(
+            Problem(message=message, where=_origin(plan, id), subject=str(id)) for id, message in failed.items()
+        ),
+    )
+    return otherwise
+
+
+def _apply(
+    plan: Plan,
+    inventory: Inventory,
+    app: AppSpec,
+    story: _Story,
+    cluster: Cluster,
+    wait: Callable[[Sequence[ResourceRef]], HealthWait],
+    listener: Listener,
+    stop: Callable[[], bool],
+) -> Result:
+    """Run the pre-sync hooks, write, prune and wait for health."""
     done = execute(
         plan,
         app=app,
@@ -253,9 +318,11 @@ def _carry_out(
         cluster=cluster,
         wait=wait,
         progress=listener.applied,
-        stop=lambda: stop(commit),
+        stop=stop,
     )
     story.outcomes, story.health = done.outcomes, done.health
+    if (hooked := _hooked(story, plan, done.hooks, Result.FAILED)) is not Result.CONVERGED:
+        return hooked
     failed = [outcome for outcome in done.outcomes if outcome.deed is Deed.FAILED]
     if failed:
         story.failure = Failure(
@@ -305,7 +372,7 @@ def _wanted(plan: Plan) -> tuple[ResourceRef, ...]:
     return tuple(
         change.ref
         for change in plan.changes
-        if change.manifest is not None and not (change.action is Action.UNCHANGED and change.why)
+        if change.manifest is not None and not change.hook and not (change.action is Action.UNCHANGED and change.why)
     )
 
 

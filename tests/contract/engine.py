@@ -1,47 +1,115 @@
-"""One app on the real API server, driven through the same parts a terminal's `sync` uses."""
+"""One app on an API server, driven through the same parts a terminal's `sync` and the running bot use."""
 
 from __future__ import annotations
 
+import time
+import urllib.error
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from bot.model.announcement import Announcement
+from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import SyncReport
 from bot.model.plan import Plan, PlanFailure
+from bot.model.record import AppMemory, SinkName
+from bot.reconcile.loop import Loop
 from bot.settings import load
-from bot.wiring import Engine, build_engine
+from bot.wiring import Engine, build_engine, build_loop
 from tests.controlplane.plane import ControlPlane
 from tests.source.upstream import Upstream
+
+PATIENCE_SECONDS: Final = 40.0
+CHANNEL: Final = "C0TEST"
+_ENVIRONMENT: Final = {"SLACK_BOT_TOKEN": "xoxb-test", "SLACK_SIGNING_SECRET": "signing"}
 
 
 def now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-class EngineWorld:
-    """An app `shop` in a namespace of its own; `files` of a commit lie below its path."""
+def until(ready: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Return the first true value of `ready`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := ready():
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
+        time.sleep(0.1)
 
-    def __init__(self, tmp_path: Path, plane: ControlPlane, namespace: str, **app: Any) -> None:
+
+class EngineWorld:
+    """Apps `shop` and `other` in a namespace of their own; `files` of a commit lie below their paths.
+
+    Settings of both apps are given by name; `configuration` replaces sections of the file.
+    """
+
+    def __init__(
+        self,
+        tmp_path: Path,
+        plane: ControlPlane,
+        namespace: str,
+        *,
+        configuration: Mapping[str, Any] | None = None,
+        server: str = "",
+        **app: Any,
+    ) -> None:
         self.plane, self.namespace = plane, namespace
         self.upstream = Upstream(tmp_path / "fleet.git")
-        spec = {"repo": "fleet", "cluster": "prod", "namespace": namespace, "timeout": "15s", **app}
-        shop = {"name": "shop", "path": "apps/shop", **spec}
-        other = {"name": "other", "path": "apps/other", **spec}
-        configuration = {
+        spec = {"repo": "fleet", "cluster": "prod", "namespace": namespace, "timeout": "15s", "interval": "1s", **app}
+        self.file = tmp_path / "gitops-bot.yaml"
+        self.configuration: dict[str, Any] = {
             "instance": namespace,
-            "clusters": [{"name": "prod", "kubeconfig": plane.kubeconfig, "namespace": namespace}],
+            "clusters": [{"name": "prod", "kubeconfig": server or plane.kubeconfig, "namespace": namespace}],
             "repos": [{"name": "fleet", "url": str(self.upstream.path)}],
-            "apps": [shop, other],
+            "apps": [{"name": name, "path": f"apps/{name}", **spec} for name in ("shop", "other")],
+            "slack": {"mode": "http", "default_channel": CHANNEL},
+            "retry": {"first": "1s", "max": "2s"},
+            **(configuration or {}),
         }
-        file = tmp_path / "gitops-bot.yaml"
-        file.write_bytes(orjson.dumps(configuration))
-        self.engine: Engine = build_engine(load(file, {}), clock=now)
+        self.engine: Engine = self._built()
 
-    def commit(self, files: dict[str, str | None], *, app: str = "shop") -> str:
+    def _built(self) -> Engine:
+        self.file.write_bytes(orjson.dumps(self.configuration))
+        return build_engine(load(self.file, _ENVIRONMENT), clock=now)
+
+    def restart(self, **app: Any) -> None:
+        """Begin anew as a fresh process would, with settings of both apps changed."""
+        self.engine.close()
+        self.configuration["apps"] = [{**one, **app} for one in self.configuration["apps"]]
+        self.engine = self._built()
+
+    def close(self) -> None:
+        self.engine.close()
+
+    @contextmanager
+    def running(self) -> Iterator[Loop]:
+        """Let the bot's loop run its passes."""
+        loop = build_loop(self.engine, clock=now, beat=lambda: None)
+        loop.start()
+        try:
+            yield loop
+        finally:
+            self.engine.wakers.clear()
+            assert loop.stop(timeout=timedelta(seconds=30))
+
+    # --- Git --------------------------------------------------------------------------------------------------
+
+    def commit(self, files: Mapping[str, str | bytes | None], *, app: str = "shop") -> str:
         return self.upstream.commit({f"apps/{app}/{name}": text for name, text in files.items()})
+
+    # --- the bot ----------------------------------------------------------------------------------------------
+
+    def spec(self, app: str = "shop") -> AppSpec:
+        return self.engine.passes.apps[f"prod/{app}"]
+
+    def memory(self, app: str = "shop") -> AppMemory:
+        return self.engine.store.memory(f"prod/{app}")
 
     def plan(self, app: str = "shop") -> Plan | PlanFailure:
         return self.engine.desk.plan(f"prod/{app}", "")
@@ -51,22 +119,65 @@ class EngineWorld:
         assert isinstance(plan, Plan), plan
         return plan
 
-    def sync(self, app: str = "shop", *, confirm: str | None = None) -> SyncReport:
-        spec = self.engine.passes.apps[f"prod/{app}"]
-        trigger = Trigger(via=Via.CLI, by="os:ana", confirm=confirm)
-        report = self.engine.passes.perform(spec, trigger, stop=lambda _: False, patience=timedelta(seconds=5))
+    def sync(self, app: str = "shop", *, confirm: str | None = None, trigger: Trigger | None = None) -> SyncReport:
+        asked = trigger or Trigger(via=Via.CLI, by="os:ana", confirm=confirm)
+        report = self.engine.passes.perform(self.spec(app), asked, stop=lambda _: False, patience=timedelta(seconds=5))
         assert report is not None
         return report
 
-    def get(self, plural: str, name: str, *, base: str = "/api/v1") -> dict[str, Any] | None:
-        """Return an object of the namespace, None when there is none."""
-        listed = self.plane.request("GET", f"{base}/namespaces/{self.namespace}/{plural}")["items"]
-        return next((one for one in listed if one["metadata"]["name"] == name), None)
+    def tick(self, app: str = "shop") -> SyncReport:
+        """Run the pass that the schedule would run."""
+        return self.sync(app, trigger=Trigger(via=Via.SCHEDULE))
 
-    def patch(self, plural: str, name: str, body: dict[str, Any], *, base: str = "/api/v1") -> None:
-        self.plane.request("PATCH", f"{base}/namespaces/{self.namespace}/{plural}/{name}", body=body, kind="merge")
+    def heard(self) -> tuple[Announcement, ...]:
+        """Take what waits for Slack out of the outbox."""
+        store, found = self.engine.store, []
+        while True:
+            taken = [
+                one
+                for lane in store.due_lanes(SinkName.SLACK, now=now())
+                if (one := store.claim(SinkName.SLACK, lane, now=now()))
+            ]
+            for one in taken:
+                assert isinstance(one.parcel, Announcement)
+                found.append(one.parcel)
+                store.delivered(one.id, at=now())
+            if not taken:
+                return tuple(found)
 
     def inventory(self, app: str = "shop") -> set[str]:
         """Return the objects the app's parent lists."""
-        spec = self.engine.passes.apps[f"prod/{app}"]
-        return {str(ref.id) for ref in self.engine.world.clusters["prod"].load_inventory(spec).refs}
+        return {str(ref.id) for ref in self.engine.world.clusters["prod"].load_inventory(self.spec(app)).refs}
+
+    # --- the cluster ------------------------------------------------------------------------------------------
+
+    def path(self, plural: str, name: str = "", *, base: str = "/api/v1") -> str:
+        return f"{base}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+
+    def get(self, plural: str, name: str, *, base: str = "/api/v1") -> dict[str, Any] | None:
+        """Return an object of the namespace, None when there is none."""
+        return self.read(self.path(plural, name, base=base))
+
+    def found(self, plural: str, name: str, *, base: str = "/api/v1") -> dict[str, Any]:
+        live = self.get(plural, name, base=base)
+        assert live is not None, f"{plural} {name} does not exist"
+        return live
+
+    def read(self, path: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self.plane.request("GET", path)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    return None
+                raise
+        return found
+
+    def patch(self, plural: str, name: str, body: Mapping[str, Any], *, base: str = "/api/v1") -> None:
+        self.plane.request("PATCH", self.path(plural, name, base=base), body=body, kind="merge")
+
+    def create(self, plural: str, body: Mapping[str, Any], *, base: str = "/api/v1") -> None:
+        self.plane.request("POST", self.path(plural, base=base), body=body)
+
+    def delete(self, path: str) -> None:
+        self.plane.request("DELETE", path)

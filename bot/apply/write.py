@@ -1,0 +1,50 @@
+"""Writes one object of a plan: applies, recreates or deletes it. Trouble with the object is an outcome."""
+
+from __future__ import annotations
+
+from bot.model.app import AppSpec
+from bot.model.outcome import Deed, Outcome
+from bot.model.plan import Action, Change, Rejected
+from bot.ports import Cluster
+
+
+def write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
+    """Apply one object of a stage or a hook. Raises `ClusterError`; what could not be asked before is asked now.
+
+    So its refusal is said in full, before anything is deleted.
+    """
+    assert change.manifest is not None  # stages hold no deletes
+    id = change.id
+    if not change.verified:
+        (seen,) = cluster.observe(app, [change.manifest])
+        if seen.owner is not None:
+            return Outcome(id=id, deed=Deed.FAILED, message=f"it belongs to {seen.owner}")
+        if isinstance(seen.answer, Rejected):
+            return Outcome(id=id, deed=Deed.FAILED, message=seen.answer.message)
+    if change.action is Action.RECREATE:
+        gone = cluster.delete(app, change.ref, change.uid)
+        if isinstance(gone, Rejected):
+            return Outcome(id=id, deed=Deed.FAILED, message=gone.message)
+        if gone.kept:
+            return Outcome(id=id, deed=Deed.FAILED, message=gone.kept)
+        if not gone.gone and gone.finalizers:
+            held = ", ".join(gone.finalizers)
+            return Outcome(id=id, deed=Deed.FAILED, message=f"it is being deleted and waits for its finalizers: {held}")
+    done = cluster.apply(app, change.manifest)
+    if isinstance(done, Rejected):
+        return Outcome(id=id, deed=Deed.FAILED, message=done.message)
+    if change.action is Action.RECREATE:
+        return Outcome(id=id, deed=Deed.RECREATED)
+    return Outcome(id=id, deed=Deed.CREATED if done.created else Deed.UPDATED)
+
+
+def delete(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
+    done = cluster.delete(app, change.ref, change.uid)
+    if isinstance(done, Rejected):
+        return Outcome(id=change.id, deed=Deed.FAILED, message=done.message)
+    if done.kept:
+        return Outcome(id=change.id, deed=Deed.KEPT, message=done.kept)
+    if done.gone:
+        return Outcome(id=change.id, deed=Deed.DELETED)
+    held = f"it waits for its finalizers: {', '.join(done.finalizers)}" if done.finalizers else "it is on its way out"
+    return Outcome(id=change.id, deed=Deed.DELETING, message=held)

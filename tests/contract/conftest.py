@@ -1,0 +1,31 @@
+"""The world of one test: an app on an API server, with its own namespace, repository, configuration and state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.engine import EngineWorld
+from tests.controlplane.plane import ControlPlane
+
+
+@pytest.fixture
+def worlds(tmp_path: Path, control_plane: ControlPlane, kube_namespace: str) -> Iterator[Callable[..., EngineWorld]]:
+    """Make the world with settings of the apps, as `worlds(self_heal=False)`."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> EngineWorld:
+            world = EngineWorld(tmp_path, control_plane, kube_namespace, **settings)
+            stack.callback(lambda: world.close())
+            return world
+
+        yield make
+
+
+@pytest.fixture
+def world(worlds: Callable[..., EngineWorld]) -> EngineWorld:
+    return worlds()

@@ -1,0 +1,167 @@
+"""What is wrong is named, each time by its own words, and nothing is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import Problem
+from bot.model.outcome import Result
+from bot.model.plan import PlanFailure
+from bot.plan.explain import plan_text
+from tests.contract.engine import EngineWorld
+from tests.contract.manifests import config, secret
+
+pytestmark = pytest.mark.cluster
+
+
+def failure(world: EngineWorld) -> str:
+    report = world.sync()
+    assert report.result is Result.FAILED
+    assert report.failure is not None
+    return "; ".join([report.failure.message, *map(str, report.failure.problems)])
+
+
+def test_every_broken_file_is_named_and_nothing_is_touched(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.commit({"a.yaml": "a: [\n", "b.yaml": "apiVersion: v1\nkind: Frob\nmetadata: {name: x}\n", "c.yaml": "- 1\n"})
+    failed = world.plan()
+    assert isinstance(failed, PlanFailure)
+    assert {one.where.partition(":")[0] for one in failed.problems} >= {"apps/shop/a.yaml", "apps/shop/c.yaml"}
+    assert world.sync().result is Result.FAILED
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+    assert world.inventory() == {f"ConfigMap {world.namespace}/settings"}
+
+
+def test_each_trouble_has_its_own_error_and_the_good_state_heals_all(world: EngineWorld) -> None:
+    good = world.commit({"a.yaml": config("settings")})
+    assert world.sync().result is Result.CONVERGED
+    git = world.upstream.path
+    git.rename(git.with_name("away.git"))
+    assert "repository fleet" in failure(world)
+    git.with_name("away.git").rename(git)
+    world.upstream.git("update-ref", "-d", "refs/heads/main")
+    world.upstream.git("update-ref", "refs/heads/trunk", good)
+    assert "has no branch main" in failure(world)
+    world.upstream.git("update-ref", "refs/heads/main", good)
+    world.commit({"a.yaml": "a: [\n"})
+    assert "apps/shop/a.yaml:" in failure(world)
+    world.commit({"a.yaml": config("settings").replace("\ndata:", "\ndta:")})
+    assert "dta" in failure(world)
+    world.commit({"a.yaml": config("settings")})
+    assert world.sync().result is Result.CONVERGED
+    (status,) = world.engine.desk.status(["prod/shop"])
+    assert (status.sync.value, status.last_error, status.consecutive_failures) == ("synced", "", 0)
+
+
+def test_empty_repository_has_its_own_error_and_deletes_nothing(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.upstream.git("update-ref", "-d", "refs/heads/main")
+    assert "has no commit yet" in failure(world)
+    assert world.get("configmaps", "settings") is not None
+
+
+def test_missing_namespace_is_named_with_file_and_line(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings", namespace="nowhere-at-all")})
+    report = world.sync()
+    assert report.failure is not None
+    assert "nowhere-at-all" in report.failure.problems[0].message
+    assert report.failure.problems[0].where == "apps/shop/a.yaml:1"
+
+
+def test_link_out_of_the_checkout_is_refused_and_its_content_appears_nowhere(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.upstream.commit({}, links={"apps/shop/b.yaml": "/etc/passwd", "apps/shop/c.yaml": "../../../secret"})
+    said = failure(world)
+    assert "apps/shop/b.yaml" in said
+    assert "apps/shop/c.yaml" in said
+    assert "root:" not in said
+    assert all("root:" not in str(one) for one in world.heard())
+
+
+def test_broken_api_group_does_not_stop_an_app_that_does_not_use_it(world: EngineWorld, unique: str) -> None:
+    group = f"{unique}.example.com"
+    service = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"v1.{group}"},
+        "spec": {
+            "group": group,
+            "version": "v1",
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+            "insecureSkipTLSVerify": True,
+            "service": {"namespace": world.namespace, "name": "nobody"},
+        },
+    }
+    path = "/apis/apiregistration.k8s.io/v1/apiservices"
+    world.plane.request("POST", path, body=service)
+    try:
+        world.engine.world.clusters["prod"].kinds(refresh=True)
+        world.commit({"a.yaml": config("settings")})
+        assert world.sync().result is Result.CONVERGED
+    finally:
+        world.delete(f"{path}/v1.{group}")
+
+
+def test_changed_secret_shows_its_key_and_never_its_value(world: EngineWorld) -> None:
+    world.commit({"a.yaml": secret("key", "canary-one")})
+    world.sync()
+    world.commit({"a.yaml": secret("key", "canary-two")})
+    shown = plan_text(world.planned())
+    assert "data.token" in shown
+    assert "(hidden, changed)" in shown
+    world.sync()
+    told = shown + "".join(map(str, world.heard()))
+    assert "canary" not in told
+    assert "Y2FuYXJ5" not in told
+
+
+def test_secret_with_an_integer_shows_no_plaintext(world: EngineWorld) -> None:
+    world.commit({"a.yaml": secret("key", "canary-one")})
+    world.sync()
+    world.commit({"a.yaml": secret("key", "8675309")})
+    failed = world.plan()
+    said = str(failed) if isinstance(failed, PlanFailure) else plan_text(failed)
+    said += str(world.sync().failure) + "".join(map(str, world.heard()))
+    assert "8675309" not in said
+    assert "canary" not in said
+
+
+def test_object_outside_what_the_app_may_contain_is_an_error(world: EngineWorld) -> None:
+    world.restart(allowed={"namespaces": [world.namespace], "kinds": ["ConfigMap"]})
+    world.commit({"a.yaml": config("settings", namespace="default"), "b.yaml": secret("key", "canary-one")})
+    report = world.sync()
+    assert report.failure is not None
+    assert [one.message.partition(":")[0] for one in report.failure.problems] == [
+        "the app may not write to the namespace default",
+        "the app may not contain the kind Secret",
+    ]
+
+
+def test_misspelt_annotation_is_an_error(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings", prune="disable")})
+    report = world.sync()
+    assert report.failure is not None
+    assert report.failure.problems == (
+        Problem(
+            message="the annotation gitops-bot/prune must be one of disabled, confirm, enabled",
+            where="apps/shop/a.yaml:1",
+            subject=report.failure.problems[0].subject,
+        ),
+    )
+
+
+def test_unsigned_commit_is_not_deployed_where_signatures_are_checked(world: EngineWorld, tmp_path: Path) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    (tmp_path / "allowed_signers").write_text("")
+    repo = {**world.configuration["repos"][0], "verify": {"keyring": str(tmp_path / "allowed_signers")}}
+    world.configuration["repos"] = [repo]
+    world.restart()
+    world.commit({"a.yaml": config("settings", "debug")})
+    assert "is not signed" in failure(world)
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}

@@ -1,0 +1,113 @@
+"""People's orders: approvals of exactly one plan, windows, dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.errors import OrderRefused
+from bot.model.control import Trigger, Via
+from bot.model.outcome import Result
+from bot.model.record import SyncState
+from tests.contract.engine import EngineWorld
+from tests.contract.manifests import config, deployment
+
+pytestmark = pytest.mark.cluster
+
+CLOSED = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
+
+
+def approve(world: EngineWorld, plan_hash: str = "", by: str = "U0BEN") -> str:
+    return world.engine.desk.approve("prod/shop", plan_hash, by=by, via=Via.SLACK)
+
+
+def test_plan_waits_for_its_exact_hash_to_be_approved(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds(mode="approve")
+    world.commit({"a.yaml": config("settings")})
+    old = world.tick()
+    assert (old.result, world.memory().sync) == (Result.WAITING_APPROVAL, SyncState.WAITING_APPROVAL)
+    assert world.get("configmaps", "settings") is None
+    assert [one.news.value for one in world.heard()] == ["waiting for approval"]
+    assert old.plan is not None
+    newest = world.commit({"a.yaml": config("settings", "debug")})
+    report = world.tick()
+    with pytest.raises(OrderRefused, match="another plan"):
+        approve(world, old.plan.hash)
+    assert world.tick().result is Result.WAITING_APPROVAL
+    assert report.plan is not None
+    approve(world, report.plan.hash)
+    assert world.tick().result is Result.CONVERGED
+    assert world.memory().revision == newest
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_plan_that_changed_before_the_approval_is_asked_for_anew(worlds: Callable[..., EngineWorld]) -> None:
+    """The live object changes between the question and the yes; an unchanged diff goes on."""
+    world = worlds()
+    world.commit({"a.yaml": config("settings"), "b.yaml": config("more")})
+    world.sync()
+    world.restart(mode="approve")
+    world.commit({"a.yaml": config("settings", "debug")})
+    world.tick()
+    world.patch("configmaps", "more", {"data": {"level": "mine"}})
+    approve(world)
+    report = world.tick()
+    assert report.result is Result.WAITING_APPROVAL
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+    world.patch("configmaps", "more", {"metadata": {"labels": {"touched": "1"}}, "data": {"level": "info"}})
+    world.patch("configmaps", "more", {"metadata": {"labels": {"touched": None}}})
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_requester_s_own_approval_does_not_count(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds(mode="approve", approvals=2)
+    world.commit({"a.yaml": config("settings")})
+    world.sync(trigger=Trigger(via=Via.SLACK, by="U0ANA"))
+    with pytest.raises(OrderRefused, match="somebody else"):
+        approve(world, by="U0ANA")
+    approve(world, by="U0BEN")
+    assert world.tick().result is Result.WAITING_APPROVAL
+    approve(world, by="U0CAT")
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_rejected_plan_is_held(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds(mode="approve")
+    world.commit({"a.yaml": config("settings")})
+    world.tick()
+    world.engine.desk.reject("prod/shop", by="U0CAT", via=Via.SLACK, reason="not on a Friday")
+    approve(world, by="U0BEN")
+    report = world.tick()
+    assert (report.result, report.reason) == (Result.WAITING_APPROVAL, "U0CAT rejected this plan: not on a Friday")
+
+
+@pytest.mark.parametrize(("manual", "expected"), [(False, Result.SKIPPED), (True, Result.CONVERGED)])
+def test_deny_window_holds_a_sync_and_says_why(
+    worlds: Callable[..., EngineWorld], manual: bool, expected: Result
+) -> None:
+    window: dict[str, Any] = {**CLOSED, "manual": manual}
+    world = worlds(windows=[window])
+    world.commit({"a.yaml": config("settings")})
+    report = world.tick()
+    assert report.result is Result.SKIPPED
+    assert "the deny window '* * * * *' (UTC) is open until" in report.reason
+    assert [one.news.value for one in world.heard()] == ["waiting"]
+    assert world.get("configmaps", "settings") is None
+    assert world.sync().result is expected
+
+
+def test_app_waits_for_what_it_depends_on(world: EngineWorld) -> None:
+    apps = world.configuration["apps"]
+    world.configuration["apps"] = [{**apps[0], "depends_on": ["other"]}, apps[1]]
+    world.restart(timeout="3s")
+    world.commit({"a.yaml": config("settings")})
+    world.commit({"a.yaml": deployment("api", "gitops-bot.test/never-ready:1")}, app="other")
+    world.tick("other")
+    report = world.tick()
+    assert (report.result, report.reason) == (Result.SKIPPED, "waits for other / prod, which is not ready")
+    world.commit({"a.yaml": deployment("api")}, app="other")
+    world.restart(timeout="20s")
+    assert world.tick("other").result is Result.CONVERGED
+    assert world.tick().result is Result.CONVERGED

@@ -1,0 +1,112 @@
+"""Hand edits: undone, left alone where someone says so, and never a fight with another owner of a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.model.control import Via
+from bot.model.outcome import PassKind, Result
+from bot.model.plan import Action
+from bot.model.record import SyncState
+from tests.contract.engine import EngineWorld
+from tests.contract.manifests import config, deployment
+
+pytestmark = pytest.mark.cluster
+
+APPS = "/apis/apps/v1"
+REPLICAS = [{"kind": "Deployment", "pointers": ["/spec/replicas"]}]
+
+
+def test_hand_edit_is_undone(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    report = world.tick()
+    assert (report.result, report.kind) == (Result.CONVERGED, PassKind.DRIFT)
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+
+
+def test_object_left_alone_by_annotation_keeps_its_edit_until_it_is_enabled(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    note = {"annotations": {"gitops-bot/reconcile": "disabled"}}
+    world.patch("configmaps", "settings", {"metadata": note, "data": {"level": "mine"}})
+    assert world.tick().result is Result.CONVERGED
+    assert world.memory().sync is SyncState.SYNCED
+    assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
+    world.patch("configmaps", "settings", {"metadata": {"annotations": {"gitops-bot/reconcile": None}}})
+    world.tick()
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+
+
+def test_ignored_replicas_stay_as_the_autoscaler_set_them(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds(ignore=REPLICAS)
+    world.commit({"a.yaml": deployment("api", replicas=2)})
+    world.sync()
+    world.plane.request(
+        "PATCH",
+        world.path("deployments", "api", base=APPS) + "/scale?fieldManager=autoscaler",
+        body={"spec": {"replicas": 5}},
+        kind="merge",
+    )
+    assert world.planned().writes == ()
+    world.commit({"a.yaml": deployment("api", "nginx:2", replicas=2)})
+    assert world.sync().result is Result.CONVERGED
+    spec = world.found("deployments", "api", base=APPS)["spec"]
+    assert (spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]) == (5, "nginx:2")
+
+
+def test_change_of_ignored_fields_alone_is_unchanged_and_not_written(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds(ignore=REPLICAS)
+    world.commit({"a.yaml": deployment("api", replicas=2)})
+    world.sync()
+    before = world.found("deployments", "api", base=APPS)["metadata"]["generation"]
+    world.commit({"a.yaml": deployment("api", replicas=3)})
+    assert [one.action for one in world.planned().changes] == [Action.UNCHANGED]
+    world.sync()
+    live = world.found("deployments", "api", base=APPS)
+    assert (live["metadata"]["generation"], live["spec"]["replicas"]) == (before, 2)
+
+
+def test_drift_while_paused_is_shown_and_undone_after_resume(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.engine.desk.pause("prod/shop", by="os:ana", until=None, reason="incident", via=Via.CLI)
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    world.heard()
+    assert world.tick().result is Result.PAUSED
+    assert world.tick().result is Result.PAUSED
+    assert [one.news.value for one in world.heard()] == ["drift"]
+    assert world.memory().sync is SyncState.DRIFTED
+    assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
+    world.engine.desk.resume("prod/shop", by="os:ana", via=Via.CLI)
+    world.tick()
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+
+
+def test_drift_outside_the_window_is_shown_and_undone_when_it_opens(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds()
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.restart(windows=[{"kind": "deny", "schedule": "* * * * *", "duration": "1h"}])
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    report = world.tick()
+    assert (report.result, "deny window" in report.reason) == (Result.SKIPPED, True)
+    assert world.memory().sync is SyncState.DRIFTED
+    assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
+    world.restart(windows=[])
+    world.tick()
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+
+
+def test_drift_is_left_where_self_heal_is_off(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds(self_heal=False)
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    assert world.tick().result is Result.SKIPPED
+    assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
+    world.commit({"a.yaml": config("settings", "debug")})
+    assert world.tick().result is Result.CONVERGED

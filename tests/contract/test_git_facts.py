@@ -1,0 +1,91 @@
+"""What a commit, a push and a rollback do, through the running loop."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.control import Via
+from bot.model.outcome import PassKind, Result
+from bot.model.record import SyncState
+from tests.contract.engine import EngineWorld, until
+from tests.contract.manifests import config
+
+pytestmark = pytest.mark.cluster
+
+
+def test_bad_value_is_retried_and_said_once_and_the_good_commit_clears_it(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    with world.running() as loop:
+        until(lambda: world.memory().sync is SyncState.SYNCED, "the first commit has converged")
+        world.heard()
+        world.commit({"a.yaml": config("settings").replace("{level: info}", "{level: [1]}")})
+        loop.wake("prod/shop")
+        until(lambda: world.memory().consecutive_failures >= 2, "the bad commit is tried again")
+        good = world.commit({"a.yaml": config("settings", "debug")})
+        loop.wake("prod/shop")
+        until(lambda: world.memory().revision == good, "the good commit has converged")
+    said = [one.news.value for one in world.heard()]
+    assert said.count("failed") == 1
+    assert said[-1] in {"converged", "recovered"}
+    assert (world.memory().last_error, world.memory().consecutive_failures) == ("", 0)
+
+
+def test_sync_without_revision_works_on_the_newest_commit_and_reports_it(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    assert world.sync().result is Result.CONVERGED
+    broken = world.commit({"a.yaml": "a: [\n"})
+    report = world.sync()
+    assert report.result is Result.FAILED
+    assert report.revision is not None
+    assert report.revision.commit == broken
+
+
+def test_rollback_makes_the_cluster_equal_to_an_earlier_commit(world: EngineWorld) -> None:
+    first = world.commit({"a.yaml": config("settings", "one")})
+    world.sync()
+    world.commit({"a.yaml": config("settings", "two"), "b.yaml": config("added")})
+    world.sync()
+    world.heard()
+    world.engine.desk.rollback("prod/shop", first[:8], by="os:ana", reason="slow", via=Via.CLI)
+    report = world.tick()
+    assert (report.result, report.kind) == (Result.CONVERGED, PassKind.ROLLBACK)
+    assert world.found("configmaps", "settings")["data"] == {"level": "one"}
+    assert world.get("configmaps", "added") is None
+    assert "rolled back" in {one.news.value for one in world.heard()}
+    newest, *_ = world.engine.desk.history("prod/shop", 5)
+    assert (newest.kind, newest.revision, newest.result) == (PassKind.ROLLBACK, first, Result.CONVERGED)
+    world.commit({"a.yaml": config("settings", "three")})
+    world.tick()
+    assert world.found("configmaps", "settings")["data"] == {"level": "one"}
+    world.engine.desk.resume("prod/shop", by="os:ana", via=Via.CLI)
+    world.tick()
+    assert world.found("configmaps", "settings")["data"] == {"level": "three"}
+
+
+def test_push_before_the_host_shows_the_commit_gives_exactly_one_deploy(world: EngineWorld) -> None:
+    world.restart(interval="1h")
+    world.commit({"a.yaml": config("settings", "one")})
+    with world.running():
+        until(lambda: world.memory().sync is SyncState.SYNCED, "the first commit has converged")
+        pushed = world.upstream.commit(
+            {"apps/shop/a.yaml": config("settings", "two")}, branch="hidden", parents=(world.memory().revision,)
+        )
+        world.engine.desk.pushed("fleet", {"main": pushed})
+        until(lambda: world.engine.store.requests(), "the push waits", seconds=5)
+        assert world.found("configmaps", "settings")["data"] == {"level": "one"}
+        world.upstream.git("update-ref", "refs/heads/main", pushed)
+        until(lambda: world.memory().revision == pushed, "the pushed commit has converged")
+        until(lambda: not world.engine.store.requests(), "the push is done")
+    deployed = [one for one in world.engine.desk.history("prod/shop", 10) if one.revision == pushed]
+    assert len(deployed) == 1
+
+
+def test_unrelated_commit_renders_and_writes_nothing(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    before = world.get("configmaps", "settings")
+    newer = world.upstream.commit({"elsewhere/readme.md": "hello"})
+    report = world.tick()
+    assert (report.result, report.outcomes) == (Result.CONVERGED, ())
+    assert world.get("configmaps", "settings") == before
+    assert world.memory().revision == newer

@@ -1,0 +1,145 @@
+"""Whose object is it: others' objects are named and left, nobody's are adopted, one object is tracked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.model.outcome import Result
+from bot.model.plan import Action
+from tests.contract.engine import EngineWorld
+from tests.contract.manifests import config, deployment
+
+pytestmark = pytest.mark.cluster
+
+
+def made(**metadata: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", **metadata},
+        "data": {"level": "old"},
+    }
+
+
+HELM = {
+    "labels": {"app.kubernetes.io/managed-by": "Helm"},
+    "annotations": {"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "web"},
+}
+FLUX = {
+    "labels": {
+        "kustomize.toolkit.fluxcd.io/name": "apps",
+        "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+    }
+}
+ARGOCD = {"annotations": {"argocd.argoproj.io/tracking-id": "guestbook:/ConfigMap:web/settings"}}
+
+
+def test_object_of_another_app_is_blocked_with_its_owner(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")}, app="other")
+    world.sync("other")
+    before = world.get("configmaps", "settings")
+    world.commit({"a.yaml": config("settings", "mine"), "b.yaml": config("new")})
+    (blocked,) = world.planned().blocked
+    assert "belongs to app other" in blocked.why
+    report = world.sync()
+    assert report.result is Result.FAILED
+    assert world.get("configmaps", "settings") == before
+    assert world.get("configmaps", "new") is None
+
+
+def test_object_is_adopted_once_its_owner_s_mark_is_gone(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.patch("configmaps", "settings", {"metadata": {"labels": {"gitops-bot/app": "other"}}})
+    (blocked,) = world.planned().blocked
+    assert "belongs to app other" in blocked.why
+    marks = {"gitops-bot/app": None, "applyset.kubernetes.io/part-of": None}
+    world.patch("configmaps", "settings", {"metadata": {"labels": marks}})
+    assert world.sync().result is Result.CONVERGED
+    assert world.found("configmaps", "settings")["metadata"]["labels"]["gitops-bot/app"] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "tool", "manager"),
+    [
+        (HELM, "Helm release web/shop", "helm", "helm"),
+        (FLUX, "Flux flux-system/apps", "flux", "kustomize-controller"),
+        (ARGOCD, "Argo CD application guestbook", "argocd", "argocd-controller"),
+    ],
+    ids=["helm", "flux", "argocd"],
+)
+def test_object_of_another_tool_is_taken_over_only_where_the_app_says_so(
+    worlds: Callable[..., EngineWorld], owner: dict[str, Any], name: str, tool: str, manager: str
+) -> None:
+    """The plan says whose it was; afterwards nothing of the former owner is left on the object."""
+    world = worlds()
+    body = {**made(**owner), "data": {"level": "old", "theirs": "1"}}
+    world.plane.request("POST", world.path("configmaps") + f"?fieldManager={manager}", body=body)
+    world.commit({"a.yaml": config("settings")})
+    (blocked,) = world.planned().blocked
+    assert name in blocked.why
+    assert f"adopt: [{tool}]" in blocked.why
+    assert world.sync().result is Result.FAILED
+    world.restart(adopt=[tool])
+    (change,) = world.planned().writes
+    assert change.action is Action.UPDATE
+    assert f"taken over from {name}" in change.why
+    assert world.sync().result is Result.CONVERGED
+    live = world.found("configmaps", "settings")
+    assert live["data"] == {"level": "info"}
+    assert set(live["metadata"]["labels"]) == {"gitops-bot/app", "applyset.kubernetes.io/part-of"}
+    assert not set(owner.get("annotations", {})) & set(live["metadata"].get("annotations", {}))
+    assert world.planned().writes == ()
+
+
+def test_object_of_a_controller_is_blocked(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("parent")})
+    world.sync()
+    parent = world.found("configmaps", "parent")["metadata"]
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "uid": parent["uid"], "controller": True}
+    world.create("configmaps", made(ownerReferences=[reference]))
+    world.commit({"b.yaml": config("settings")})
+    (blocked,) = world.planned().blocked
+    assert "controller ConfigMap parent" in blocked.why
+
+
+def test_object_that_moves_to_another_api_group_is_tracked_once(world: EngineWorld) -> None:
+    """Events are served by two groups: the same object, with one uid, under both."""
+    text = (
+        "apiVersion: {}\nkind: Event\nmetadata: {{name: e}}\n{}type: Normal\nreason: Because\n"
+        "{}: {{apiVersion: v1, kind: Namespace, name: NS, namespace: NS}}\n"
+    )
+    core = text.format("v1", "", "involvedObject").replace("NS", world.namespace)
+    world.commit({"a.yaml": core})
+    assert world.sync().result is Result.CONVERGED
+    uid = world.found("events", "e")["metadata"]["uid"]
+    newer = text.format(
+        "events.k8s.io/v1",
+        "action: Do\nreportingController: example.com/c\nreportingInstance: i\n"
+        "eventTime: '2026-01-01T00:00:00.000000Z'\n",
+        "regarding",
+    ).replace("NS", world.namespace)
+    world.commit(
+        {
+            "a.yaml": newer.replace(
+                "metadata: {name: e}", "metadata: {name: e, annotations: {gitops-bot/force: enabled}}"
+            )
+        }
+    )
+    plan = world.planned()
+    assert not [one for one in plan.changes if one.action is Action.DELETE], plan
+    assert uid
+
+
+def test_two_apps_share_a_namespace_and_prune_only_their_own(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("mine"), "b.yaml": deployment("api")})
+    world.commit({"a.yaml": config("theirs"), "b.yaml": config("kept")}, app="other")
+    assert world.sync().result is Result.CONVERGED
+    assert world.sync("other").result is Result.CONVERGED
+    world.commit({"a.yaml": None}, app="other")
+    world.sync("other")
+    assert world.get("configmaps", "theirs") is None
+    assert world.get("configmaps", "mine") is not None
