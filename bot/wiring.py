@@ -34,7 +34,10 @@ from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url
 from bot.source.repository import GitRepository
 from bot.state.store import SqlStore
-from bot.writeback.sink import CommitStatusTarget, WebhookTarget, WriteBackSink
+from bot.writeback.events import WebhookTarget
+from bot.writeback.sink import Target as WriteBackTarget
+from bot.writeback.sink import WriteBackSink
+from bot.writeback.statuses import CommitStatusTarget
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +154,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
             )
         )
     if settings.writebacks:
-        sinks.append(WriteBackSink(_write_back_targets(configuration)))
+        sinks.append(WriteBackSink(write_back_targets(configuration)))
 
     def lost(consignment: Consignment, why: str) -> None:
         engine.store.dispatch(dispatches(_lost_news(consignment, why)))
@@ -224,9 +227,10 @@ def _policy(configuration: Configuration) -> PagePolicy | None:
     return PagePolicy(failures=oncall.page_after.failures, duration=oncall.page_after.duration)
 
 
-def _write_back_targets(configuration: Configuration) -> list[CommitStatusTarget | WebhookTarget]:
+def write_back_targets(configuration: Configuration) -> list[WriteBackTarget]:
+    """Return the targets in the order of the configuration."""
     addresses = {spec.name: spec.address for spec in configuration.repos}
-    targets: list[CommitStatusTarget | WebhookTarget] = []
+    targets: list[WriteBackTarget] = []
     for one in configuration.settings.writebacks:
         if one.type == "commit-status":
             targets.append(

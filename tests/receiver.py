@@ -45,10 +45,11 @@ class Receiver:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
-                self.wfile.write(text.encode())
+                if self.command != "HEAD":
+                    self.wfile.write(text.encode())
 
             do_GET = do_POST
-            do_PUT = do_POST
+            do_HEAD = do_POST
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing."""

@@ -13,24 +13,39 @@ from bot.errors import Problem
 _TIMEOUT_SECONDS: Final = 10
 
 
-def check_slack(token: str, *, api_url: str) -> tuple[Problem, ...]:
-    """Return what is wrong, each with its fix. Sends one `auth.test`."""
+def check_slack(token: str, *, app_token: str, api_url: str) -> tuple[Problem, ...]:
+    """Return what is wrong, each with its fix. Sends one `auth.test`; with an app token asks for a socket's address."""
     client = WebClient(token=token, base_url=api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[])
     try:
         answer = client.auth_test()
     except SlackApiError as error:
+        refused = error.response.get("error")
         return (
-            Problem(
-                message=f"Slack does not accept SLACK_BOT_TOKEN ({error.response.get('error')}): install the app again "
-                "and set the new token",
-                subject="slack",
-            ),
+            _problem(f"Slack does not accept SLACK_BOT_TOKEN ({refused}): install the app again and set the new token"),
         )
     except (SlackClientError, OSError, ValueError) as error:
-        return (Problem(message=f"Slack cannot be reached at {api_url}: {type(error).__name__}", subject="slack"),)
+        return (_problem(f"Slack cannot be reached at {api_url}: {type(error).__name__}"),)
     granted = {one.strip() for one in str((answer.headers or {}).get("x-oauth-scopes") or "").split(",") if one.strip()}
-    missing = [scope for scope in SCOPES if granted and scope not in granted]
-    return tuple(
-        Problem(message=f"the Slack app lacks the scope {scope}: add it and install the app again", subject="slack")
-        for scope in missing
-    )
+    problems = [
+        _problem(f"the Slack app lacks the scope {scope}: add it and install the app again")
+        for scope in SCOPES
+        if granted and scope not in granted
+    ]
+    if app_token:
+        try:
+            client.apps_connections_open(app_token=app_token)
+        except SlackApiError as error:
+            refused = error.response.get("error")
+            problems.append(
+                _problem(
+                    f"Slack does not accept SLACK_APP_TOKEN ({refused}): make an app-level token with the scope "
+                    "connections:write and set it"
+                )
+            )
+        except (SlackClientError, OSError, ValueError) as error:
+            problems.append(_problem(f"Slack opens no socket for SLACK_APP_TOKEN: {type(error).__name__}"))
+    return tuple(problems)
+
+
+def _problem(message: str) -> Problem:
+    return Problem(message=message, subject="slack")

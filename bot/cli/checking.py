@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bot.errors import Problem
 from bot.oncall.alerts import HOSTS, AlertApi
-from bot.wiring import Engine
+from bot.wiring import Engine, write_back_targets
 
 
 def check_all(engine: Engine) -> tuple[Problem, ...]:
-    """Return what is wrong, each with its fix. Asks Git, the clusters, Slack and the on-call service in parallel."""
+    """Return what is wrong, each with its fix. Asks Git, clusters, Slack, on-call and write-backs in parallel."""
     configuration = engine.configuration
     tries: list[Callable[[], tuple[Problem, ...]]] = [repo.check for repo in engine.world.repos.values()]
     for name, cluster in engine.world.clusters.items():
@@ -20,8 +20,10 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
     if configuration.settings.slack.mode != "off":
         from bot.chat.check import check_slack
 
+        slack = configuration.settings.slack
         token = configuration.secret("SLACK_BOT_TOKEN")
-        tries.append(lambda: check_slack(token, api_url=configuration.settings.slack.api_url))
+        app_token = configuration.secret("SLACK_APP_TOKEN") if slack.mode == "socket" else ""
+        tries.append(lambda: check_slack(token, app_token=app_token, api_url=slack.api_url))
     oncall = configuration.settings.oncall
     if oncall.provider in HOSTS:
         alerts = AlertApi(
@@ -31,6 +33,9 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
         )
         for team in sorted({app.oncall_team for app in configuration.apps}):
             tries.append(lambda team=team: _named("on-call", alerts.check(team)))  # type: ignore[misc]
+    for index, target in enumerate(write_back_targets(configuration)):
+        name = f"writebacks[{index}]"
+        tries.append(lambda name=name, target=target: _named(name, target.check()))  # type: ignore[misc]
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
 

@@ -113,7 +113,9 @@ def push(url: str, commit: str, secret: str) -> int:
     """Send a push event as GitHub signs it; return the HTTP status."""
     body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
     signature = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    request = urllib.request.Request(url, data=body, headers={"X-Hub-Signature-256": signature})
+    request = urllib.request.Request(
+        url, data=body, headers={"Content-Type": "application/json", "X-Hub-Signature-256": signature}
+    )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return int(answer.status)
@@ -163,10 +165,16 @@ def test_same_words_work_in_http_mode(make: Make) -> None:
 
 
 def test_check_names_what_is_wrong_with_each_neighbour(make: Make) -> None:
-    story = make(OPSGENIE_API_KEY="canary-key", SLACK_BOT_TOKEN="xoxb-canary")
+    story = make(
+        more="writebacks: [{type: webhook, url: 'http://127.0.0.1:9/hook', secret_env: HOOK_SECRET}]",
+        HOOK_SECRET="canary-hook",
+        OPSGENIE_API_KEY="canary-key",
+        SLACK_APP_TOKEN="xapp-canary",
+    )
     code, text = story.bot.run("check")
     assert code == 1
     assert "has no commit yet" in text
-    assert "SLACK_BOT_TOKEN" in text
+    assert "SLACK_APP_TOKEN (invalid_auth)" in text
+    assert "writebacks[0]" in text
     assert "OPSGENIE_API_KEY" in text
     assert "canary" not in text

@@ -13,7 +13,9 @@ from bot.errors import DeliveryFailed
 from bot.model.announcement import Verdict, WriteBack
 from bot.model.plan import Summary
 from bot.model.record import Consignment, SinkName
-from bot.writeback.sink import CommitStatusTarget, WebhookTarget, WriteBackSink
+from bot.writeback.events import WebhookTarget
+from bot.writeback.sink import WriteBackSink
+from bot.writeback.statuses import CommitStatusTarget
 from tests.receiver import Receiver
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -175,3 +177,33 @@ def test_write_back_of_a_target_that_is_no_longer_configured_is_given_up() -> No
     with pytest.raises(DeliveryFailed, match="no longer in the configuration") as failed:
         WriteBackSink([]).deliver(consignment)
     assert failed.value.retry_after_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("github", "/repos/acme/fleet"),
+        ("gitlab", "/projects/acme%2Ffleet"),
+        ("bitbucket", "/2.0/repositories/acme/fleet"),
+        ("bitbucket-dc", "/rest/api/latest/projects/acme/repos/fleet"),
+        ("gitea", "/api/v1/repos/acme/fleet"),
+    ],
+)
+def test_check_asks_each_host_for_the_repository_alone(host: str, path: str) -> None:
+    with Receiver((200, {}, "{}")) as receiver:
+        assert status_target(host, receiver).check() == ""
+    assert [(got.method, got.path) for got in receiver.got] == [("GET", path)]
+
+
+def test_check_says_what_a_refused_token_needs_and_never_the_token() -> None:
+    with Receiver((401, {}, "{}")) as receiver:
+        said = status_target("github", receiver).check()
+    assert "does not show the repository acme/fleet" in said
+    assert "canary" not in said
+
+
+def test_check_of_a_webhook_sends_no_event() -> None:
+    with Receiver() as receiver:
+        assert WebhookTarget(url=receiver.url, secret="hook").check() == ""
+    assert [(got.method, got.body) for got in receiver.got] == [("HEAD", b"")]
+    assert "cannot be reached" in WebhookTarget(url=receiver.url, secret="hook").check()
