@@ -66,6 +66,9 @@ class Repository(Protocol):
         Costs one short process and reads no content: equal hashes, equal files.
         """
 
+    def folders(self, commit: str) -> tuple[str, ...]:
+        """Return every folder at `commit`, below its root. Reads no content."""
+
     def log(self, commit: str, *, limit: int) -> tuple[Revision, ...]:
         """Return `commit` and its first-parent ancestors, newest first."""
 
@@ -211,6 +214,15 @@ class Store(Protocol):
 
     def approvals(self, app: str, plan_hash: str) -> tuple[Approval, ...]:
         """Return the verdicts on one plan of an app, oldest first."""
+
+    def forget(self, app: str, *, audit: AuditEntry) -> None:
+        """Forget an app that is no longer wanted: all but its history and its audit lines."""
+
+    def folders(self, app_set: str) -> tuple[str, ...]:
+        """Return the folders of an app set that `save_folders` saved last."""
+
+    def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
+        """Remember the folders of an app set, for the time when Git does not answer."""
 
     def memory(self, app: str) -> AppMemory:
         """Return what the last pass left; an empty memory for a new app."""

@@ -29,6 +29,7 @@ from bot.reconcile.loop import Loop, Retry
 from bot.reconcile.news import Links, Target
 from bot.reconcile.once import World
 from bot.reconcile.passes import Outside, Passes, dispatches
+from bot.reconcile.roster import Roster
 from bot.render import AutoRenderer
 from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url
@@ -97,7 +98,7 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
         return marks.app_labels(app.name, marks.applyset_id(parent, namespaces[app.cluster]))
 
     world = World(repos=repos, clusters=clusters, renderer=AutoRenderer(), labels=labels, key=store.key(), clock=clock)
-    apps = {app.key: app for app in configuration.apps}
+    apps = Roster(configuration.apps, configuration.app_sets, world=world, store=store)
     outside = Outside(
         links=_links(configuration),
         targets=_targets(configuration),

@@ -59,6 +59,7 @@ def configuration(arguments: argparse.Namespace) -> Configuration:
 def engine(arguments: argparse.Namespace, *, announces: bool = True) -> Iterator[Engine]:
     built = build_engine(configuration(arguments), clock=now, announces=announces)
     try:
+        built.passes.apps.refresh()
         yield built
     finally:
         built.close()

@@ -55,6 +55,7 @@ class AppMemory:
     waiting_hash: str = ""  # of the plan that waits for approval
     requested_by: str = ""  # who asked for the pass that found it; "" for the schedule
     path: str = ""  # where the app lies in its repository
+    app_set: str = ""  # title of the set it comes from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,13 @@ from bot.ports import Store
 from bot.reconcile import commands, news
 from bot.reconcile.once import World, plan_or_failure
 from bot.reconcile.passes import dispatches
+from bot.reconcile.roster import Roster
 
 
 class Desk:
     """`wake` marks an app as due and says whether a pass of it runs; without a running bot it returns False."""
 
-    def __init__(self, apps: Mapping[str, AppSpec], *, world: World, store: Store, wake: Callable[[str], bool]) -> None:
+    def __init__(self, apps: Roster, *, world: World, store: Store, wake: Callable[[str], bool]) -> None:
         self._apps, self._world, self._store, self._wake = apps, world, store, wake
 
     def apps(self) -> tuple[AppSpec, ...]:
@@ -205,6 +206,7 @@ class Desk:
 
     def pushed(self, repo: str, tips: Mapping[str, str]) -> tuple[str, ...]:
         """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
+        self._apps.expire(repo)
         now = self._world.clock()
         woken = []
         for app in self._apps.values():

@@ -83,15 +83,10 @@ class Loop:
 
     def start(self) -> None:
         """Begin to tick; every app is due at once."""
-        for key, slot in self._slots.items():
-            seconds = slot.app.interval.total_seconds()
-            self._scheduler.add_job(
-                self.wake,
-                IntervalTrigger(seconds=max(int(seconds), 1), jitter=min(seconds / 10, 5) if seconds >= 10 else None),
-                args=[key],
-                next_run_time=self._clock(),
-                max_instances=4,
-            )
+        for key in self._slots:
+            self._tick(key)
+        if self._passes.apps.sets:
+            self._scheduler.add_job(self._look, IntervalTrigger(seconds=1), next_run_time=self._clock())
         self._scheduler.add_job(self._poll, IntervalTrigger(seconds=1), next_run_time=self._clock(), max_instances=1)
         self._scheduler.add_job(self._heartbeat, IntervalTrigger(seconds=60), max_instances=1)
         self._scheduler.start()
@@ -109,7 +104,9 @@ class Loop:
     def wake(self, key: str, *, urgent: bool = False) -> bool:
         """Mark an app as due; True when a pass of it was running, so that one more follows."""
         with self._lock:
-            slot = self._slots[key]
+            slot = self._slots.get(key)
+            if slot is None:  # its folder is gone
+                return False
             slot.due = True
             slot.urgent = slot.urgent or urgent
             slot.asked_at = self._clock()
@@ -120,6 +117,40 @@ class Loop:
             self._workers.add(worker)
         worker.start()
         return False
+
+    def _tick(self, key: str) -> None:
+        """Let the schedule wake an app from now on."""
+        seconds = self._slots[key].app.interval.total_seconds()
+        self._scheduler.add_job(
+            self.wake,
+            IntervalTrigger(seconds=max(int(seconds), 1), jitter=min(seconds / 10, 5) if seconds >= 10 else None),
+            id=f"tick {key}",
+            args=[key],
+            next_run_time=self._clock(),
+            max_instances=4,
+        )
+
+    def _look(self) -> None:
+        """Follow the app sets: an app for each folder that came; one whose folder went is woken no more."""
+        try:
+            self._passes.apps.refresh()
+        except StateError as error:
+            log.error("the app sets cannot be followed: %s", error)
+            return
+        apps = dict(self._passes.apps)
+        with self._lock:
+            came = [key for key in apps if key not in self._slots]
+            went = [key for key in self._slots if key not in apps]
+            for key in went:
+                del self._slots[key]
+            self._slots |= {key: _Slot(apps[key]) for key in came}
+            for key, slot in self._slots.items():
+                slot.app = apps[key]
+        for key in went:
+            self._scheduler.remove_job(f"tick {key}")
+            log.info("%s is released: its folder is gone, its objects stay", key)
+        for key in came:
+            self._tick(key)
 
     def orders(self) -> None:
         """Look for orders in the store now, not at the next poll."""

@@ -28,6 +28,7 @@ from bot.oncall.escalation import PagePolicy, escalate
 from bot.ports import Store
 from bot.reconcile import news
 from bot.reconcile.once import Order, World, run_pass
+from bot.reconcile.roster import Roster
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Outside:
 class Passes:
     """Runs passes for the apps of one configuration. Safe to use from several threads and processes."""
 
-    def __init__(self, apps: Mapping[str, AppSpec], *, world: World, store: Store, outside: Outside) -> None:
+    def __init__(self, apps: Roster, *, world: World, store: Store, outside: Outside) -> None:
         self.apps = apps
         self.world = world
         self._store = store
@@ -77,10 +78,14 @@ class Passes:
             )
             narrator = _Narrator(app, self._base(app, operation, trigger, started), self._store, self._outside, before)
             report = run_pass(order, world=self.world, listener=narrator, stop=stop)
-            remembered = replace(narrator.memory, path=app.path)
+            remembered = replace(narrator.memory, path=app.path, app_set=app.app_set)
             if report.plan is not None and report.result is Result.WAITING_APPROVAL:
                 remembered = replace(remembered, requested_by=order.requester(report.plan))
             self._save(app, report, remembered, self._base(app, operation, trigger, report.finished_at))
+            if app.moved_from and report.result is Result.CONVERGED:
+                former = f"{app.cluster}/{app.moved_from}"
+                if self._store.memory(former) != AppMemory(app=former):
+                    self._store.forget(former, audit=_note(app, report.finished_at, "move", f"from {former}"))
         log.info(
             "pass %s of %s: %s, %s, %.1f s",
             report.operation,

@@ -89,6 +89,11 @@ class GitRepository:
         commit = self._full(commit)
         return self._mirror.healed(lambda: self._trees.hashes(commit, paths))
 
+    def folders(self, commit: str) -> tuple[str, ...]:
+        """Return every folder at `commit`, below its root. Reads no content."""
+        commit = self._full(commit)
+        return self._mirror.healed(lambda: self._trees.folders(commit))
+
     def tree(self, commit: str, path: str) -> SourceTree:
         """Return the files below `path` at `commit`, in bulk, those of submodules at the same host too.
 

@@ -66,6 +66,12 @@ class Trees:
         clean = [self._clean(path, commit) for path in paths]
         return tuple(id for id, _ in self._objects(commit, clean))
 
+    def folders(self, commit: str) -> tuple[str, ...]:
+        """Return every folder below the root."""
+        self._bring(commit)
+        listing = self._mirror.local(["ls-tree", "-r", "-d", "-z", "--name-only", commit]).output
+        return tuple(name.decode("utf-8", errors="backslashreplace") for name in listing.split(b"\0")[:-1])
+
     def tree(self, commit: str, path: str) -> SourceTree:
         """Return the files below a folder. Raises `PathNotFound`."""
         path = self._clean(path, commit)

@@ -141,6 +141,21 @@ class SqlStore:
                 codec.load(codec.APPROVAL, text) for text in connection.execute(query.order_by(table.c.at)).scalars()
             )
 
+    def forget(self, app: str, *, audit: AuditEntry) -> None:
+        with self._transaction() as connection:
+            for table in (tables.controls, tables.memories, tables.approvals, tables.requests):
+                connection.execute(table.delete().where(table.c.app == app))
+            self._append_audit(connection, audit)
+
+    def folders(self, app_set: str) -> tuple[str, ...]:
+        query = sa.select(tables.folders.c.value).where(tables.folders.c.app_set == app_set)
+        with self._transaction() as connection:
+            return tuple((connection.execute(query).scalar() or "").splitlines())
+
+    def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
+        with self._transaction() as connection:
+            self._put(connection, tables.folders, app_set=app_set, value="\n".join(folders))
+
     def memory(self, app: str) -> AppMemory:
         text = self._value(tables.memories, app)
         return codec.load(codec.MEMORY, text) if text else AppMemory(app=app)

@@ -36,6 +36,12 @@ approvals = sa.Table(
     sa.Column("at", sa.String(40), nullable=False),
     sa.Column("value", sa.Text, nullable=False),
 )
+folders = sa.Table(
+    "folders",
+    metadata,
+    sa.Column("app_set", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),  # one a line
+)
 history = sa.Table(
     "history",
     metadata,
