@@ -25,6 +25,14 @@ class Form(Protocol):
         """Return the body as the server holds it, and the paths it does not know. Raises `StatusError` 400."""
         ...
 
+    def hold(self, merged: Body) -> dict[str, Any]:
+        """Return what an apply merged as the server holds it while it validates it."""
+        ...
+
+    def keep(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return a valid body as it is stored."""
+        ...
+
     def default(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the body with the defaults of its version; idempotent."""
         ...
@@ -40,7 +48,7 @@ class BuiltinForm:
     def __init__(self, resource: Resource, shape: Struct) -> None:
         self._resource, self._shape = resource, shape
         name = recorded.definition_names()[resource.group, resource.version, resource.kind]
-        self.schema = merge.schema_from_openapi(name, recorded.definitions())
+        self.schema = merge.schema_from_openapi(name, recorded.definitions(), zero=shape.zero)
 
     def read(self, body: Body) -> tuple[dict[str, Any], Sequence[str]]:
         reading = Reading()
@@ -50,6 +58,12 @@ class BuiltinForm:
             kind, version = self._resource.kind, self._resource.version
             raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from error
         return private(read), reading.unknown
+
+    def hold(self, merged: Body) -> dict[str, Any]:
+        return self.read(merged)[0]
+
+    def keep(self, body: dict[str, Any]) -> dict[str, Any]:
+        return body
 
     def default(self, body: dict[str, Any]) -> dict[str, Any]:
         set_defaults(self._resource.group, self._resource.version, self._resource.kind, body)
@@ -79,6 +93,15 @@ class CustomForm:
             raise bad_request(str(error)) from error
         pruned, unknown = merge.prune(self.schema, {**body, "metadata": metadata})
         return private(pruned), [*reading.unknown, *unknown]
+
+    def hold(self, merged: Body) -> dict[str, Any]:
+        # A null that the merge left behind is an error of the schema and is not dropped like one that was sent.
+        metadata = self._metadata.read(merged.get("metadata") or {}, "metadata", Reading(), "ObjectMeta")
+        held: dict[str, Any] = private({**merged, "metadata": metadata})
+        return held
+
+    def keep(self, body: dict[str, Any]) -> dict[str, Any]:
+        return merge.prune(self.schema, body)[0]
 
     def default(self, body: dict[str, Any]) -> dict[str, Any]:
         return dict(merge.default(self.schema, body))

@@ -124,6 +124,7 @@ class Writer:
         with self._admission.allocating(resource, new):
             self._validate(form, resource, new, None, name)
             self._admission.validate(resource, new, None)
+            new = form.keep(new)
             kept = dict(stored(new, resource))
             if write.dry_run:
                 if self._store.get(resource.key, metadata.get("namespace", ""), name) is not None:
@@ -160,16 +161,15 @@ class Writer:
             new = form.default(new)
             new = dict(self._owned(form, resource, None, new, write))
             return self._create(form, target, new, write, warnings)
-        given = new["metadata"].get("resourceVersion")
-        if not given and not strategies.unconditional_update(resource):
-            cause = Cause(
-                reason="FieldValueInvalid",
-                field="metadata.resourceVersion",
-                message="Invalid value: 0: must be specified for an update",
-            )
-            raise invalid(resource.group, resource.plural, target.name, [cause])
 
         def make(live: Body) -> dict[str, Any]:
+            if not new["metadata"].get("resourceVersion") and not strategies.unconditional_update(resource):
+                cause = Cause(
+                    reason="FieldValueInvalid",
+                    field="metadata.resourceVersion",
+                    message="Invalid value: 0: must be specified for an update",
+                )
+                raise invalid(resource.group, resource.plural, target.name, [cause])
             made = form.default({**new, "metadata": dict(new["metadata"])})
             return self._tracked(form, target, live, made, write)
 
@@ -249,8 +249,7 @@ class Writer:
                 ) from error
             except merge.ConfigRefused as error:
                 raise StatusError(error.code, "BadRequest" if error.code == 400 else "", str(error)) from error
-            new, _ = form.read(merged)
-            return form.default(new)
+            return form.default(form.hold(merged))
 
         if self._store.get(resource.key, target.namespace, target.name) is None:
             if target.subresource or metadata.get("uid"):
@@ -281,7 +280,7 @@ class Writer:
             with self._admission.allocating(resource, new, live):
                 self._validate(form, resource, new, None if bound else live, target.name)
                 self._admission.validate(resource, new, live)
-                kept: Body = merge.settled(live, new)
+                kept: Body = merge.settled(live, form.keep(new))
                 if kept == live:
                     return Written(body=live, warnings=tuple(warnings))
                 if write.dry_run:

@@ -40,8 +40,7 @@ def free(source: OpenAPI) -> bool:
 
 def default(schema: Schema, body: Body) -> dict[str, Any]:
     """Return a custom resource with every default of its schema. Idempotent."""
-    without_nulls = _without_nulls(schema, schema.source, dict(body))
-    return _default(schema, schema.source, without_nulls)  # type: ignore[no-any-return]  # JSON
+    return _default(schema, schema.source, dict(body))  # type: ignore[no-any-return]  # JSON
 
 
 def _useless_null(value: Any, source: OpenAPI | None) -> bool:
@@ -96,11 +95,12 @@ def _default(schema: Schema, source: OpenAPI | None, value: Any) -> Any:
 def prune(schema: Schema, body: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the object without the fields its schema does not know, and where they were: `spec.template.foo`, sorted.
 
-    Fields of `metadata` count too. An API server that was told `fieldValidation=Strict` refuses the object for them.
+    Fields of `metadata` count too. Nulls that are not allowed and that no default replaces go as well, unnamed. This is
+    what happens to what is sent and to what is stored; what an apply merged is not pruned before it is validated.
     """
     unknown: list[str] = []
     pruned = _prune(schema, schema.source, dict(body), "", unknown, preserve=False)
-    return pruned, tuple(sorted(unknown))
+    return _without_nulls(schema, schema.source, pruned), tuple(sorted(unknown))
 
 
 def _prune(schema: Schema, source: OpenAPI, value: Any, path: str, unknown: list[str], *, preserve: bool) -> Any:
