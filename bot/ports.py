@@ -270,14 +270,17 @@ class Store(Protocol):
     def claim(self, sink: SinkName, lane: str, *, now: datetime) -> Consignment | None:
         """Take the first waiting row of a lane; None when it is not due. A claim counts as an attempt."""
 
-    def delivered(self, id: int, *, at: datetime) -> None:
-        """The row has arrived."""
+    def delivered(self, id: int, *, dispatches: Sequence[Dispatch] = ()) -> None:
+        """The row has arrived; what is said of that is saved with it."""
 
-    def postpone(self, id: int, *, until: datetime, why: str) -> None:
+    def postpone(self, id: int, *, until: datetime, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
         """The row did not arrive; its lane rests until then."""
 
-    def undeliverable(self, id: int, *, at: datetime, why: str) -> None:
+    def undeliverable(self, id: int, *, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
         """The row will never arrive; it leaves the lane and stays readable."""
+
+    def tidy(self, *, before: datetime) -> None:
+        """Drop parcels that have arrived or were lost before then, and keys of `first_time` of that age. Idempotent."""
 
     def waiting(self, sink: SinkName) -> int:
         """Return how many rows wait."""

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from bot.chat.permissions import Rule
 from bot.delivery.courier import Courier
+from bot.delivery.tidings import Fate, tidings
 from bot.live.cluster import KubeCluster
 from bot.live.spec import ClusterSpec
 from bot.model import marks
-from bot.model.announcement import Announcement, News, Page
 from bot.model.app import AppSpec
-from bot.model.record import Consignment
+from bot.model.record import Consignment, Dispatch
 from bot.oncall.escalation import PagePolicy
 from bot.oncall.heartbeat import Heartbeat
 from bot.oncall.sink import OncallSink
@@ -157,10 +157,10 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
     if settings.writebacks:
         sinks.append(WriteBackSink(write_back_targets(configuration)))
 
-    def lost(consignment: Consignment, why: str) -> None:
-        engine.store.dispatch(dispatches(_lost_news(consignment, why)))
+    def tell(consignment: Consignment, fate: Fate, why: str) -> tuple[Dispatch, ...]:
+        return dispatches(tidings(consignment, fate, why=why, at=clock()))
 
-    return Courier(engine.store, sinks, clock=clock, on_undeliverable=lost)
+    return Courier(engine.store, sinks, clock=clock, tell=tell)
 
 
 def build_heartbeat(configuration: Configuration) -> Callable[[], None]:
@@ -245,26 +245,3 @@ def write_back_targets(configuration: Configuration) -> list[WriteBackTarget]:
         else:
             targets.append(WebhookTarget(url=one.url, secret=configuration.secret(one.secret_env)))
     return targets
-
-
-def _lost_news(consignment: Consignment, why: str) -> tuple[Announcement, ...]:
-    """Say in the thread that a page will not arrive; a lost message cannot be said where it was lost."""
-    parcel = consignment.parcel
-    if not isinstance(parcel, Page):
-        log.error("%s %s will not be delivered: %s", consignment.sink.value, parcel.id, why)
-        return ()
-    return (
-        Announcement(
-            id=f"{parcel.id}:undeliverable",
-            operation=parcel.operation,
-            news=News.UNDELIVERABLE,
-            app=parcel.app,
-            cluster=parcel.cluster,
-            env=parcel.env,
-            channel=parcel.channel,
-            at=parcel.at,
-            in_thread=False,
-            message=f"On-call could not be paged: {why}",
-            next_step="Call the on-call person, and correct the on-call settings.",
-        ),
-    )

@@ -41,6 +41,7 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.RECOVERED: (":white_check_mark:", "Recovered"),
     News.PAGED: (":rotating_light:", "On-call is paged"),
     News.PAGE_CLOSED: (":white_check_mark:", "Page closed"),
+    News.PAGE_LATE: (":warning:", "Not paged yet"),
     News.ACKNOWLEDGED: (":eyes:", "Page acknowledged"),
     News.UNDELIVERABLE: (":rotating_light:", "Could not page"),
 }

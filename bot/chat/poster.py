@@ -71,6 +71,8 @@ class SlackSink:
 
     def _announce(self, news: Announcement) -> float:
         root = self._store.message(news.operation)
+        if root is None and news.edits_only:
+            return 0.0
         file = attachment(news)
         if root is not None and news.in_thread and file is not None:
             self._upload(file, root, comment=sentence(news))

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bot.delivery.courier import Courier
 from bot.errors import StateError
 from bot.model.record import SinkName
 from bot.oncall.webhook_in import read_webhook
@@ -50,7 +51,9 @@ def serve(configuration: Configuration) -> int:
     courier = build_courier(engine, clock=_now)
     door, slack = _slack(engine)
     server = WebServer(
-        Web(_handlers(engine, loop, door, slack)), host=configuration.settings.server.host, port=configuration.port
+        Web(_handlers(engine, loop, courier, door, slack)),
+        host=configuration.settings.server.host,
+        port=configuration.port,
     )
     server.start()
     courier.start()
@@ -100,7 +103,7 @@ def _slack(engine: Engine) -> tuple[_Door | None, WsgiApp | None]:
     return SocketDoor(app, app_token=configuration.secret("SLACK_APP_TOKEN"), api_url=settings.api_url), None
 
 
-def _handlers(engine: Engine, loop: Loop, door: _Door | None, slack: WsgiApp | None) -> Handlers:
+def _handlers(engine: Engine, loop: Loop, courier: Courier, door: _Door | None, slack: WsgiApp | None) -> Handlers:
     configuration = engine.configuration
 
     def health() -> tuple[str, Mapping[str, str]]:
@@ -113,6 +116,7 @@ def _handlers(engine: Engine, loop: Loop, door: _Door | None, slack: WsgiApp | N
             parts["state"] = "stuck"
         if door is not None:
             parts["slack"] = door.state()
+        parts |= {f"deliveries to {sink}": why for sink, why in courier.troubles().items()}
         for memory in engine.store.memories().values() if parts["state"] == "ok" else ():
             if memory.failing_since is not None:
                 parts[f"app {memory.app}"] = "failing"

@@ -1,8 +1,9 @@
 """Carries parcels from the outbox to their sinks, lane by lane, in order, until they have arrived.
 
-One dispatcher looks for due lanes; a few workers deliver. A lane is worked on by one worker at a time and rests as
-long as its sink says, so that no thread sleeps for a neighbour. What fails is tried again later, what cannot arrive is
-reported and leaves the lane. The state is in the store alone: a restart goes on where this process stopped.
+One dispatcher looks for due lanes; a few workers of each sink deliver, so that a sink that hangs holds no other. A lane
+is worked on by one worker at a time and rests as long as its sink says: no thread sleeps for a neighbour. What fails is
+tried again later, what cannot arrive is said and leaves the lane. The state is in the store alone: a restart goes on
+where this process stopped.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
+from bot.delivery.tidings import Fate
 from bot.errors import DeliveryFailed, StateError
-from bot.model.record import Consignment, SinkName
+from bot.model.record import Consignment, Dispatch, SinkName
 from bot.ports import Sink, Store
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS: Final = 0.5  # rows may come from another process
-_WORKERS: Final = 16
+_WORKERS: Final = 8  # for each sink; a lane is one at a time, and Slack takes one message a second and channel
 _FIRST_RETRY_SECONDS: Final = 1.0
-_LONGEST_RETRY_SECONDS: Final = 300.0
+_LONGEST_RETRY_SECONDS: Final = 60.0  # after an outage of hours, people hear within a minute
+_KEPT: Final = timedelta(days=7)  # what was said and heard; a redelivery comes within the hour
+_FORGET_EVERY: Final = timedelta(hours=1)
 
 
 class Courier:
-    """Start it once, stop it once. `on_undeliverable` hears of a parcel that will never arrive, and why."""
+    """Start it once, stop it once. `tell` returns what is to be said of an attempt: its fate, and why."""
 
     def __init__(
         self,
@@ -36,13 +40,17 @@ class Courier:
         sinks: Sequence[Sink],
         *,
         clock: Callable[[], datetime],
-        on_undeliverable: Callable[[Consignment, str], None],
+        tell: Callable[[Consignment, Fate, str], Sequence[Dispatch]],
     ) -> None:
-        self._store, self._sinks, self._clock, self._on_undeliverable = store, tuple(sinks), clock, on_undeliverable
-        self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="deliver")
+        self._store, self._sinks, self._clock, self._tell = store, tuple(sinks), clock, tell
+        self._pools = {
+            sink.name: ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix=sink.name.value) for sink in sinks
+        }
         self._changed = threading.Condition()
         self._busy: set[tuple[SinkName, str]] = set()  # guarded by _changed
         self._rests: dict[tuple[SinkName, str], datetime] = {}  # guarded by _changed
+        self._troubles: dict[tuple[SinkName, str], str] = {}  # guarded by _changed
+        self._forgot_at: datetime | None = None
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -66,12 +74,19 @@ class Courier:
             self._thread.join(timeout.total_seconds())
         with self._changed:
             self._changed.wait_for(lambda: not self._busy, max(deadline - time.monotonic(), 0))
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def troubles(self) -> dict[str, str]:
+        """Return the sinks whose last attempt on some lane failed, and why."""
+        with self._changed:
+            return {sink.value: why for (sink, _), why in self._troubles.items()}
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._awake.wait(_LOOK_EVERY_SECONDS)
             self._awake.clear()
+            self._forget()
             for sink in self._sinks:
                 try:
                     lanes = self._store.due_lanes(sink.name, now=self._clock())
@@ -89,7 +104,7 @@ class Courier:
             if key in self._busy or resting or self._stopping.is_set():
                 return
             self._busy.add(key)
-        self._pool.submit(self._deliver, sink, lane)
+        self._pools[sink.name].submit(self._deliver, sink, lane)
 
     def _deliver(self, sink: Sink, lane: str) -> None:
         """Deliver the first parcel of a lane."""
@@ -113,10 +128,11 @@ class Courier:
         try:
             rest: float = sink.deliver(consignment)
         except DeliveryFailed as failed:
+            self._note(consignment, str(failed))
             if failed.retry_after_seconds is None:
                 log.error("%s to %s will not arrive: %s", sink.name.value, consignment.lane, failed)
-                self._store.undeliverable(consignment.id, at=self._clock(), why=str(failed))
-                self._on_undeliverable(consignment, str(failed))
+                said = self._tell(consignment, Fate.LOST, str(failed))
+                self._store.undeliverable(consignment.id, why=str(failed), dispatches=said)
                 return 0.0
             self._postpone(consignment, max(failed.retry_after_seconds, _back_off(consignment.attempts)), str(failed))
             return 0.0
@@ -124,14 +140,35 @@ class Courier:
             log.exception("%s to %s: unexpected error", sink.name.value, consignment.lane)
             self._postpone(consignment, _back_off(consignment.attempts), "unexpected error")
             return 0.0
-        self._store.delivered(consignment.id, at=self._clock())
+        self._store.delivered(consignment.id, dispatches=self._tell(consignment, Fate.ARRIVED, ""))
+        self._note(consignment, "")
         return rest
 
     def _postpone(self, consignment: Consignment, seconds: float, why: str) -> None:
         log.warning(
             "%s to %s did not arrive, tried again in %.0f s: %s", consignment.sink.value, consignment.lane, seconds, why
         )
-        self._store.postpone(consignment.id, until=self._clock() + timedelta(seconds=seconds), why=why)
+        said = self._tell(consignment, Fate.LATE, why)
+        self._store.postpone(consignment.id, until=self._clock() + timedelta(seconds=seconds), why=why, dispatches=said)
+
+    def _note(self, consignment: Consignment, trouble: str) -> None:
+        key = (consignment.sink, consignment.lane)
+        with self._changed:
+            if trouble:
+                self._troubles[key] = trouble
+            else:
+                self._troubles.pop(key, None)
+
+    def _forget(self) -> None:
+        """Drop what is old, so that the store does not grow for ever."""
+        now = self._clock()
+        if self._forgot_at is not None and now - self._forgot_at < _FORGET_EVERY:
+            return
+        try:
+            self._store.tidy(before=now - _KEPT)
+            self._forgot_at = now
+        except StateError as error:
+            log.error("the store cannot be tidied: %s", error)
 
 
 def _back_off(attempts: int) -> float:

@@ -33,6 +33,7 @@ class News(Enum):
     RECOVERED = "recovered"
     PAGED = "paged"
     PAGE_CLOSED = "page closed"
+    PAGE_LATE = "page late"  # the on-call service does not answer: nobody was woken yet
     ACKNOWLEDGED = "acknowledged"
     UNDELIVERABLE = "undeliverable"  # a page or write-back that will not arrive
 
@@ -72,7 +73,8 @@ class Announcement:
     """One edge of one app.
 
     `operation` names the root message: every announcement of an operation edits the same message, `in_thread` ones
-    are posted below it. `id` is unique and makes a delivery idempotent. Times are aware UTC.
+    are posted below it, `edits_only` ones are dropped when there is none. `id` is unique and makes a delivery
+    idempotent. Times are aware UTC.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Announcement:
     channel: str
     at: datetime
     in_thread: bool = False
+    edits_only: bool = False  # says something about a root message that may never have been posted
     revision: Revision | None = None
     revision_url: str = ""
     compare_url: str = ""

@@ -124,13 +124,15 @@ class Dispatch:
     """A parcel on its way into the outbox.
 
     Rows of one (sink, lane) are delivered one at a time in order. A row with a `collapse` key replaces the waiting
-    rows of its lane with the same key that nobody has tried yet.
+    rows of its lane with the same key that nobody has tried yet. One that `clears` its lane takes the place of all that
+    waits there, tried or not: when an app has converged, a page that never got through wakes nobody any more.
     """
 
     sink: SinkName
     lane: str
     parcel: Parcel
     collapse: str = ""
+    clears: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,8 +52,7 @@ class AlertApi:
             raise DeliveryFailed(f"there is no key for the on-call service: set {setting}", retry_after_seconds=None)
         api = self._api(key)
         try:
-            answer = self._call(api, page)
-            self._await_done(api, answer.request_id, page)
+            self._await_done(api, self._call(api, page).request_id, page)
         except DeliveryFailed:
             raise
         except AuthenticationException as error:
@@ -66,12 +65,11 @@ class AlertApi:
                 f"the on-call service does not accept this alert; check the team {page.team or '(none)'} and {setting}",
                 retry_after_seconds=None,
             ) from error
-        except tenacity.RetryError as error:
-            raise DeliveryFailed("the on-call service does not answer", retry_after_seconds=_RETRY_SECONDS) from error
-        except opsgenie_sdk.ApiException as error:
-            status = getattr(error, "status", None)
+        except (tenacity.RetryError, opsgenie_sdk.ApiException) as error:
+            answer = _answer(error)
             raise DeliveryFailed(
-                f"the on-call service answers {status or 'nothing'}", retry_after_seconds=_RETRY_SECONDS
+                f"the on-call service answers {getattr(answer, 'status', None) or 'nothing'}",
+                retry_after_seconds=_rest(answer),
             ) from error
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise DeliveryFailed(
@@ -155,3 +153,18 @@ class AlertApi:
             settings.retry_enabled = False
             apis[key] = opsgenie_sdk.AlertApi(api_client=opsgenie_sdk.ApiClient(configuration=settings))
         return apis[key]
+
+
+def _answer(error: Exception) -> BaseException | None:
+    """Return what the service said: the SDK wraps it in tenacity's error even where it does not retry."""
+    return error.last_attempt.exception() if isinstance(error, tenacity.RetryError) else error
+
+
+def _rest(answer: BaseException | None) -> float:
+    """Return how long the service asks to wait: Opsgenie names its period, proxies say `Retry-After`."""
+    headers = getattr(answer, "headers", None) or {}
+    for name in ("X-RateLimit-Period-In-Sec", "Retry-After"):
+        text = str(headers.get(name) or "")
+        if text.isdigit():
+            return float(text)
+    return _RETRY_SECONDS

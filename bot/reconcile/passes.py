@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.errors import PassError
-from bot.model.announcement import Announcement, News, Page, Parcel, WriteBack
+from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
 from bot.model.app import AppSpec
 from bot.model.control import Control, Trigger, Via
 from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
@@ -149,7 +149,6 @@ class Passes:
         pages: tuple[Page, ...] = ()
         if self._outside.policy is not None:
             memory, pages = escalate(before, told.memory, app=app, report=report, policy=self._outside.policy)
-            said = (*said, *_page_news(pages, linked))
         if report.result is not Result.SUPERSEDED and not memory.said:
             memory = replace(memory, operation="")
         changed = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
@@ -258,7 +257,8 @@ def dispatches(parcels: Sequence[Parcel], *, announces: bool = True) -> tuple[Di
     for parcel in parcels:
         match parcel:
             case Page():
-                rows.append(Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel))
+                clears = parcel.act is PageAct.CLOSE
+                rows.append(Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel, clears=clears))
             case WriteBack():
                 rows.append(Dispatch(sink=SinkName.WRITEBACK, lane=str(parcel.target), parcel=parcel))
             case Announcement() if parcel.channel and announces:
@@ -267,22 +267,6 @@ def dispatches(parcels: Sequence[Parcel], *, announces: bool = True) -> tuple[Di
             case _:
                 pass  # Slack is off, or nobody wants to hear of it
     return tuple(rows)
-
-
-def _page_news(pages: Sequence[Page], base: Announcement) -> tuple[Announcement, ...]:
-    """Say in the thread what on-call hears: notes stay between the bot and the alert."""
-    return tuple(
-        replace(
-            base,
-            operation=page.operation,
-            news=News.PAGED if page.act.value == "open" else News.PAGE_CLOSED,
-            id=f"{page.id}:news",
-            in_thread=True,
-            message=page.message,
-        )
-        for page in pages
-        if page.act.value != "note"
-    )
 
 
 def _note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:

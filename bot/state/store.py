@@ -273,6 +273,9 @@ class SqlStore:
         box = tables.outbox
         for one in dispatches:
             kind, value = codec.dump_parcel(one.parcel)
+            if one.clears:
+                waiting = (box.c.sink == one.sink.value, box.c.lane == one.lane, box.c.state == "waiting")
+                connection.execute(box.delete().where(*waiting))
             if one.collapse:
                 connection.execute(
                     box.delete().where(
@@ -331,14 +334,20 @@ class SqlStore:
             created_at=datetime.fromisoformat(row.created_at),
         )
 
-    def delivered(self, id: int, *, at: datetime) -> None:
-        self._settle(id, state="delivered", why="")
+    def delivered(self, id: int, *, dispatches: Sequence[Dispatch] = ()) -> None:
+        self._settle(id, dispatches, state="delivered", why="")
 
-    def postpone(self, id: int, *, until: datetime, why: str) -> None:
-        self._settle(id, not_before=_text(until), why=why[:2000])
+    def postpone(self, id: int, *, until: datetime, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
+        self._settle(id, dispatches, not_before=_text(until), why=why[:2000])
 
-    def undeliverable(self, id: int, *, at: datetime, why: str) -> None:
-        self._settle(id, state="lost", why=why[:2000])
+    def undeliverable(self, id: int, *, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
+        self._settle(id, dispatches, state="lost", why=why[:2000])
+
+    def tidy(self, *, before: datetime) -> None:
+        box, seen = tables.outbox, tables.seen
+        with self._transaction() as connection:
+            connection.execute(box.delete().where(box.c.state != "waiting", box.c.created_at < _text(before)))
+            connection.execute(seen.delete().where(seen.c.at < _text(before)))
 
     def waiting(self, sink: SinkName) -> int:
         box = tables.outbox
@@ -346,9 +355,10 @@ class SqlStore:
         with self._transaction() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def _settle(self, id: int, **values: str) -> None:
+    def _settle(self, id: int, dispatches: Sequence[Dispatch], **values: str) -> None:
         with self._transaction() as connection:
             connection.execute(tables.outbox.update().where(tables.outbox.c.id == id).values(**values))
+            self._send(connection, dispatches)
 
     # --- messages and deliveries ------------------------------------------------------------------------------
 

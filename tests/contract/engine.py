@@ -141,7 +141,7 @@ class EngineWorld:
             for one in taken:
                 assert isinstance(one.parcel, Announcement)
                 found.append(one.parcel)
-                store.delivered(one.id, at=now())
+                store.delivered(one.id)
             if not taken:
                 return tuple(found)
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.delivery.courier import Courier
+from bot.delivery.tidings import Fate
 from bot.errors import DeliveryFailed
-from bot.model.record import Consignment, SinkName
+from bot.model.record import Consignment, Dispatch, SinkName
 from bot.state.store import SqlStore
 from tests.state.test_store import row
 
@@ -52,9 +53,13 @@ def now() -> datetime:
 
 def run(store: SqlStore, sink: Recorder, lost: list[str] | None = None) -> Courier:
     heard = lost if lost is not None else []
-    courier = Courier(
-        store, [sink], clock=now, on_undeliverable=lambda one, why: heard.append(f"{one.parcel.id} {why}")
-    )
+
+    def tell(one: Consignment, fate: Fate, why: str) -> tuple[Dispatch, ...]:
+        if fate is Fate.LOST:
+            heard.append(f"{one.parcel.id} {why}")
+        return ()
+
+    courier = Courier(store, [sink], clock=now, tell=tell)
     courier.start()
     return courier
 

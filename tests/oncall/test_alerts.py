@@ -13,6 +13,7 @@ from bot.model.announcement import Page, PageAct
 from bot.model.record import Consignment, SinkName
 from bot.oncall.sink import OncallSink
 from bot.oncall.webhook_in import AlertEvent, read_webhook
+from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.oncall import OncallService
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -106,3 +107,10 @@ def test_acknowledge_needs_the_secret() -> None:
     expected = (AlertEvent("Acknowledge", "gitops-bot:prod:shop", "ana@example.com"),)
     assert read_webhook({"x-webhook-secret": "right"}, body, secret="right") == expected
     assert read_webhook({"X-Webhook-Secret": "right"}, b"[]", secret="right") == ()
+
+
+def test_throttled_call_waits_as_long_as_the_service_asks(service: OncallService) -> None:
+    service.faults.add(Fault(kind=FaultKind.THROTTLE, seconds=17), times=1)
+    with pytest.raises(DeliveryFailed) as failed:
+        deliver(service, PAGE)
+    assert failed.value.retry_after_seconds == 17

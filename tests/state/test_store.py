@@ -47,7 +47,7 @@ def waiting(store: SqlStore, lane: str = "C1") -> list[str]:
     ids = []
     while (found := store.claim(SinkName.SLACK, lane, now=NOW)) is not None:
         ids.append(found.parcel.id)
-        store.delivered(found.id, at=NOW)
+        store.delivered(found.id)
     return ids
 
 
@@ -97,8 +97,38 @@ def test_claimed_row_is_not_collapsed_away(store: SqlStore) -> None:
     claimed = store.claim(SinkName.SLACK, "C1", now=NOW)
     store.dispatch([row("2", collapse="op")])
     assert claimed is not None
-    store.delivered(claimed.id, at=NOW)
+    store.delivered(claimed.id)
     assert waiting(store) == ["2"]
+
+
+def test_row_that_clears_its_lane_takes_the_place_of_what_was_tried_in_vain(store: SqlStore) -> None:
+    store.dispatch([row("1"), row("2"), row("3", lane="C2")])
+    tried = store.claim(SinkName.SLACK, "C1", now=NOW)
+    assert tried is not None
+    store.postpone(tried.id, until=NOW + timedelta(minutes=1), why="down")
+    store.dispatch([replace(row("4"), clears=True)])
+    assert waiting(store) == ["4"]
+    assert waiting(store, "C2") == ["3"]
+
+
+def test_what_is_said_of_a_delivery_is_saved_with_it(store: SqlStore) -> None:
+    store.dispatch([row("1")])
+    claimed = store.claim(SinkName.SLACK, "C1", now=NOW)
+    assert claimed is not None
+    store.delivered(claimed.id, dispatches=[row("2", lane="C2")])
+    assert waiting(store, "C2") == ["2"]
+
+
+def test_old_parcels_and_keys_are_forgotten_and_waiting_ones_are_not(store: SqlStore) -> None:
+    store.dispatch([row("1"), row("2")])
+    claimed = store.claim(SinkName.SLACK, "C1", now=NOW)
+    assert claimed is not None
+    store.delivered(claimed.id)
+    store.first_time("click 1", at=NOW)
+    store.tidy(before=datetime.now(tz=UTC) + timedelta(days=1))
+    assert store.first_time("click 1", at=NOW)
+    store.dispatch([row("1")])
+    assert waiting(store) == ["2", "1"]
 
 
 def test_postponed_row_holds_its_lane_and_no_other(store: SqlStore) -> None:

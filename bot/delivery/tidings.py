@@ -1,0 +1,66 @@
+"""What people hear of the deliveries themselves: a page that arrived, that is late, that will never arrive. Pure.
+
+A page that arrives is a line in the thread of its trouble. One that does not is a message of its own, because nobody
+was woken: it is edited when the page arrives after all, or is no longer needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum
+
+from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.record import Consignment
+
+
+class Fate(Enum):
+    ARRIVED = "arrived"
+    LATE = "late"  # not yet: it is tried again
+    LOST = "lost"  # never: trying again is useless
+
+
+def tidings(consignment: Consignment, fate: Fate, *, why: str, at: datetime) -> tuple[Announcement, ...]:
+    """Return what is said of one attempt. Parcels that are no pages say nothing: a lost message has no other way."""
+    page = consignment.parcel
+    if not isinstance(page, Page):
+        return ()
+    match fate, page.act:
+        case Fate.ARRIVED, PageAct.OPEN:
+            line = _thread(page, News.PAGED, page.message, at)
+            return (line, replace(_own(page, News.PAGED, "On-call is paged after all.", at), edits_only=True))
+        case Fate.ARRIVED, PageAct.CLOSE:
+            line = _thread(page, News.PAGE_CLOSED, page.message, at)
+            return (line, replace(_own(page, News.PAGE_CLOSED, page.message, at), edits_only=True))
+        case Fate.LATE, PageAct.OPEN:
+            late = _own(page, News.PAGE_LATE, f"On-call could not be paged yet: {why}.", at)
+            return (replace(late, next_step="It is tried again by itself. Call the on-call person if it cannot wait."),)
+        case Fate.LOST, _:
+            lost = _own(page, News.UNDELIVERABLE, f"On-call could not be {_done(page)}: {why}.", at)
+            return (replace(lost, next_step="Call the on-call person, and correct the on-call settings."),)
+        case _:
+            return ()
+
+
+def _done(page: Page) -> str:
+    return {PageAct.OPEN: "paged", PageAct.NOTE: "told more", PageAct.CLOSE: "told that it is over"}[page.act]
+
+
+def _thread(page: Page, news: News, message: str, at: datetime) -> Announcement:
+    line = _own(page, news, message, at)
+    return replace(line, id=f"{page.id}:{news.value}", operation=page.operation, in_thread=True)
+
+
+def _own(page: Page, news: News, message: str, at: datetime) -> Announcement:
+    """Return an announcement in a root message of its own, the same for all that is said of one alert."""
+    return Announcement(
+        id=f"{page.id}:own:{news.value}",
+        operation=f"{page.operation}:page",
+        news=news,
+        app=page.app,
+        cluster=page.cluster,
+        env=page.env,
+        channel=page.channel,
+        at=at,
+        message=message,
+    )
