@@ -45,14 +45,23 @@ class Housekeeper:
         self._changes.close()
         self._thread.join()
 
+    def tidy(self, timeout_seconds: float | None = 0) -> bool:
+        """Wait for changes, at most so long, and do what they ask for; return whether there were any.
+
+        Without `start` this is all that happens, in the thread that calls it.
+        """
+        changes = self._changes.take(timeout_seconds)
+        for change in changes:
+            try:
+                self._look(change)
+            except (StatusError, Stale) as error:
+                # Overtaken or refused: whoever changed the object caused another change, which comes here too.
+                log.debug("housekeeping of %s: %s", change.resource, error)
+        return bool(changes)
+
     def _run(self) -> None:
         while not self._stopping:
-            for change in self._changes.take():
-                try:
-                    self._look(change)
-                except (StatusError, Stale) as error:
-                    # Overtaken or refused: whoever changed the object caused another change, which comes here too.
-                    log.debug("housekeeping of %s: %s", change.resource, error)
+            self.tidy(None)
 
     def _look(self, change: Change) -> None:
         body, reference = change.object, (change.resource, *key_of(change.object))
@@ -73,14 +82,15 @@ class Housekeeper:
             self._define(current)
         if leaving(current):
             self._leave(current, reference)
-        elif any(True for _ in owners(current)) and not self._owned(current):
+        elif self._abandoned(current):
             self._api.delete(*reference, uid=uid, propagation=Propagation.BACKGROUND)
 
     # --- garbage ----------------------------------------------------------------------------------------------
 
-    def _owned(self, body: Body) -> bool:
-        """Whether an owner of the object exists."""
-        return any(self._owner_exists(one, body) for one in owners(body))
+    def _abandoned(self, body: Body) -> bool:
+        """Whether the object names owners and none of them exists. One that names none belongs to nobody."""
+        named = tuple(owners(body))
+        return bool(named) and not any(self._owner_exists(one, body) for one in named)
 
     def _owner_exists(self, owner: Mapping[str, Any], body: Body) -> bool:
         if owner["uid"] in self._uids:
@@ -96,7 +106,7 @@ class Housekeeper:
     def _gone(self, change: Change, uid: str) -> None:
         for reference in self._living(uid):
             body = self._store.get(*reference)
-            if body is not None and not self._owned(body):
+            if body is not None and self._abandoned(body):
                 self._api.delete(*reference, uid=body["metadata"]["uid"], propagation=Propagation.BACKGROUND)
         self._dependents.pop(uid, None)
         for owner in owners(change.object):

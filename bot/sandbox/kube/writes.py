@@ -312,9 +312,10 @@ class Writer:
         place(metadata, namespaced=resource.namespaced, namespace=target.namespace)
         keep_system_fields(metadata, live["metadata"])
         metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
-        if target.subresource not in {"status", "binding"}:
-            self._admission.admit(resource, new, live)
-            strategies.prepare_update(resource, new, live)
+        if target.subresource in {"status", "binding"}:
+            return form.default(new)
+        self._admission.admit(resource, new, live)
+        strategies.prepare_update(resource, new, live)
         new = form.default(new)
         strategies.next_generation(resource, new, live)
         return new

@@ -68,7 +68,8 @@ def endpoints_of(service: Body, pods: Sequence[Body], view: View) -> list[Write]
         if address is None or is_leaving(pod):
             continue
         ports = _ports(service, pod)
-        subset = subsets.setdefault(digest(ports), {"addresses": [], "notReadyAddresses": [], "ports": ports})
+        shown = [{key: value for key, value in one.items() if value} for one in ports]
+        subset = subsets.setdefault(digest(ports), {"addresses": [], "notReadyAddresses": [], "ports": shown})
         node = {"nodeName": node} if (node := spec_of(pod).get("nodeName")) else {}
         where = "addresses" if _is_served(service, pod) else "notReadyAddresses"
         subset[where].append({"ip": address, **node, "targetRef": _reference(pod)})
@@ -157,9 +158,8 @@ def _ports(service: Body, pod: Body) -> list[Port]:
         target = one.get("targetPort") or one.get("port")
         number = _named(pod, target, protocol) if isinstance(target, str) else target
         if number is not None:
-            named = {"name": str(one.get("name") or "")} if one.get("name") else {}
             extra = {"appProtocol": one["appProtocol"]} if one.get("appProtocol") else {}
-            ports.append({**named, "port": number, "protocol": protocol, **extra})
+            ports.append({"name": str(one.get("name") or ""), "port": number, "protocol": protocol, **extra})
     return ports
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bot.sandbox.kube.controllers.decision import KUBELET, NOTHING, Create, Decision, Update
 from bot.sandbox.kube.controllers.objects import (
+    is_ready,
     is_subset,
     labels_of,
     name_of,
@@ -23,6 +24,7 @@ from bot.sandbox.kube.ports import Body
 NAME: Final = "sandbox"
 ADDRESS: Final = "172.18.0.2"
 _CAPACITY: Final = {"cpu": "64", "memory": "256Gi", "pods": "2000", "ephemeral-storage": "1Ti"}
+_NOT_READY: Final = "node.kubernetes.io/not-ready"
 _PRESSURES: Final = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -46,7 +48,7 @@ def sandbox_node() -> Create:
 def decide(node: Body, view: View, now: datetime) -> Decision:
     """Give a node that has no status one that is ready. No heartbeat follows: nothing watches for it."""
     if status_of(node).get("conditions"):
-        return NOTHING
+        return _ready(node)
 
     def said(type: str, status: str, reason: str, message: str) -> dict[str, str]:
         times = {"lastHeartbeatTime": stamp(now), "lastTransitionTime": stamp(now)}
@@ -80,6 +82,16 @@ def decide(node: Body, view: View, now: datetime) -> Decision:
     return Decision(
         writes=(Update(resource="nodes", body=with_status(node, status), manager=KUBELET, subresource="status"),)
     )
+
+
+def _ready(node: Body) -> Decision:
+    """Take away the taint that admission gives every new node."""
+    taints: Sequence[Mapping[str, Any]] = spec_of(node).get("taints") or ()
+    left = [one for one in taints if one.get("key") != _NOT_READY]
+    if not is_ready(node) or len(left) == len(taints):
+        return NOTHING
+    spec = {key: value for key, value in spec_of(node).items() if key != "taints"} | ({"taints": left} if left else {})
+    return Decision(writes=(Update(resource="nodes", body={**node, "spec": spec}),))
 
 
 def suits(pod: Body, node: Body) -> bool:

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from bot.sandbox.kube.controllers.decision import Create
+from bot.sandbox.kube.controllers.endpoints import slices_of
+from bot.sandbox.kube.controllers.view import View
 from tests.sandbox.kube.controllers.world import World, condition, deployment, named, template
 
 HPA = "horizontalpodautoscalers.autoscaling"
@@ -27,7 +30,7 @@ def slices(world: World) -> list[Any]:
 def test_ready_pods_stand_behind_their_service(world: World) -> None:
     world.create("services", service())
     world.live(0.1)
-    assert [(one["endpoints"], one["ports"]) for one in slices(world)] == [([], [])]
+    assert [one["endpoints"] for one in slices(world)] == [None]
     world.create("deployments.apps", deployment(replicas=2))
     world.live(1)
     made = slices(world)
@@ -45,8 +48,8 @@ def test_ready_pods_stand_behind_their_service(world: World) -> None:
     assert endpoints["metadata"]["labels"]["gitops-bot/app"] == "shop"
     world.update("deployments.apps", "web", replicas=0)
     world.live(1)
-    assert slices(world)[0]["endpoints"] == []
-    assert world.get("endpoints", "web")["subsets"] == []
+    assert slices(world)[0]["endpoints"] is None
+    assert "subsets" not in world.get("endpoints", "web")
 
 
 def test_pod_that_is_not_ready_is_not_served(world: World) -> None:
@@ -62,7 +65,7 @@ def test_named_port_is_the_one_of_the_container(world: World) -> None:
     world.create("services", service(ports=[{"port": 80, "targetPort": "web"}]))
     world.create("deployments.apps", deployment(template=template(containers=[container])))
     world.live(1)
-    assert slices(world)[0]["ports"] == [{"port": 9000, "protocol": "TCP"}]
+    assert slices(world)[0]["ports"] == [{"name": "", "port": 9000, "protocol": "TCP"}]
 
 
 def test_deleted_service_takes_slices_and_endpoints_along(world: World) -> None:
@@ -75,11 +78,12 @@ def test_deleted_service_takes_slices_and_endpoints_along(world: World) -> None:
     assert world.names("endpoints") == []
 
 
-def test_more_than_a_hundred_pods_need_a_second_slice(world: World) -> None:
-    world.create("services", service())
-    world.create("deployments.apps", deployment(replicas=120))
-    world.live(2)
-    assert sorted(len(one["endpoints"]) for one in slices(world)) == [20, 100]
+def test_more_than_a_hundred_pods_need_a_second_slice() -> None:
+    pods = [
+        named("v1", "Pod", f"web-{number:03}", spec={}, status={"podIP": f"10.128.0.{number}"}) for number in range(120)
+    ]
+    writes = slices_of(service(), pods, View())
+    assert [len(write.body["endpoints"]) for write in writes if isinstance(write, Create)] == [100, 20]
 
 
 def test_load_balancer_gets_an_address_and_gives_it_back(world: World) -> None:
@@ -262,14 +266,3 @@ def test_namespace_has_an_account_and_the_authority(world: World) -> None:
     world.delete("serviceaccounts", "default")
     world.live(0)
     assert world.names("serviceaccounts") == ["default"]
-
-
-def test_bug_in_one_decision_stops_no_other(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """A malformed object, which validation would have refused, is logged and left."""
-    world.create(
-        "cronjobs.batch", named("batch/v1", "CronJob", "odd", spec={"jobTemplate": "text", "schedule": "* * * * *"})
-    )
-    world.create("deployments.apps", deployment())
-    world.live(61)
-    assert world.states() == ["ready"]
-    assert "sandbox controller failed on cronjobs.batch shop/odd" in caplog.text

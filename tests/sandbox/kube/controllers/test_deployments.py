@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.sandbox.kube.ports import Propagation
 from tests.sandbox.kube.controllers.world import World, condition, deployment, template
 
 
@@ -198,9 +199,9 @@ def test_orphaned_replica_set_is_adopted_again(world: World) -> None:
     world.create("deployments.apps", deployment())
     world.live(1)
     name = world.names("replicasets.apps")[0]
-    world.cluster.patch("replicasets.apps", "shop", name, {"metadata": {"ownerReferences": []}}, manager="test")
-    world.delete("deployments.apps", "web")
+    world.cluster.delete("deployments.apps", "shop", "web", propagation=Propagation.ORPHAN)
     world.live(1)
+    assert "ownerReferences" not in world.get("replicasets.apps", name)["metadata"]
     pods = [pod["metadata"]["uid"] for pod in world.pods()]
     again = world.create("deployments.apps", deployment())
     world.live(1)
@@ -213,6 +214,7 @@ def test_nothing_is_due_once_all_is_well(world: World) -> None:
     world.create("deployments.apps", deployment(replicas=3))
     world.live(1)
     assert world.life.turn() is None
-    before = dict(world.cluster.objects)
+    changes = world.cluster.watch("deployments.apps", "replicasets.apps", "pods", "events", "nodes")
+    changes.take(0)
     world.live(timedelta(days=1).total_seconds())
-    assert world.cluster.objects == before
+    assert not changes.take(0)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from bot.sandbox.kube.api import Api
 from bot.sandbox.kube.controllers import Controllers, Images
+from bot.sandbox.kube.housekeeping import Housekeeper
 from bot.sandbox.kube.ports import Body
-from tests.sandbox.kube.controllers.memory import MemoryCluster
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 NAMESPACE: Final = "shop"
@@ -18,17 +19,24 @@ class World:
     """`live` lets time pass; everything that comes due in it happens, in order."""
 
     def __init__(self, images: Images | None = None) -> None:
-        self.cluster = MemoryCluster(START)
+        self.now = START
+        self.cluster = Api(clock=lambda: self.now)
+        self._housekeeper = Housekeeper(self.cluster)
         self.life = Controllers(self.cluster, images=images, ca="CA")
         self.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        self.live(0)
 
     def live(self, seconds: float) -> None:
-        end = self.cluster.time + timedelta(seconds=seconds)
-        turns = 0
-        while (due := self.life.turn()) is not None and due <= end:
+        end, turns = self.now + timedelta(seconds=seconds), 0
+        while True:
+            due = self.life.turn()
             assert (turns := turns + 1) < 10_000, "the controllers do not settle"
-            self.cluster.time = max(due, self.cluster.time)
-        self.cluster.time = end
+            if self._housekeeper.tidy():
+                continue
+            if due is None or due > end:
+                break
+            self.now = max(due, self.now)
+        self.now = end
 
     def create(self, resource: str, body: Body) -> Body:
         return self.cluster.create(resource, body, manager="test")
@@ -60,7 +68,7 @@ class World:
 
     def told(self, name: str) -> list[str]:
         """Return the events about an object as `Reason: message`."""
-        events: Sequence[Any] = self.cluster.list("events")
+        events: Sequence[Any] = sorted(self.cluster.list("events"), key=lambda one: int(_version(one)))
         return [f"{one['reason']}: {one['message']}" for one in events if one["involvedObject"]["name"] == name]
 
 
@@ -88,6 +96,10 @@ def deployment(image: str = "shop/api:1", name: str = "web", replicas: int = 1, 
 
 def condition(status: Any, type: str) -> Any:
     return next((one for one in status.get("conditions") or () if one["type"] == type), None)
+
+
+def _version(body: Any) -> str:
+    return str(body["metadata"]["resourceVersion"])
 
 
 def _state(status: Any) -> str:
