@@ -11,6 +11,7 @@ from bot.sandbox.faults import Fault, Faults
 from bot.sandbox.kube import recorded
 from bot.sandbox.kube.api import Api
 from bot.sandbox.kube.authorization import MASTERS, User, known
+from bot.sandbox.kube.controllers import Controllers, Images
 from bot.sandbox.kube.door import Door
 from bot.sandbox.kube.errors import StatusError
 from bot.sandbox.kube.housekeeping import Housekeeper
@@ -24,6 +25,7 @@ class KubeSandbox:
     """A Kubernetes API server on loopback. `stop` leaves no thread and no socket behind.
 
     `users` maps further tokens to user names, whose rights are what RBAC grants them; `token` is an administrator's.
+    `controllers` give the objects a life, `speed` times as fast as `Pace` says; `images` tell what containers do.
     """
 
     def __init__(
@@ -32,6 +34,9 @@ class KubeSandbox:
         port: int = 0,
         token: str = "",
         users: Mapping[str, str] | None = None,
+        controllers: bool = True,
+        speed: float = 1.0,
+        images: Images | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
     ) -> None:
         self.token = token or secrets.token_urlsafe(24)
@@ -39,7 +44,9 @@ class KubeSandbox:
         self._api = Api(clock=clock)
         self._people: dict[str, User] = {given: known(name) for given, name in (users or {}).items()}
         self._people[self.token] = known("admin", MASTERS)
-        self._door = Door(self._api, tokens=self._people, logs=None)
+        self.controllers = Controllers(self._api, speed=speed, images=images) if controllers else None
+        logs = self.controllers.logs if self.controllers is not None else None
+        self._door = Door(self._api, tokens=self._people, logs=logs)
         self._housekeeper = Housekeeper(self._api)
         self._server: KubeServer | None = None
         self._port = port
@@ -57,10 +64,14 @@ class KubeSandbox:
         """Listen, with what a new cluster has in it."""
         self._furnish()
         self._housekeeper.start()
+        if self.controllers is not None:
+            self.controllers.start()
         self.resume()
 
     def stop(self) -> None:
         self.pause()
+        if self.controllers is not None:
+            self.controllers.stop()
         self._housekeeper.stop()
 
     def pause(self) -> None:
