@@ -25,6 +25,7 @@ from bot.model.record import (
     Dispatch,
     HistoryEntry,
     Inventory,
+    Pruned,
     SinkName,
 )
 from bot.model.resource import Body, KindTable, Manifest, ResourceId, ResourceRef
@@ -139,6 +140,9 @@ class Cluster(Protocol):
     def delete(self, app: AppSpec, ref: ResourceRef, uid: str) -> Deleted | Rejected:
         """Delete one object if it still has this uid and still is ours; an absent object counts as gone. Idempotent."""
 
+    def create(self, app: AppSpec, body: Body) -> Applied | Rejected:
+        """Create one object that nobody owns; one that exists is rejected."""
+
     def release(self, app: AppSpec, ref: ResourceRef) -> Rejected | None:
         """Take the app's marks off one object that is still its own; the object stays. Idempotent."""
 
@@ -217,6 +221,12 @@ class Store(Protocol):
 
     def forget(self, app: str, *, audit: AuditEntry) -> None:
         """Forget an app that is no longer wanted: all but its history and its audit lines."""
+
+    def save_pruned(self, pruned: Sequence[Pruned]) -> None:
+        """Keep objects that are about to be deleted, for thirty days."""
+
+    def pruned(self, app: str) -> tuple[Pruned, ...]:
+        """Return what was pruned of an app in the last thirty days, newest first."""
 
     def folders(self, app_set: str) -> tuple[str, ...]:
         """Return the folders of an app set that `save_folders` saved last."""

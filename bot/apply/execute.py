@@ -19,7 +19,7 @@ from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Health, HealthState, Outcome
 from bot.model.plan import Plan
 from bot.model.record import Inventory
-from bot.model.resource import ResourceId, ResourceRef, names
+from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.order import Phase, Stage, prune_stages, stages
 from bot.ports import Cluster
 
@@ -49,8 +49,11 @@ def execute(
     wait: Callable[[Sequence[ResourceRef]], Waited],
     progress: Callable[[Outcome], None],
     stop: Callable[[], bool],
+    keep: Callable[[list[Body]], None],
 ) -> Execution:
-    """Write what the plan says. Idempotent. Raises `ClusterError` when the API server goes away meanwhile."""
+    """Write what the plan says. Idempotent; `keep` is given the objects that are about to be deleted.
+
+    Raises `ClusterError` when the API server goes away meanwhile."""
     if not plan.writes:
         current = narrowed(inventory, plan, ())
         saved = cluster.save_inventory(app, current) if current.refs != inventory.refs else inventory
@@ -76,6 +79,8 @@ def execute(
                 outcomes += _skipped(todo[number + 1 :], plan)
                 return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad)
         pruning = prune_stages(plan)
+        if pruning:
+            keep([*cluster.read([change.ref for stage in pruning for change in stage.changes]).values()])
         for number, stage in enumerate(pruning):
             deleted = list(pool.map(lambda change: delete(change, app, cluster), stage.changes))
             for outcome in deleted:

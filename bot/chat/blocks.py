@@ -31,6 +31,7 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.CONVERGED: (":white_check_mark:", "Converged"),
     News.FAILED: (":x:", "Sync failed"),
     News.REFUSED: (":raised_hand:", "Waiting for a yes"),
+    News.DELETED: (":wastebasket:", "Deleted"),
     News.APPROVAL: (":raised_hand:", "Waiting for approval"),
     News.PAUSED: (":double_vertical_bar:", "Paused"),
     News.RESUMED: (":arrow_forward:", "Resumed"),

@@ -20,6 +20,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan, PlanFailure
+from bot.model.resource import ResourceId, id_of
 from bot.plan.explain import plan_json, plan_text
 from bot.settings import Configuration, load, schema
 from bot.settings.model import duration
@@ -108,7 +109,10 @@ def sync(arguments: argparse.Namespace, out: TextIO) -> int:
         if arguments.timeout is not None:
             chosen = tuple(replace(app, timeout=timedelta(seconds=arguments.timeout)) for app in chosen)
         trigger = Trigger(via=Via.CLI, by=operator(), confirm=arguments.confirm)
-        results = [(app, _pass(built, app, trigger, wait=not arguments.no_wait)) for app in chosen]
+        only = _named(arguments.only) if arguments.only else None
+        if only is not None and len(chosen) != 1:
+            raise UsageError("--only names an object of one app: name it")
+        results = [(app, _pass(built, app, trigger, wait=not arguments.no_wait, only=only)) for app in chosen]
     if arguments.output == "json":
         _json(out, {"apps": [_sync_json(app, report) for app, report in results]})
     else:
@@ -120,13 +124,35 @@ def sync(arguments: argparse.Namespace, out: TextIO) -> int:
     return next((one for one in (ERROR, HELD, UNHEALTHY) if one in statuses), OK)
 
 
-def _pass(built: Engine, app: AppSpec, trigger: Trigger, *, wait: bool) -> SyncReport:
-    applied = not wait
-    report = built.passes.perform(app, trigger, stop=_StopWhenApplied(enabled=applied), patience=_LOCK_PATIENCE)
+def _pass(
+    built: Engine,
+    app: AppSpec,
+    trigger: Trigger,
+    *,
+    wait: bool,
+    only: Callable[[ResourceId], bool] | None = None,
+) -> SyncReport:
+    stop = _StopWhenApplied(enabled=not wait)
+    return _done(app, built.passes.perform(app, trigger, stop=stop, patience=_LOCK_PATIENCE, only=only))
+
+
+def _done(app: AppSpec, report: SyncReport | None) -> SyncReport:
     if report is None:
         minutes = int(_LOCK_PATIENCE.total_seconds() / 60)
         raise OrderRefused(f"{app.title}: another pass has been running for {minutes} minutes; try again later")
     return report
+
+
+def _named(text: str) -> Callable[[ResourceId], bool]:
+    """Return whether an object is meant by `Deployment/api` or `deployment/shop/api`."""
+    kind, *place = text.split("/")
+    if not kind or len(place) not in {1, 2} or not all(place):
+        raise UsageError(f"{text}: write KIND/NAME, or KIND/NAMESPACE/NAME")
+
+    def means(id: ResourceId) -> bool:
+        return id.kind.lower() == kind.lower() and place in ([id.name], [id.namespace, id.name])
+
+    return means
 
 
 class _StopWhenApplied:
@@ -224,6 +250,44 @@ def approve(arguments: argparse.Namespace, out: TextIO) -> int:
     return OK
 
 
+def delete(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        if not arguments.app:
+            raise UsageError("delete needs an app")
+        app = built.desk.unwanted(arguments.app)
+        trigger = Trigger(via=Via.CLI, by=operator(), confirm=arguments.confirm)
+        report = _done(
+            app,
+            built.passes.remove(app, trigger, keep_objects=arguments.keep_objects, patience=_LOCK_PATIENCE),
+        )
+    if arguments.output == "json":
+        _json(out, {"apps": [_sync_json(app, report)]})
+    else:
+        out.write(reports.report_text(report) + "\n")
+        if report.result is Result.REFUSED and report.plan is not None:
+            out.write(f"Say yes to it with: gitops-bot delete {arguments.app} --confirm {report.plan.hash}\n")
+    return _STATUS[report.result]
+
+
+def restore(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        app = _one(built, arguments)
+        if arguments.list:
+            lines = built.desk.restorable(app.key)
+            rows = [("OBJECT", "PRUNED AT", "COMMIT")]
+            rows += [(str(id_of(one.body)), str(reports.stamp(one.at)), one.commit[:7]) for one in lines]
+            out.write(reports.table(rows) + "\n")
+            return OK
+        wanted = _named(arguments.object) if arguments.object else lambda _: True
+        done = built.desk.restore(app.key, wanted, by=operator(), via=Via.CLI)
+    if not done:
+        raise OrderRefused(f"{app.title}: nothing {'like that ' if arguments.object else ''}was pruned in thirty days")
+    for id, message in done:
+        out.write(f"{'not restored' if message else 'restored'} {id}" + (f": {message}" if message else "") + "\n")
+    out.write("Restored objects belong to nobody: put them back into Git, or delete them by hand.\n")
+    return ERROR if any(message for _, message in done) else OK
+
+
 def check(arguments: argparse.Namespace, out: TextIO) -> int:
     from bot.cli.checking import check_all
 
@@ -263,6 +327,8 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, TextIO], int]]] = {
     "resume": resume,
     "rollback": rollback,
     "approve": approve,
+    "delete": delete,
+    "restore": restore,
     "check": check,
     "config": config,
     "slack": slack,

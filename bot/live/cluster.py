@@ -306,6 +306,17 @@ class KubeCluster:
         held = (*(metadata.get("finalizers") or ()), *((answer.body.get("spec") or {}).get("finalizers") or ()))
         return Deleted(gone=False, finalizers=tuple(str(one) for one in held))
 
+    def create(self, app: AppSpec, body: Body) -> Applied | Rejected:
+        id = id_of(body)
+        info = self.kinds().find(id.group, str(body["apiVersion"]).rpartition("/")[2], id.kind)
+        if info is None:
+            return Rejected(status=404, reason="NotFound", message=f"the server does not serve {id.kind} any more")
+        query = {"fieldManager": f"{marks.FIELD_MANAGER}-restore"}
+        reply = self._transport.request("POST", path_of(info, id.namespace), query=query, body=body, user=app.user)
+        if reply.ok:
+            return Applied(body=reply.body, created=True)
+        return Rejected(status=reply.status, reason=reply.reason, message=reply.message)
+
     def release(self, app: AppSpec, ref: ResourceRef) -> Rejected | None:
         info = info_of(self.kinds(), ref)
         if info is None:

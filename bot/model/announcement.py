@@ -24,6 +24,7 @@ class News(Enum):
     FAILED = "failed"
     REFUSED = "refused"
     APPROVAL = "waiting for approval"
+    DELETED = "deleted"
     PAUSED = "paused"
     RESUMED = "resumed"
     ROLLED_BACK = "rolled back"

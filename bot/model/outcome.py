@@ -85,6 +85,7 @@ class PassKind(Enum):
     SYNC = "sync"
     ROLLBACK = "rollback"
     DRIFT = "drift"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class SyncReport:
     health: tuple[tuple[ResourceId, Health], ...] = field(default=())
     failure: Failure | None = None
     reason: str = ""  # for paused and skipped: one sentence
+    partial: bool = False  # only some of the objects were synced, by order
 
     @property
     def summary(self) -> Summary:

@@ -10,7 +10,7 @@ from bot.model.announcement import Parcel
 from bot.model.control import Via
 from bot.model.outcome import HealthState, PassKind, Result
 from bot.model.plan import Summary
-from bot.model.resource import ResourceRef
+from bot.model.resource import Body, ResourceRef
 
 
 class SyncState(Enum):
@@ -56,6 +56,7 @@ class AppMemory:
     requested_by: str = ""  # who asked for the pass that found it; "" for the schedule
     path: str = ""  # where the app lies in its repository
     app_set: str = ""  # title of the set it comes from
+    channel: str = ""  # where it is spoken of, for the time after the configuration dropped it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,16 @@ class Approval:
     at: datetime
     granted: bool
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """An object that was deleted because Git dropped it, as it can be created again."""
+
+    app: str  # key
+    at: datetime
+    commit: str  # at which it was no longer there
+    body: Body
 
 
 class SinkName(Enum):

@@ -15,12 +15,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
+from bot.errors import OrderRefused
 from bot.model import marks
 from bot.model.app import AppSpec
 from bot.model.masking import is_secret, mask_secret
@@ -91,6 +92,28 @@ def make_plan(
         refusals=tuple(_refusals(app, ordered, inventory)),
         warnings=tuple(_warnings(app, ordered)),
         impact=impact(ordered),
+    )
+
+
+def select(plan: Plan, wanted: Callable[[ResourceId], bool]) -> Plan:
+    """Return the plan with everything left out that is not wanted, hooks always. Its hash stays: it is of the whole.
+
+    Raises `OrderRefused` when nothing of the plan is wanted.
+    """
+    chosen = [change for change in plan.changes if not change.hook and wanted(change.id)]
+    if not chosen:
+        raise OrderRefused(f"{plan.app} has no such object; it has {names([change.id for change in plan.changes])}")
+    left_out = "it is left out of this sync"
+    deletes = any(change.action in {Action.DELETE, Action.RECREATE} for change in chosen)
+    return replace(
+        plan,
+        changes=tuple(
+            change
+            if change in chosen
+            else replace(change, action=Action.UNCHANGED, why=left_out, retained=change.manifest is None)
+            for change in plan.changes
+        ),
+        refusals=plan.refusals if deletes else (),
     )
 
 

@@ -16,14 +16,17 @@ from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import ControlState, Trigger, Via
 from bot.model.outcome import HealthState
-from bot.model.plan import Plan, PlanFailure
-from bot.model.record import AuditEntry, HistoryEntry, SyncState
+from bot.model.plan import Plan, PlanFailure, Rejected
+from bot.model.record import AuditEntry, HistoryEntry, Pruned, SyncState
+from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind, Revision
 from bot.model.status import AppStatus
+from bot.plan.order import rank
 from bot.ports import Store
 from bot.reconcile import commands, news
 from bot.reconcile.once import World, plan_or_failure
 from bot.reconcile.passes import dispatches
+from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
 
 
@@ -150,6 +153,38 @@ class Desk:
         arguments = f"{verdict.plan_hash} {reason}".strip()
         self._store.save_approval(verdict, audit=commands.audit(self._apps[app], person, "reject", arguments))
         return f"{self._apps[app].title}: you rejected plan {verdict.plan_hash}; nothing is applied."
+
+    def unwanted(self, text: str) -> AppSpec:
+        """Return the app to delete: one of the configuration, or one that it has dropped."""
+        dropped = [one for one in self.released() if text in {one.app, f"{one.cluster}/{one.app}"}]
+        if len(dropped) == 1 and text not in self._apps:
+            key = f"{dropped[0].cluster}/{dropped[0].app}"
+            return released_app(key, self._store.memory(key))
+        return self.find(text)
+
+    def restorable(self, app: str) -> tuple[Pruned, ...]:
+        """Return what was pruned of an app and can be created again, newest first, each object once."""
+        seen: dict[ResourceId, Pruned] = {}
+        for one in self._store.pruned(app):
+            seen.setdefault(id_of(one.body), one)
+        return tuple(seen.values())
+
+    def restore(
+        self, app: str, wanted: Callable[[ResourceId], bool], *, by: str, via: Via
+    ) -> tuple[tuple[ResourceId, str], ...]:
+        """Create what was pruned again; returns each object with what stood in its way, "" for done.
+
+        The objects belong to nobody until Git has them again: no sync touches them.
+        """
+        spec, person = self._apps[app], self._person(by, via)
+        kept = [one for one in self.restorable(app) if wanted(id_of(one.body))]
+        done: list[tuple[ResourceId, str]] = []
+        for one in sorted(kept, key=lambda one: (rank(id_of(one.body)), id_of(one.body))):
+            answer = self._world.clusters[spec.cluster].create(spec, one.body)
+            done.append((id_of(one.body), answer.message if isinstance(answer, Rejected) else ""))
+        if done:
+            self._store.add_audit(commands.audit(spec, person, "restore", ", ".join(str(id) for id, _ in done)))
+        return tuple(done)
 
     def preview_rollback(self, app: str, commit: str) -> Plan | PlanFailure:
         """Return what a rollback would change back; changes nothing."""

@@ -20,7 +20,7 @@ from bot.model.app import AppSpec
 from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
 from bot.model.plan import Plan, Summary
 from bot.model.record import AppMemory, HistoryEntry, SyncState
-from bot.model.resource import ResourceId
+from bot.model.resource import ResourceId, names
 from bot.plan.explain import change_lines
 
 _VOLATILE: Final = re.compile(r"[0-9a-f]{7,}|\d+|\bat \S+ UTC\b")
@@ -141,6 +141,8 @@ def ended(
         done=sum(1 for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT, Deed.FAILED}),
     )
     match report.result:
+        case Result.CONVERGED if report.partial:
+            told = _partial(report, before, filled)
         case Result.CONVERGED:
             told = _converged(app, report, memory, filled, targets)
         case Result.FAILED | Result.UNHEALTHY:
@@ -153,7 +155,7 @@ def ended(
             told = _approval(report, memory, filled)
         case Result.SUPERSEDED:
             told = Told(memory=memory)
-    return replace(told, history=_history(report))
+    return replace(told, history=history(report))
 
 
 def _converged(
@@ -218,6 +220,34 @@ def _converged(
         else ()
     )
     return Told(memory=after, announcements=(*news, *waiting), writebacks=backs)
+
+
+def _partial(report: SyncReport, before: AppMemory, base: Announcement) -> Told:
+    """Some objects were synced by order: the app stands to Git as before, and the rest still waits."""
+    chosen = [change.id for change in report.plan.writes] if report.plan is not None else []
+    if not chosen:
+        return Told(memory=before)
+    news = replace(
+        base,
+        news=News.CONVERGED,
+        id=f"{base.operation}:partial:{base.plan_hash[-12:]}",
+        message=f"Only {names(chosen)} was synced; the rest of the app still differs.",
+    )
+    return Told(memory=replace(before, operation=""), announcements=(news,))
+
+
+def removed(report: SyncReport, *, base: Announcement, keep_objects: bool) -> tuple[Announcement, ...]:
+    """Say that an app was deleted, or that it could not be."""
+    did = [one for one in report.outcomes if one.deed in {Deed.DELETED, Deed.DELETING, Deed.FAILED}]
+    if report.result is not Result.CONVERGED and not did:
+        return ()
+    said = replace(base, summary=report.summary, started_at=report.started_at, objects=len(report.outcomes))
+    if report.failure is not None:
+        said = replace(said, news=News.FAILED, id=f"{base.operation}:failed", troubles=_troubles(report))
+        return (replace(said, message=f"The app could not be deleted: {report.failure.message}."),)
+    what = "Its objects stay, of nobody." if keep_objects else f"{report.summary.delete} objects were deleted."
+    said = replace(said, news=News.DELETED, id=f"{base.operation}:deleted")
+    return (replace(said, message=f"{what} The app is forgotten."),)
 
 
 def _degraded(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
@@ -380,7 +410,7 @@ def _waiting(report: SyncReport, memory: AppMemory, base: Announcement) -> tuple
     return (news,), replace(memory, waiting_commit=target.commit)
 
 
-def _history(report: SyncReport) -> HistoryEntry | None:
+def history(report: SyncReport) -> HistoryEntry | None:
     """Return the line of a pass that changed the cluster or tried to."""
     did = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
     tried = report.result in {Result.FAILED, Result.UNHEALTHY} and not (report.failure and report.failure.transient)

@@ -22,11 +22,11 @@ from bot.model.control import Control, Trigger
 from bot.model.outcome import Deed, Failure, Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Action, Plan, PlanFailure
 from bot.model.record import AppMemory, Approval, Inventory, SyncState
-from bot.model.resource import ResourceId, ResourceRef, names
+from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.model.source import Revision
 from bot.plan.order import Phase
 from bot.plan.placing import place
-from bot.plan.planner import make_plan
+from bot.plan.planner import make_plan, select
 from bot.ports import Cluster, Repository
 from bot.reconcile import approval, windows
 from bot.render import Renderer
@@ -42,6 +42,9 @@ class Listener(Protocol):
 
     def applied(self, outcome: Outcome) -> None:
         """One object is done."""
+
+    def pruning(self, bodies: list[Body]) -> None:
+        """These objects are about to be deleted."""
 
     def waiting(self, health: Mapping[ResourceId, Health]) -> None:
         """The objects are applied; this is how they are by now."""
@@ -72,6 +75,7 @@ class _Story:
     health: tuple[tuple[ResourceId, Health], ...] = ()
     failure: Failure | None = None
     reason: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,7 @@ class Order:
     memory: AppMemory
     operation: str
     waits_for: str = ""  # title of a dependency that is not ready
+    only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others
     verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
 
     def requester(self, plan: Plan) -> str:
@@ -118,6 +123,7 @@ def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[
         health=story.health,
         failure=story.failure,
         reason=story.reason,
+        partial=story.partial,
     )
 
 
@@ -129,6 +135,11 @@ def _run(
         story.reason = f"waits for {order.waits_for}, which is not ready"
         return Result.SKIPPED
     made = _plan(order, story, world, started)
+    if order.only is not None:
+        chosen = select(made.plan, order.only)
+        story.partial = bool(set(made.plan.writes) - set(chosen.writes)) or bool(made.plan.blocked)
+        made = replace(made, plan=chosen, runs_hooks=False)
+        story.plan = chosen
     plan, inventory = made.plan, made.inventory
     if plan.blocked:
         story.failure = Failure(
@@ -319,6 +330,7 @@ def _apply(
         wait=wait,
         progress=listener.applied,
         stop=stop,
+        keep=listener.pruning,
     )
     story.outcomes, story.health = done.outcomes, done.health
     if (hooked := _hooked(story, plan, done.hooks, Result.FAILED)) is not Result.CONVERGED:

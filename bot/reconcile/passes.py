@@ -18,16 +18,18 @@ from typing import Final
 from bot.errors import PassError
 from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
 from bot.model.app import AppSpec
-from bot.model.control import Control, Trigger, Via
+from bot.model.control import Control, Pause, Trigger, Via
 from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Plan
-from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, SinkName, SyncState
-from bot.model.resource import ResourceId
+from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, Pruned, SinkName, SyncState
+from bot.model.resource import Body, ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
+from bot.plan.restoring import keepsake
 from bot.ports import Store
 from bot.reconcile import news
 from bot.reconcile.once import Order, World, run_pass
+from bot.reconcile.removal import Removal, remove
 from bot.reconcile.roster import Roster
 
 log = logging.getLogger(__name__)
@@ -57,9 +59,19 @@ class Passes:
         self._mirrored: dict[str, Control] = {}
 
     def perform(
-        self, app: AppSpec, trigger: Trigger, *, stop: Callable[[str], bool], patience: timedelta
+        self,
+        app: AppSpec,
+        trigger: Trigger,
+        *,
+        stop: Callable[[str], bool],
+        patience: timedelta,
+        only: Callable[[ResourceId], bool] | None = None,
     ) -> SyncReport | None:
-        """Run one pass and save it. None when another writer held the app's lock for all of `patience`."""
+        """Run one pass, of all objects or `only` some, and save it.
+
+        None when another writer held the app's lock for all of `patience`. Raises `OrderRefused` for an `only` that
+        means nothing.
+        """
         with self._store.lock(app.key, timeout=patience) as held:
             if not held:
                 return None
@@ -74,11 +86,12 @@ class Passes:
                 memory=before,
                 operation=operation,
                 waits_for=self._waits_for(app),
+                only=only,
                 verdicts=lambda plan_hash: self._store.approvals(app.key, plan_hash),
             )
             narrator = _Narrator(app, self._base(app, operation, trigger, started), self._store, self._outside, before)
             report = run_pass(order, world=self.world, listener=narrator, stop=stop)
-            remembered = replace(narrator.memory, path=app.path, app_set=app.app_set)
+            remembered = replace(narrator.memory, path=app.path, app_set=app.app_set, channel=app.channel)
             if report.plan is not None and report.result is Result.WAITING_APPROVAL:
                 remembered = replace(remembered, requested_by=order.requester(report.plan))
             self._save(app, report, remembered, self._base(app, operation, trigger, report.finished_at))
@@ -95,6 +108,43 @@ class Passes:
             (report.finished_at - report.started_at).total_seconds(),
         )
         return report
+
+    def remove(self, app: AppSpec, trigger: Trigger, *, keep_objects: bool, patience: timedelta) -> SyncReport | None:
+        """Prune or release all that an app owns and forget it; one that is configured still is paused.
+
+        None when another writer held the app's lock for all of `patience`. Raises `OrderRefused`.
+        """
+        with self._store.lock(app.key, timeout=patience) as held:
+            if not held:
+                return None
+            before = self._store.memory(app.key)
+            now = self.world.clock()
+            operation = news.operation_at(now, secrets.token_hex(3))
+            base = self._base(app, operation, trigger, now)
+            narrator = _Narrator(app, base, self._store, self._outside, before)
+            order = Removal(app=app, trigger=trigger, memory=before, operation=operation, keep_objects=keep_objects)
+            report = remove(order, world=self.world, keep=narrator.pruning, progress=lambda _: None)
+            ended = replace(base, at=report.finished_at)
+            self._store.save_pass(
+                replace(before, app=app.key),
+                history=news.history(report),
+                dispatches=self._parcels(news.removed(report, base=ended, keep_objects=keep_objects)),
+            )
+            if report.result is Result.CONVERGED:
+                verb = "release" if keep_objects else "delete"
+                done = replace(
+                    _note(app, report.finished_at, verb, str(report.summary)), who=trigger.by, via=trigger.via
+                )
+                self._store.forget(app.key, audit=done)
+                if app.key in self.apps:
+                    self._hold(app, trigger, report.finished_at)
+        return report
+
+    def _hold(self, app: AppSpec, trigger: Trigger, now: datetime) -> None:
+        """Keep a deleted app that is still configured from being deployed again."""
+        reason = "it was deleted; drop it from the configuration, or resume it to deploy it again"
+        pause = Pause(by=trigger.by, reason=reason, since=now)
+        self._store.save_control(app.key, Control(pause=pause), audit=_note(app, now, "pause", reason))
 
     # --- orders -----------------------------------------------------------------------------------------------
 
@@ -226,6 +276,11 @@ class _Narrator:
     def applied(self, outcome: Outcome) -> None:
         self._done.add(outcome.id)
         self._say(f"{outcome.deed.value} {outcome.id}")
+
+    def pruning(self, bodies: list[Body]) -> None:
+        kept = [one for one in map(keepsake, bodies) if one is not None]
+        commit = self._plan.revision.commit if self._plan is not None else ""
+        self._store.save_pruned([Pruned(app=self._app.key, at=self._now(), commit=commit, body=body) for body in kept])
 
     def waiting(self, health: Mapping[ResourceId, Health]) -> None:
         late = [id for id, one in health.items() if one.state is HealthState.PROGRESSING]

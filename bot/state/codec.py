@@ -9,12 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 from bot.errors import StateError
 from bot.model.announcement import Announcement, Page, Parcel, Reply, WriteBack
 from bot.model.control import Control, Trigger
-from bot.model.record import AppMemory, Approval, AuditEntry, HistoryEntry
+from bot.model.record import AppMemory, Approval, AuditEntry, HistoryEntry, Pruned
 
 CONTROL: Final = TypeAdapter(Control)
 MEMORY: Final = TypeAdapter(AppMemory)
 HISTORY: Final = TypeAdapter(HistoryEntry)
 AUDIT: Final = TypeAdapter(AuditEntry)
+PRUNED: Final = TypeAdapter(Pruned)
 APPROVAL: Final = TypeAdapter(Approval)
 TRIGGER: Final = TypeAdapter(Trigger)
 _PARCELS: Final[dict[str, TypeAdapter[Any]]] = {

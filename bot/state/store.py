@@ -23,12 +23,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.errors import StateError
 from bot.model.control import Control, Trigger
 from bot.model.outcome import Result
-from bot.model.record import AppMemory, Approval, AuditEntry, Consignment, Dispatch, HistoryEntry, SinkName
+from bot.model.record import AppMemory, Approval, AuditEntry, Consignment, Dispatch, HistoryEntry, Pruned, SinkName
 from bot.ports import MessageRef, PassRequest
 from bot.state import codec, tables
 from bot.state.locks import advisory_lock, file_lock
 
 _BUSY_SECONDS: Final = 30  # another process may hold the write lock of SQLite for one transaction
+_KEPT_FOR: Final = timedelta(days=30)  # what was pruned can be restored for so long
 _ALWAYS: Final = ""  # before every time
 
 
@@ -146,6 +147,21 @@ class SqlStore:
             for table in (tables.controls, tables.memories, tables.approvals, tables.requests):
                 connection.execute(table.delete().where(table.c.app == app))
             self._append_audit(connection, audit)
+
+    def save_pruned(self, pruned: Sequence[Pruned]) -> None:
+        table = tables.pruned
+        with self._transaction() as connection:
+            connection.execute(table.delete().where(table.c.at < _text(datetime.now(tz=UTC) - _KEPT_FOR)))
+            for one in pruned:
+                row = {"app": one.app, "at": _text(one.at), "value": codec.dump(codec.PRUNED, one)}
+                connection.execute(table.insert().values(row))
+
+    def pruned(self, app: str) -> tuple[Pruned, ...]:
+        table = tables.pruned
+        oldest = _text(datetime.now(tz=UTC) - _KEPT_FOR)
+        query = sa.select(table.c.value).where(table.c.app == app, table.c.at >= oldest).order_by(table.c.id.desc())
+        with self._transaction() as connection:
+            return tuple(codec.load(codec.PRUNED, text) for text in connection.execute(query).scalars())
 
     def folders(self, app_set: str) -> tuple[str, ...]:
         query = sa.select(tables.folders.c.value).where(tables.folders.c.app_set == app_set)

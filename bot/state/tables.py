@@ -36,6 +36,14 @@ approvals = sa.Table(
     sa.Column("at", sa.String(40), nullable=False),
     sa.Column("value", sa.Text, nullable=False),
 )
+pruned = sa.Table(
+    "pruned",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("app", sa.String(200), nullable=False, index=True),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+)
 folders = sa.Table(
     "folders",
     metadata,

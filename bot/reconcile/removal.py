@@ -1,0 +1,169 @@
+"""An app that is no longer wanted: its objects are pruned or released, then it is forgotten.
+
+The same refusals hold as in a sync: deleting everything needs a person's yes to exactly that plan. An app that is
+still in the configuration is paused afterwards, so that the next pass does not deploy it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bot.apply.execute import execute
+from bot.apply.gone import await_gone
+from bot.errors import OrderRefused, PassError, Problem
+from bot.health.wait import HealthWait
+from bot.model.app import AppSpec
+from bot.model.control import Trigger
+from bot.model.outcome import Deed, Failure, Outcome, PassKind, Result, SyncReport
+from bot.model.plan import Plan
+from bot.model.record import AppMemory
+from bot.model.resource import Body, ResourceRef, names
+from bot.model.source import MAIN, Revision
+from bot.plan.planner import make_plan
+from bot.ports import Cluster
+from bot.reconcile.once import World, failure_of
+
+_NEVER = Revision(commit="0" * 40)  # of an app that never converged
+
+
+def released_app(key: str, memory: AppMemory) -> AppSpec:
+    """Return as much of an app as is known after the configuration dropped it."""
+    cluster, _, name = key.partition("/")
+    return AppSpec(
+        name=name,
+        cluster=cluster,
+        repo="",
+        ref=MAIN,
+        path=memory.path,
+        namespace="default",
+        env="",
+        interval=timedelta(minutes=1),
+        timeout=timedelta(minutes=5),
+        prune=True,
+        self_heal=True,
+        allow_empty=False,
+        max_delete_count=10,
+        max_delete_share=0.66,
+        ignore=(),
+        depends_on=(),
+        channel=memory.channel,
+        oncall_team="",
+        oncall_priority="P3",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What a person ordered: `keep_objects` takes the marks off the objects and deletes none."""
+
+    app: AppSpec
+    trigger: Trigger
+    memory: AppMemory
+    operation: str
+    keep_objects: bool
+
+
+def remove(
+    order: Removal, *, world: World, keep: Callable[[list[Body]], None], progress: Callable[[Outcome], None]
+) -> SyncReport:
+    """Carry the order out. CONVERGED means that nothing of the app is left on the cluster but what was released.
+
+    `keep` is given the objects before they are deleted.
+    """
+    started = world.clock()
+    cluster = world.clusters.get(order.app.cluster)
+    if cluster is None:
+        raise OrderRefused(f"the cluster {order.app.cluster} is not in the configuration: add it to reach the objects")
+    plan: Plan | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    failure: Failure | None = None
+    reason = ""
+    try:
+        plan = _plan(order, world, cluster)
+        if order.keep_objects:
+            outcomes = tuple(_released(order.app, change.ref, cluster) for change in plan.changes)
+            result = Result.CONVERGED
+        elif plan.refusals and order.trigger.confirm != plan.hash:
+            reason = " ".join(refusal.message for refusal in plan.refusals)
+            result = Result.REFUSED
+        else:
+            outcomes = _prune(order, plan, world, cluster, keep, progress)
+            result = Result.CONVERGED
+        bad = [one for one in outcomes if one.deed in {Deed.FAILED, Deed.DELETING}]
+        if bad:
+            result = Result.FAILED
+            failure = Failure(
+                message=f"{names([one.id for one in bad])} could not be removed; say it again once it can go",
+                problems=tuple(Problem(message=one.message, subject=str(one.id)) for one in bad),
+            )
+        elif result is Result.CONVERGED:
+            cluster.forget(order.app)
+    except PassError as error:
+        result, failure = Result.FAILED, failure_of(error)
+    return SyncReport(
+        operation=order.operation,
+        app=order.app.key,
+        kind=PassKind.DELETE,
+        trigger=order.trigger,
+        started_at=started,
+        finished_at=world.clock(),
+        result=result,
+        revision=plan.revision if plan is not None else None,
+        previous=order.memory.revision,
+        plan=plan,
+        outcomes=outcomes,
+        failure=failure,
+        reason=reason,
+    )
+
+
+def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
+    inventory = cluster.load_inventory(order.app)
+    revision = Revision(commit=order.memory.revision) if order.memory.revision else _NEVER
+    return make_plan(
+        app=replace(order.app, prune=True, allow_empty=False),
+        revision=revision,
+        ref="delete",
+        observations=(),
+        tracked=cluster.track(order.app, inventory.refs),
+        inventory=inventory,
+        key=world.key,
+    )
+
+
+def _prune(
+    order: Removal,
+    plan: Plan,
+    world: World,
+    cluster: Cluster,
+    keep: Callable[[list[Body]], None],
+    progress: Callable[[Outcome], None],
+) -> tuple[Outcome, ...]:
+    done = execute(
+        plan,
+        app=order.app,
+        inventory=cluster.load_inventory(order.app),
+        cluster=cluster,
+        wait=lambda _: HealthWait(health=()),
+        progress=progress,
+        stop=lambda: False,
+        keep=keep,
+    )
+    refs = {change.id: change.ref for change in plan.changes}
+    leaving = [refs[one.id] for one in done.outcomes if one.deed is Deed.DELETING]
+    left = {ref.id for ref in await_gone(cluster, leaving, stop=lambda: False)} if leaving else set()
+    settled = [
+        Outcome(id=one.id, deed=Deed.DELETED) if one.deed is Deed.DELETING and one.id not in left else one
+        for one in done.outcomes
+    ]
+    retained = [_released(order.app, change.ref, cluster) for change in plan.changes if change.retained]
+    return (*settled, *retained)
+
+
+def _released(app: AppSpec, ref: ResourceRef, cluster: Cluster) -> Outcome:
+    refused = cluster.release(app, ref)
+    if refused is not None:
+        return Outcome(id=ref.id, deed=Deed.FAILED, message=refused.message)
+    return Outcome(id=ref.id, deed=Deed.KEPT, message="it stays, and belongs to nobody")
