@@ -16,6 +16,9 @@ exactly one boundary: the worker of the loop, or the command line.
     │   │   ├── PathNotFound
     │   │   ├── SignatureRefused           a commit nobody we trust has signed
     │   │   └── RevisionRefused            unknown, ambiguous or foreign commit, a branch name
+    │   ├── ChartError          a Helm chart from a registry
+    │   │   ├── ChartUnreachable           (transient)
+    │   │   └── ChartRefused               credentials, no such chart or version
     │   ├── RenderError         the files of a commit; every problem at once as file:line
     │   ├── ClusterError        the API server, with the cluster's name
     │   │   ├── ClusterUnreachable         (transient) refused, timed out, reset, 5xx
@@ -107,6 +110,20 @@ class SignatureRefused(SourceError):
 
 class RevisionRefused(SourceError):
     """A commit given by a person is unknown, ambiguous, foreign, too short, or a branch name."""
+
+
+class ChartError(PassError):
+    """A Helm chart cannot be had."""
+
+
+class ChartUnreachable(ChartError):
+    """The registry cannot be reached or does not answer in time."""
+
+    transient = True
+
+
+class ChartRefused(ChartError):
+    """The registry refuses our credentials, or has no such chart or version."""
 
 
 class RenderError(PassError):

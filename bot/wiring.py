@@ -30,7 +30,10 @@ from bot.reconcile.news import Links, Target
 from bot.reconcile.once import World
 from bot.reconcile.passes import Outside, Passes, dispatches
 from bot.reconcile.roster import Roster
-from bot.render import AutoRenderer
+from bot.render import Renderer
+from bot.render.charts import Charts
+from bot.render.programs import Limits, Programs
+from bot.render.sops import Sops
 from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url
 from bot.source.repository import GitRepository
@@ -97,7 +100,14 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
         parent = marks.parent_name(app.name, settings.instance)
         return marks.app_labels(app.name, marks.applyset_id(parent, namespaces[app.cluster]))
 
-    world = World(repos=repos, clusters=clusters, renderer=AutoRenderer(), labels=labels, key=store.key(), clock=clock)
+    world = World(
+        repos=repos,
+        clusters=clusters,
+        renderer=_renderer(configuration, clock=clock),
+        labels=labels,
+        key=store.key(),
+        clock=clock,
+    )
     apps = Roster(configuration.apps, configuration.app_sets, world=world, store=store)
     outside = Outside(
         links=_links(configuration),
@@ -110,6 +120,25 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
     wakers: list[Callable[[str], bool]] = []
     desk = Desk(apps, world=world, store=store, wake=lambda key: any(wake(key) for wake in wakers))
     return Engine(configuration, store, world, passes, desk, wakers)
+
+
+def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) -> Renderer:
+    settings = configuration.settings.programs
+    base = configuration.path.parent
+    paths = {name: settings.path_of(name, base) for name in ("kustomize", "helm", "sops")}
+    limits = Limits(time=settings.timeout, memory_bytes=settings.memory_mib * 1024**2)
+    programs = Programs(paths=paths, limits=limits)
+    return Renderer(
+        programs=programs,
+        sops=Sops(programs, environment=configuration.secrets),
+        charts=Charts(
+            programs,
+            folder=cache_folder(configuration) / "charts",
+            clock=clock,
+            secret=configuration.secret,
+            environment=configuration.secrets,
+        ),
+    )
 
 
 def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[[], None]) -> Loop:

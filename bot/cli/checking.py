@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from bot.errors import Problem
+from bot.errors import PassError, Problem
 from bot.oncall.alerts import HOSTS, AlertApi
+from bot.render import CommitFiles
 from bot.wiring import Engine, write_back_targets
 
 
@@ -36,8 +37,26 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
     for index, target in enumerate(write_back_targets(configuration)):
         name = f"writebacks[{index}]"
         tries.append(lambda name=name, target=target: _named(name, target.check()))  # type: ignore[misc]
+    tries.append(lambda: check_tools(engine))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
+
+
+def check_tools(engine: Engine) -> tuple[Problem, ...]:
+    """Return which rendering tools the apps need and lack; an app whose repository says no is left to that check."""
+    world = engine.world
+    started = world.clock()
+    lacking: dict[str, list[str]] = {}
+    for app in engine.configuration.apps:
+        repo = world.repos[app.repo]
+        try:
+            files = CommitFiles(repo, repo.head(app.ref, newer_than=started))
+            missing = world.renderer.missing_tools(app, files)
+        except PassError:
+            continue
+        for message in missing:
+            lacking.setdefault(message, []).append(app.name)
+    return tuple(Problem(message=f"{message} (for {', '.join(apps[:5])})") for message, apps in lacking.items())
 
 
 def _named(subject: str, message: str) -> tuple[Problem, ...]:

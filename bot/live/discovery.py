@@ -1,4 +1,4 @@
-"""What the API server serves: aggregated discovery (KEP-3352) in two requests, broken groups named."""
+"""What the API server serves: aggregated discovery (KEP-3352), broken groups named, and its version; three requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
 
 
 def discover(transport: Transport) -> KindTable:
-    """Return every kind, the preferred version first. Raises `ClusterError`."""
+    """Return every kind, the preferred version first, and the server's version. Raises `ClusterError`."""
     kinds: dict[tuple[str, str], tuple[KindInfo, ...]] = {}
     broken: set[str] = set()
     for path in ("/api", "/apis"):
@@ -31,7 +31,8 @@ def discover(transport: Transport) -> KindTable:
                     broken.add(join_api_version(name, version["version"]))
                 for info in _kinds(name, version):
                     kinds[(name, info.kind)] = (*kinds.get((name, info.kind), ()), info)
-    return KindTable(kinds=MappingProxyType(kinds), broken_groups=frozenset(broken))
+    version = str(transport.request("GET", "/version").body.get("gitVersion") or "")
+    return KindTable(kinds=MappingProxyType(kinds), broken_groups=frozenset(broken), server_version=version)
 
 
 def _kinds(group: str, version: Mapping[str, Any]) -> list[KindInfo]:

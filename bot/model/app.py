@@ -71,6 +71,33 @@ def _list(words: tuple[str, ...]) -> str:
     return ", ".join(words) or "nothing"
 
 
+class Render(Enum):
+    """Which tool makes objects of the files; AUTO looks at them."""
+
+    AUTO = "auto"
+    YAML = "yaml"
+    KUSTOMIZE = "kustomize"
+    HELM = "helm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelmSpec:
+    """A chart: in the repository without `repo`, else in an OCI registry (`oci://`) or an HTTP repository.
+
+    Relative paths of `chart` and `values` begin at the app's path, those with a leading slash at the repository's root.
+    `password_env` names the secret, which is never part of a value that is kept or shown.
+    """
+
+    chart: str = "."
+    version: str = ""  # exact, or a range as Helm reads it; "" is the newest
+    repo: str = ""
+    values: tuple[str, ...] = ()
+    release: str = ""  # "" is the app's name
+    username: str = ""
+    password_env: str = ""
+    ca_file: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
     """What the configuration says of one app. Identity is `key`, `cluster/name`: names repeat across clusters."""
@@ -99,6 +126,8 @@ class AppSpec:
     moved_from: str = ""  # name of an app on the same cluster whose objects this one takes over
     adopt: frozenset[str] = frozenset()  # helm, flux, argocd: whose objects may be taken over
     windows: tuple[Window, ...] = ()
+    render: Render = Render.AUTO
+    helm: HelmSpec | None = None
     substitute: Mapping[str, str] | None = field(default=None, hash=False)  # None: `${NAME}` is plain text
     allowed: Allowed = Allowed()
     service_account: str = ""  # impersonated for every write: a name in the app's namespace, or namespace/name

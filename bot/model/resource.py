@@ -96,6 +96,7 @@ class KindTable:
 
     kinds: Mapping[tuple[str, str], tuple[KindInfo, ...]] = field(default_factory=lambda: MappingProxyType({}))
     broken_groups: frozenset[str] = frozenset()
+    server_version: str = ""  # v1.37.2; "" while nobody asked
 
     def find(self, group: str, version: str, kind: str) -> KindInfo | None:
         """Return the kind in exactly this version, or None when the server does not serve it."""
@@ -112,7 +113,9 @@ class KindTable:
             known = merged.get((info.group, info.kind), ())
             if all(other.version != info.version for other in known):
                 merged[(info.group, info.kind)] = (*known, info)
-        return KindTable(kinds=MappingProxyType(merged), broken_groups=self.broken_groups)
+        return KindTable(
+            kinds=MappingProxyType(merged), broken_groups=self.broken_groups, server_version=self.server_version
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from bot.plan.placing import place
 from bot.plan.planner import make_plan, select
 from bot.ports import Cluster, Repository
 from bot.reconcile import approval, windows
-from bot.render import Renderer
+from bot.render import CommitFiles, Renderer
 
 _GOOD = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
 
@@ -211,8 +211,8 @@ def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World, deploye
     `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another.
     """
     cluster = world.clusters[app.cluster]
-    tree = world.repos[app.repo].tree(revision.commit, app.path)
-    desired = world.renderer.render(tree)
+    files = CommitFiles(world.repos[app.repo], revision.commit)
+    desired = world.renderer.render(app, files, kinds=cluster.kinds)
     try:
         manifests, _ = place(desired, cluster.kinds(), app=app, labels=world.labels(app))
     except RenderError:

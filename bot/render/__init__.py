@@ -1,5 +1,6 @@
 """Bytes to objects, with every problem at once as file:line."""
 
-from bot.render.renderer import AutoRenderer, Renderer, YamlRenderer
+from bot.render.checkout import CommitFiles
+from bot.render.renderer import Renderer
 
-__all__ = ["AutoRenderer", "Renderer", "YamlRenderer"]
+__all__ = ["CommitFiles", "Renderer"]

@@ -67,6 +67,27 @@ def select(tree: SourceTree) -> Selection:
     return Selection(tuple(files[path] for path in sorted(files)), tuple(problems))
 
 
+def plain(tree: SourceTree) -> tuple[dict[str, SourceFile], dict[str, str]]:
+    """Return all files by path, links followed, and the reason for each link that cannot be.
+
+    For tools that name the files they read: a link nobody names may lead anywhere.
+    """
+    listing = _Listing(tree)
+    files = {file.path: file for file in tree.files if not file.is_link}
+    refused: dict[str, str] = {}
+    linked = 0
+    for link in (file for file in tree.files if file.is_link):
+        try:
+            for found in listing.follow(link):
+                linked += 1
+                if linked > MAX_LINKED_FILES:
+                    raise _LinkRefused(f"more than {MAX_LINKED_FILES:,} files are reached through links")
+                files.setdefault(found.path, found)
+        except _LinkRefused as error:
+            refused[link.path] = str(error)
+    return files, refused
+
+
 def is_manifest(path: str) -> bool:
     """Tell by its name whether a file is read for objects."""
     return path.lower().endswith(SUFFIXES)

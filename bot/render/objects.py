@@ -91,6 +91,30 @@ def duplicates(manifests: Iterable[Manifest]) -> tuple[Problem, ...]:
     )
 
 
+def encrypted_values(manifests: Iterable[Manifest]) -> tuple[Problem, ...]:
+    """Return one problem for each Secret with a value that SOPS encrypted and nobody decrypted."""
+    return tuple(
+        Problem(
+            message=f"{manifest.id} has values that are still encrypted by SOPS: its sops section is missing",
+            where=str(manifest.origin),
+            subject=str(manifest.id),
+        )
+        for manifest in manifests
+        if manifest.id.kind == "Secret" and any(_encrypted(value) for value in _secret_values(manifest.body))
+    )
+
+
+def _secret_values(body: Body) -> Iterator[Any]:
+    for field in ("data", "stringData"):
+        values = body.get(field)
+        if isinstance(values, Mapping):
+            yield from values.values()
+
+
+def _encrypted(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("ENC[AES256_GCM,")
+
+
 def _is_list(value: Any) -> bool:
     if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
         return False
@@ -103,7 +127,7 @@ def _is_list(value: Any) -> bool:
 
 def _faults(body: Body) -> Iterator[str]:
     if isinstance(body.get("sops"), Mapping) and "mac" in body["sops"]:
-        yield "the file is encrypted by SOPS and was not decrypted: SOPS is not supported"
+        yield "the object is still encrypted by SOPS"
         return
     missing = [key for key in ("apiVersion", "kind") if body.get(key) is None]
     if missing:

@@ -1,136 +1,268 @@
-"""The door of the room: one tree in, one `DesiredState` out, or `RenderError` with every problem.
+"""The door of the room: an app and a commit in, one `DesiredState` out, or `RenderError` with every problem.
 
-`AutoRenderer` looks at a tree and hands it to the renderer it is made for. Only plain YAML exists; a renderer for
-another kind of tree is one more entry of the choice. No renderer reads anything but the tree, and a rendering
-of the same tree is always the same.
+`Renderer` looks at what the app's path holds and hands it to the tool it is made for: plain YAML, kustomize or Helm.
+What was rendered is kept with Git's hashes of all that was read: a commit that changes none of it costs one short git
+process and gives back the same object. The same files, chart and cluster capabilities always render the same.
 """
 
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from threading import Lock
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 
 from bot.errors import Problem, RenderError
-from bot.model.resource import DesiredState, Manifest
+from bot.model.app import AppSpec, HelmSpec, Render
+from bot.model.resource import DesiredState, KindTable, Manifest
 from bot.model.source import SourceFile, SourceTree
-from bot.render.files import MAX_FILE_BYTES, Selection, is_manifest, select
-from bot.render.objects import duplicates, entries, manifest_of
-from bot.render.yamltext import Reading, TextProblem, decode, join_surrogates, read
+from bot.render.charts import Chart, Charts
+from bot.render.checkout import Checkout, CommitFiles
+from bot.render.documents import CACHED_MANIFESTS, Documents, Holding, desired_state, digest_of, read_bytes
+from bot.render.files import is_manifest, select
+from bot.render.helm import CHART_FILE, Helm, Release, capabilities
+from bot.render.kustomization import NAMES
+from bot.render.kustomize import Built, Kustomize
+from bot.render.objects import duplicates, encrypted_values
+from bot.render.programs import Programs
+from bot.render.sops import Sops, is_encrypted
 
-CACHED_FILES: Final = 4096  # some 30 KB each as objects: at most a hundred megabytes, for the manifests of a fleet
+_CHART_AGE: Final = timedelta(seconds=60)  # the least time between two questions for a range of chart versions
 
-_OTHER_TOOLS: Final = {
-    "kustomization.yaml": "kustomize",
-    "kustomization.yml": "kustomize",
-    "Kustomization": "kustomize",
-    "Chart.yaml": "helm",
-}
-
-
-class Renderer(Protocol):
-    """Turns a tree into the objects it wants. Safe to call from several threads at once."""
-
-    def render(self, tree: SourceTree) -> DesiredState:
-        """Return what the tree wants. Raises `RenderError` with every problem, each at `path:line`."""
+Kinds = Callable[[], KindTable]
 
 
-class YamlRenderer:
-    """Renders plain YAML and JSON. Parsed files are kept by blob hash: a file that did not change is not parsed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rendered:
+    """What was rendered and of what: the settings, the paths that were read, and Git's hashes of them."""
 
-    def __init__(self, *, cached_files: int = CACHED_FILES) -> None:
-        self._cached_files = cached_files
-        self._readings: OrderedDict[tuple[str, bool], Reading] = OrderedDict()
+    settings: str
+    commit: str
+    roots: tuple[str, ...]
+    hashes: tuple[str, ...]
+    served: str  # digest of what the cluster serves, when a chart could ask; "" otherwise
+    state: DesiredState
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One rendering: the objects, their digests, and the paths they depend on."""
+
+    manifests: tuple[Manifest, ...]
+    digests: tuple[bytes, ...]
+    roots: tuple[str, ...]
+    is_chart: bool = False
+
+
+class Renderer:
+    """Renders apps. Safe to call from several threads at once."""
+
+    def __init__(self, *, programs: Programs, sops: Sops, charts: Charts, cached: int = CACHED_MANIFESTS) -> None:
+        self._programs = programs
+        self._documents = Documents(cached_manifests=cached)
+        self._kustomize = Kustomize(programs)
+        self._helm = Helm(programs)
+        self._sops = sops
+        self._charts = charts
+        self._limit = cached
         self._lock = Lock()
+        self._rendered: OrderedDict[str, _Rendered] = OrderedDict()  # by app; guarded by _lock
+        self._count = 0
 
-    def render(self, tree: SourceTree) -> DesiredState:
-        """Return the objects in the order of the files. Raises `RenderError`."""
-        return self.render_selection(select(tree))
+    def render(self, app: AppSpec, files: CommitFiles, *, kinds: Kinds) -> DesiredState:
+        """Return what the commit wants of the app; the same object as before when nothing it reads has changed.
 
-    def render_selection(self, selection: Selection) -> DesiredState:
-        """Return the objects of chosen files, as `render` does."""
-        problems = list(selection.problems)
+        Raises `RenderError` with every problem, each at `path:line`, and `SourceError` and `ChartError`.
+        """
+        chart = self._chart(app)
+        settings = _settings(app, chart)
+        with self._lock:
+            known = self._rendered.get(app.key)
+        if known is not None and known.settings == settings and (not known.served or known.served == _served(kinds)):
+            if known.commit == files.commit:
+                return known.state
+            if files.repo.hashes(files.commit, known.roots) == known.hashes:
+                self._remember(app.key, replace(known, commit=files.commit))
+                return known.state
+        made = self._render(app, files, chart, kinds)
+        state = desired_state(made.manifests, made.digests)
+        rendered = _Rendered(
+            settings=settings,
+            commit=files.commit,
+            roots=made.roots,
+            hashes=files.repo.hashes(files.commit, made.roots),
+            served=_served(kinds) if made.is_chart else "",
+            state=state,
+        )
+        self._remember(app.key, rendered)
+        return state
+
+    def resolved(self, app: AppSpec) -> str:
+        """Return the digest of the remote chart an app uses today, "" when it uses none. Cheap while it is fresh."""
+        chart = self._chart(app)
+        return chart.digest if chart is not None else ""
+
+    def missing_tools(self, app: AppSpec, files: CommitFiles) -> tuple[str, ...]:
+        """Return what to say of each program the app needs and lacks. Raises `SourceError`."""
+        needed = {Render.KUSTOMIZE: ["kustomize"], Render.HELM: ["helm"]}.get(self._kind(app, files), [])
+        if any(is_encrypted(file.data) for file in files.repo.tree(files.commit, app.path).files):
+            needed = [*needed, "sops"]
+        return tuple(said for name in needed if (said := self._programs.missing(name)))
+
+    # --- choosing ---------------------------------------------------------------------------------------------
+
+    def _chart(self, app: AppSpec) -> Chart | None:
+        if app.helm is None or not app.helm.repo or app.render not in {Render.AUTO, Render.HELM}:
+            return None
+        return self._charts.chart(app.helm, max_age=max(app.interval, _CHART_AGE))
+
+    def _kind(self, app: AppSpec, files: CommitFiles) -> Render:
+        if app.render is not Render.AUTO:
+            return app.render
+        if app.helm is not None:
+            return Render.HELM
+        paths = [posixpath.join(app.path, name) for name in (CHART_FILE, *NAMES)]
+        chart, *kustomizations = files.repo.hashes(files.commit, paths)
+        if chart:
+            return Render.HELM
+        return Render.KUSTOMIZE if any(kustomizations) else Render.YAML
+
+    def _render(self, app: AppSpec, files: CommitFiles, chart: Chart | None, kinds: Kinds) -> _Made:
+        match self._kind(app, files):
+            case Render.HELM:
+                return self._render_chart(app, files, chart, kinds)
+            case Render.KUSTOMIZE:
+                return self._render_kustomization(app, files)
+            case _:
+                return self._render_plain(app, files.repo.tree(files.commit, app.path))
+
+    # --- the three ways ---------------------------------------------------------------------------------------
+
+    def _render_plain(self, app: AppSpec, tree: SourceTree) -> _Made:
+        selection = select(tree)
+        problems = [*selection.problems, *_made_for_other_tools(selection.files)]
         manifests: list[Manifest] = []
+        digests: list[bytes] = []
         for file in selection.files:
             if not is_manifest(file.path):
                 continue
-            reading = self._reading(file)
-            problems.extend(
-                Problem(message=problem.message, where=f"{file.path}:{problem.line}") for problem in reading.problems
-            )
-            for document in reading.documents:
-                for entry in entries(document):
-                    made = manifest_of(entry, file.path)
-                    if isinstance(made, Manifest):
-                        manifests.append(made)
-                    else:
-                        problems.extend(made)
-        problems.extend(duplicates(manifests))
-        if problems:
-            raise RenderError(problems)
-        return DesiredState(manifests=tuple(manifests), digest=digest(manifests))
+            holding = self._holding(app, file)
+            manifests.extend(holding.manifests)
+            digests.extend(holding.digests)
+            problems.extend(holding.problems)
+        return _checked(manifests, digests, problems, (app.path,))
 
-    def _reading(self, file: SourceFile) -> Reading:
-        is_json = file.path.lower().endswith(".json")
-        key = (file.blob, is_json)
-        if file.blob:
-            with self._lock:
-                known = self._readings.get(key)
-                if known is not None:
-                    self._readings.move_to_end(key)
-                    return known
-        reading = _read_file(file.data, is_json=is_json)
-        if file.blob:
-            with self._lock:
-                self._readings[key] = reading
-                while len(self._readings) > self._cached_files:
-                    self._readings.popitem(last=False)
-        return reading
+    def _holding(self, app: AppSpec, file: SourceFile) -> Holding:
+        if not is_encrypted(file.data):
+            return self._documents.read(file, values=app.substitute)
+        plain = self._sops.decrypted(file)
+        if isinstance(plain, Problem):
+            return Holding(problems=(plain,))
+        holding = self._documents.read(plain, values=app.substitute)
+        return holding if plain is file else holding.at_lines_of(read_bytes(file.data))
+
+    def _render_kustomization(self, app: AppSpec, files: CommitFiles) -> _Made:
+        checkout = Checkout(files)
+        if not checkout.add_folder(app.path):
+            files.repo.tree(files.commit, app.path)  # says why it is no folder
+        if not any(posixpath.join(app.path, name) in checkout.files for name in NAMES):
+            raise RenderError([Problem(message="the folder has no kustomization.yaml", where=f"{app.path or '.'}:1")])
+        problems = [*self._kustomize.gather(checkout, app.path), *self._decrypt(checkout)]
+        built = Built() if problems else self._kustomize.build(checkout, app.path, values=app.substitute)
+        return _of_tool(built, problems, checkout.roots)
+
+    def _render_chart(self, app: AppSpec, files: CommitFiles, chart: Chart | None, kinds: Kinds) -> _Made:
+        checkout = Checkout(files)
+        spec = app.helm or HelmSpec()
+        release = Release(
+            spec=spec,
+            folder=app.path,
+            name=spec.release or app.name,
+            namespace=app.namespace,
+            kinds=kinds(),
+            archive=chart,
+        )
+        where = f"{posixpath.join(app.path, CHART_FILE)}:1"
+        problems = [*self._helm.gather(checkout, release, where=where), *self._decrypt(checkout)]
+        built = Built() if problems else self._helm.build(checkout, release, values=app.substitute)
+        return replace(_of_tool(built, problems, checkout.roots), is_chart=True)
+
+    def _decrypt(self, checkout: Checkout) -> list[Problem]:
+        problems = []
+        for path in sorted(checkout.used):
+            file = checkout.files.get(path)
+            if file is None or not is_encrypted(file.data):
+                continue
+            plain = self._sops.decrypted(file)
+            if isinstance(plain, Problem):
+                problems.append(plain)
+            else:
+                checkout.replace(plain)
+        return problems
+
+    def _remember(self, key: str, rendered: _Rendered) -> None:
+        size = len(rendered.state.manifests) + 1
+        with self._lock:
+            before = self._rendered.pop(key, None)
+            self._count -= len(before.state.manifests) + 1 if before is not None else 0
+            if size > self._limit:
+                return
+            self._rendered[key] = rendered
+            self._count += size
+            while self._count > self._limit:
+                _, oldest = self._rendered.popitem(last=False)
+                self._count -= len(oldest.state.manifests) + 1
 
 
-class AutoRenderer:
-    """Chooses the renderer of each tree. The only place that knows which kinds of trees there are."""
-
-    def __init__(self, *, cached_files: int = CACHED_FILES) -> None:
-        self._yaml = YamlRenderer(cached_files=cached_files)
-
-    def render(self, tree: SourceTree) -> DesiredState:
-        """Return what the tree wants. Raises `RenderError` with every problem, each at `path:line`."""
-        selection = select(tree)
-        foreign = _made_for_other_tools(selection.files)
-        if foreign:
-            raise RenderError((*selection.problems, *foreign))
-        return self._yaml.render_selection(selection)
-
-
-def digest(manifests: Sequence[Manifest]) -> str:
-    """Return `sha256:…` over all objects, whatever files they are in. Values of Secrets are in it only so."""
-    ordered = sorted(manifests, key=lambda manifest: (manifest.id, manifest.version))
-    hashed = hashlib.sha256()
-    for manifest in ordered:
-        hashed.update(orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
-    return f"sha256:{hashed.hexdigest()}"
+def _settings(app: AppSpec, chart: Chart | None) -> str:
+    """Return a digest of all but the commit that decides what is rendered."""
+    helm = app.helm
+    facts: list[object] = [
+        app.repo,
+        app.path,
+        app.render.value,
+        sorted((app.substitute or {}).items()),
+        app.substitute is None,
+    ]
+    if app.render is Render.HELM or helm is not None or app.render is Render.AUTO:
+        spec = helm or HelmSpec()
+        facts += [spec.chart, spec.values, spec.release or app.name, app.namespace, chart.digest if chart else ""]
+    return hashlib.sha256(orjson.dumps(facts)).hexdigest()
 
 
-def _read_file(data: bytes, *, is_json: bool) -> Reading:
-    if len(data) > MAX_FILE_BYTES:
-        size = f"{len(data) / 1_000_000:.1f} MB"
-        return Reading((), (TextProblem(1, f"the file has {size}, more than {MAX_FILE_BYTES // 1_000_000} MB"),))
-    text = decode(data)
-    if isinstance(text, TextProblem):
-        return Reading((), (text,))
-    return read(join_surrogates(text) if is_json else text)
+def _served(kinds: Kinds) -> str:
+    """Return a digest of what a chart may know of the cluster."""
+    table = kinds()
+    return hashlib.sha256(orjson.dumps([table.server_version, capabilities(table)])).hexdigest()
+
+
+def _checked(
+    manifests: Sequence[Manifest], digests: Iterable[bytes], problems: Sequence[Problem], roots: tuple[str, ...]
+) -> _Made:
+    """Return a rendering that nothing is wrong with. Raises `RenderError`."""
+    found = [*problems, *duplicates(manifests), *encrypted_values(manifests)]
+    if found:
+        raise RenderError(found)
+    return _Made(tuple(manifests), tuple(digests), roots)
+
+
+def _of_tool(built: Built, problems: Sequence[Problem], roots: tuple[str, ...]) -> _Made:
+    return _checked(built.manifests, map(digest_of, built.manifests), [*problems, *built.problems], roots)
 
 
 def _made_for_other_tools(files: Sequence[SourceFile]) -> tuple[Problem, ...]:
-    found = ((file.path, _OTHER_TOOLS.get(file.path.rpartition("/")[2])) for file in files)
+    tools = {**dict.fromkeys(NAMES, "kustomize"), CHART_FILE: "helm"}
+    found = ((file.path, tools.get(file.path.rpartition("/")[2])) for file in files)
     return tuple(
         Problem(
-            message=f"{tool} is not supported yet: commit the rendered YAML, or list this in .gitopsignore",
+            message=f"this file is for {tool} and lies in an app of plain YAML: make its folder the app's path, refer "
+            "to it from a kustomization at the app's path, or list it in .gitopsignore",
             where=f"{path}:1",
         )
         for path, tool in found

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from bot.errors import ConfigError, Problem
-from bot.model.app import Allowed, AppSpec, IgnoreRule, Mode
+from bot.model.app import Allowed, AppSpec, HelmSpec, IgnoreRule, Mode, Render
 from bot.model.appset import AppSet
 from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.settings import model
@@ -80,8 +80,10 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
             return Configuration(
                 settings=settings,
                 path=path,
-                apps=tuple(_app(settings, app) for app in settings.apps),
-                app_sets=tuple(_app_set(settings, index, one) for index, one in enumerate(settings.app_sets)),
+                apps=tuple(_app(settings, app, path.parent) for app in settings.apps),
+                app_sets=tuple(
+                    _app_set(settings, index, one, path.parent) for index, one in enumerate(settings.app_sets)
+                ),
                 repos=repos,
                 state_url=_state_url(settings, path, secrets),
                 port=int(environment.get("PORT") or settings.server.port),
@@ -276,6 +278,11 @@ def _missing_secrets(settings: Settings, secrets: Mapping[str, str]) -> Iterator
         name = repo.credentials.password_env
         if name and not secrets.get(name):
             yield ("repos", index, "credentials", "password_env"), f"repos[{index}].credentials: {lacks(name)}"
+    for section, entries in (("apps", settings.apps), ("app_sets", settings.app_sets)):
+        for index, app in enumerate(entries):
+            name = app.helm.credentials.password_env if app.helm is not None else ""
+            if name and not secrets.get(name):
+                yield (section, index, "helm", "credentials"), f"{section}[{index}].helm.credentials: {lacks(name)}"
     for index, one in enumerate(settings.writebacks):
         name = one.token_env if one.type == "commit-status" else one.secret_env
         if not secrets.get(name):
@@ -318,27 +325,40 @@ def _ref(ref: model.Ref | None, name: str) -> GitRef | None:
     return GitRef(kind, value, ref.prefix)
 
 
-def _app(settings: Settings, app: model.App) -> AppSpec:
+def _app(settings: Settings, app: model.App, folder: Path) -> AppSpec:
     path = app.path.strip("/").removeprefix("./")
     depends_on = tuple(one if "/" in one else f"{app.cluster}/{one}" for one in app.depends_on)
     return replace(
-        _spec(settings, app, name=app.name, cluster=app.cluster, path=path),
+        _spec(settings, app, folder, name=app.name, cluster=app.cluster, path=path),
         depends_on=depends_on,
         moved_from=app.moved_from,
     )
 
 
-def _app_set(settings: Settings, index: int, one: model.AppSet) -> AppSet:
+def _app_set(settings: Settings, index: int, one: model.AppSet, folder: Path) -> AppSet:
     return AppSet(
         title=f"app_sets[{index}]",
-        template=_spec(settings, one, name=one.name, cluster="", path=""),
+        template=_spec(settings, one, folder, name=one.name, cluster="", path=""),
         paths=one.paths,
         exclude=one.exclude,
         clusters=one.clusters,
     )
 
 
-def _spec(settings: Settings, app: AppKeys, *, name: str, cluster: str, path: str) -> AppSpec:
+def _helm(settings: Settings, helm: model.Helm, folder: Path) -> HelmSpec:
+    return HelmSpec(
+        chart=helm.chart,
+        version=helm.version,
+        repo=helm.repo,
+        values=helm.values,
+        release=helm.release,
+        username=helm.credentials.username,
+        password_env=helm.credentials.password_env,
+        ca_file=settings.resolve_path(helm.credentials.ca_file, folder),
+    )
+
+
+def _spec(settings: Settings, app: AppKeys, folder: Path, *, name: str, cluster: str, path: str) -> AppSpec:
     repo = settings.repo(app.repo)
     return AppSpec(
         name=name,
@@ -364,6 +384,8 @@ def _spec(settings: Settings, app: AppKeys, *, name: str, cluster: str, path: st
         approvals=app.approvals,
         adopt=frozenset(app.adopt),
         windows=tuple(one.value() for one in app.windows),
+        render=Render(app.render),
+        helm=_helm(settings, app.helm, folder) if app.helm is not None else None,
         substitute=app.substitute,
         allowed=Allowed(namespaces=app.allowed.namespaces, kinds=app.allowed.kinds),
         service_account=app.service_account,

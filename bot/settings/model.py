@@ -27,7 +27,6 @@ NOT_YET: Final = frozenset(
     {
         "approvers",
         "also",
-        "helm",
     }
 )
 
@@ -169,13 +168,61 @@ class AllowedObjects(Section):
     kinds: Annotated[tuple[str, ...], Field(strict=False)] = ("*",)
 
 
+class ChartCredentials(Section):
+    username: str = ""
+    password_env: str = ""  # name of the environment variable that holds the password or token
+    ca_file: str = ""
+
+
+class Helm(Section):
+    """A chart; relative paths begin at the app's path, those with a leading slash at the repository's root."""
+
+    chart: str = "."
+    version: str = ""  # exact, or a range such as 1.2.x; "" is the newest
+    repo: str = ""  # oci://… or https://…; "" for a chart in the repository
+    values: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    release: str = ""  # the app's name
+    credentials: ChartCredentials = ChartCredentials()
+
+    @model_validator(mode="after")
+    def _usable(self) -> Helm:
+        scheme = self.repo.partition("://")[0] if self.repo else ""
+        if scheme == "s3":
+            raise ValueError("charts are pulled over https:// or oci://: write the bucket's https address")
+        if scheme not in {"", "oci", "https", "http"}:
+            raise ValueError("repo must be oci://… or https://…")
+        if scheme == "http" and self.credentials.username:
+            raise ValueError("credentials would travel in clear over http://: use https://")
+        if self.version and not self.repo:
+            raise ValueError("version is for a chart with repo: one in the repository has the version of the commit")
+        if self.repo and (self.chart.startswith((".", "/", "-")) or not self.chart):
+            raise ValueError("chart must be its name in repo")
+        return self
+
+
+class Programs(Section):
+    """The tools that render: where they are, and what one run may use."""
+
+    kustomize: str = ""  # path; "" looks on the PATH
+    helm: str = ""
+    sops: str = ""
+    timeout: Duration = timedelta(seconds=60)
+    memory_mib: Annotated[int, Field(ge=64)] = 1024
+
+    def path_of(self, name: str, folder: Path) -> str:
+        """Return the configured path of a tool as seen from anywhere, "" when none is configured."""
+        text = str(getattr(self, name))
+        return str(folder / Path(text).expanduser()) if text else ""
+
+
 class AppKeys(Section):
     """What an app and an app set have in common."""
 
     repo: str
     branch: str = ""
     ref: Ref | None = None  # instead of branch
-    render: Literal["auto", "yaml"] = "auto"
+    render: Literal["auto", "yaml", "kustomize", "helm"] = "auto"
+    helm: Helm | None = None
     namespace: Annotated[str, Field(pattern=_NAMESPACE)] = "default"
     env: str = ""
     interval: Duration = timedelta(seconds=60)
@@ -308,6 +355,7 @@ class Settings(Section):
     server: Server = Server()
     state: str = "sqlite:///gitops-bot.db"  # relative to the configuration file
     retry: Retry = Retry()
+    programs: Programs = Programs()
 
     def repo(self, name: str) -> Repo:
         return next(repo for repo in self.repos if repo.name == name)

@@ -46,14 +46,14 @@ def test_ten_lines_are_a_configuration(tmp_path: Path) -> None:
 
 def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path) -> None:
     text = GOOD.replace("cluster: prod\n", "cluster: prd\n").replace("repo: fleet", "repoo: fleet")
-    text += "    interval: soon\n    mode: maybe\n    helm: {chart: x}\nslack: {mode: socket, colour: red}\n"
+    text += "    interval: soon\n    mode: maybe\n    helm: {repo: 's3://b'}\nslack: {mode: socket, colour: red}\n"
     assert problems(tmp_path, text) == [
         "gitops-bot.yaml:6: apps[0].repo is missing",
         "gitops-bot.yaml:7: apps[0].repoo is no known key: did you mean repo?",
         "gitops-bot.yaml:9: apps[0].cluster: there is no cluster prd: did you mean prod?",
         "gitops-bot.yaml:11: apps[0].interval: expected a duration such as 30s, 5m, 2h or 1d",
         "gitops-bot.yaml:12: apps[0].mode: input should be 'auto' or 'approve'",
-        "gitops-bot.yaml:13: apps[0].helm is not supported by this version",
+        "gitops-bot.yaml:13: apps[0].helm: charts are pulled over https:// or oci://: write the bucket's https address",
         "gitops-bot.yaml:14: slack.colour is no known key",
     ]
 
