@@ -27,9 +27,13 @@ LIMITED_TOKEN: Final = "limited-token"
 
 
 class ControlPlane:
-    """A cluster with one fake node. `start` returns when the API server and the node are ready."""
+    """A cluster with one fake node. `start` returns when the API server and the node are ready.
 
-    def __init__(self) -> None:
+    Without `controllers` nobody but the caller writes: there is the API server and nothing else.
+    """
+
+    def __init__(self, *, controllers: bool = True) -> None:
+        self._controllers = controllers
         self._folder = tempfile.TemporaryDirectory(prefix="gitops-bot-control-plane-")
         self.path = Path(self._folder.name)
         self._binaries = build()
@@ -73,6 +77,11 @@ class ControlPlane:
         )
         self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
         Path(self.kubeconfig).write_text(self.kubeconfig_for(TOKEN), encoding="utf-8")
+        if self._controllers:
+            self._start_controllers(key)
+
+    def _start_controllers(self, key: Path) -> None:
+        ports = self._ports
         self._run(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",

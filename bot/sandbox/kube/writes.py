@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
+import orjson
+
 from bot.sandbox.kube import merge, strategies
 from bot.sandbox.kube.admission import Admission
 from bot.sandbox.kube.checks import check
@@ -29,6 +31,7 @@ from bot.sandbox.kube.errors import (
 from bot.sandbox.kube.forms import Form, Forms
 from bot.sandbox.kube.json_patch import json_patch, merge_patch
 from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.merge.gotext import go_value
 from bot.sandbox.kube.objects import begin, finalizers, keep_system_fields, leaving, place, with_generated_name
 from bot.sandbox.kube.ports import Body
 from bot.sandbox.kube.store import Stale, Store, Taken
@@ -197,7 +200,8 @@ class Writer:
                     patched = merge_patch(live, document)
                 case _:
                     patched = strategic_patch(target.resource, live, document)
-            new, warned = self._read(form, target.resource, patched, write, before=live)
+            given = go_value(document) if kind is PatchType.STRATEGIC else orjson.dumps(patched).decode()
+            new, warned = self._read(form, target.resource, patched, write, patch=given)
             warnings[:] = warned
             self._expect_name(target, new)
             return self._tracked(form, target, live, form.default(new), write)
@@ -299,7 +303,8 @@ class Writer:
         key = target.resource.key
         body = dict(stored(new, target.resource))
         if leaving(old) and not finalizers(new) and not old["metadata"].get("deletionGracePeriodSeconds"):
-            return self._store.remove(key, old, body)
+            gone = self._store.remove(key, old, dict(old))  # watchers are told the last state that was stored
+            return {**body, "metadata": {**body["metadata"], "resourceVersion": gone["metadata"]["resourceVersion"]}}
         return self._store.replace(key, old, body)
 
     def _prepared(self, form: Form, target: Target, new: dict[str, Any], live: Body) -> dict[str, Any]:
@@ -351,8 +356,9 @@ class Writer:
     # --- what is asked of a body ------------------------------------------------------------------------------
 
     def _read(
-        self, form: Form, resource: Resource, body: Body, write: Write, *, before: Body | None = None
+        self, form: Form, resource: Resource, body: Body, write: Write, *, patch: str = ""
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return the body as the server holds it, and warnings. `patch` is what a patch is called in its errors."""
         if not isinstance(body, Mapping):
             raise bad_request("the request body is not an object")
         self._kind_matches(resource, body)
@@ -363,9 +369,10 @@ class Writer:
         if told and write.strictness is Strictness.STRICT:
             kind, version = resource.kind, resource.version
             strict = f"strict decoding error: {', '.join(told)}"
-            if before is None and resource.definition is None:
-                strict = f'{kind} in version "{version}" cannot be handled as a {kind}: {strict}'
-            raise bad_request(strict)
+            if patch:
+                message = f"Invalid value: {orjson.dumps(patch).decode()}: {strict}"
+                raise invalid("", "", "", [Cause(reason="FieldValueInvalid", field="patch", message=message)])
+            raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {strict}')
         return new, told if write.strictness is Strictness.WARN else ()
 
     def _kind_matches(self, resource: Resource, body: Body) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
+
+from bot.sandbox.kube.merge.gotext import go_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +27,6 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return go_number(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-
-
-def go_number(value: float) -> str:
-    """Print a number as Go's %v does: floats without `.0`, and as `1e+06` from a million on."""
-    if isinstance(value, int):
-        return str(value)
-    exact = Decimal(repr(value)).normalize()
-    exponent = exact.adjusted()
-    if not value or -4 <= exponent < 6:
-        return f"{exact:f}"
-    mantissa = f"{exact.scaleb(-exponent):f}"
-    return f"{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
 
 
 def _error(reason: str, field: str, message: str, detail: str = "") -> FieldError:

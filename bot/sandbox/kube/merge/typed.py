@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.sandbox.kube.merge import fieldset
 from bot.sandbox.kube.merge.fieldset import FieldSet, Path
+from bot.sandbox.kube.merge.gotext import go_syntax, go_value
 from bot.sandbox.kube.merge.schema import MISSING, ListType, MapType, Scalar, Type
 
 Json = Any
@@ -353,31 +354,6 @@ def check(type_: Type, value: Json, *, duplicates: bool = False) -> tuple[str, .
 _GO_TYPES = {str: "string", bool: "bool", int: "int64", float: "float64"}
 
 
-def _go(value: Json) -> str:
-    """Print a value as Go's %v does."""
-    if value is None:
-        return "<nil>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "[" + " ".join(map(_go, value)) + "]"
-    if isinstance(value, Mapping):
-        return "map[" + " ".join(f"{name}:{_go(item)}" for name, item in sorted(value.items())) + "]"
-    return str(value)
-
-
-def _go_syntax(value: Json) -> str:
-    """Print a value as Go's %#v does."""
-    if isinstance(value, str):
-        return fieldset.quoted(value)
-    if isinstance(value, list):
-        return "[]interface {}{" + ", ".join(map(_go_syntax, value)) + "}"
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{fieldset.quoted(name)}:{_go_syntax(item)}" for name, item in sorted(value.items()))
-        return f"map[string]interface {{}}{{{inside}}}"
-    return _go(value)
-
-
 def _check(type_: Type, value: Json, path: str, errors: list[str], duplicates: bool) -> None:
     branch = type_.pick(value)
     if value is None:
@@ -386,7 +362,7 @@ def _check(type_: Type, value: Json, path: str, errors: list[str], duplicates: b
         _check_scalar(branch, value, path, errors)
     elif isinstance(branch, ListType):
         if not isinstance(value, list):
-            errors.append(_at(path, f"expected list, got &{{{_go(value)}}}"))
+            errors.append(_at(path, f"expected list, got &{{{go_value(value)}}}"))
             return
         seen: set[str] = set()
         for index, item in enumerate(value):
@@ -403,7 +379,7 @@ def _check(type_: Type, value: Json, path: str, errors: list[str], duplicates: b
                 seen.add(element)
             _check(branch.items, item, below, errors, duplicates)
     elif not isinstance(value, Mapping):
-        errors.append(_at(path, f"expected map, got &{{{_go(value)}}}"))
+        errors.append(_at(path, f"expected map, got &{{{go_value(value)}}}"))
     else:
         for name, item in value.items():
             below_type = branch.field(name)
@@ -421,11 +397,11 @@ def _check_scalar(branch: Scalar, value: Json, path: str, errors: list[str]) -> 
         )
         errors.append(_at(path, f"expected numeric (int or float), got {kind}"))
     elif branch is Scalar.STRING and not isinstance(value, str):
-        errors.append(_at(path, f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"))
+        errors.append(_at(path, f"expected string, got &value.valueUnstructured{{Value:{go_syntax(value)}}}"))
     elif branch is Scalar.BOOLEAN and not isinstance(value, bool):
-        errors.append(_at(path, f"expected boolean, got &{{{_go(value)}}}"))
+        errors.append(_at(path, f"expected boolean, got &{{{go_value(value)}}}"))
     elif branch is Scalar.UNTYPED and isinstance(value, list | Mapping):
-        errors.append(_at(path, f"expected any scalar, got &{{{_go(value)}}}"))
+        errors.append(_at(path, f"expected any scalar, got &{{{go_value(value)}}}"))
 
 
 def _at(path: str, message: str) -> str:

@@ -15,7 +15,6 @@ from typing import Any, Final
 from bot.sandbox.kube.merge.fielderror import (
     FieldError,
     duplicate,
-    go_number,
     invalid,
     required,
     too_long,
@@ -24,6 +23,7 @@ from bot.sandbox.kube.merge.fielderror import (
     unsupported,
 )
 from bot.sandbox.kube.merge.formats import fits
+from bot.sandbox.kube.merge.gotext import go_number
 from bot.sandbox.kube.merge.schema import MISSING, OpenAPI, Schema
 from bot.sandbox.kube.merge.structural import below
 from bot.sandbox.kube.merge.typed import equal
