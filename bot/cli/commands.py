@@ -86,7 +86,7 @@ def _json(out: TextIO, value: Any) -> None:
 def run(arguments: argparse.Namespace, out: TextIO) -> int:
     from bot.cli.serve import serve  # imported late: only the bot pays for Slack and HTTP
 
-    return serve(configuration(arguments))
+    return serve(lambda: configuration(arguments))
 
 
 def plan(arguments: argparse.Namespace, out: TextIO) -> int:

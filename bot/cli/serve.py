@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -17,6 +18,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bot.cli.reloading import Reloading
 from bot.delivery.courier import Courier
 from bot.errors import StateError
 from bot.model.record import SinkName
@@ -30,6 +32,7 @@ from bot.wiring import Engine, build_courier, build_engine, build_heartbeat, bui
 log = logging.getLogger(__name__)
 
 _STUCK_AFTER: Final = timedelta(seconds=60)  # the loop's clock ticks every second
+_LOOK_EVERY_SECONDS: Final = 2.0  # a change of the configuration file is seen as fast as a person looks
 _PASSES_LEAVE: Final = timedelta(seconds=12)  # of the 20 s that SIGTERM gives
 
 
@@ -41,17 +44,48 @@ class _Door(Protocol):
     def state(self) -> str: ...
 
 
-def serve(configuration: Configuration) -> int:
-    """Run until SIGTERM or SIGINT; returns 0."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    engine = build_engine(configuration, clock=_now)
+@dataclass(slots=True)
+class _Signals:
+    """What the process was told; `woken` is set with each of them."""
+
+    woken: threading.Event = field(default_factory=threading.Event)
+    stop: bool = False
+    reload: bool = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._hear(stop=True))
+        signal.signal(signal.SIGHUP, lambda *_: self._hear(reload=True))
+
+    def _hear(self, *, stop: bool = False, reload: bool = False) -> None:
+        self.stop, self.reload = self.stop or stop, self.reload or reload
+        self.woken.set()
+
+
+def serve(load: Callable[[], Configuration]) -> int:
+    """Run until SIGTERM or SIGINT, following the configuration; returns 0. Raises `ConfigError` before it starts."""
+    signals = _Signals()
+    signals.listen()
+    configuration = load()
+
+    def build(one: Configuration) -> Engine:
+        return build_engine(one, clock=_now)
+
+    reloading = Reloading(configuration, load=load, build=build)
+    engine: Engine | None = build(configuration)
+    while engine is not None:
+        engine = _run(engine, signals, reloading)
+    return 0
+
+
+def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | None:
+    """Run one configuration to its end; returns the engine of the next one, None when the bot stops."""
+    configuration = engine.configuration
     loop = build_loop(engine, clock=_now, beat=build_heartbeat(configuration))
     courier = build_courier(engine, clock=_now)
     door, slack = _slack(engine)
     server = WebServer(
-        Web(_handlers(engine, loop, courier, door, slack)),
+        Web(_handlers(engine, loop, courier, door, slack, reloading)),
         host=configuration.settings.server.host,
         port=configuration.port,
     )
@@ -61,16 +95,21 @@ def serve(configuration: Configuration) -> int:
     if door is not None:
         door.start()
     log.info("gitops-bot is running: %d apps, http on port %d", len(configuration.apps), server.port)
-    stopping.wait()
-    log.info("gitops-bot is stopping")
+    following: Engine | None = None
+    while not signals.stop and following is None:
+        signals.woken.wait(_LOOK_EVERY_SECONDS)
+        signals.woken.clear()
+        asked, signals.reload = signals.reload, False
+        following = None if signals.stop else reloading.successor(asked=asked)
+    log.info("gitops-bot is stopping" if following is None else "gitops-bot takes up its new configuration")
     left = loop.stop(timeout=_PASSES_LEAVE)
     if door is not None:
         door.stop()
     courier.stop(timeout=timedelta(seconds=5))
     server.stop()
     engine.close()
-    log.info("gitops-bot has stopped%s", "" if left else "; a pass was abandoned and goes on at the next start")
-    return 0
+    log.info("everything has stopped%s", "" if left else "; a pass was abandoned and goes on at the next start")
+    return following
 
 
 def _now() -> datetime:
@@ -103,7 +142,9 @@ def _slack(engine: Engine) -> tuple[_Door | None, WsgiApp | None]:
     return SocketDoor(app, app_token=configuration.secret("SLACK_APP_TOKEN"), api_url=settings.api_url), None
 
 
-def _handlers(engine: Engine, loop: Loop, courier: Courier, door: _Door | None, slack: WsgiApp | None) -> Handlers:
+def _handlers(
+    engine: Engine, loop: Loop, courier: Courier, door: _Door | None, slack: WsgiApp | None, reloading: Reloading
+) -> Handlers:
     configuration = engine.configuration
 
     def health() -> tuple[str, Mapping[str, str]]:
@@ -120,6 +161,8 @@ def _handlers(engine: Engine, loop: Loop, courier: Courier, door: _Door | None, 
         for memory in engine.store.memories().values() if parts["state"] == "ok" else ():
             if memory.failing_since is not None:
                 parts[f"app {memory.app}"] = "failing"
+        if reloading.trouble:
+            parts["configuration"] = reloading.trouble
         if "stuck" in parts.values():
             return "stuck", parts
         return ("ok" if set(parts.values()) <= {"ok", "connected"} else "degraded"), parts

@@ -47,6 +47,11 @@ class BotProcess:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(25)
 
+    def hang_up(self) -> None:
+        """Send SIGHUP: read the configuration again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """Send SIGKILL, if it still runs. Idempotent."""
         if self._process is not None and self._process.poll() is None:

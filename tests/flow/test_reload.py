@@ -1,0 +1,65 @@
+"""The configuration file while the bot runs: a valid one is taken up, a broken one is named and changes nothing."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.engine import until
+from tests.flow.bot_process import BotProcess
+from tests.source.upstream import Upstream
+
+TEXT = """\
+clusters: [{name: prod, kubeconfig: nowhere.yaml}]
+repos: [{name: fleet, url: fleet.git}]
+apps:
+  - {name: shop, repo: fleet, path: apps/shop, cluster: prod}
+"""
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Iterator[BotProcess]:
+    Upstream(tmp_path / "fleet.git").commit({"apps/shop/a.yaml": "# nothing yet\n"})
+    process = BotProcess(tmp_path, TEXT, {})
+    process.start()
+    yield process
+    process.kill()
+
+
+def apps(bot: BotProcess) -> set[str]:
+    """Return the apps the bot measures; none while it takes up a new configuration."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{bot.port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return set()
+    return {name for name in ("shop", "store") if f'gitops_bot_app_objects{{app="{name}"' in text}
+
+
+def write(bot: BotProcess, text: str) -> None:
+    draft = bot.folder / "draft.yaml"
+    draft.write_text(text + f"server: {{port: {bot.port}}}\n")
+    draft.rename(bot.folder / "gitops-bot.yaml")
+
+
+def test_valid_file_is_taken_up_by_itself_and_a_broken_one_is_named(bot: BotProcess) -> None:
+    assert apps(bot) == {"shop"}
+    write(bot, TEXT.replace("cluster: prod", "cluster: prd"))
+    until(lambda: "the new configuration is not used" in bot.log(), "the broken file is named")
+    assert "there is no cluster prd: did you mean prod?" in bot.log()
+    assert apps(bot) == {"shop"}
+    with urllib.request.urlopen(f"http://127.0.0.1:{bot.port}/healthz", timeout=5) as answer:
+        assert b"problems in the new configuration" in answer.read()
+    write(bot, TEXT + "  - {name: store, repo: fleet, path: apps/store, cluster: prod}\n")
+    until(lambda: apps(bot) == {"shop", "store"}, "the new app is there")
+    assert bot.stop() == 0
+
+
+def test_hangup_takes_up_the_file_and_its_secrets(bot: BotProcess) -> None:
+    bot.hang_up()
+    until(lambda: "takes up its new configuration" in bot.log(), "the signal is heard")
+    until(lambda: apps(bot) == {"shop"}, "the bot is there again")
+    assert bot.stop() == 0
