@@ -120,7 +120,7 @@ def _hold(file: SourceFile, values: Mapping[str, str] | None) -> Holding:
     reading = read_bytes(file.data, is_json=file.path.lower().endswith(".json"), values=values)
     problems = [Problem(message=one.message, where=f"{file.path}:{one.line}") for one in reading.problems]
     manifests: list[Manifest] = []
-    for document in reading.documents:
+    for document in reading.trusted():
         for entry in entries(document):
             made = manifest_of(entry, file.path)
             if isinstance(made, Manifest):

@@ -10,6 +10,7 @@ What the server alone writes is dropped without a word, because exported and gen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,10 @@ from bot.model.resource import Body, Manifest, Origin, ResourceId, split_api_ver
 from bot.render.yamltext import Document
 
 _SERVERS_OWN: Final = frozenset({"creationTimestamp", "generation", "resourceVersion", "selfLink", "uid"})
+_STRICT: Final = frozenset({"", "apps", "batch", "autoscaling", "policy"})
+_NAME_LIMIT: Final = 253  # characters, RFC 1123 as the API server applies it
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SUBDOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _QUOTE: Final = "write it in quotes"
 _WAY_OUT: Final = "if it is not meant for the cluster, list the file in .gitopsignore"
 
@@ -148,10 +153,10 @@ def _faults(body: Body) -> Iterator[str]:
     elif not isinstance(metadata, Mapping):
         yield f"metadata must be a mapping, this is {_kind_of(metadata)}"
     elif not missing:
-        yield from _metadata_faults(metadata)
+        yield from _metadata_faults(metadata, str(version).rpartition("/")[0])
 
 
-def _metadata_faults(metadata: Mapping[str, Any]) -> Iterator[str]:
+def _metadata_faults(metadata: Mapping[str, Any], group: str) -> Iterator[str]:
     name = metadata.get("name")
     if name is None or name == "":
         if metadata.get("generateName") is not None:
@@ -160,9 +165,13 @@ def _metadata_faults(metadata: Mapping[str, Any]) -> Iterator[str]:
             yield "metadata.name is missing"
     elif not isinstance(name, str):
         yield f"metadata.name must be a string, this is {_kind_of(name)}: {_QUOTE}"
+    elif fault := _name_fault(name, group):
+        yield f"metadata.name {fault}"
     namespace = metadata.get("namespace")
     if namespace is not None and not isinstance(namespace, str):
         yield f"metadata.namespace must be a string, this is {_kind_of(namespace)}: {_QUOTE}"
+    elif namespace and not _LABEL.fullmatch(namespace):
+        yield "metadata.namespace must be at most 63 lower-case letters, digits and dashes"
     for field in ("labels", "annotations"):
         pairs = metadata.get(field)
         if pairs is None:
@@ -175,6 +184,19 @@ def _metadata_faults(metadata: Mapping[str, Any]) -> Iterator[str]:
                 yield f"metadata.{field}[{key}] must be a string, this is {_kind_of(value)}: {_QUOTE}"
     if metadata.get("managedFields"):
         yield "metadata.managedFields is the server's record and cannot be applied: remove it from the file"
+
+
+def _name_fault(name: str, group: str) -> str:
+    """Return why no server accepts a name, "" when one may.
+
+    A name becomes a part of a URL's path: what could lead elsewhere is refused for every kind. Most kinds, and all
+    custom ones, want an RFC 1123 subdomain; of the `*.k8s.io` groups some do not (RBAC), and the server says which.
+    """
+    if name in {".", ".."} or "/" in name or "%" in name:
+        return "may not be . or .. and may not contain / or %"
+    if (group in _STRICT or ("." in group and not group.endswith(".k8s.io"))) and not _SUBDOMAIN.fullmatch(name):
+        return "must be at most 253 lower-case letters, digits, dashes and dots, with a letter or digit at both ends"
+    return "is longer than 253 characters" if len(name) > _NAME_LIMIT else ""
 
 
 def _without_servers_own(body: Body) -> Body:

@@ -146,11 +146,12 @@ class Renderer:
 
     def _render_plain(self, app: AppSpec, tree: SourceTree) -> _Made:
         selection = select(tree)
-        problems = [*selection.problems, *_made_for_other_tools(selection.files)]
+        foreign = _made_for_other_tools(selection.files)
+        problems = [*selection.problems, *foreign.values()]
         manifests: list[Manifest] = []
         digests: list[bytes] = []
         for file in selection.files:
-            if not is_manifest(file.path):
+            if not is_manifest(file.path) or file.path in foreign:
                 continue
             holding = self._holding(app, file)
             manifests.extend(holding.manifests)
@@ -256,15 +257,15 @@ def _of_tool(built: Built, problems: Sequence[Problem], roots: tuple[str, ...]) 
     return _checked(built.manifests, map(digest_of, built.manifests), [*problems, *built.problems], roots)
 
 
-def _made_for_other_tools(files: Sequence[SourceFile]) -> tuple[Problem, ...]:
+def _made_for_other_tools(files: Sequence[SourceFile]) -> dict[str, Problem]:
     tools = {**dict.fromkeys(NAMES, "kustomize"), CHART_FILE: "helm"}
     found = ((file.path, tools.get(file.path.rpartition("/")[2])) for file in files)
-    return tuple(
-        Problem(
+    return {
+        path: Problem(
             message=f"this file is for {tool} and lies in an app of plain YAML: make its folder the app's path, refer "
             "to it from a kustomization at the app's path, or list it in .gitopsignore",
             where=f"{path}:1",
         )
         for path, tool in found
         if tool is not None
-    )
+    }

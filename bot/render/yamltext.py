@@ -18,9 +18,10 @@ key, the YAML specification does not).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Final
 
 import yaml
@@ -61,6 +62,7 @@ _TEXT_UNIT: Final = 64  # characters that weigh as much as one value: an alias m
 _LONGEST_INTEGER: Final = 70  # characters: a sign, `0b` and 64 digits, and some leading zeros
 _CORE: Final = "tag:yaml.org,2002:"
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONFLICT: Final = re.compile(r"(?m)^(?:<{7}|={7}|>{7})(?: .*)?$")
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -96,6 +98,13 @@ class Reading:
 
     documents: tuple[Document, ...]
     problems: tuple[TextProblem, ...]
+
+    def trusted(self) -> Iterator[Document]:
+        """Yield the documents that no problem is in: what is wrong with the others may follow from the problem."""
+        ends = [document.line for document in self.documents[1:]]
+        for document, end in zip_longest(self.documents, ends):
+            if not any(document.line <= one.line and (end is None or one.line < end) for one in self.problems):
+                yield document
 
 
 def decode(data: bytes) -> str | TextProblem:
@@ -176,6 +185,7 @@ class _Reader:
     """The events of libyaml, put together without recursion."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._parser = CParser(text)
         self._documents: list[Document] = []
         self._problems: list[TextProblem] = []
@@ -191,7 +201,7 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             said = ": ".join(part for part in (error.context, error.problem) if part)
-            self._problems.append(TextProblem(mark.line + 1 if mark is not None else 1, said))
+            self._problems.append(_conflict(self._text) or TextProblem(mark.line + 1 if mark is not None else 1, said))
         except yaml.YAMLError as error:
             reason = getattr(error, "reason", None) or "the YAML parser refuses this file"
             self._problems.append(TextProblem(1, str(reason)))
@@ -439,6 +449,15 @@ class _Reader:
         self._problems.append(TextProblem(line, message))
         if len(self._problems) >= MAX_PROBLEMS:
             raise _Stop
+
+
+def _conflict(text: str) -> TextProblem | None:
+    """Return the first line that git wrote into a file it could not merge."""
+    found = _CONFLICT.search(text)
+    if found is None:
+        return None
+    line = text.count("\n", 0, found.start()) + 1
+    return TextProblem(line, "the file has a merge conflict that nobody resolved")
 
 
 def _shown(word: str) -> str:
