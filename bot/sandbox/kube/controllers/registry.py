@@ -22,6 +22,7 @@ from bot.sandbox.kube.controllers import (
     scheduler,
     service,
     stateful_set,
+    volume_use,
     volumes,
 )
 from bot.sandbox.kube.controllers.decision import Decision
@@ -54,7 +55,7 @@ def deciders(pace: Pace, images: Images, ca: str) -> Mapping[str, tuple[Decide, 
         ),
         service.RESOURCE: (partial(service.decide, pace=pace),),
         "endpoints": (service.forget,),
-        volumes.CLAIMS: (partial(volumes.claim, pace=pace),),
+        volume_use.CLAIMS: (partial(volumes.claim, pace=pace), volume_use.decide),
         volumes.VOLUMES: (volumes.volume,),
         autoscaler.RESOURCE: (autoscaler.decide,),
         disruption.RESOURCE: (disruption.decide,),

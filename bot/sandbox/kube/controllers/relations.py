@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from bot.sandbox.kube.controllers import autoscaler, service, volumes
+from bot.sandbox.kube.controllers import autoscaler, service, volume_use, volumes
 from bot.sandbox.kube.controllers.disruption import RESOURCE as BUDGETS
 from bot.sandbox.kube.controllers.namespace import ACCOUNT, ROOT_CA
 from bot.sandbox.kube.controllers.objects import (
@@ -55,7 +55,7 @@ def _beside_pod(pod: Body, view: View) -> Iterator[Key]:
         if selects(spec_of(one).get("selector"), labels_of(pod)):
             yield key_of(BUDGETS, one)
     for name in claims_of(pod):
-        yield Key(volumes.CLAIMS, namespace, name)
+        yield Key(volume_use.CLAIMS, namespace, name)
     owner = controller_of(pod) or {}
     if owner.get("kind") == "ReplicaSet":
         # A Deployment that recreates waits for the Pods of its old ReplicaSets.
@@ -107,16 +107,16 @@ def _beside_claim(claim: Body, view: View) -> Iterator[Key]:
 
 def _beside_volume(volume: Body, view: View) -> Iterator[Key]:
     wanted = spec_of(volume).get("claimRef") or {}
-    for one in view.everywhere(volumes.CLAIMS):
+    for one in view.everywhere(volume_use.CLAIMS):
         mine = (namespace_of(one), name_of(one)) == (wanted.get("namespace"), wanted.get("name"))
         if mine or not spec_of(one).get("volumeName") or spec_of(one)["volumeName"] == name_of(volume):
-            yield key_of(volumes.CLAIMS, one)
+            yield key_of(volume_use.CLAIMS, one)
 
 
 def _beside_class(storage: Body, view: View) -> Iterator[Key]:
-    for one in view.everywhere(volumes.CLAIMS):
+    for one in view.everywhere(volume_use.CLAIMS):
         if not spec_of(one).get("volumeName"):
-            yield key_of(volumes.CLAIMS, one)
+            yield key_of(volume_use.CLAIMS, one)
 
 
 def _beside_node(node: Body, view: View) -> Iterator[Key]:
@@ -152,7 +152,7 @@ _BESIDE: Final[Mapping[str, Callable[[Body, View], Iterator[Key]]]] = MappingPro
         "deployments.apps": lambda body, view: _scaled("deployments.apps", body, view),
         "statefulsets.apps": lambda body, view: _scaled("statefulsets.apps", body, view),
         "jobs.batch": _beside_job,
-        volumes.CLAIMS: _beside_claim,
+        volume_use.CLAIMS: _beside_claim,
         volumes.VOLUMES: _beside_volume,
         volumes.CLASSES: _beside_class,
         "nodes": _beside_node,

@@ -1,7 +1,7 @@
-"""Claims and volumes: found or made, bound, released, and protected while something uses them.
+"""Claims and volumes: found or made, bound, released.
 
 Every class provisions but those with `kubernetes.io/no-provisioner`. Source: k8s.io/kubernetes/pkg/controller/volume
-(persistentvolume, pvcprotection, pvprotection).
+(persistentvolume, pvprotection).
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ from bot.sandbox.kube.controllers.objects import (
     with_annotations,
     with_spec,
     with_status,
-    without_finalizer,
 )
 from bot.sandbox.kube.controllers.pace import Pace
 from bot.sandbox.kube.controllers.quantities import amount
-from bot.sandbox.kube.controllers.scheduler import SELECTED_NODE, claims_of, waits_for_pod
+from bot.sandbox.kube.controllers.scheduler import SELECTED_NODE, waits_for_pod
 from bot.sandbox.kube.controllers.view import View, key_of
+from bot.sandbox.kube.controllers.volume_use import CLAIMS, unprotected
 from bot.sandbox.kube.ports import Body
 
-CLAIMS: Final = "persistentvolumeclaims"
 VOLUMES: Final = "persistentvolumes"
 CLASSES: Final = "storageclasses.storage.k8s.io"
 PROVISIONER: Final = "rancher.io/local-path"
@@ -64,8 +63,7 @@ def standard_class() -> Create:
 def claim(body: Body, view: View, now: datetime, *, pace: Pace) -> Decision:
     """Return the next step of a claim."""
     if is_leaving(body):
-        used = any(name_of(body) in claims_of(pod) for pod in _pods(view, namespace_of(body)))
-        return NOTHING if used else _unprotected(CLAIMS, body, "kubernetes.io/pvc-protection")
+        return NOTHING
     if name := spec_of(body).get("volumeName"):
         return _settled(body, view.get(VOLUMES, "", str(name)), view)
     if waits_for_pod(body, view) and SELECTED_NODE not in annotations_of(body):
@@ -82,7 +80,7 @@ def volume(body: Body, view: View, now: datetime) -> Decision:
     owner = _claimant(wanted, view)
     if is_leaving(body):
         bound = owner is not None and spec_of(owner).get("volumeName") == name_of(body)
-        return NOTHING if bound else _unprotected(VOLUMES, body, "kubernetes.io/pv-protection")
+        return NOTHING if bound else unprotected(VOLUMES, body, "kubernetes.io/pv-protection")
     if not wanted or not wanted.get("uid"):
         return _phase(body, "Available", now)
     if owner is not None:
@@ -98,16 +96,6 @@ def _claimant(wanted: Mapping[str, Any] | None, view: View) -> Body | None:
         return None
     found = view.get(CLAIMS, str(wanted.get("namespace")), str(wanted.get("name")))
     return found if found is not None and wanted.get("uid") in (None, uid_of(found)) else None
-
-
-def _pods(view: View, namespace: str) -> list[Body]:
-    return [pod for pod in view.within("pods", namespace) if status_of(pod).get("phase") not in ("Succeeded", "Failed")]
-
-
-def _unprotected(resource: str, body: Body, finalizer: str) -> Decision:
-    if finalizer not in (metadata(body).get("finalizers") or ()):
-        return NOTHING
-    return Decision(writes=(Update(resource=resource, body=without_finalizer(body, finalizer)),))
 
 
 def _phase(body: Body, phase: str, now: datetime) -> Decision:
@@ -137,7 +125,8 @@ def _settled(body: Body, volume: Body | None, view: View) -> Decision:
     if amount(asked) > amount(str(capacity.get("storage") or "0")) and _expands(body, view):
         larger = with_spec(volume, capacity={**capacity, "storage": asked})
         return Decision(writes=(Update(resource=VOLUMES, body=larger),))
-    status = {"phase": "Bound", "accessModes": spec_of(volume).get("accessModes") or [], "capacity": capacity}
+    bound = {"phase": "Bound", "accessModes": spec_of(volume).get("accessModes") or [], "capacity": capacity}
+    status = {**status_of(body), **bound}
     if status_of(body) == status:
         return NOTHING
     return Decision(writes=(Update(resource=CLAIMS, body=with_status(body, status), subresource="status"),))

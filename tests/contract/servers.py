@@ -1,0 +1,72 @@
+"""The two API servers that one suite runs on: the sandbox, and the real control plane."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import pytest
+
+from bot.sandbox.kube import KubeSandbox
+from tests.controlplane.building import build
+
+MEDIA_TYPES = {
+    "json": "application/json",
+    "merge": "application/merge-patch+json",
+    "json-patch": "application/json-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+
+
+REAL_ONLY: Final = pytest.mark.parametrize(
+    "server", [pytest.param("real", marks=pytest.mark.cluster)], indirect=True, scope="session"
+)
+
+
+class Server(Protocol):
+    """What a test asks of an API server. `tests.controlplane.plane.ControlPlane` is one."""
+
+    url: str
+    token: str
+    kubeconfig: str
+
+    def request(self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json") -> Any:
+        """Send one request as administrator; raises `urllib.error.HTTPError`."""
+        ...
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl as administrator and return what it prints."""
+        ...
+
+
+class SandboxServer:
+    """The sandbox as a `Server`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sandbox = KubeSandbox(users={"limited-token": "limited"}, speed=5)
+        self.sandbox.start()
+        self.url, self.token = self.sandbox.url, self.sandbox.token
+        self.kubeconfig = str(folder / "kubeconfig")
+        Path(self.kubeconfig).write_text(self.sandbox.kubeconfig(), encoding="utf-8")
+
+    def stop(self) -> None:
+        self.sandbox.stop()
+
+    def request(self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json") -> Any:
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": MEDIA_TYPES[kind]},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read().decode()
+        return text if raw else json.loads(text)
+
+    def kubectl(self, *arguments: str) -> str:
+        command = [str(build() / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
