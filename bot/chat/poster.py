@@ -7,6 +7,7 @@ names the message that goes on. Nothing here waits: what Slack asks to wait for 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -30,6 +31,7 @@ _AFTER_POST: Final = 1.0  # chat.postMessage: about one a second and channel
 _AFTER_EDIT: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 60.0  # a token or a right that a person must mend
+_WORD: Final = re.compile(r"[a-z_]+")  # what Slack's errors are; a maintenance page is none
 _NO_CHANNEL: Final = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action"})
 _NO_MESSAGE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 _MENDABLE: Final = frozenset({"invalid_auth", "account_inactive", "token_revoked", "missing_scope", "not_authed"})
@@ -145,6 +147,8 @@ class SlackSink:
         if status == 429 or reason == "ratelimited":
             after = (error.response.headers or {}).get("Retry-After") or "1"
             return DeliveryFailed("Slack asks to wait", retry_after_seconds=float(after) if after.isdigit() else 1.0)
+        if not _WORD.fullmatch(reason):
+            return DeliveryFailed("Slack answers something else than JSON", retry_after_seconds=_RETRY_SECONDS)
         if status >= 500 or reason in {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}:
             return DeliveryFailed(f"Slack answers {reason}", retry_after_seconds=_RETRY_SECONDS)
         if reason in _MENDABLE:

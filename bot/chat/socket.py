@@ -1,13 +1,14 @@
 """Slack's way in by Socket Mode: a connection of ours, opened again for as long as the bot runs.
 
-The SDK's connect raises while Slack is down, and a socket may stay open and deaf: both are handled by one thread that
-looks every few seconds whether the connection is there and still hears pongs.
+The SDK's connect raises while Slack is down, and a socket may stay open and deaf, which the SDK does not notice: both
+are handled by one thread that looks every few seconds whether the connection is there and still hears pongs.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any, Final
 
 from slack_bolt import App
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0  # after an outage people type again at once
 _PING_SECONDS: Final = 10
+_DEAF_AFTER_SECONDS: Final = 25.0  # two pings without an answer
 
 
 class SocketDoor:
@@ -30,6 +32,7 @@ class SocketDoor:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="slack socket", daemon=True)
         self._state = "connecting"
+        self._since = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -67,13 +70,20 @@ class SocketDoor:
             ping_interval=_PING_SECONDS,
         )
         self._handler.connect()
+        self._since = time.time()
         self._state = "connected"
 
     def _watch(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY_SECONDS):
-            if not self._handler.client.is_connected():
+            if not self._handler.client.is_connected() or self._deaf():
                 log.warning("Slack's socket is gone or deaf; opening another")
                 return
+
+    def _deaf(self) -> bool:
+        """Tell whether pings go unanswered, as websocket-client counts them, anew for each connection."""
+        session = self._handler.client.current_session
+        pinged, ponged = getattr(session, "last_ping_tm", 0.0), getattr(session, "last_pong_tm", 0.0)
+        return bool(pinged) and pinged > ponged and time.time() - max(ponged, self._since) > _DEAF_AFTER_SECONDS
 
     def _close(self) -> None:
         handler, self._handler = self._handler, None

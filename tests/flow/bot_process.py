@@ -77,6 +77,12 @@ class BotProcess:
         found: dict[str, object] = orjson.loads(text)["apps"][0]
         return found
 
+    def metric(self, name: str) -> float:
+        """Return the sum of a metric over its labels, as `/metrics` has it now."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name}{{"))
+
     def log(self) -> str:
         return (self.folder / "bot.log").read_text(encoding="utf-8")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bot.sandbox.oncall import OncallService
 from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import Channel, Message, User
-from tests.controlplane.plane import ControlPlane
 from tests.flow.bot_process import BotProcess
 from tests.source.upstream import Upstream
 
@@ -31,24 +30,37 @@ def deployment(image: str) -> str:
     )
 
 
+class Plane(Protocol):
+    """The cluster of a story: the real control plane, or the sandbox."""
+
+    @property
+    def kubeconfig(self) -> str:
+        """Return the path of the administrator's kubeconfig."""
+
+    def request(self, method: str, path: str, *, body: Any = None, kind: str = "json") -> Any:
+        """Send one request as administrator."""
+
+
 class Story:
     """Everything one story needs, and what a person sees of it."""
 
     def __init__(
         self,
         tmp_path: Path,
-        plane: ControlPlane,
+        plane: Plane,
         namespace: str,
         *,
         app: str = "interval: 1s",
         mode: str = "socket",
+        flavour: str = "opsgenie",
+        apps: str = "",
         more: str = "",
         **env: str,
     ) -> None:
         self.plane, self.namespace = plane, namespace
         self.upstream = Upstream(tmp_path / "fleet.git")
         self.slack = SlackWorkspace(users=(ANA, BOB), channels=(Channel(id=DEPLOYS, name="deploys"),))
-        self.oncall = OncallService()
+        self.oncall = OncallService(flavour=flavour)
         self.slack.start()
         self.oncall.start()
         configuration = f"""
@@ -58,8 +70,9 @@ repos: [{{name: fleet, url: {self.upstream.path}}}]
 apps:
   - {{name: shop, repo: fleet, path: apps/shop, cluster: prod, namespace: {namespace}, env: production,
      {app}, timeout: 20s, oncall: {{priority: P2}}}}
+{apps}
 slack: {{mode: {mode}, default_channel: {DEPLOYS}, api_url: "{self.slack.api_url}"}}
-oncall: {{provider: opsgenie, host: "{self.oncall.url}", page_after: {{failures: 3, duration: 1h}}}}
+oncall: {{provider: {flavour}, host: "{self.oncall.url}", page_after: {{failures: 3, duration: 1h}}}}
 permissions: [{{verbs: ["*"], users: [ana@example.com]}}]
 retry: {{first: 200ms, factor: 1, max: 1s}}
 {more}
@@ -84,6 +97,19 @@ retry: {{first: 200ms, factor: 1, max: 1s}}
         self.bot.kill()
         self.slack.stop()
         self.oncall.stop()
+
+    def fails(self, text: str = "one") -> str:
+        """Commit what no API server takes; returns the commit."""
+        return self.upstream.commit({"apps/shop/a.yaml": configmap("info") + f"nonsense: {text}\n"}, message="Break")
+
+    def mends(self, level: str = "info") -> str:
+        """Commit what converges; returns the commit."""
+        return self.upstream.commit({"apps/shop/a.yaml": configmap(level)}, message="Mend")
+
+    def calls(self, act: str) -> int:
+        """Return how often the bot called the alert API: `open`, `notes` or `close`."""
+        end = {"open": "/v2/alerts"}.get(act, f"/{act}")
+        return sum(1 for method, path in self.oncall.calls if method == "POST" and path.endswith(end))
 
     def said(self) -> tuple[Message, ...]:
         """Return all that stands in the channel, threads included."""

@@ -1,0 +1,36 @@
+"""Stories on the sandbox cluster, one bot process for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flow.sandbox import SandboxPlane
+from tests.flow.story import Story
+
+
+@pytest.fixture(scope="session")
+def sandbox_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxPlane]:
+    plane = SandboxPlane(tmp_path_factory.mktemp("kube"))
+    plane.start()
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture
+def tell(tmp_path: Path, sandbox_plane: SandboxPlane, unique: str) -> Iterator[Callable[..., Story]]:
+    """Make a story with settings of its world, as `tell(flavour="jsm")`; in a namespace of its own."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": unique}}
+    sandbox_plane.request("POST", "/api/v1/namespaces", body=body)
+    with ExitStack() as stack:
+
+        def make(**options: Any) -> Story:
+            story = Story(tmp_path, sandbox_plane, unique, **options)
+            stack.callback(story.close)
+            return story
+
+        yield make

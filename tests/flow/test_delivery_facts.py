@@ -1,0 +1,177 @@
+"""What Slack gets and gives when its wire is bad: nothing lost, nothing twice, the reconciler untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from bot.sandbox.faults import Fault, FaultKind
+from bot.sandbox.slack.values import Channel, Message
+from tests.flow.story import ANA, DEPLOYS, Story, eventually
+
+Tell = Callable[..., Story]
+
+
+def converged(story: Story) -> Message:
+    """Start the bot and wait until its first sync is said."""
+    commit = story.mends()
+    story.bot.start()
+    found = story.sees("Converged", commit[:7])
+    assert story.slack.wait_until(lambda: bool(story.slack.sockets()) or bool(story.slack.events_url))
+    return found
+
+
+def audited(story: Story, verb: str) -> int:
+    """Return how often an order stands in the audit as done."""
+    code, text = story.bot.run("audit", "--app", "shop")
+    assert code == 0
+    return sum(1 for line in text.splitlines() if f" {verb} " in line and " done" in line)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind=FaultKind.REFUSE),
+        Fault(kind=FaultKind.STATUS, status=500),
+        Fault(kind=FaultKind.STATUS, status=200, body="<html>maintenance</html>"),
+        Fault(kind=FaultKind.HANG),
+    ],
+    ids=["refused", "500", "html", "hang"],
+)
+def test_slack_down_from_the_start_hears_all_of_it_in_order_afterwards(tell: Tell, fault: Fault) -> None:
+    story = tell()
+    story.slack.fail("*", fault, times=None)
+    story.mends()
+    story.bot.start()
+    eventually(lambda: story.bot.metric("gitops_bot_app_synced"))
+    assert story.data() == {"level": "info"}
+    second = story.mends("debug")
+    eventually(lambda: story.data() == {"level": "debug"})
+    assert story.said() == ()
+    story.slack.heal()
+    story.sees("Converged", second[:7], seconds=120)
+    roots = story.slack.roots(DEPLOYS)
+    assert len(roots) == 2
+    assert all(one.text.startswith("Converged") for one in roots)
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_order_delivered_again_after_a_restart_is_followed_once(tell: Tell, mode: str) -> None:
+    story = tell(mode=mode)
+    converged(story)
+    delivery = story.slack.command(ANA.id, DEPLOYS, "pause shop")
+    assert delivery.acknowledged
+    story.sees("Paused")
+    assert story.bot.stop() == 0
+    story.bot.start()
+    if mode == "socket":
+        assert story.slack.wait_until(lambda: bool(story.slack.sockets()))
+    for attempt in (1, 2):
+        assert story.slack.redeliver(delivery, attempt=attempt).acknowledged
+    assert story.bot.stop() == 0
+    assert audited(story, "pause") == 1
+    assert len([one for one in story.said() if one.text.startswith("Paused")]) == 1
+
+
+def test_fifty_commands_at_once_are_all_acknowledged(tell: Tell) -> None:
+    story = tell()
+    converged(story)
+    with ThreadPoolExecutor(50) as pool:
+        found = list(pool.map(lambda _: story.slack.command(ANA.id, DEPLOYS, "status"), range(50)))
+    assert all(one.acknowledged for one in found)
+    eventually(lambda: len(story.slack.ephemerals(ANA.id)) == 50)
+
+
+@pytest.mark.parametrize("end", ["refresh", "drop_sockets"])
+def test_socket_that_ends_during_a_sync_is_replaced_and_the_story_goes_on(tell: Tell, end: str) -> None:
+    story = tell()
+    converged(story)
+    (before,) = story.slack.sockets()
+    commit = story.mends("debug")
+    getattr(story.slack, end)()
+    story.sees("Converged", commit[:7])
+    assert story.slack.wait_until(lambda: any(one is not before for one in story.slack.sockets()), timeout_seconds=60)
+    assert "paused" in story.types(ANA, "pause shop").text
+    paused = story.sees("Paused")
+    assert story.slack.click(paused, "gitops.resume", ANA.id).acknowledged
+    story.sees("Resumed")
+    assert len(story.slack.roots(DEPLOYS)) == len({one.text for one in story.slack.roots(DEPLOYS)})
+
+
+def test_throttled_channel_waits_and_the_others_do_not(tell: Tell) -> None:
+    story = tell(
+        apps="  - {name: ops, repo: fleet, path: apps/shop, cluster: prod, namespace: default, channel: C0OPS}",
+    )
+    story.slack.set_channel(Channel(id="C0OPS", name="ops"))
+    story.slack.fail("chat.postMessage", Fault(kind=FaultKind.THROTTLE, seconds=3600), times=1, channel=DEPLOYS)
+    story.mends()
+    story.bot.start()
+    assert story.slack.wait_until(lambda: bool(story.slack.messages("C0OPS")), timeout_seconds=60)
+    eventually(lambda: story.bot.metric("gitops_bot_app_synced") == 2)
+    eventually(lambda: any("Converged" in one.text for one in story.slack.messages("C0OPS")))
+    tried = [call for call in story.slack.calls("chat.postMessage") if call.arguments["channel"] == DEPLOYS]
+    assert len(tried) == 1
+    assert story.bot.stop() == 0
+
+
+@pytest.mark.parametrize("reason", ["not_in_channel", "channel_not_found", "is_archived"])
+def test_channel_that_takes_no_message_has_a_fallback_and_a_hint(tell: Tell, reason: str) -> None:
+    story = tell(app="interval: 1s, channel: C0SHOP")
+    channel = Channel(id="C0SHOP", name="shop", member=reason != "not_in_channel", archived=reason == "is_archived")
+    if reason != "channel_not_found":
+        story.slack.set_channel(channel)
+    commit = story.mends()
+    story.bot.start()
+    said = story.sees("Converged", commit[:7])
+    assert said.channel == DEPLOYS
+    assert "/invite @gitops" in story.bot.log()
+
+
+def test_deleted_message_is_posted_once_more_and_goes_on_there(tell: Tell) -> None:
+    story = tell()
+    story.fails()
+    story.bot.start()
+    failed = story.sees("Sync failed")
+    story.slack.delete(failed)
+    fixed = story.mends()
+    found = story.sees("Converged", fixed[:7])
+    assert found.ts != failed.ts
+    assert len(story.slack.roots(DEPLOYS)) == 1
+
+
+def test_post_whose_answer_is_lost_is_there_at_most_twice(tell: Tell) -> None:
+    """The operation goes on in the message whose timestamp came back."""
+    story = tell()
+    story.slack.fail("chat.postMessage", Fault(kind=FaultKind.LOST), times=1)
+    commit = story.mends()
+    story.bot.start()
+    found = story.sees("Converged", commit[:7])
+    roots = story.slack.roots(DEPLOYS)
+    assert len(roots) <= 2
+    assert found.link == roots[-1].link
+    assert all(one.thread_ts in {"", found.ts} for one in story.said())
+
+
+def test_socket_that_is_open_and_deaf_is_replaced(tell: Tell) -> None:
+    story = tell()
+    converged(story)
+    (deaf,) = story.slack.sockets()
+    story.slack.deafen_sockets()
+    assert story.slack.wait_until(lambda: any(one is not deaf for one in story.slack.sockets()), timeout_seconds=120)
+    eventually(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop").acknowledged)
+    story.sees("Paused")
+
+
+def test_every_message_has_a_sentence_and_mentions_nobody_it_should_not(tell: Tell) -> None:
+    """An error text may hold quotes, mass mentions and control characters: people read them as text."""
+    story = tell()
+    nasty = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "<!channel> `$(x)` \\u0007 \\"q\\" &"}\n'
+    story.upstream.commit({"apps/shop/a.yaml": nasty + "data: {a: " + "x" * 20_000 + "}\n"})
+    story.bot.start()
+    failed = story.sees("Sync failed")
+    assert "<!channel>" not in f"{failed.text} {failed.blocks}"
+    assert len(str(replace(failed, text="").blocks)) < 13_000
+    assert all(one.text for one in story.said())

@@ -1,0 +1,200 @@
+"""When somebody is woken, on the wire, with the real bot process: once, in time, and until it is over.
+
+Both flavours of the service answer the same calls at different hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from bot.sandbox.faults import Fault, FaultKind
+from tests.flow.story import ANA, Story, eventually
+
+Tell = Callable[..., Story]
+
+
+@pytest.fixture(params=["opsgenie", "jsm"])
+def story(request: pytest.FixtureRequest, tell: Tell) -> Story:
+    return tell(flavour=request.param, ONCALL_WEBHOOK_SECRET="hook")
+
+
+def paged(story: Story) -> Story:
+    """Let the app fail until somebody is paged."""
+    story.fails()
+    story.bot.start()
+    eventually(story.oncall.opened)
+    return story
+
+
+def test_third_failure_in_a_row_opens_one_page_and_later_ones_none(story: Story) -> None:
+    paged(story)
+    before = story.bot.metric("gitops_bot_app_failures")
+    assert before >= 3
+    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 3)
+    (alert,) = story.oncall.opened()
+    assert (alert.alias, alert.priority, alert.count) == ("gitops-bot:prod:shop", "P2", 1)
+    assert len(alert.message) <= 130
+    assert (story.calls("open"), story.calls("notes")) == (1, 0)
+
+
+def test_new_commit_that_fails_too_is_one_note(story: Story) -> None:
+    paged(story)
+    second = story.fails("two")
+    eventually(lambda: story.oncall.alerts[0].notes)
+    before = story.bot.metric("gitops_bot_app_failures")
+    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 2)
+    (note,) = story.oncall.alerts[0].notes
+    assert second[:7] in note
+    assert story.calls("open") == 1
+
+
+def test_convergence_closes_the_page_once_and_says_so(story: Story) -> None:
+    paged(story)
+    fixed = story.mends()
+    eventually(lambda: not story.oncall.opened())
+    assert fixed[:7] in story.oncall.alerts[0].notes[-1]
+    story.sees("Page closed")
+    story.mends("debug")
+    eventually(lambda: story.data() == {"level": "debug"})
+    eventually(lambda: story.bot.metric("gitops_bot_app_synced"))
+    assert story.calls("close") == 1
+
+
+def test_rollback_to_a_good_commit_closes_the_page(story: Story) -> None:
+    good = story.mends()
+    story.bot.start()
+    story.sees("Converged", good[:7])
+    story.fails()
+    eventually(story.oncall.opened)
+    assert story.bot.run("rollback", "shop", good[:7])[0] == 0
+    eventually(lambda: not story.oncall.opened())
+    assert story.bot.status("shop")["control"] == "pinned"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind=FaultKind.REFUSE),
+        Fault(kind=FaultKind.STATUS, status=500),
+        Fault(kind=FaultKind.STATUS, status=502, body="<html>Bad Gateway</html>"),
+        Fault(kind=FaultKind.THROTTLE, seconds=1),
+        Fault(kind=FaultKind.HANG),
+    ],
+    ids=lambda fault: fault.kind.value + (str(fault.status) if fault.kind is FaultKind.STATUS else ""),
+)
+def test_service_that_is_away_is_said_and_the_page_comes_later(tell: Tell, fault: Fault) -> None:
+    """The reconciler does not notice: passes go on failing at their own pace."""
+    story = tell()
+    story.oncall.faults.add(fault)
+    story.fails()
+    story.bot.start()
+    story.sees("Not paged yet", "It is tried again by itself", seconds=90)
+    before = story.bot.metric("gitops_bot_app_failures")
+    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 1)
+    assert story.oncall.opened() == []
+    story.oncall.faults.heal()
+    eventually(story.oncall.opened, seconds=90)
+    story.sees("On-call is paged after all")
+    assert len(story.oncall.alerts) == 1
+
+
+def test_page_that_never_got_through_wakes_nobody_after_convergence(tell: Tell) -> None:
+    story = tell()
+    story.oncall.faults.add(Fault(kind=FaultKind.STATUS, status=503))
+    story.fails()
+    story.bot.start()
+    story.sees("Not paged yet", seconds=90)
+    fixed = story.mends()
+    story.sees("Converged", fixed[:7])
+    eventually(lambda: story.bot.metric("gitops_bot_app_synced"))
+    story.oncall.faults.heal()
+    story.sees("Page closed", seconds=90)
+    assert story.oncall.alerts == []
+
+
+def test_call_whose_answer_is_lost_makes_one_alert(story: Story) -> None:
+    story.oncall.faults.add(Fault(kind=FaultKind.LOST), match="POST */v2/alerts", times=1)
+    paged(story)
+    eventually(lambda: story.calls("open") == 2)
+    story.sees("On-call is paged")
+    assert len(story.oncall.alerts) == 1
+
+
+def test_killed_before_the_page_and_before_the_close_it_does_both_after_the_restart(story: Story) -> None:
+    story.oncall.faults.add(Fault(kind=FaultKind.HANG))
+    story.fails()
+    story.bot.start()
+    eventually(lambda: story.calls("open"))
+    story.bot.kill()
+    story.oncall.faults.heal()
+    story.bot.start()
+    eventually(story.oncall.opened)
+    assert len(story.oncall.alerts) == 1
+    story.oncall.faults.add(Fault(kind=FaultKind.LOST), match="POST */close*", times=1)
+    story.oncall.faults.add(Fault(kind=FaultKind.HANG))
+    story.mends()
+    eventually(lambda: story.calls("close"))
+    story.bot.kill()
+    story.oncall.faults.heal()
+    story.bot.start()
+    eventually(lambda: not story.oncall.opened())
+    assert len(story.oncall.alerts) == 1
+
+
+def test_refused_key_is_shouted_with_its_setting_and_not_tried_again(tell: Tell) -> None:
+    story = tell(OPSGENIE_API_KEY="canary-key")
+    story.fails()
+    story.bot.start()
+    shouted = story.sees("Could not page", "OPSGENIE_API_KEY", seconds=90)
+    before = story.bot.metric("gitops_bot_app_failures")
+    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 2)
+    assert story.calls("open") <= 2
+    assert "canary" not in f"{shouted.text} {shouted.blocks} {story.bot.log()}"
+    with urllib.request.urlopen(f"http://127.0.0.1:{story.bot.port}/healthz", timeout=5) as answer:
+        health = json.loads(answer.read())
+    assert health["status"] == "degraded"
+    assert "OPSGENIE_API_KEY" in health["parts"]["deliveries to oncall"]
+
+
+def hook(story: Story, action: str, alias: str, *, secret: str = "hook", more: str = "") -> int:
+    """Call the bot as the service's outgoing webhook does; returns the status."""
+    body = json.dumps({"action": action, "alert": {"alias": alias, "username": "ana"}, "more": more}).encode()
+    headers = {"Content-Type": "application/json", "X-Webhook-Secret": secret}
+    request = urllib.request.Request(f"http://127.0.0.1:{story.bot.port}/webhooks/oncall", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except urllib.error.URLError:  # the bot hung up while we were still sending
+        return 413
+
+
+def test_acknowledgement_over_there_is_one_line_in_the_thread(story: Story) -> None:
+    paged(story)
+    alias = "gitops-bot:prod:shop"
+    assert hook(story, "Acknowledge", alias, secret="wrong") == 401
+    assert hook(story, "Acknowledge", "gitops-bot:prod:other") == 200
+    assert hook(story, "Acknowledge", alias, more="x" * 2_000_000) == 413
+    for _ in range(2):
+        assert hook(story, "Acknowledge", alias) == 200
+    line = story.sees("ana", "has the page")
+    assert line.thread_ts
+    assert len([one for one in story.said() if "has the page" in one.text]) == 1
+
+
+def test_order_from_slack_while_the_service_hangs_is_followed(tell: Tell) -> None:
+    story = tell()
+    story.oncall.faults.add(Fault(kind=FaultKind.HANG))
+    story.fails()
+    story.bot.start()
+    eventually(lambda: story.calls("open"))
+    assert story.slack.wait_until(lambda: bool(story.slack.sockets()))
+    assert "paused" in story.types(ANA, "pause shop").text
+    story.sees("Paused")
