@@ -29,6 +29,7 @@ from bot.model.record import (
     SinkName,
 )
 from bot.model.resource import Body, KindTable, Manifest, ResourceId, ResourceRef
+from bot.model.rights import Grant
 from bot.model.source import GitRef, Revision, SourceFile, SourceTree
 
 
@@ -176,8 +177,8 @@ class Cluster(Protocol):
     def load_control(self, app: AppSpec) -> Control:
         """Read the mirrored control; a running one when there is none."""
 
-    def check(self, apps: Sequence[AppSpec]) -> tuple[Problem, ...]:
-        """Try connection and rights as `gitops-bot check` does; return what is wrong, each with its fix."""
+    def check(self, grants: Sequence[Grant]) -> tuple[Problem, ...]:
+        """Try the connection, and whether we have these rights; return what is wrong, each with its fix."""
 
     def close(self) -> None:
         """Free threads and connections. Idempotent."""

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from bot.errors import PassError, Problem
+from bot.model.rights import Grant
 from bot.oncall.alerts import HOSTS, AlertApi
+from bot.plan.rights import Contents, needed
+from bot.ports import Cluster
+from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
 from bot.wiring import Engine, write_back_targets
 
@@ -16,8 +20,7 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
     configuration = engine.configuration
     tries: list[Callable[[], tuple[Problem, ...]]] = [repo.check for repo in engine.world.repos.values()]
     for name, cluster in engine.world.clusters.items():
-        apps = [app for app in configuration.apps if app.cluster == name]
-        tries.append(lambda cluster=cluster, apps=apps: cluster.check(apps))  # type: ignore[misc]
+        tries.append(lambda name=name, cluster=cluster: check_cluster(engine, name, cluster))  # type: ignore[misc]
     if configuration.settings.slack.mode != "off":
         from bot.chat.check import check_slack
 
@@ -40,6 +43,29 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
     tries.append(lambda: check_tools(engine))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
+
+
+def check_cluster(engine: Engine, name: str, cluster: Cluster) -> tuple[Problem, ...]:
+    """Return what is wrong with a cluster: its connection, or each right that its apps need and it does not give."""
+    if problems := cluster.check(()):
+        return problems
+    grants, problems = rights_of(engine, name)
+    return (*problems, *cluster.check(grants))
+
+
+def rights_of(engine: Engine, cluster: str) -> tuple[tuple[Grant, ...], tuple[Problem, ...]]:
+    """Return the rights the bot needs on a cluster, and the apps whose contents cannot be known."""
+    contents: list[Contents] = []
+    problems: list[Problem] = []
+    for app in engine.desk.apps():
+        if app.cluster == cluster:
+            try:
+                contents.append(contents_of(app, world=engine.world))
+            except PassError as error:
+                message = f"{app.title}: which rights it needs is not known: {error}"
+                problems.append(Problem(message=message, subject=app.name))
+    (namespace,) = (one.namespace for one in engine.configuration.settings.clusters if one.name == cluster)
+    return needed(contents, namespace=namespace), tuple(problems)
 
 
 def check_tools(engine: Engine) -> tuple[Problem, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TextIO
 
 import orjson
+import yaml
 
 from bot.cli import reports
 from bot.cli.main import ERROR, OK, config_path
@@ -22,6 +24,7 @@ from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan, PlanFailure
 from bot.model.resource import ResourceId, id_of
 from bot.plan.explain import plan_json, plan_text
+from bot.plan.rights import roles
 from bot.settings import Configuration, load, schema
 from bot.settings.model import duration
 from bot.wiring import Engine, build_engine
@@ -302,6 +305,26 @@ def check(arguments: argparse.Namespace, out: TextIO) -> int:
     return ERROR if problems else OK
 
 
+def rbac(arguments: argparse.Namespace, out: TextIO) -> int:
+    from bot.cli.checking import rights_of
+
+    if arguments.subject.count("/") != 1 or not all(arguments.subject.split("/")):
+        raise UsageError(f"--subject {arguments.subject}: write NAMESPACE/NAME of the bot's service account")
+    with engine(arguments) as built:
+        names = [arguments.cluster] if arguments.cluster else [*built.world.clusters]
+        if unknown := [name for name in names if name not in built.world.clusters]:
+            raise UsageError(f"there is no cluster {unknown[0]}: one of {', '.join(built.world.clusters)}")
+        found = {name: rights_of(built, name) for name in names}
+    for name, (grants, problems) in found.items():
+        out.write(f"# cluster {name}\n")
+        for one in problems:
+            sys.stderr.write(f"{one}\n")
+        title = f"gitops-bot-{built.configuration.settings.instance}"
+        out.write(yaml.safe_dump_all(roles(grants, subject=arguments.subject, name=title), sort_keys=False))
+        out.write("---\n" if name != names[-1] else "")
+    return ERROR if any(problems for _, problems in found.values()) else OK
+
+
 def config(arguments: argparse.Namespace, out: TextIO) -> int:
     _json(out, schema())
     return OK
@@ -330,6 +353,7 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, TextIO], int]]] = {
     "delete": delete,
     "restore": restore,
     "check": check,
+    "rbac": rbac,
     "config": config,
     "slack": slack,
 }

@@ -78,6 +78,11 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("object", nargs="?", default="", metavar="KIND/NAME")
     restore.add_argument("--list", action="store_true", help="show what can be restored")
     add("check", "try every connection; every problem at once, each with its fix", output=True)
+    rbac = add("rbac", "print the roles that give the bot exactly the rights its apps need")
+    rbac.add_argument(
+        "--subject", default="gitops-bot/gitops-bot", metavar="NAMESPACE/NAME", help="its service account"
+    )
+    rbac.add_argument("--cluster", default="", metavar="NAME", help="for one cluster (default: for each)")
     config = add("config", "about the configuration file")
     config.add_argument("what", choices=["schema"])
     slack = add("slack", "about the Slack app")

@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 
 from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable, Problem
-from bot.live import causes, fields, inventory
+from bot.live import causes, fields, inventory, rights
 from bot.live.discovery import discover, info_of, path_of
 from bot.live.ownership import MANAGERS, owner_of
 from bot.live.spec import ClusterSpec
@@ -33,7 +33,8 @@ from bot.model.masking import mask_text
 from bot.model.outcome import Cause
 from bot.model.plan import Accepted, Answer, NotAskable, Observation, Owner, OwnerKind, Rejected, Tracked
 from bot.model.record import Inventory
-from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of, join_api_version
+from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of
+from bot.model.rights import Grant
 from bot.ports import Applied, Deleted
 
 IN_FLIGHT: Final = 16  # more gains nothing at the API server, one at a time doubles its cost
@@ -51,13 +52,6 @@ _IMMUTABLE: Final = (
     "cannot be changed",
 )
 _VOLATILE: Final = frozenset({"managedFields", "resourceVersion", "generation"})
-_RIGHTS: Final = (
-    ("", "configmaps"),
-    ("", "secrets"),
-    ("", "services"),
-    ("apps", "deployments"),
-    ("batch", "jobs"),
-)
 
 
 class KubeCluster:
@@ -435,40 +429,12 @@ class KubeCluster:
 
     # --- check ------------------------------------------------------------------------------------------------
 
-    def check(self, apps: Sequence[AppSpec]) -> tuple[Problem, ...]:
+    def check(self, grants: Sequence[Grant]) -> tuple[Problem, ...]:
         try:
             self.kinds(refresh=True)
-            asked = [(self._spec.namespace, "", "configmaps"), ("", "", "namespaces")]
-            asked += [(one, group, resource) for one in {app.namespace for app in apps} for group, resource in _RIGHTS]
-            lacking = [
-                (verb, *place)
-                for place in asked
-                for verb in ("get", "list", "watch", "create", "patch", "delete")
-                if not self._may(verb, *place)
-            ]
+            return rights.lacking(self._transport, grants)
         except ClusterError as error:
             return (Problem(message=str(error), subject=self.name),)
-        return tuple(
-            Problem(
-                message=f"cluster {self.name}: we may not {verb} {join_api_version(group, resource)} in "
-                f"{namespace or 'the whole cluster'}; grant it in the ClusterRole of the bot",
-                subject=self.name,
-            )
-            for verb, namespace, group, resource in lacking
-        )
-
-    def _may(self, verb: str, namespace: str, group: str, resource: str) -> bool:
-        attributes = {"verb": verb, "namespace": namespace, "group": group, "resource": resource}
-        reply = self._transport.request(
-            "POST",
-            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-            body={
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": attributes},
-            },
-        )
-        return bool((reply.body.get("status") or {}).get("allowed"))
 
     def close(self) -> None:
         """Free threads and connections. Idempotent."""

@@ -8,12 +8,13 @@ moment of the plan. Where the server could not be asked, nothing is said.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from bot.model.plan import Action, Change
 from bot.model.resource import Body
 from bot.plan.diff import compare
+from bot.plan.judged import Judged, at
+from bot.plan.reach import budgets, reach
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _ROLLED: Final = frozenset({("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")})
@@ -26,31 +27,25 @@ _LOST_WITH: Final[Mapping[tuple[str, str], str]] = {
 _LIMIT: Final = 5  # subjects or rights named in one sentence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A change beside the bodies it was judged by; `predicted` is None where the server predicted nothing."""
-
-    change: Change
-    live: Body | None = None
-    predicted: Body | None = None
-
-
 def impact(judged: Iterable[Judged]) -> tuple[str, ...]:
     """Return the sentences, in the order of the changes."""
-    return tuple(sentence for one in judged for sentence in _sentences(one))
+    everything = tuple(judged)
+    return tuple(sentence for one in everything for sentence in _sentences(one, everything))
 
 
-def _sentences(one: Judged) -> Iterator[str]:
+def _sentences(one: Judged, everything: Sequence[Judged]) -> Iterator[str]:
     kind = (one.change.id.group, one.change.id.kind)
     match one.change.action:
         case Action.UPDATE if one.live is not None and one.predicted is not None:
             if kind in _ROLLED:
-                yield from _rollout(one.change, one.live, one.predicted)
+                yield from _rollout(one.change, one.live, one.predicted, budgets(one, everything))
             if kind in _SCALED:
                 yield from _scaling(one.change, one.live, one.predicted)
             yield from _rights(one.change, one.live, one.predicted)
+            yield from reach(one, everything)
         case Action.CREATE if one.predicted is not None:
             yield from _rights(one.change, {}, one.predicted)
+            yield from reach(one, everything)
         case Action.RECREATE | Action.DELETE:
             word = "is deleted" if one.change.action is Action.DELETE else "is deleted and created again"
             if kind in _LOST_WITH:
@@ -61,21 +56,19 @@ def _sentences(one: Judged) -> Iterator[str]:
             return
 
 
-def _rollout(change: Change, live: Body, predicted: Body) -> Iterator[str]:
-    changed = compare(_at(live, "spec", "template") or {}, _at(predicted, "spec", "template") or {})
+def _rollout(change: Change, live: Body, predicted: Body, covered: str) -> Iterator[str]:
+    changed = compare(at(live, "spec", "template") or {}, at(predicted, "spec", "template") or {})
     if not changed:
         return
     pods = _pods(change, live)
-    strategy = _at(predicted, "spec", "updateStrategy", "type")
+    strategy = at(predicted, "spec", "updateStrategy", "type")
     if strategy == "OnDelete":
         yield f"{change.id} changes its pods when someone deletes them (updateStrategy OnDelete)"
-    elif _at(predicted, "spec", "paused") is True:
+    elif at(predicted, "spec", "paused") is True:
         yield f"{change.id} is paused: its pods keep the old template until its rollout resumes"
     elif pods:
-        at_once = (
-            ", all at once (strategy Recreate)" if _at(predicted, "spec", "strategy", "type") == "Recreate" else ""
-        )
-        yield f"{change.id} restarts {_count(pods, 'pod')}{at_once}"
+        at_once = ", all at once (strategy Recreate)" if at(predicted, "spec", "strategy", "type") == "Recreate" else ""
+        yield f"{change.id} restarts {_count(pods, 'pod')}{at_once}{covered}"
     old, new = _images(live), _images(predicted)
     for name in old:
         if name in new and old[name] != new[name]:
@@ -83,7 +76,7 @@ def _rollout(change: Change, live: Body, predicted: Body) -> Iterator[str]:
 
 
 def _scaling(change: Change, live: Body, predicted: Body) -> Iterator[str]:
-    before, after = _at(live, "spec", "replicas"), _at(predicted, "spec", "replicas")
+    before, after = at(live, "spec", "replicas"), at(predicted, "spec", "replicas")
     if isinstance(before, int) and isinstance(after, int) and before != after:
         yield f"{change.id} scales from {before} to {_count(after, 'replica')}"
 
@@ -98,7 +91,7 @@ def _rights(change: Change, live: Body, predicted: Body) -> Iterator[str]:
             yield f"{change.id} {verb} {_some([_said(*grant) for grant in gained])}"
     elif change.id.kind in {"RoleBinding", "ClusterRoleBinding"}:
         bound = sorted(_subjects(predicted) - _subjects(live))
-        role = f"{_at(predicted, 'roleRef', 'kind')} {_at(predicted, 'roleRef', 'name')}"
+        role = f"{at(predicted, 'roleRef', 'kind')} {at(predicted, 'roleRef', 'name')}"
         if bound:
             yield f"{change.id} gives {role} to {_some(bound)}"
 
@@ -137,24 +130,16 @@ def _subjects(binding: Body) -> set[str]:
 
 def _pods(change: Change, live: Body) -> int:
     if change.id.kind == "DaemonSet":
-        found = _at(live, "status", "desiredNumberScheduled")
+        found = at(live, "status", "desiredNumberScheduled")
     else:
-        found = _at(live, "spec", "replicas")
+        found = at(live, "spec", "replicas")
     return found if isinstance(found, int) else 0
 
 
 def _images(body: Body) -> dict[str, str]:
-    spec = _at(body, "spec", "template", "spec") or {}
+    spec = at(body, "spec", "template", "spec") or {}
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     return {str(one.get("name")): str(one.get("image")) for one in containers}
-
-
-def _at(body: Any, *path: str) -> Any:
-    for key in path:
-        if not isinstance(body, Mapping):
-            return None
-        body = body.get(key)
-    return body
 
 
 def _count(number: int, word: str) -> str:

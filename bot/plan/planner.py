@@ -44,7 +44,8 @@ from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, names
 from bot.model.source import Revision
 from bot.plan.diff import compare, diff, is_mark, wanted_diff
-from bot.plan.impact import Judged, impact
+from bot.plan.impact import impact
+from bot.plan.judged import Judged
 from bot.plan.order import in_order, rank
 from bot.plan.placing import CRD_GROUP, CRD_KIND, wave_of
 

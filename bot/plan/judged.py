@@ -1,0 +1,28 @@
+"""A change beside the bodies it was judged by. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.model.plan import Change
+from bot.model.resource import Body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """`predicted` is None where the server predicted nothing."""
+
+    change: Change
+    live: Body | None = None
+    predicted: Body | None = None
+
+
+def at(body: Any, *path: str) -> Any:
+    """Return the value at a path of keys, None where it leads nowhere."""
+    for key in path:
+        if not isinstance(body, Mapping):
+            return None
+        body = body.get(key)
+    return body
