@@ -61,6 +61,7 @@ def _csi_driver(driver: Value) -> None:
         fsGroupPolicy="ReadWriteOnceWithFSType",
         requiresRepublish=False,
         seLinuxMount=False,
+        preventPodSchedulingIfMissing=False,
     )
     if not spec.get("volumeLifecycleModes"):
         spec["volumeLifecycleModes"] = ["Persistent"]

@@ -11,15 +11,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bot.sandbox.kube.merge.gotext import go_json
+
 Path = tuple[str, ...]
 FieldsV1 = dict[str, Any]
-
-# jsoniter, which the API server writes keys with, escapes what HTML would read.
-_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_HTML)
 
 
 def field(name: str) -> str:
@@ -27,11 +22,11 @@ def field(name: str) -> str:
 
 
 def key(values: Mapping[str, object]) -> str:
-    return "k:" + _compact(dict(sorted(values.items())))
+    return "k:" + go_json(values)
 
 
 def member(value: object) -> str:
-    return "v:" + _compact(value)
+    return "v:" + go_json(value)
 
 
 def quoted(value: object) -> str:
@@ -65,7 +60,7 @@ def _rank(value: object) -> tuple[int, Any]:
         return (0, value)
     if isinstance(value, str):
         return (1, value)
-    return (3, _compact(value))
+    return (3, go_json(value))
 
 
 def order(element: str) -> tuple[Any, ...]:

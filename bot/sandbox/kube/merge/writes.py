@@ -14,6 +14,7 @@ from typing import Any, Final
 from bot.sandbox.kube.merge import managed as ownership
 from bot.sandbox.kube.merge import typed
 from bot.sandbox.kube.merge.fieldset import FieldSet, Path, show
+from bot.sandbox.kube.merge.lastapplied import KUBECTL, own_fields, with_last_applied
 from bot.sandbox.kube.merge.managed import APPLY, UPDATE, Managed, Manager, Owned
 from bot.sandbox.kube.merge.reconcile import reconciled
 from bot.sandbox.kube.merge.schema import Schema
@@ -111,6 +112,28 @@ def apply(
         told = errors[0] if len(errors) == 1 else "\n".join(["errors:", *(f"  {error}" for error in errors)])
         raise ConfigRefused(f"failed to create typed patch object ({_identity(config)}): {told}", 500)
 
+    try:
+        applied = _applied(schema, live, config, manager, api_version, now, subresource, force=force)
+    except Conflicts as e:
+        own = own_fields(schema, live or {}, api_version) if manager == KUBECTL else FieldSet()
+        strange = [conflict for conflict in e.conflicts if conflict.path not in own]
+        if strange:
+            raise Conflicts(strange) from e
+        applied = _applied(schema, live, config, manager, api_version, now, subresource, force=True)
+    return with_last_applied(applied, config) if manager == KUBECTL else applied
+
+
+def _applied(
+    schema: Schema,
+    live: Body | None,
+    config: Body,
+    manager: str,
+    api_version: str,
+    now: datetime,
+    subresource: str,
+    *,
+    force: bool,
+) -> Body:
     me = Manager(name=manager, operation=APPLY, subresource=subresource)
     ignored = schema.reset.get(subresource)
     start = _nothing(schema, config) if live is None else _bare(live)

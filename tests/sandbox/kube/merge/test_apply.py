@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.sandbox.kube.merge import Conflicts, Schema, apply, schema_from_crd, update
+from bot.sandbox.kube.merge import Conflicts, Schema, apply, schema_from_crd, settled, update
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -210,3 +211,51 @@ def test_object_without_owners_is_adopted_by_before_first_apply(schema: Schema) 
     after = applied(schema, live, replicas=1, labels={"a": "1"})
     assert managers(after) == ["a", "before-first-apply"]
     assert fields(after, "before-first-apply") == {".": {}, "f:replicas": {}}
+
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def test_server_side_kubectl_takes_over_what_client_side_kubectl_had(schema: Schema) -> None:
+    first = widget(replicas=1)
+    annotated = {**first, "metadata": {**first["metadata"], "annotations": {LAST_APPLIED: json.dumps(first)}}}
+    live = update(schema, None, annotated, manager="kubectl-client-side-apply", api_version="example.com/v1", now=NOW)
+    with pytest.raises(Conflicts):
+        applied(schema, live, by="other", replicas=2)
+    taken = applied(schema, live, by="kubectl", replicas=2)
+    assert taken["spec"]["replicas"] == 2
+    assert json.loads(taken["metadata"]["annotations"][LAST_APPLIED])["spec"] == {"replicas": 2}
+
+
+def test_many_updaters_are_lumped_together(schema: Schema) -> None:
+    body: Mapping[str, Any] = applied(schema, None, labels={"mine": "x"})
+    for number in range(13):
+        labels = {**body["spec"]["labels"], f"l{number}": "y"}
+        edited = {**body, "spec": {"labels": labels}}
+        now = LATER + timedelta(minutes=number)
+        body = update(schema, body, edited, manager=f"m{number}", api_version="example.com/v1", now=now)
+    names = managers(body)
+    assert len(names) == 11
+    assert names[:3] == ["a", "ancient-changes", "m4"]
+    assert set(fields(body, "ancient-changes")["f:labels"]) == {"f:l0", "f:l1", "f:l2", "f:l3"}
+
+
+def test_owned_parts_of_what_became_one_value_are_the_whole(schema: Schema) -> None:
+    granular = applied(schema, None, labels={"a": "1", "b": "2"})
+    spec = {**WIDGET["properties"]["spec"]["properties"]}  # type: ignore[index]  # JSON
+    spec["labels"] = {**spec["labels"], "x-kubernetes-map-type": "atomic"}
+    atomic = schema_from_crd({"type": "object", "properties": {"spec": {"type": "object", "properties": spec}}})
+    after = apply(
+        atomic, granular, widget(labels={"c": "3"}), manager="b", api_version="example.com/v1", force=True, now=LATER
+    )
+    assert managers(after) == ["b"]
+    assert after["spec"]["labels"] == {"c": "3"}
+
+
+def test_write_that_changes_only_times_is_no_write(schema: Schema) -> None:
+    first = applied(schema, None, replicas=1)
+    entry = {**first["metadata"]["managedFields"][0], "time": "2027-01-01T00:00:00Z"}
+    later = {**first, "metadata": {**first["metadata"], "managedFields": [entry]}}
+    assert settled(first, later) is first
+    changed = {**later, "spec": {"replicas": 2}}
+    assert settled(first, changed) is changed
