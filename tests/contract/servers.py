@@ -34,7 +34,9 @@ class Server(Protocol):
     token: str
     kubeconfig: str
 
-    def request(self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json") -> Any:
+    def request(
+        self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json", accept: str = "*/*"
+    ) -> Any:
         """Send one request as administrator; raises `urllib.error.HTTPError`."""
         ...
 
@@ -56,12 +58,18 @@ class SandboxServer:
     def stop(self) -> None:
         self.sandbox.stop()
 
-    def request(self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json") -> Any:
+    def request(
+        self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json", accept: str = "*/*"
+    ) -> Any:
         request = urllib.request.Request(
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": MEDIA_TYPES[kind]},
+            headers={
+                "Authorization": f"Bearer {self.token}",
+                "Accept": accept,
+                "Content-Type": MEDIA_TYPES[kind],
+            },
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read().decode()

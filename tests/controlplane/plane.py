@@ -124,7 +124,9 @@ class ControlPlane:
         self._processes.clear()
         self._folder.cleanup()
 
-    def request(self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json") -> Any:
+    def request(
+        self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json", accept: str = "*/*"
+    ) -> Any:
         """Send one request as administrator; raises `urllib.error.HTTPError`."""
         request = urllib.request.Request(
             self.url + path,
@@ -132,6 +134,7 @@ class ControlPlane:
             data=None if body is None else json.dumps(body).encode(),
             headers={
                 "Authorization": f"Bearer {self.token}",
+                "Accept": accept,
                 "Content-Type": {
                     "json": "application/json",
                     "merge": "application/merge-patch+json",

@@ -13,12 +13,18 @@ from typing import Any, Final
 from bot.sandbox.kube import recorded
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.ports import Body
-from bot.sandbox.kube.tables import custom, workloads
-from bot.sandbox.kube.tables.text import age
+from bot.sandbox.kube.tables import cluster, custom, network, pods, storage, workloads
+from bot.sandbox.kube.tables.text import Cell, age
 
-Cells = Mapping[str, Callable[[Body], Any]]
+Cells = Mapping[str, Cell]
 
-_CELLS: Final[Mapping[str, Cells]] = {**workloads.CELLS}
+_CELLS: Final[Mapping[str, Cells]] = {
+    **workloads.CELLS,
+    **pods.CELLS,
+    **network.CELLS,
+    **storage.CELLS,
+    **cluster.CELLS,
+}
 
 
 def table(
@@ -57,8 +63,8 @@ def _column(name: str, type: str, format: str, priority: int) -> dict[str, Any]:
 
 
 def _cell(name: str, printers: Cells, now: datetime) -> Callable[[Body], Any]:
-    if name in printers:
-        return printers[name]
+    if (printer := printers.get(name)) is not None:
+        return lambda body: printer(body, now)
     match name:
         case "Name":
             return lambda body: body["metadata"]["name"]

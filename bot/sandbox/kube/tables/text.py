@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from bot.sandbox.kube.ports import Body
+
+Cell = Callable[[Body, datetime], Any]
+
+
+def look(body: Any, path: str) -> Any:
+    """Return what lies at a dotted path, None when it does not reach that far."""
+    for name in path.split("."):
+        if not isinstance(body, Mapping):
+            return None
+        body = body.get(name)
+    return body
+
+
+def first(path: str, nothing: str = "") -> Cell:
+    """Return the cell of a text that may not be there."""
+    return lambda body, now: str(look(body, path) or nothing)
+
+
+def truth(value: bool | None) -> str:
+    return "<unset>" if value is None else str(bool(value))
 
 
 def age(created: str | None, now: datetime) -> str:
