@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMP := $(VENV)/.ready
+# Most tests wait for a server, so that four at once suit two cores; a real control plane wants a core of its own.
+PYTEST := $(BIN)/python -m pytest --dist worksteal
 
 .PHONY: run test test-postgres test-tools test-cluster lint clean
 
@@ -16,18 +18,18 @@ run: $(STAMP)  ## the bot, with ./gitops-bot.yaml
 	$(BIN)/gitops-bot run
 
 test: $(STAMP)  ## everything that needs nothing but Python
-	$(BIN)/python -m pytest -m "not cluster and not postgres and not browser and not tools"
+	$(PYTEST) -n 4 -m "not cluster and not postgres and not browser and not tools"
 
 test-postgres: $(STAMP)  ## the state store on a real PostgreSQL server
-	$(BIN)/python -m pytest -m postgres
+	$(PYTEST) -n 2 -m postgres
 
 test-tools: $(STAMP)  ## rendering with the real kustomize, helm and sops, built first; Git over real servers
 	$(BIN)/python -m tests.tools build
-	$(BIN)/python -m pytest -m "tools and not cluster"
+	$(PYTEST) -n 2 -m "tools and not cluster"
 
 test-cluster: $(STAMP)  ## the suites on the real control plane, built first
 	$(BIN)/python -m tests.controlplane build
-	$(BIN)/python -m pytest -m cluster
+	$(PYTEST) -n 2 -m cluster
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
