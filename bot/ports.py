@@ -6,11 +6,11 @@ several threads at once. Every network call has a timeout.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.errors import Problem
 from bot.model.app import AppSpec
@@ -31,6 +31,9 @@ from bot.model.record import (
 from bot.model.resource import Body, KindTable, Manifest, ResourceId, ResourceRef
 from bot.model.rights import Grant
 from bot.model.source import GitRef, Revision, SourceFile, SourceTree
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Repository(Protocol):
@@ -110,11 +113,25 @@ class Watch(AbstractContextManager["Watch"], Protocol):
     def pods(self, ref: ResourceRef) -> tuple[Body, ...]:
         """Return the Pods that the object owns, directly or through a ReplicaSet or Job."""
 
-    def wait(self, timeout: timedelta) -> bool:
-        """Block until something changed since the last call, or `timeout`. True when something changed."""
+    def wait(self, timeout: timedelta) -> frozenset[ResourceId]:
+        """Block until something changed since the last call, or `timeout`; return the objects that did.
+
+        A change of a Pod is a change of the workload it belongs to.
+        """
 
     def interrupt(self) -> None:
         """Make a `wait` in another thread return at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """How often the objects an app attends to have become other: in what Git says of them, and in their health."""
+
+    drift: int = 0
+    health: int = 0
+
+    def raised(self, *, drift: bool) -> Stamp:
+        return Stamp(self.drift + 1, self.health) if drift else Stamp(self.drift, self.health + 1)
 
 
 class Cluster(Protocol):
@@ -125,15 +142,24 @@ class Cluster(Protocol):
     def kinds(self, *, refresh: bool = False) -> KindTable:
         """Return what the server serves, from memory unless `refresh`."""
 
-    def observe(self, app: AppSpec, manifests: Sequence[Manifest]) -> tuple[Observation, ...]:
-        """Read each object and ask the server's dry-run what applying it would do, in the order given.
+    def observe(
+        self, app: AppSpec, manifests: Sequence[Manifest], *, newer_than: datetime | None = None
+    ) -> tuple[Observation, ...]:
+        """Return each object and what the server's dry-run says of applying it, in the order given.
 
-        `manifests` are placed and marked. Objects known to be equal since the server last said so cost no dry-run.
+        `manifests` are placed and marked. Objects known to be equal since the server last said so cost no dry-run,
+        and come with a body that says little more than their uid. What watches tell is good enough, unless a person
+        asks: what they did a moment before must be seen, so that `newer_than` asks the server itself.
         Predicted bodies have the fields removed that only kubectl's managers own and Git does not have.
         """
 
-    def track(self, app: AppSpec, refs: Collection[ResourceRef]) -> tuple[Tracked, ...]:
+    def track(
+        self, app: AppSpec, refs: Collection[ResourceRef], *, newer_than: datetime | None = None
+    ) -> tuple[Tracked, ...]:
         """Read objects of the inventory that Git no longer has, with their owners."""
+
+    def spread(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Do `work` on all items, as many at a time as suits the server, and yield the results in order."""
 
     def apply(self, app: AppSpec, manifest: Manifest) -> Applied | Rejected:
         """Server-side apply one object, adopting kubectl's fields first. Idempotent."""
@@ -151,13 +177,22 @@ class Cluster(Protocol):
         """Delete the app's parent object, and with it its inventory and its mirrored control. Idempotent."""
 
     def read(self, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Body]:
-        """Read objects in bulk, one LIST per kind and namespace where that is cheaper; absent ones are left out."""
-
-    def pods(self, namespaces: Collection[str]) -> tuple[Body, ...]:
-        """Return the Pods of some namespaces with the ReplicaSets and Jobs between them and their workloads."""
+        """Ask the server, by one LIST per kind and namespace where that is cheaper; absent objects are left out."""
 
     def watch(self, refs: Collection[ResourceRef]) -> Watch:
         """Start to watch objects, and the Pods of the workloads among them."""
+
+    def attend(self, app: AppSpec, refs: Collection[ResourceRef]) -> None:
+        """Raise the app's stamp from now on when one of these objects, and none other, changes."""
+
+    def stamp(self, app: AppSpec) -> Stamp:
+        """Return the app's stamp. The same one twice: nothing the app attends to has changed in between."""
+
+    def is_followed(self, app: AppSpec) -> bool:
+        """Tell whether watches follow all the app attends to now; otherwise its stamp says nothing."""
+
+    def verdicts(self, app: AppSpec, refs: Collection[ResourceRef]) -> bytes | None:
+        """Return what to save so that a later process need not ask again; None when that is saved already."""
 
     def explain(self, body: Body, pods: Sequence[Body]) -> Cause | None:
         """Find what a person would look for: the worst Pod's reason, its newest warning event, last log lines."""
@@ -310,6 +345,12 @@ class Store(Protocol):
 
         Yields False when somebody else held it for the whole `timeout`.
         """
+
+    def verdicts(self, app: str) -> bytes:
+        """Return what `save_verdicts` saved of an app key; b"" when nothing was."""
+
+    def save_verdicts(self, app: str, value: bytes) -> None:
+        """Replace what the server said to be equal, as the cluster's room packs it."""
 
     def key(self) -> bytes:
         """Return the random 32-byte key of this installation, for digests of secrets."""

@@ -56,9 +56,12 @@ class Engine:
     passes: Passes
     desk: Desk
     wakers: list[Callable[[str], bool]] = field(default_factory=list)
+    stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
 
     def close(self) -> None:
         """Leave no process, no descriptor and no lock behind."""
+        for cluster in self.world.clusters.values():
+            cluster.close()
         for repo in self.world.repos.values():
             repo.close()
         self.store.close()
@@ -71,8 +74,13 @@ def cache_folder(configuration: Configuration) -> Path:
     return base / ".gitops-bot-cache"
 
 
-def build_engine(configuration: Configuration, *, clock: Callable[[], datetime], announces: bool = True) -> Engine:
-    """Build everything but the ways out. Raises `StateError` when the state store cannot be opened."""
+def build_engine(
+    configuration: Configuration, *, clock: Callable[[], datetime], announces: bool = True, follow: bool = True
+) -> Engine:
+    """Build everything but the ways out. Raises `StateError` when the state store cannot be opened.
+
+    `follow` False is for a command that only looks: it watches nothing.
+    """
     settings = configuration.settings
     store = SqlStore(configuration.state_url)
     folder = cache_folder(configuration)
@@ -80,6 +88,12 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
         spec.name: GitRepository(spec, directory=folder, clock=clock) for spec in configuration.repos
     }
     namespaces = {cluster.name: cluster.namespace for cluster in settings.clusters}
+    stirrers: list[Callable[[str, bool], None]] = []
+
+    def stirred(key: str, drift: bool) -> None:
+        for stir in stirrers:
+            stir(key, drift)
+
     clusters: dict[str, Cluster] = {
         one.name: KubeCluster(
             ClusterSpec(
@@ -91,7 +105,11 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
                 namespace=one.namespace,
             ),
             instance=settings.instance,
+            key=store.key(),
             clock=clock,
+            recall=store.verdicts,
+            stir=stirred,
+            follow=follow,
         )
         for one in settings.clusters
     }
@@ -119,7 +137,7 @@ def build_engine(configuration: Configuration, *, clock: Callable[[], datetime],
     passes = Passes(apps, world=world, store=store, outside=outside)
     wakers: list[Callable[[str], bool]] = []
     desk = Desk(apps, world=world, store=store, wake=lambda key: any(wake(key) for wake in wakers))
-    return Engine(configuration, store, world, passes, desk, wakers)
+    return Engine(configuration, store, world, passes, desk, wakers, stirrers)
 
 
 def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) -> Renderer:
@@ -151,6 +169,7 @@ def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[
         beat=beat,
     )
     engine.wakers.append(lambda key: loop.wake(key, urgent=True))
+    engine.stirrers.append(loop.stir)
     return loop
 
 

@@ -7,7 +7,6 @@ pass finds every object this one made in the inventory and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,7 +22,6 @@ from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.order import Phase, Stage, prune_stages, stages
 from bot.ports import Cluster
 
-IN_FLIGHT: Final = 16  # as many requests as the API server answers without queueing
 _GOOD: Final = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
 
 
@@ -67,34 +65,33 @@ def execute(
         outcomes += _skipped(todo, plan)
         return Execution(outcomes=tuple(outcomes), inventory=saved, hooks=hooks)
     bad: tuple[tuple[ResourceId, Health], ...] = ()
-    with ThreadPoolExecutor(max_workers=IN_FLIGHT, thread_name_prefix="apply") as pool:
-        for number, stage in enumerate(todo):
-            for outcome in pool.map(lambda change: write(change, app, cluster), stage.changes):
-                outcomes.append(outcome)
-                progress(outcome)
-            failed = any(one.deed is Deed.FAILED for one in outcomes)
-            if not failed and stage.wait:
-                bad = tuple((id, one) for id, one in wait(stage.objects).health if one.state not in _GOOD)
-            if failed or bad or (number < len(todo) - 1 and stop()):
-                outcomes += _skipped(todo[number + 1 :], plan)
-                return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad)
-        pruning = prune_stages(plan)
-        if pruning:
-            keep([*cluster.read([change.ref for stage in pruning for change in stage.changes]).values()])
-        for number, stage in enumerate(pruning):
-            deleted = list(pool.map(lambda change: delete(change, app, cluster), stage.changes))
-            for outcome in deleted:
-                progress(outcome)
-            leaving = {one.id for one in deleted if one.deed is Deed.DELETING}
-            left: tuple[ResourceRef, ...] = ()
-            if leaving and stage.wait:
-                left = await_gone(cluster, [ref for ref in stage.objects if ref.id in leaving], stop=stop)
-                deleted = [_gone(one) if one.id in leaving - {ref.id for ref in left} else one for one in deleted]
-            outcomes += deleted
-            if left:
-                outcomes += _deferred(pruning[number + 1 :], [ref.id for ref in left])
-            if left or any(one.deed is Deed.FAILED for one in deleted):
-                break
+    for number, stage in enumerate(todo):
+        for outcome in cluster.spread(lambda change: write(change, app, cluster), stage.changes):
+            outcomes.append(outcome)
+            progress(outcome)
+        failed = any(one.deed is Deed.FAILED for one in outcomes)
+        if not failed and stage.wait:
+            bad = tuple((id, one) for id, one in wait(stage.objects).health if one.state not in _GOOD)
+        if failed or bad or (number < len(todo) - 1 and stop()):
+            outcomes += _skipped(todo[number + 1 :], plan)
+            return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad)
+    pruning = prune_stages(plan)
+    if pruning:
+        keep([*cluster.read([change.ref for stage in pruning for change in stage.changes]).values()])
+    for number, stage in enumerate(pruning):
+        deleted = list(cluster.spread(lambda change: delete(change, app, cluster), stage.changes))
+        for outcome in deleted:
+            progress(outcome)
+        leaving = {one.id for one in deleted if one.deed is Deed.DELETING}
+        left: tuple[ResourceRef, ...] = ()
+        if leaving and stage.wait:
+            left = await_gone(cluster, [ref for ref in stage.objects if ref.id in leaving], stop=stop)
+            deleted = [_gone(one) if one.id in leaving - {ref.id for ref in left} else one for one in deleted]
+        outcomes += deleted
+        if left:
+            outcomes += _deferred(pruning[number + 1 :], [ref.id for ref in left])
+        if left or any(one.deed is Deed.FAILED for one in deleted):
+            break
     remaining = narrowed(saved, plan, outcomes)
     if remaining.refs != saved.refs:
         saved = cluster.save_inventory(app, remaining)

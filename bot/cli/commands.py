@@ -60,8 +60,8 @@ def configuration(arguments: argparse.Namespace) -> Configuration:
 
 
 @contextmanager
-def engine(arguments: argparse.Namespace, *, announces: bool = True) -> Iterator[Engine]:
-    built = build_engine(configuration(arguments), clock=now, announces=announces)
+def engine(arguments: argparse.Namespace, *, announces: bool = True, follow: bool = True) -> Iterator[Engine]:
+    built = build_engine(configuration(arguments), clock=now, announces=announces, follow=follow)
     try:
         built.passes.apps.refresh()
         yield built
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def plan(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments) as built:
+    with engine(arguments, follow=False) as built:
         plans = [built.desk.plan(app.key, arguments.ref) for app in _chosen(built, arguments.app)]
     if arguments.output == "json":
         _json(out, {"apps": [plan_json(one) for one in plans]})

@@ -13,7 +13,7 @@ from typing import Final
 
 from bot.health.rules import assess
 from bot.model.outcome import Health, HealthState
-from bot.model.resource import Body, ResourceId, ResourceRef, owned_pods
+from bot.model.resource import Body, ResourceId, ResourceRef
 from bot.ports import Cluster, Watch
 
 _LOOK_UP: Final = timedelta(seconds=1)  # how often `stop` is asked while nothing changes
@@ -43,36 +43,35 @@ def await_health(
         return HealthWait(health=())
     deadline = clock() + timeout
     seen: dict[ResourceRef, Body] = {}
+    by_id = {ref.id: ref for ref in refs}
     with cluster.watch(refs) as watch:
-        while True:
-            health = {ref.id: _look(watch, ref, seen) for ref in refs}
-            if all(one.state in _GOOD for one in health.values()):
-                return HealthWait(health=tuple(health.items()))
+        health = {ref.id: _look(watch, ref, seen) for ref in refs}
+        late = {id for id, one in health.items() if one.state not in _GOOD}
+        while late:
             progress(health)
-            over = any(one.terminal for one in health.values()) or clock() >= deadline
+            over = any(health[id].terminal for id in late) or clock() >= deadline
             stopped = not over and stop()
             if over or stopped:
                 return HealthWait(health=tuple(_explained(cluster, watch, refs, health)), stopped=stopped)
-            watch.wait(min(_LOOK_UP, max(deadline - clock(), timedelta(0))))
+            for id in watch.wait(min(_LOOK_UP, max(deadline - clock(), timedelta(0)))):
+                health[id] = _look(watch, by_id[id], seen)
+                (late.discard if health[id].state in _GOOD else late.add)(id)
+        return HealthWait(health=tuple(health.items()))
 
 
 def survey(cluster: Cluster, refs: Collection[ResourceRef]) -> tuple[tuple[ResourceId, Health], ...]:
-    """Return how objects are now. Costs one read per kind and namespace. Raises `ClusterError`."""
-    live = cluster.read(refs)
-    spaces = {ref.id.namespace for ref in refs if ref.id.kind in _NEED_PODS}
-    below = cluster.pods(spaces) if spaces else ()
-    found: list[tuple[ResourceId, Health]] = []
-    for ref in refs:
-        body = live.get(ref.id)
-        if body is None:
-            found.append((ref.id, Health(state=HealthState.PROGRESSING, message="it does not exist")))
-            continue
-        own = owned_pods(body, below)
-        health = assess(body, own)
-        if health.state is HealthState.DEGRADED:
-            health = replace(health, cause=cluster.explain(body, own))
-        found.append((ref.id, health))
-    return tuple(found)
+    """Return how objects are now, as watches tell: costs no request but for causes. Raises `ClusterError`."""
+    if not refs:
+        return ()
+    seen: dict[ResourceRef, Body] = {}
+    with cluster.watch(refs) as watch:
+        health = {ref.id: _look(watch, ref, seen) for ref in refs}
+        return tuple(
+            (ref.id, _explained_one(cluster, watch, ref, health[ref.id]))
+            if health[ref.id].state is HealthState.DEGRADED
+            else (ref.id, health[ref.id])
+            for ref in refs
+        )
 
 
 def _look(watch: Watch, ref: ResourceRef, seen: dict[ResourceRef, Body]) -> Health:
@@ -89,10 +88,15 @@ def _look(watch: Watch, ref: ResourceRef, seen: dict[ResourceRef, Body]) -> Heal
 def _explained(
     cluster: Cluster, watch: Watch, refs: Collection[ResourceRef], health: Mapping[ResourceId, Health]
 ) -> list[tuple[ResourceId, Health]]:
-    explained: list[tuple[ResourceId, Health]] = []
-    for ref in refs:
-        one, body = health[ref.id], watch.current(ref)
-        if one.state not in _GOOD and body is not None:
-            one = replace(one, cause=cluster.explain(body, watch.pods(ref)))
-        explained.append((ref.id, one))
-    return explained
+    return [
+        (
+            ref.id,
+            health[ref.id] if health[ref.id].state in _GOOD else _explained_one(cluster, watch, ref, health[ref.id]),
+        )
+        for ref in refs
+    ]
+
+
+def _explained_one(cluster: Cluster, watch: Watch, ref: ResourceRef, health: Health) -> Health:
+    body = watch.current(ref)
+    return replace(health, cause=cluster.explain(body, watch.pods(ref))) if body is not None else health

@@ -1,30 +1,34 @@
 """One API server as the engine sees it: observe, apply, delete, inventories, watches.
 
 Server-side apply with forced ownership is the only write; the server's dry-run is the only predictor. What the
-server says of one object is a value, what it says of everything raises a `ClusterError`. The surprising part: before
-an apply, fields that kubectl's managers own are moved to our entry, so that what Git does not have goes away; a
-prediction subtracts the same fields.
+server says of one object is a value, what it says of everything raises a `ClusterError`. What is known from watches
+and verdicts is not asked again; it never decides what to write. The surprising part: before an apply, fields that
+kubectl's managers own and Git does not have are moved to our entry, so that the apply removes them; a prediction
+subtracts the same fields.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable, Problem
-from bot.live import causes, fields, inventory, rights
+from bot.live import causes, fields, rights
+from bot.live.cache import LiveCache
 from bot.live.discovery import discover, info_of, path_of
 from bot.live.ownership import MANAGERS, owner_of
+from bot.live.parent import Parents
+from bot.live.projection import projection
 from bot.live.spec import ClusterSpec
-from bot.live.transport import Reply, Transport
+from bot.live.transport import IN_FLIGHT, Reply, Transport
+from bot.live.verdicts import Verdicts
 from bot.live.watching import KubeWatch
 from bot.model import marks
 from bot.model.app import AppSpec
@@ -35,14 +39,12 @@ from bot.model.plan import Accepted, Answer, NotAskable, Observation, Owner, Own
 from bot.model.record import Inventory
 from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of
 from bot.model.rights import Grant
-from bot.ports import Applied, Deleted
+from bot.ports import Applied, Deleted, Stamp
 
-IN_FLIGHT: Final = 16  # more gains nothing at the API server, one at a time doubles its cost
 _LIST_FROM: Final = 4  # this many objects of one kind and namespace are read by one LIST
 _ADOPT_TRIES: Final = 5
 _SERVED_WITHIN_SECONDS: Final = 10.0  # discovery is rebuilt within two or three seconds
 _LOOK_AGAIN_SECONDS: Final = 0.2
-_VERDICTS: Final = 100_000
 _IMMUTABLE: Final = (
     "field is immutable",
     "is immutable",
@@ -53,20 +55,62 @@ _IMMUTABLE: Final = (
 )
 _VOLATILE: Final = frozenset({"managedFields", "resourceVersion", "generation"})
 
+T = TypeVar("T")
+R = TypeVar("R")
+_END: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """What a dry-run was asked of: the write that follows says the same and needs no other look."""
+
+    manifest: Manifest
+    text: bytes  # the body to apply, as JSON
+    desired: bytes  # the digest of what Git wants
+    live: Body | None
+    adopts: bool  # kubectl's managers own what Git does not have
+
 
 class KubeCluster:
-    """A `bot.ports.Cluster`. Safe to use from several threads; contacts nobody before its first call."""
+    """A `bot.ports.Cluster`. Safe to use from several threads; contacts nobody before its first call.
 
-    def __init__(self, spec: ClusterSpec, *, instance: str, clock: Callable[[], datetime]) -> None:
+    `follow` False takes every LIST for the truth for as long as this object lives: for a command that only looks.
+    `recall` returns the verdicts an app had when they were last saved; `stir` hears that an app has something to
+    look at, in a thread that must not be kept.
+    """
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        *,
+        instance: str,
+        key: bytes,
+        clock: Callable[[], datetime],
+        recall: Callable[[str], bytes] = lambda _: b"",
+        stir: Callable[[str, bool], None] = lambda *_: None,
+        follow: bool = True,
+    ) -> None:
         self.name = spec.name
         self._spec = spec
-        self._instance = instance
+        self._key = key
         self._clock = clock
+        self._follow = follow
         self._transport = Transport(spec)
-        self._pool = ThreadPoolExecutor(max_workers=IN_FLIGHT, thread_name_prefix=f"api {spec.name}")
+        self._pool = ThreadPoolExecutor(max_workers=2 * IN_FLIGHT, thread_name_prefix=f"api {spec.name}")
+        self._verdicts = Verdicts(key=key, load=recall)
+        self._cache = LiveCache(
+            self._transport,
+            self._verdicts,
+            key=key,
+            follow=follow,
+            clock=clock,
+            stir=stir,
+            needs=self._is_parent,  # its list is read whole
+        )
+        self._parents = Parents(self._transport, self._cache, spec, instance=instance)
         self._lock = threading.Lock()
         self._table: KindTable | None = None  # guarded by _lock
-        self._verdicts: dict[ResourceRef, tuple[bytes, str]] = {}  # guarded by _lock
+        self._observed: dict[ResourceRef, _Observed] = {}  # guarded by _lock
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -79,31 +123,37 @@ class KubeCluster:
                 self._table = table
         return table
 
+    def spread(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Do `work` on all items, some at a time, and yield the results in order.
+
+        One caller has no more than a window of them waiting, so that a large app does not hold back a small one.
+        """
+        if len(items) < 2:
+            yield from map(work, items)
+            return
+        waiting: list[Future[R]] = []
+        todo = iter(items)
+        try:
+            while True:
+                while len(waiting) < IN_FLIGHT and (item := next(todo, _END)) is not _END:
+                    waiting.append(self._pool.submit(work, item))  # type: ignore[arg-type]
+                if not waiting:
+                    return
+                yield waiting.pop(0).result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
     def read(self, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Body]:
+        """Ask the server: one LIST per kind and namespace where that is cheaper; absent objects are left out."""
         groups: dict[tuple[KindInfo, str], list[ResourceRef]] = {}
         for ref in refs:
             if (info := info_of(self.kinds(), ref)) is not None:
                 groups.setdefault((info, ref.id.namespace), []).append(ref)
         found: dict[ResourceId, Body] = {}
-        reading = [
-            self._pool.submit(self._read_group, info, namespace, some) for (info, namespace), some in groups.items()
-        ]
-        for one in reading:
-            found.update(one.result())
+        for some in self.spread(lambda one: self._read_group(*one[0], one[1]), list(groups.items())):
+            found.update(some)
         return found
-
-    def pods(self, namespaces: Collection[str]) -> tuple[Body, ...]:
-        """Return the Pods, ReplicaSets and Jobs of some namespaces: what owner chains are followed through."""
-        paths = [
-            (f"/apis/{group}/v1/namespaces/{one}/{plural}" if group else f"/api/v1/namespaces/{one}/{plural}", kind)
-            for one in namespaces
-            for group, plural, kind in (
-                ("", "pods", "Pod"),
-                ("apps", "replicasets", "ReplicaSet"),
-                ("batch", "jobs", "Job"),
-            )
-        ]
-        return tuple(body for bodies in self._pool.map(lambda one: self._list(*one), paths) for body in bodies)
 
     def _read_group(self, info: KindInfo, namespace: str, refs: Sequence[ResourceRef]) -> dict[ResourceId, Body]:
         if len(refs) >= _LIST_FROM and "list" in info.verbs:
@@ -137,15 +187,71 @@ class KubeCluster:
 
     # --- planning ---------------------------------------------------------------------------------------------
 
-    def observe(self, app: AppSpec, manifests: Sequence[Manifest]) -> tuple[Observation, ...]:
-        live = self.read([manifest.ref for manifest in manifests])
-        coming = {
-            manifest.id.name for manifest in manifests if (manifest.id.group, manifest.id.kind) == ("", "Namespace")
-        }
-        coming -= {id.name for id in live if (id.group, id.kind) == ("", "Namespace")}
-        return tuple(self._pool.map(lambda one: self._observe(app, one, live.get(one.id), coming), manifests))
+    def observe(
+        self, app: AppSpec, manifests: Sequence[Manifest], *, newer_than: datetime | None = None
+    ) -> tuple[Observation, ...]:
+        table = self.kinds()
+        infos = {one.ref: table.find(one.id.group, one.version, one.id.kind) for one in manifests}
+        covered = self._cover({ref: info for ref, info in infos.items() if info is not None}, newer_than)
+        wanted = [self._wanted(app, one) for one in manifests]
+        found: dict[ResourceId, Body] = {}
+        equal: set[ResourceId] = set()
+        unknown: list[ResourceRef] = []
+        for one in wanted:
+            ref, info = one.manifest.ref, infos[one.manifest.ref]
+            if info is None:
+                continue
+            if info not in covered:
+                unknown.append(ref)
+                continue
+            seen = self._cache.seen(info, ref.id)
+            if seen is None:
+                continue
+            if self._verdicts.holds(app.key, ref, one.desired, seen.projection):
+                found[ref.id] = _short(ref, seen.uid)
+                equal.add(ref.id)
+                self._cache.release(info, ref.id)
+            elif seen.full is not None:
+                found[ref.id] = seen.full
+            else:
+                unknown.append(ref)
+        if unknown:
+            found.update(self.read(unknown))
+        coming = {one.id.name for one in manifests if (one.id.group, one.id.kind) == ("", "Namespace")}
+        coming -= {id.name for id in found if (id.group, id.kind) == ("", "Namespace")}
 
-    def _observe(self, app: AppSpec, manifest: Manifest, live: Body | None, coming: Collection[str]) -> Observation:
+        def look(one: _Observed) -> Observation:
+            live = found.get(one.manifest.id)
+            if live is not None and one.manifest.id in equal:
+                return Observation(manifest=one.manifest, live=live, answer=Accepted(predicted=live))
+            return self._observe(app, one, infos[one.manifest.ref], live, coming)
+
+        asked = [one for one in wanted if one.manifest.id not in equal]
+        answers = iter(self.spread(look, asked))
+        return tuple(look(one) if one.manifest.id in equal else next(answers) for one in wanted)
+
+    def _cover(self, infos: Mapping[ResourceRef, KindInfo], newer_than: datetime | None) -> set[KindInfo]:
+        """Return the kinds whose objects the cache knows well enough."""
+        places: dict[KindInfo, list[tuple[str, str]]] = {}
+        for ref, info in infos.items():
+            places.setdefault(info, []).append((ref.id.namespace, ref.id.name))
+        known = set()
+        for info, some in places.items():
+            if self._cache.cover(info, some) and (
+                newer_than is None or not self._follow or self._cache.is_newer(info, some, newer_than)
+            ):
+                known.add(info)
+        return known
+
+    def _wanted(self, app: AppSpec, manifest: Manifest) -> _Observed:
+        text = orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS)
+        rules = [[rule.pointers for rule in app.ignore if rule.matches(manifest.id)], sorted(app.adopt), app.moved_from]
+        return _Observed(manifest, text, self._verdicts.digest(text, rules), None, adopts=False)
+
+    def _observe(
+        self, app: AppSpec, one: _Observed, info: KindInfo | None, live: Body | None, coming: Collection[str]
+    ) -> Observation:
+        manifest = one.manifest
         owner = self._owner(app, live) if live is not None else None
         left = _left(manifest, live)
         former: Owner | None = None
@@ -154,12 +260,12 @@ class KubeCluster:
         if left or owner is not None:
             answer: Answer = NotAskable(waits_for="its owner")
         else:
-            answer = self._ask(app, manifest, live, coming)
+            answer = self._ask(app, one, info, live, coming)
         return Observation(manifest=manifest, live=live, answer=answer, owner=owner, left=left, former=former)
 
     def _owner(self, app: AppSpec, live: Body) -> Owner | None:
-        former = self._labels(replace(app, name=app.moved_from)) if app.moved_from else None
-        return owner_of(live, labels=self._labels(app), former=former)
+        former = self._parents.labels(replace(app, name=app.moved_from)) if app.moved_from else None
+        return owner_of(live, labels=self._parents.labels(app), former=former)
 
     def _adopts(self, app: AppSpec, manifest: Manifest, live: Body) -> frozenset[str]:
         """Return the field managers whose fields become ours, and go away where Git does not have them."""
@@ -169,35 +275,46 @@ class KubeCluster:
         theirs = MANAGERS[owner.kind] if owner is not None and owner.kind in _adoptable(app) else frozenset()
         return fields.KUBECTL | theirs
 
-    def _ask(self, app: AppSpec, manifest: Manifest, live: Body | None, coming: Collection[str]) -> Answer:
-        info = self.kinds().find(manifest.id.group, manifest.version, manifest.id.kind)
+    def _ask(
+        self, app: AppSpec, one: _Observed, info: KindInfo | None, live: Body | None, coming: Collection[str]
+    ) -> Answer:
+        manifest = one.manifest
         if info is None:
             return NotAskable(waits_for=f"the CustomResourceDefinition of {manifest.id.kind}")
         if manifest.id.namespace in coming:
             return NotAskable(waits_for=f"Namespace {manifest.id.namespace}")
         if manifest.annotations.get(marks.APPLY) == "if-not-present" and live is not None:
             return Accepted(predicted=live)
+        if live is not None:
+            kept = projection(live, self._key)
+            if self._verdicts.holds(app.key, manifest.ref, one.desired, kept):
+                return Accepted(predicted=live)
         wanted = _respecting(app, manifest, live)
-        verdict = (_digest(wanted), _version(live))
-        with self._lock:
-            known = self._verdicts.get(manifest.ref)
-        if live is not None and known == verdict:
-            return Accepted(predicted=live)
-        reply = self._patch(info, manifest, wanted, user=app.user, dry_run=True)
+        text = one.text if wanted is manifest.body else orjson.dumps(wanted)
+        reply = self._patch(info, manifest, text, user=app.user, dry_run=True)
         if not reply.ok:
             return _rejected(reply, manifest, live)
         predicted = reply.body
         if live is not None:
             predicted = fields.without_adopted(predicted, live, wanted, self._adopts(app, manifest, live))
         if live is not None and _same(live, predicted):
+            self._verdicts.give(app.key, manifest.ref, one.desired, kept)
+            self._cache.release(info, manifest.id)
+        else:
             with self._lock:
-                if len(self._verdicts) >= _VERDICTS:
-                    self._verdicts.clear()
-                self._verdicts[manifest.ref] = verdict
+                self._observed[manifest.ref] = _Observed(
+                    manifest, text, one.desired, live, adopts=predicted is not reply.body and predicted != reply.body
+                )
         return Accepted(predicted=predicted)
 
-    def track(self, app: AppSpec, refs: Collection[ResourceRef]) -> tuple[Tracked, ...]:
-        live = self.read(refs)
+    def track(
+        self, app: AppSpec, refs: Collection[ResourceRef], *, newer_than: datetime | None = None
+    ) -> tuple[Tracked, ...]:
+        table = self.kinds()
+        infos = {ref: info for ref in refs if (info := info_of(table, ref)) is not None}
+        covered = self._cover(infos, newer_than)
+        there = [ref for ref, info in infos.items() if info not in covered or self._cache.seen(info, ref.id)]
+        live = self.read(there)
         return tuple(
             Tracked(ref=ref, live=body, owner=self._owner(app, body) if body is not None else None)
             for ref in sorted(refs)
@@ -210,11 +327,57 @@ class KubeCluster:
         info = self._served(manifest)
         if info is None:
             return Rejected(status=404, reason="NotFound", message=f"the server does not serve {manifest.id.kind} yet")
-        live = self._adopt(app, info, manifest)
-        if isinstance(live, Rejected):
-            return live
-        reply = self._patch(info, manifest, _respecting(app, manifest, live), user=app.user, dry_run=False)
-        return Applied(body=reply.body, created=reply.status == 201) if reply.ok else _rejected(reply, manifest, live)
+        self._cache.writing(manifest.id)
+        body: Body | None = None
+        try:
+            ready = self._ready(app, info, manifest)
+            if isinstance(ready, Rejected):
+                return ready
+            reply = self._patch(info, manifest, ready.text, user=app.user, dry_run=False)
+            if not reply.ok:
+                return _rejected(reply, manifest, ready.live)
+            body = reply.body
+            self._verdicts.give(app.key, manifest.ref, ready.desired, projection(body, self._key))
+            return Applied(body=body, created=reply.status == 201)
+        finally:
+            self._cache.written(info, manifest.id, body)
+
+    def _ready(self, app: AppSpec, info: KindInfo, manifest: Manifest) -> _Observed | Rejected:
+        """Return what to send. The object is read again only if it was not observed, or is another since."""
+        with self._lock:
+            observed = self._observed.pop(manifest.ref, None)
+        if observed is None or observed.manifest is not manifest or self._is_other(info, observed):
+            live = self._get(info, manifest)
+            if isinstance(live, Rejected):
+                return live
+            owner = self._owner(app, live) if live is not None else None
+            if owner is not None and owner.kind not in _adoptable(app):
+                return Rejected(status=409, reason="Conflict", message=f"it belongs to {owner}")
+            asked = self._wanted(app, manifest)
+            adopts = live is not None and fields.needs_adoption(live, self._adopts(app, manifest, live))
+            observed = _Observed(manifest, b"", asked.desired, live, adopts=adopts)
+        live = observed.live
+        if observed.adopts and live is not None:
+            live = self._adopt(app, info, manifest, live)
+            if live is None or isinstance(live, Rejected):
+                return live or Rejected(status=409, reason="Conflict", message="someone deleted the object meanwhile")
+        if live is not observed.live or not observed.text:
+            text = orjson.dumps(_respecting(app, manifest, live))
+            observed = _Observed(manifest, text, observed.desired, live, adopts=False)
+        return observed
+
+    def _is_other(self, info: KindInfo, observed: _Observed) -> bool:
+        """Tell whether the watch has shown another object than the one that was observed; its status may differ."""
+        seen = self._cache.seen(info, observed.manifest.id)
+        if seen is None or observed.live is None:
+            return (seen is None) is not (observed.live is None) and self._cache.knows(info, observed.manifest.id)
+        return seen.projection != projection(observed.live, self._key)
+
+    def _get(self, info: KindInfo, manifest: Manifest) -> Body | Rejected | None:
+        reply = self._transport.request("GET", path_of(info, manifest.id.namespace, manifest.id.name))
+        if reply.status == 404:
+            return None
+        return reply.body if reply.ok else _rejected(reply, manifest, None)
 
     def _served(self, manifest: Manifest) -> KindInfo | None:
         """Return the kind, waiting for it: discovery shows a CRD a moment after it is established."""
@@ -227,21 +390,19 @@ class KubeCluster:
                 time.sleep(_LOOK_AGAIN_SECONDS)
         return found
 
-    def _adopt(self, app: AppSpec, info: KindInfo, manifest: Manifest) -> Body | Rejected | None:
-        """Move kubectl's fields of the live object to us; return the object, None when there is none."""
+    def _adopt(self, app: AppSpec, info: KindInfo, manifest: Manifest, live: Body) -> Body | Rejected | None:
+        """Move kubectl's fields of the live object to us; return the object, None when it is gone."""
         path = path_of(info, manifest.id.namespace, manifest.id.name)
+        now: Body | Rejected | None = live
         for _ in range(_ADOPT_TRIES):
-            reply = self._transport.request("GET", path)
-            if reply.status == 404:
-                return None
-            if not reply.ok:
-                return _rejected(reply, manifest, None)
-            managers = self._adopts(app, manifest, reply.body)
-            if not fields.needs_adoption(reply.body, managers):
-                return reply.body
+            if now is None or isinstance(now, Rejected):
+                return now
+            managers = self._adopts(app, manifest, now)
+            if not fields.needs_adoption(now, managers):
+                return now
             patch = [
-                {"op": "test", "path": "/metadata/resourceVersion", "value": _version(reply.body)},
-                {"op": "replace", "path": "/metadata/managedFields", "value": fields.adopted(reply.body, managers)},
+                {"op": "test", "path": "/metadata/resourceVersion", "value": _version(now)},
+                {"op": "replace", "path": "/metadata/managedFields", "value": fields.adopted(now, managers)},
             ]
             moved = self._transport.request(
                 "PATCH",
@@ -253,11 +414,12 @@ class KubeCluster:
             )
             if moved.ok:
                 return moved.body
-            if moved.status not in {409, 422}:
-                return _rejected(moved, manifest, reply.body)
+            if moved.status not in {404, 409, 422}:
+                return _rejected(moved, manifest, now)
+            now = self._get(info, manifest)
         return Rejected(status=409, reason="Conflict", message="someone keeps changing the object; tried again later")
 
-    def _patch(self, info: KindInfo, manifest: Manifest, body: Body, *, user: str, dry_run: bool) -> Reply:
+    def _patch(self, info: KindInfo, manifest: Manifest, text: bytes, *, user: str, dry_run: bool) -> Reply:
         query = {"fieldManager": marks.FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
@@ -265,7 +427,7 @@ class KubeCluster:
             "PATCH",
             path_of(info, manifest.id.namespace, manifest.id.name),
             query=query,
-            body=body,
+            text=text,
             content_type="application/apply-patch+yaml",
             user=user,
         )
@@ -285,6 +447,8 @@ class KubeCluster:
             return Deleted(gone=False, kept=f"it belongs to {owner} now")
         if uid and reply.body["metadata"].get("uid") != uid:
             return Deleted(gone=False, kept="another object has its name now")
+        self._cache.dropped(ref.id)
+        self._verdicts.take_back(app.key, ref)
         options = {"preconditions": {"uid": reply.body["metadata"].get("uid")}, "propagationPolicy": "Background"}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         answer = self._transport.request("DELETE", path, body=body, user=app.user)
@@ -319,7 +483,8 @@ class KubeCluster:
         reply = self._transport.request("GET", path)
         if reply.status == 404 or (reply.ok and self._owner(app, reply.body) is not None):
             return None
-        patch = {"metadata": {"labels": dict.fromkeys(self._labels(app))}}
+        self._verdicts.take_back(app.key, ref)
+        patch = {"metadata": {"labels": dict.fromkeys(self._parents.labels(app))}}
         if reply.ok:
             reply = self._transport.request(
                 "PATCH", path, body=patch, content_type="application/merge-patch+json", user=app.user
@@ -337,7 +502,21 @@ class KubeCluster:
         if any(info_of(table, ref) is None for ref in refs):
             table = self.kinds(refresh=True)
         wanted = {ref: info for ref in refs if (info := info_of(table, ref)) is not None}
-        return KubeWatch(self._transport, wanted)
+        return KubeWatch(self._cache, wanted, read=self.read)
+
+    def attend(self, app: AppSpec, refs: Collection[ResourceRef]) -> None:
+        table = self.kinds()
+        infos = {ref: info_of(table, ref) for ref in [*refs, ResourceRef(self._parents.id(app), "v1")]}
+        self._cache.attend(app.key, infos)
+
+    def stamp(self, app: AppSpec) -> Stamp:
+        return self._cache.stamp(app.key)
+
+    def is_followed(self, app: AppSpec) -> bool:
+        return self._follow and self._cache.is_followed(app.key)
+
+    def verdicts(self, app: AppSpec, refs: Collection[ResourceRef]) -> bytes | None:
+        return self._verdicts.changed(app.key, refs)
 
     def explain(self, body: Body, pods: Sequence[Body]) -> Cause | None:
         return causes.explain(self._transport, body, pods)
@@ -345,89 +524,24 @@ class KubeCluster:
     # --- inventory --------------------------------------------------------------------------------------------
 
     def load_inventory(self, app: AppSpec) -> Inventory:
-        reply = self._transport.request("GET", self._parent_path(app))
-        if reply.status == 404:
-            return Inventory(app=app.name, refs=frozenset())
-        if not reply.ok:
-            raise self._refused(reply, f"the inventory of {app.name} cannot be read")
-        return inventory.read(app, reply.body)
+        return self._parents.load_inventory(app)
 
-    def save_inventory(self, app: AppSpec, inventory_: Inventory) -> Inventory:
-        body = inventory.patch(
-            app, inventory_, instance=self._instance, parent=self._parent(app), namespace=self._spec.namespace
-        )
-        reply = self._write_parent(app, body, exists=bool(inventory_.version))
-        if reply.status == 409:
-            raise ClusterUnreachable(
-                f"cluster {self.name}: someone else wrote the inventory of {app.name}; is another bot named "
-                f"{self._instance} running?",
-                cluster=self.name,
-            )
-        if not reply.ok:
-            raise self._refused(reply, f"the inventory of {app.name} cannot be written")
-        return inventory.read(app, reply.body)
+    def save_inventory(self, app: AppSpec, inventory: Inventory) -> Inventory:
+        return self._parents.save_inventory(app, inventory)
 
     def forget(self, app: AppSpec) -> None:
-        reply = self._transport.request("DELETE", self._parent_path(app))
-        if not reply.ok and reply.status != 404:
-            raise self._refused(reply, f"the inventory of {app.name} cannot be deleted")
+        self._parents.forget(app)
 
     def save_control(self, app: AppSpec, control: Control) -> None:
-        value = inventory.write_control(control)
-        reply = self._transport.request("GET", self._parent_path(app))
-        if reply.status == 404 and not value:
-            return
-        known = (reply.body.get("metadata") or {}).get("annotations") or {}
-        if reply.ok and known.get(inventory.CONTROL, "") == value:
-            return
-        body = {
-            "metadata": {
-                "labels": {marks.INSTANCE_LABEL: self._instance, marks.APP_LABEL: app.name},
-                "annotations": {inventory.CONTROL: value or None},
-            }
-        }
-        written = self._write_parent(app, body, exists=reply.ok)
-        if not written.ok:
-            raise self._refused(written, f"the control of {app.name} cannot be mirrored")
+        self._parents.save_control(app, control)
 
     def load_control(self, app: AppSpec) -> Control:
-        reply = self._transport.request("GET", self._parent_path(app))
-        if reply.status != 404 and not reply.ok:
-            raise self._refused(reply, f"the control of {app.name} cannot be read")
-        return inventory.read_control(reply.body) if reply.ok else Control()
+        return self._parents.load_control(app)
 
-    def _write_parent(self, app: AppSpec, patch: dict[str, Any], *, exists: bool) -> Reply:
-        if exists:
-            return self._transport.request(
-                "PATCH", self._parent_path(app), body=patch, content_type="application/merge-patch+json"
-            )
-        namespace = self._spec.namespace
-        body = _without_nulls(patch)
-        body = {"apiVersion": "v1", "kind": "ConfigMap", **body}
-        body["metadata"] = {**body["metadata"], "name": self._parent(app), "namespace": namespace}
-        path = f"/api/v1/namespaces/{namespace}/configmaps"
-        reply = self._transport.request("POST", path, body=body)
-        if reply.status == 404:
-            made = self._transport.request(
-                "POST",
-                "/api/v1/namespaces",
-                body={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-            )
-            if not made.ok and made.status != 409:
-                raise self._refused(made, f"the namespace {namespace} cannot be created")
-            reply = self._transport.request("POST", path, body=body)
-        return reply
+    def _is_parent(self, id: ResourceId) -> bool:
+        return id.kind == "ConfigMap" and id.namespace == self._spec.namespace and id.name.startswith("gitops-bot-")
 
-    def _parent(self, app: AppSpec) -> str:
-        return marks.parent_name(app.name, self._instance)
-
-    def _parent_path(self, app: AppSpec) -> str:
-        return f"/api/v1/namespaces/{self._spec.namespace}/configmaps/{self._parent(app)}"
-
-    def _labels(self, app: AppSpec) -> Mapping[str, str]:
-        return marks.app_labels(app.name, marks.applyset_id(self._parent(app), self._spec.namespace))
-
-    # --- check ------------------------------------------------------------------------------------------------
+    # --- the rest ---------------------------------------------------------------------------------------------
 
     def check(self, grants: Sequence[Grant]) -> tuple[Problem, ...]:
         try:
@@ -438,6 +552,7 @@ class KubeCluster:
 
     def close(self) -> None:
         """Free threads and connections. Idempotent."""
+        self._cache.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
@@ -500,18 +615,11 @@ def _stable(body: Body) -> dict[str, Any]:
     return {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
 
 
-def _digest(body: Body) -> bytes:
-    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
+def _version(body: Body) -> str:
+    return str((body.get("metadata") or {}).get("resourceVersion") or "")
 
 
-def _version(body: Body | None) -> str:
-    return str(((body or {}).get("metadata") or {}).get("resourceVersion") or "")
-
-
-def _without_nulls(patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a merge patch as a new object: null means absent."""
-    return {
-        key: _without_nulls(value) if isinstance(value, dict) else value
-        for key, value in patch.items()
-        if value is not None
-    }
+def _short(ref: ResourceRef, uid: str) -> Body:
+    """Return what a plan needs of an object that does not change."""
+    metadata = {"name": ref.id.name, "namespace": ref.id.namespace, "uid": uid}
+    return {"apiVersion": ref.api_version, "kind": ref.id.kind, "metadata": metadata}

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -25,7 +25,8 @@ from bot.live.spec import ClusterSpec
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS: Final = 32  # 16 in flight reach the server's limit; the rest is for watches
+IN_FLIGHT: Final = 16  # more gains nothing at the API server, one at a time doubles its cost
+CONNECTIONS: Final = 32  # 16 in flight reach the server's limit; the rest is for LISTs
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0  # a slow admission webhook may take 30
 _RETRY_AFTER_DEFAULT: Final = 1.0
@@ -56,6 +57,16 @@ class Reply:
         return str(self.body.get("message") or f"the server answers {self.status}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the API server is and how to talk to it: for the event loop of the watches, which has its own client."""
+
+    url: str  # without a slash at the end
+    tls: ssl.SSLContext | None  # None for http
+    headers: Callable[[], dict[str, str]]
+    server_name: str | None = None  # in the certificate, where it is not the host of the URL
+
+
 class Transport:
     """Safe to use from several threads. `close` frees every connection."""
 
@@ -65,6 +76,7 @@ class Transport:
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._prefix = ""
         self._credentials: Callable[[], str] = lambda: ""
+        self._endpoint: Endpoint | None = None
 
     def request(
         self,
@@ -73,25 +85,29 @@ class Transport:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
+        text: bytes | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
         user: str = "",
     ) -> Reply:
-        """Send one request, as `user` if one is given (impersonation).
+        """Send one request, as `user` if one is given (impersonation); `text` is a body that is JSON already.
 
-        Raises `ClusterUnreachable`, `ClusterThrottled`, `ClusterRefused` (401)."""
+        Raises `ClusterUnreachable`, `ClusterThrottled`, `ClusterRefused` (401).
+        """
         pool = self._connected()
+        if text is None and body is not None:
+            text = orjson.dumps(body)
         try:
             answer = pool.request(
                 method,
                 self._url(path, query),
-                body=orjson.dumps(body) if body is not None else None,
-                headers=self._headers(accept, content_type if body is not None else "", user),
+                body=text,
+                headers=self._headers(accept, content_type if text is not None else "", user),
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
                 retries=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise self.unreachable(error) from error
         reply = Reply(answer.status, _json(answer.data))
         self._raise_for_all(reply, answer.headers.get("Retry-After"))
         return reply
@@ -108,36 +124,18 @@ class Transport:
                 retries=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise self.unreachable(error) from error
         return str(answer.data.decode(errors="replace")) if answer.status == 200 else ""
 
-    @contextmanager
-    def stream(self, path: str, *, query: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
-        """Open a watch; the caller reads lines and may end it from another thread by `shutdown()`."""
-        pool = self._connected()
-        try:
-            answer = pool.request(
-                "GET",
-                self._url(path, query),
-                headers=self._headers("application/json", ""),
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=float(query["timeoutSeconds"]) + READ_SECONDS),
-                retries=False,
-                preload_content=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from error
-        try:
-            if answer.status != 200:
-                reply = Reply(answer.status, _json(answer.read()))
-                self._raise_for_all(reply, answer.headers.get("Retry-After"))
-                raise ClusterRefused(f"cluster {self.spec.name}: {reply.message}", cluster=self.spec.name)
-            yield answer
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from error
-        finally:
-            answer.close()
+    def endpoint(self) -> Endpoint:
+        """Return where to send watches. The same object until the credentials are loaded anew."""
+        self._connected()
+        with self._lock:
+            assert self._endpoint is not None  # set with the pool
+            return self._endpoint
 
     def close(self) -> None:
+        """Close the connections; the next request loads the credentials anew."""
         with self._lock:
             if self._pool is not None:
                 self._pool.close()
@@ -162,7 +160,7 @@ class Transport:
         if reply.status >= 500 and reply.reason not in {"InternalError", "Timeout"} and not reply.is_misshapen:
             raise ClusterUnreachable(f"{where}: the API server answers {reply.status}", cluster=self.spec.name)
 
-    def _unreachable(self, error: Exception) -> ClusterUnreachable:
+    def unreachable(self, error: Exception) -> ClusterUnreachable:
         reason = _why(error)
         return ClusterUnreachable(
             f"cluster {self.spec.name}: the API server cannot be reached: {reason}", cluster=self.spec.name
@@ -213,18 +211,35 @@ class Transport:
         self._credentials = lambda: settings.get_api_key_with_prefix("BearerToken") or ""
         url = urllib3.util.parse_url(settings.host)
         self._prefix = (url.path or "").rstrip("/")
-        if url.scheme != "https":
+        tls = _tls(settings) if url.scheme == "https" else None
+        server_name = getattr(settings, "tls_server_name", None)
+        self._endpoint = Endpoint(
+            url=settings.host.rstrip("/"),
+            tls=tls,
+            headers=lambda: self._headers("application/json", ""),
+            server_name=server_name,
+        )
+        if tls is None:
             return urllib3.HTTPConnectionPool(url.host or "", url.port or 80, maxsize=CONNECTIONS)
         return urllib3.HTTPSConnectionPool(
             url.host or "",
             url.port or 443,
             maxsize=CONNECTIONS,
-            cert_reqs="CERT_REQUIRED" if settings.verify_ssl else "CERT_NONE",
-            ca_certs=settings.ssl_ca_cert,
-            cert_file=settings.cert_file,
-            key_file=settings.key_file,
-            server_hostname=getattr(settings, "tls_server_name", None),
+            ssl_context=tls,
+            server_hostname=server_name,
         )
+
+
+def _tls(settings: Any) -> ssl.SSLContext:
+    """Return what a kubeconfig says of TLS, for both clients."""
+    context = ssl.create_default_context(cafile=settings.ssl_ca_cert)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # CAs of clusters often lack what RFC 5280 asks for
+    if not settings.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if settings.cert_file:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context
 
 
 def _json(data: bytes) -> Mapping[str, Any]:

@@ -146,7 +146,8 @@ def _unknown(manifest: Manifest, table: KindTable) -> str:
 
 def _marked(manifest: Manifest, namespace: str, labels: Mapping[str, str]) -> Manifest:
     given = manifest.body.get("metadata") or {}
-    metadata = {key: value for key, value in given.items() if key != "namespace"}
+    # An empty map of annotations would be ours as a whole, with all that controllers write into it.
+    metadata = {key: value for key, value in given.items() if key != "namespace" and (value or key != "annotations")}
     if namespace:
         metadata["namespace"] = namespace
     metadata["labels"] = {**(given.get("labels") or {}), **labels}

@@ -178,6 +178,8 @@ def _hook_deed(hook: str, observation: Observation, *, runs_hooks: bool) -> tupl
 def _difference(id: ResourceId, live: Body | None, predicted: Body) -> tuple[Action, str, tuple[FieldChange, ...]]:
     if live is None:
         return Action.CREATE, "it is in Git and not on the cluster", ()
+    if predicted is live:
+        return Action.UNCHANGED, "", ()
     changed = diff(live, predicted, id=id)
     if not changed:
         return Action.UNCHANGED, "", ()

@@ -38,7 +38,7 @@ class Contents:
 
 def needed(contents: Collection[Contents], *, namespace: str) -> tuple[Grant, ...]:
     """Return every grant, in order. `namespace` is where the bot keeps its own objects on this cluster."""
-    own = set(_each("", Resource(namespace, "", "configmaps"), ("get", "create", "patch", "delete")))
+    own = set(_each("", Resource(namespace, "", "configmaps"), ("get", "list", "watch", "create", "patch", "delete")))
     own |= set(_each("", Resource(namespace, "coordination.k8s.io", "leases"), ("get", "create", "patch")))
     grants = own.union(*(_of_app(one) for one in contents))
     wide = {_everywhere(one) for one in grants if not one.resource.namespace}

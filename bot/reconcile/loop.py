@@ -1,8 +1,9 @@
-"""When passes run: APScheduler ticks, orders and pushes only mark an app as due; one worker per due app runs it.
+"""When passes run: ticks, orders, pushes and what watches tell only mark an app as due; a worker runs it.
 
 One app's passes never overlap; a wake-up during a pass means one more pass after it. Apps do not wait for each other:
 a hanging cluster holds the workers of its own apps and nobody else's. A failed pass backs off; an order, a push and a
-commit that is newer than the failed one do not wait for that.
+commit that is newer than the failed one do not wait for that. APScheduler ticks once per repository and interval, not
+per app: one question to Git tells which of hundreds of apps have anything to do, and the others cost nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -23,13 +24,15 @@ from bot.errors import PassError, StateError
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
+from bot.model.source import GitRef
 from bot.ports import PassRequest, Store
+from bot.reconcile.lanes import Lane
 from bot.reconcile.passes import Passes
 
 log = logging.getLogger(__name__)
 
-_ORDERS_EVERY_SECONDS: Final = 0.5  # a terminal's order reaches the bot through the store
-_MAX_WORKERS: Final = 64  # threads that wait for API servers; the server's own limits come first
+_STIR_EVERY: Final = timedelta(seconds=1)  # a workload on its way changes many times a second
+_ANY_ANSWER: Final = datetime.min.replace(tzinfo=UTC)
 _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
 
@@ -59,6 +62,9 @@ class _Slot:
     failures: int = 0
     failed_commit: str = ""
     asked_at: datetime | None = None  # when a wake-up came during a pass and its commit was not compared yet
+    since: datetime = _ANY_ANSWER  # what Git said then or later is new enough for the next pass
+    stirred_at: datetime = _ANY_ANSWER
+    stirs: bool = False  # a stir waits for its second
     requests: list[PassRequest] = field(default_factory=list)
 
 
@@ -72,8 +78,9 @@ class Loop:
         self._lock = threading.Lock()
         self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
-        self._workers: set[threading.Thread] = set()
-        self._room = threading.BoundedSemaphore(_MAX_WORKERS)
+        self._lanes: dict[str, Lane] = {}  # by cluster; guarded by _lock
+        self._rounds: set[tuple[str, int]] = set()  # by repository and seconds
+        self._asking: set[tuple[str, int]] = set()  # rounds under way; guarded by _lock
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True}
         )
@@ -97,38 +104,100 @@ class Loop:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         deadline = self._clock() + timeout
-        for worker in list(self._workers):
-            worker.join(max((deadline - self._clock()).total_seconds(), 0))
-        return not any(worker.is_alive() for worker in list(self._workers))
+        with self._lock:
+            lanes = tuple(self._lanes.values())
+        left = [lane.join(max(deadline - self._clock(), timedelta(0))) for lane in lanes]
+        return all(left)
 
     def wake(self, key: str, *, urgent: bool = False) -> bool:
         """Mark an app as due; True when a pass of it was running, so that one more follows."""
+        return self._wake(key, since=self._clock(), urgent=urgent)
+
+    def stir(self, key: str, drift: bool) -> None:
+        """The cluster says that an app has something to look at. Costs no question to Git.
+
+        Health changes often while a workload is on its way: it is looked at once a second. What fails waits for its
+        next try as before.
+        """
+        now = self._clock()
+        with self._lock:
+            slot = self._slots.get(key)
+            if slot is None or (slot.not_before is not None and now < slot.not_before):
+                return
+            if slot.running:
+                slot.due = True
+                return
+            early = not drift and now - slot.stirred_at < _STIR_EVERY
+            if early and slot.stirs:
+                return
+            slot.stirs = early
+            slot.stirred_at = now
+        if early and not self._stopping.is_set():
+            self._scheduler.add_job(self._wake, DateTrigger(now + _STIR_EVERY), args=[key])
+        else:
+            self._wake(key)
+
+    def _wake(self, key: str, *, since: datetime = _ANY_ANSWER, urgent: bool = False) -> bool:
         with self._lock:
             slot = self._slots.get(key)
             if slot is None:  # its folder is gone
                 return False
             slot.due = True
+            slot.stirs = False
             slot.urgent = slot.urgent or urgent
-            slot.asked_at = self._clock()
+            slot.since = max(slot.since, since)
+            if since > _ANY_ANSWER:
+                slot.asked_at = since
             if slot.running or self._stopping.is_set():
                 return slot.running
             slot.running = True
-            worker = threading.Thread(target=self._work, args=(slot,), name=f"pass {key}", daemon=True)
-            self._workers.add(worker)
-        worker.start()
+            lane = self._lanes.setdefault(slot.app.cluster, Lane(slot.app.cluster))
+        lane.submit(lambda: self._work(slot))
         return False
 
     def _tick(self, key: str) -> None:
-        """Let the schedule wake an app from now on."""
-        seconds = self._slots[key].app.interval.total_seconds()
-        self._scheduler.add_job(
-            self.wake,
-            IntervalTrigger(seconds=max(int(seconds), 1), jitter=min(seconds / 10, 5) if seconds >= 10 else None),
-            id=f"tick {key}",
-            args=[key],
-            next_run_time=self._clock(),
-            max_instances=4,
-        )
+        """Let the schedule wake an app from now on: with all of its repository that have its interval."""
+        app = self._slots[key].app
+        group = (app.repo, max(int(app.interval.total_seconds()), 1))
+        self.wake(key)
+        if group not in self._rounds:
+            self._rounds.add(group)
+            self._scheduler.add_job(self._begin_round, IntervalTrigger(seconds=group[1]), args=group, max_instances=4)
+
+    def _begin_round(self, repo: str, seconds: int) -> None:
+        """Go round in a thread of its own: Git may take long, and the scheduler has others to serve."""
+        with self._lock:
+            if (repo, seconds) in self._asking or self._stopping.is_set():
+                return
+            self._asking.add((repo, seconds))
+        threading.Thread(target=self._round, args=(repo, seconds), name=f"round {repo}", daemon=True).start()
+
+    def _round(self, repo: str, seconds: int) -> None:
+        """Wake the apps of one repository and interval that have anything to do."""
+        try:
+            now = self._clock()
+            with self._lock:
+                slots = [
+                    slot
+                    for slot in self._slots.values()
+                    if slot.app.repo == repo and max(int(slot.app.interval.total_seconds()), 1) == seconds
+                ]
+
+            def head(ref: GitRef) -> str:
+                return self._passes.world.repos[repo].head(ref, newer_than=now)
+
+            for slot in slots:
+                if self._stopping.is_set():
+                    return
+                if not slot.requests and self._passes.is_settled(slot.app, head):
+                    self.completed_at = now
+                else:
+                    self._wake(slot.app.key, since=now)
+        except Exception:  # a bug here must not end the schedule
+            log.exception("round of repository %s: unexpected error", repo)
+        finally:
+            with self._lock:
+                self._asking.discard((repo, seconds))
 
     def _look(self) -> None:
         """Follow the app sets: an app for each folder that came; one whose folder went is woken no more."""
@@ -147,7 +216,6 @@ class Loop:
             for key, slot in self._slots.items():
                 slot.app = apps[key]
         for key in went:
-            self._scheduler.remove_job(f"tick {key}")
             log.info("%s is released: its folder is gone, its objects stay", key)
         for key in came:
             self._tick(key)
@@ -181,13 +249,8 @@ class Loop:
 
     def _work(self, slot: _Slot) -> None:
         """Run passes of one app until it is no longer due."""
-        try:
-            while self._take(slot):
-                with self._room:
-                    self._one(slot)
-        finally:
-            with self._lock:
-                self._workers.discard(threading.current_thread())
+        while self._take(slot):
+            self._one(slot)
 
     def _take(self, slot: _Slot) -> bool:
         with self._lock:
@@ -202,8 +265,11 @@ class Loop:
         with self._lock:
             requests, slot.requests = slot.requests, []
             urgent, slot.urgent = slot.urgent, False
+            since, slot.since = slot.since, _ANY_ANSWER
             resting = slot.not_before is not None and self._clock() < slot.not_before
-        if resting and not urgent and not self._has_newer(slot):
+        if resting and not urgent and not self._has_newer(slot, since):
+            return
+        if not requests and since == _ANY_ANSWER and self._passes.is_settled(slot.app, None):
             return
         trigger = next(
             (one.trigger for one in reversed(requests) if one.trigger.manual),
@@ -212,7 +278,11 @@ class Loop:
         report: SyncReport | None = None
         try:
             report = self._passes.perform(
-                slot.app, trigger, stop=lambda commit: self._superseded(slot, commit), patience=timedelta(seconds=5)
+                slot.app,
+                trigger,
+                stop=lambda commit: self._superseded(slot, commit),
+                patience=timedelta(seconds=5),
+                since=since,
             )
         except PassError as error:  # the state store: nothing of this pass is recorded, so that it is run again
             log.error("pass of %s: %s", slot.app.key, error)
@@ -252,9 +322,9 @@ class Loop:
         except PassError:
             return True
 
-    def _has_newer(self, slot: _Slot) -> bool:
+    def _has_newer(self, slot: _Slot, since: datetime) -> bool:
         try:
-            head = self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=self._clock())
+            head = self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=since)
         except PassError:
             return False
         return bool(slot.failed_commit) and head != slot.failed_commit

@@ -87,6 +87,8 @@ class Order:
     control: Control
     memory: AppMemory
     operation: str
+    since: datetime  # what Git said then or later is new enough
+    asks: bool  # the API server itself: watches may not have told yet what a person did a moment ago
     waits_for: str = ""  # title of a dependency that is not ready
     only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others
     verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
@@ -181,13 +183,21 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     """Pull, render, observe and plan; the story learns each step."""
     app, repo = order.app, world.repos[order.app.repo]
     pin = order.control.pin
-    head = repo.head(app.ref, newer_than=asked_at)
+    head = repo.head(app.ref, newer_than=order.since)
     story.target = repo.revision(head)
     story.revision = repo.revision(pin.commit) if pin is not None else story.target
     if pin is not None and order.memory.revision != pin.commit:
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
-    made = plan_at(app, story.revision, ref=ref, world=world, deployed=order.memory.digest)
+    made = plan_at(
+        app,
+        story.revision,
+        ref=ref,
+        world=world,
+        deployed=order.memory.digest,
+        newer_than=asked_at if order.asks else None,
+        attends=True,
+    )
     story.plan, story.digest = made.plan, made.digest
     if made.plan.writes and story.kind is PassKind.SYNC and order.memory.revision == story.revision.commit:
         story.kind = PassKind.DRIFT
@@ -205,10 +215,20 @@ class Planned:
     former: AppSpec | None = None
 
 
-def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World, deployed: str) -> Planned:
+def plan_at(
+    app: AppSpec,
+    revision: Revision,
+    *,
+    ref: str,
+    world: World,
+    deployed: str,
+    newer_than: datetime | None,
+    attends: bool = False,
+) -> Planned:
     """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`.
 
     `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another.
+    `newer_than` asks the API server for what watches may not have told yet; `attends` keeps an eye on the objects.
     """
     cluster = world.clusters[app.cluster]
     files = CommitFiles(world.repos[app.repo], revision.commit)
@@ -225,13 +245,16 @@ def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World, deploye
         former = former if theirs.version else None
         inventory = replace(inventory, refs=inventory.refs | theirs.refs)
     wanted = {manifest.id for manifest in manifests}
+    dropped = [known for known in inventory.refs if known.id not in wanted]
+    if attends:  # before anything is looked at: a change after the look must be seen
+        cluster.attend(app, [*(manifest.ref for manifest in manifests), *dropped])
     runs_hooks = desired.digest != deployed
     plan = make_plan(
         app=app,
         revision=revision,
         ref=ref,
-        observations=cluster.observe(app, manifests),
-        tracked=cluster.track(app, [known for known in inventory.refs if known.id not in wanted]),
+        observations=cluster.observe(app, manifests, newer_than=newer_than),
+        tracked=cluster.track(app, dropped, newer_than=newer_than),
         inventory=inventory,
         key=world.key,
         runs_hooks=runs_hooks,
@@ -246,7 +269,7 @@ def plan_or_failure(
     found: Revision | None = None
     try:
         found = revision()
-        return plan_at(app, found, ref=ref, world=world, deployed=deployed).plan
+        return plan_at(app, found, ref=ref, world=world, deployed=deployed, newer_than=world.clock()).plan
     except PassError as error:
         failure = failure_of(error)
         problems = failure.problems or (Problem(message=failure.message),)

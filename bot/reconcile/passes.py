@@ -16,17 +16,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.errors import PassError
+from bot.health.wait import survey
 from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Trigger, Via
 from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Plan
 from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, Pruned, SinkName, SyncState
-from bot.model.resource import Body, ResourceId
-from bot.model.source import Revision
+from bot.model.resource import Body, ResourceId, ResourceRef
+from bot.model.source import GitRef, Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.plan.restoring import keepsake
-from bot.ports import Store
+from bot.ports import Stamp, Store
 from bot.reconcile import news
 from bot.reconcile.once import Order, World, run_pass
 from bot.reconcile.removal import Removal, remove
@@ -48,6 +49,16 @@ class Outside:
     announces: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An app at rest: equal to `head`, all of `refs` healthy, when its cluster showed this stamp."""
+
+    app: AppSpec
+    head: str
+    stamp: Stamp
+    refs: tuple[ResourceRef, ...]
+
+
 class Passes:
     """Runs passes for the apps of one configuration. Safe to use from several threads and processes."""
 
@@ -57,6 +68,7 @@ class Passes:
         self._store = store
         self._outside = outside
         self._mirrored: dict[str, Control] = {}
+        self._settled: dict[str, Settled] = {}  # each written whole, under its app's lock
 
     def perform(
         self,
@@ -65,9 +77,12 @@ class Passes:
         *,
         stop: Callable[[str], bool],
         patience: timedelta,
+        since: datetime | None = None,
         only: Callable[[ResourceId], bool] | None = None,
     ) -> SyncReport | None:
-        """Run one pass, of all objects or `only` some, and save it.
+        """Run one pass, of all objects or `only` some, and save it. What Git said at `since` or later is new enough.
+
+        Without `since`, and for a person, Git and the API server are asked for what they have now.
 
         None when another writer held the app's lock for all of `patience`. Raises `OrderRefused` for an `only` that
         means nothing.
@@ -76,6 +91,8 @@ class Passes:
             if not held:
                 return None
             started = self.world.clock()
+            stamp = self.world.clusters[app.cluster].stamp(app)
+            self._settled.pop(app.key, None)
             control = self._control(app, started)
             before = self._store.memory(app.key)
             operation = before.operation or news.operation_at(started, secrets.token_hex(3))
@@ -86,6 +103,8 @@ class Passes:
                 memory=before,
                 operation=operation,
                 waits_for=self._waits_for(app),
+                since=started if since is None else since,
+                asks=since is None or trigger.manual,
                 only=only,
                 verdicts=lambda plan_hash: self._store.approvals(app.key, plan_hash),
             )
@@ -99,6 +118,7 @@ class Passes:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
                     self._store.forget(former, audit=_note(app, report.finished_at, "move", f"from {former}"))
+            self._settle(app, report, control, stamp)
         log.info(
             "pass %s of %s: %s, %s, %.1f s",
             report.operation,
@@ -108,6 +128,49 @@ class Passes:
             (report.finished_at - report.started_at).total_seconds(),
         )
         return report
+
+    def is_settled(self, app: AppSpec, head: Callable[[GitRef], str] | None) -> bool:
+        """Tell whether a pass would find nothing to do and nothing to say. Costs no request and no transaction.
+
+        True when the last pass found everything equal and healthy, watches have followed all of its objects since and
+        tell of no change, and the commit is the same; `head` returns it, None takes it for unchanged. Health that
+        changed is looked at here: a workload on its way that stays healthy is no reason for a pass.
+        """
+        known = self._settled.get(app.key)
+        if known is None or known.app != app or any(key not in self._settled for key in app.depends_on):
+            return False
+        cluster = self.world.clusters[app.cluster]
+        stamp = cluster.stamp(app)
+        if stamp.drift != known.stamp.drift or not cluster.is_followed(app):
+            return False
+        try:
+            if stamp != known.stamp:
+                if not _all_good(survey(cluster, known.refs)):
+                    return False
+                self._settled[app.key] = replace(known, stamp=stamp)
+            return head is None or head(app.ref) == known.head
+        except PassError:
+            return False  # the pass meets the same trouble and reports it
+
+    def _settle(self, app: AppSpec, report: SyncReport, control: Control, before: Stamp) -> None:
+        """Save what the server said to be equal, and remember a pass that left nothing to be done."""
+        cluster = self.world.clusters[app.cluster]
+        refs = [change.ref for change in report.plan.changes if change.manifest] if report.plan else []
+        if report.plan is not None and (saved := cluster.verdicts(app, refs)) is not None:
+            self._store.save_verdicts(app.key, saved)
+        memory = self._store.memory(app.key)
+        quiet = not memory.said and memory.failing_since is None and memory.degraded_since is None
+        if report.result is not Result.CONVERGED or report.partial or not quiet or control.pause is not None:
+            return
+        if report.plan is None or report.target is None or (app.helm is not None and app.helm.repo):
+            return
+        stamp = cluster.stamp(app)
+        watched = tuple(id for id, _ in report.health)
+        by_id = {ref.id: ref for ref in refs}
+        followed = tuple(by_id[id] for id in watched if id in by_id)
+        with suppress(PassError):  # the next pass asks again
+            if stamp.drift == before.drift and _all_good(survey(cluster, followed)):
+                self._settled[app.key] = Settled(app=app, head=report.target.commit, stamp=stamp, refs=followed)
 
     def remove(self, app: AppSpec, trigger: Trigger, *, keep_objects: bool, patience: timedelta) -> SyncReport | None:
         """Prune or release all that an app owns and forget it; one that is configured still is paused.
@@ -335,3 +398,7 @@ def _note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:
         decision=Decision.DONE,
         why=why,
     )
+
+
+def _all_good(health: Sequence[tuple[ResourceId, Health]]) -> bool:
+    return all(one.state in {HealthState.HEALTHY, HealthState.SUSPENDED} for _, one in health)

@@ -406,6 +406,15 @@ class SqlStore:
         with self._transaction() as connection:
             return bytes.fromhex(connection.execute(query).scalar_one())
 
+    def verdicts(self, app: str) -> bytes:
+        query = sa.select(tables.verdicts.c.value).where(tables.verdicts.c.app == app)
+        with self._transaction() as connection:
+            return bytes(connection.execute(query).scalar() or b"")
+
+    def save_verdicts(self, app: str, value: bytes) -> None:
+        with self._transaction() as connection:
+            self._put(connection, tables.verdicts, app=app, value=value)
+
     def check(self) -> None:
         with self._transaction() as connection:
             self._put(connection, tables.about, name="checked_at", value=_text(datetime.now(tz=UTC)))
@@ -413,7 +422,7 @@ class SqlStore:
     def close(self) -> None:
         self._engine.dispose()
 
-    def _put(self, connection: sa.Connection, table: sa.Table, **values: str) -> None:
+    def _put(self, connection: sa.Connection, table: sa.Table, **values: str | bytes) -> None:
         """Insert a row, or replace the one with its key."""
         keys = [column.name for column in table.primary_key]
         rest = {name: value for name, value in values.items() if name not in keys}

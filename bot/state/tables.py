@@ -110,3 +110,9 @@ seen = sa.Table(
     sa.Column("name", sa.String(300), primary_key=True),
     sa.Column("at", sa.String(40), nullable=False),
 )
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("app", sa.String(200), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)

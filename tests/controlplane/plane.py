@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,22 @@ _STOP_SECONDS: Final = 20.0
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG, prctl(2)
 TOKEN: Final = "admin-token"
 LIMITED_TOKEN: Final = "limited-token"
+COUNTED_TOKEN: Final = "counted-token"  # an administrator whose requests the API server writes down
+_AUDIT_POLICY: Final = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "users": ["counted"]}, {"level": "None"}],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One request of the counted user, as the audit log of the API server has it."""
+
+    verb: str
+    path: str
+    status: int
 
 
 class ControlPlane:
@@ -49,8 +66,11 @@ class ControlPlane:
         key = self.path / "service-account.key"
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
         (self.path / "tokens.csv").write_text(
-            f'{TOKEN},admin,admin,"system:masters"\n{LIMITED_TOKEN},limited,limited\n', encoding="utf-8"
+            f'{TOKEN},admin,admin,"system:masters"\n{LIMITED_TOKEN},limited,limited\n'
+            f'{COUNTED_TOKEN},counted,counted,"system:masters"\n',
+            encoding="utf-8",
         )
+        (self.path / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY), encoding="utf-8")
         etcd = f"http://127.0.0.1:{ports['etcd']}"
         self._run(
             "etcd",
@@ -74,6 +94,8 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--token-auth-file={self.path}/tokens.csv",
             "--authorization-mode=RBAC",
+            f"--audit-policy-file={self.path}/audit-policy.json",
+            f"--audit-log-path={self.path}/audit.log",
         )
         self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
         Path(self.kubeconfig).write_text(self.kubeconfig_for(TOKEN), encoding="utf-8")
@@ -146,6 +168,16 @@ class ControlPlane:
         with urllib.request.urlopen(request, timeout=30, context=context) as answer:
             text = answer.read().decode()
         return text if raw else json.loads(text)
+
+    def served(self) -> tuple[Served, ...]:
+        """Return what the counted user has asked so far; a watch counts when it begins."""
+        log = self.path / "audit.log"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return tuple(
+            Served(one["verb"], one["requestURI"], int((one.get("responseStatus") or {}).get("code") or 0))
+            for one in map(json.loads, lines)
+            if (one["verb"] == "watch") is (one["stage"] == "ResponseStarted")
+        )
 
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl as administrator and return what it prints."""

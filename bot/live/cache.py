@@ -1,0 +1,342 @@
+"""The live state of one cluster as watches tell it, shared by plans, health waits and drift detection.
+
+One feed per kind and scope. The scope follows from need and rights: the namespaces that are asked for while they are
+few, the whole cluster when they are many and the server lets us list it, each namespace where it does not. The cache
+knows which app attends to which object: a change that an app has to look at raises its `Stamp` and calls `stir`.
+
+The surprising part: `attend` is a promise to look. What nobody attends to is kept, and makes no noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import RLock
+from typing import Any, Final, Protocol
+
+from bot.errors import ClusterRefused
+from bot.live.feeds import Change, Feed, Place, Seen
+from bot.live.streams import Streams
+from bot.live.transport import Transport
+from bot.live.verdicts import Verdicts
+from bot.model.resource import Body, KindInfo, ResourceId, ResourceRef
+from bot.ports import Stamp
+
+FEW: Final = 3  # namespaces that are watched one by one; with more of them one watch of all is cheaper
+BELOW: Final = (
+    KindInfo(group="", version="v1", kind="Pod", plural="pods", namespaced=True),
+    KindInfo(group="apps", version="v1", kind="ReplicaSet", plural="replicasets", namespaced=True),
+    KindInfo(group="batch", version="v1", kind="Job", plural="jobs", namespaced=True),
+)
+WORKLOADS: Final = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Pod"}
+)
+_ASK_AGAIN: Final = timedelta(minutes=1)  # rights may have been granted meanwhile
+_OWNED: Final = frozenset({"Pod", "ReplicaSet", "Job"})
+_DEEPEST: Final = 4  # CronJob, Job, Pod and one to spare: owner references can be written in circles
+_FeedKey = tuple[str, str, str]
+
+
+class Listener(Protocol):
+    """Hears that an object it asked about is another than before, in a thread that must not be kept."""
+
+    def touched(self, id: ResourceId) -> None: ...
+
+
+@dataclass(slots=True)
+class _Kind:
+    """The feeds of one kind in one version."""
+
+    info: KindInfo
+    lock: RLock = field(default_factory=RLock)  # held while a first LIST is under way: others wait for its answer
+    whole: Feed | None = None
+    parts: dict[str, Feed] = field(default_factory=dict)
+    denied: bool = False  # the whole cluster may not be listed
+    refused_at: datetime | None = None  # when a namespace could not be listed either
+
+    def feed(self, namespace: str) -> Feed | None:
+        return self.whole or self.parts.get(namespace if self.info.namespaced else "")
+
+
+class LiveCache:
+    """Safe to use from several threads. Contacts nobody before its first question."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        verdicts: Verdicts,
+        *,
+        key: bytes,
+        clock: Callable[[], datetime],
+        follow: bool,
+        stir: Callable[[str, bool], None],
+        needs: Callable[[ResourceId], bool],
+    ) -> None:
+        self._transport, self._verdicts, self._key, self._clock = transport, verdicts, key, clock
+        self._follow, self._stir, self._needs = follow, stir, needs
+        self._streams = Streams(transport)
+        self._lock = RLock()
+        self._kinds: dict[_FeedKey, _Kind] = {}  # guarded by _lock
+        self._attended: dict[ResourceId, tuple[tuple[str, ResourceRef], ...]] = {}  # guarded by _lock
+        self._apps: dict[str, frozenset[ResourceRef]] = {}  # guarded by _lock
+        self._scopes: dict[str, frozenset[tuple[KindInfo | None, str]]] = {}  # of each app; guarded by _lock
+        self._stamps: dict[str, Stamp] = {}  # guarded by _lock
+        self._listeners: dict[ResourceId, set[Listener]] = {}  # guarded by _lock
+        self._writing: set[ResourceId] = set()  # guarded by _lock
+        self._owners: dict[str, tuple[ResourceId, Body]] = {}  # workloads and what is below them, by uid
+        self._children: dict[str, dict[str, ResourceId]] = {}  # by the owner's uid, then by their own
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def cover(self, info: KindInfo, wanted: Collection[Place]) -> bool:
+        """Make sure that all these places are known; False when this kind cannot be listed or watched by us.
+
+        Raises `ClusterError` when the server does not answer.
+        """
+        if not {"list", "watch"} <= info.verbs:
+            return False
+        kind = self._kind(info)
+        spaces = {namespace for namespace, _ in wanted} if info.namespaced else {""}
+        if kind.refused_at is not None and self._clock() - kind.refused_at < _ASK_AGAIN:
+            return False
+        try:
+            with kind.lock:
+                self._cover(kind, spaces, wanted)
+                for feed in {feed for one in spaces if (feed := kind.feed(one)) is not None}:
+                    if feed.error is not None:
+                        feed.list(wanted)  # the watch is down: the server says why, or answers
+            kind.refused_at = None
+        except ClusterRefused:
+            kind.refused_at = self._clock()
+            return False  # objects are then read one by one, which is another right
+        return True
+
+    def _kind(self, info: KindInfo) -> _Kind:
+        with self._lock:
+            return self._kinds.setdefault((info.group, info.version, info.plural), _Kind(info))
+
+    def _cover(self, kind: _Kind, spaces: set[str], wanted: Collection[Place]) -> None:
+        missing = {one for one in spaces if kind.feed(one) is None}
+        if not missing:
+            return
+        if kind.info.namespaced and not kind.denied and len(kind.parts) + len(missing) > FEW:
+            whole = self._feed(kind.info, "")
+            try:
+                whole.list(wanted)
+            except ClusterRefused:
+                kind.denied = True
+            else:
+                former, kind.parts, kind.whole = tuple(kind.parts.values()), {}, whole
+                for feed in former:
+                    self._streams.leave(feed)
+                    for change in whole.since(feed):
+                        self._changed(change)
+                self._begin(whole)
+                return
+        for namespace in sorted(missing):
+            feed = self._feed(kind.info, namespace)
+            feed.list(wanted)
+            kind.parts[namespace] = feed
+            self._begin(feed)
+
+    def _feed(self, info: KindInfo, namespace: str) -> Feed:
+        return Feed(
+            self._transport,
+            info,
+            namespace,
+            key=self._key,
+            clock=self._clock,
+            keeps=self._keeps,
+            changed=self._changed,
+        )
+
+    def _begin(self, feed: Feed) -> None:
+        if self._follow:
+            self._streams.follow(feed)
+
+    def seen(self, info: KindInfo, id: ResourceId) -> Seen | None:
+        """Return an object of a covered place; None when it does not exist."""
+        feed = self._kind(info).feed(id.namespace)
+        return feed.get(id.namespace, id.name) if feed is not None else None
+
+    def knows(self, info: KindInfo, id: ResourceId) -> bool:
+        """Tell whether the absence of an object would be seen."""
+        return self._kind(info).feed(id.namespace) is not None
+
+    def is_newer(self, info: KindInfo, places: Collection[Place], moment: datetime) -> bool:
+        """Tell whether all these places were listed after a moment."""
+        kind = self._kind(info)
+        feeds = {kind.feed(namespace) for namespace, _ in places}
+        return all(one is not None and one.listed_at is not None and one.listed_at >= moment for one in feeds)
+
+    def release(self, info: KindInfo, id: ResourceId) -> None:
+        """Keep the short form of an object only."""
+        feed = self._kind(info).feed(id.namespace)
+        if feed is not None:
+            feed.release(id.namespace, id.name)
+
+    def below(self, uid: str) -> tuple[Body, ...]:
+        """Return the Pods below an object, through ReplicaSets and Jobs."""
+        with self._lock:
+            return tuple(self._pods(uid, _DEEPEST))
+
+    def _pods(self, uid: str, depth: int) -> Iterator[Body]:
+        for child in self._children.get(uid, ()) if depth else ():
+            id, body = self._owners[child]
+            if id.kind == "Pod":
+                yield body
+            yield from self._pods(child, depth - 1)
+
+    # --- our own writes ---------------------------------------------------------------------------------------
+
+    def writing(self, id: ResourceId) -> None:
+        """What the watch tells of this object from now on may be our own doing."""
+        with self._lock:
+            self._writing.add(id)
+
+    def written(self, info: KindInfo, id: ResourceId, body: Body | None) -> None:
+        """The write has ended, with this answer if it succeeded. What came in between is judged now."""
+        feed = self._kind(info).feed(id.namespace)
+        if feed is not None and body is not None:
+            feed.learn(body)
+        with self._lock:
+            self._writing.discard(id)
+            attended = self._attended.get(id, ())
+        seen = feed.get(id.namespace, id.name) if feed is not None else None
+        for app, ref in attended if feed is not None else ():
+            if seen is None or seen.projection != self._verdicts.expects(ref):
+                self._raise(app, drift=True)
+
+    def gone(self, info: KindInfo, id: ResourceId) -> None:
+        """We deleted this object, and the server said that it is gone."""
+        feed = self._kind(info).feed(id.namespace)
+        if feed is not None:
+            feed.forget({"metadata": {"namespace": id.namespace, "name": id.name}})
+
+    def dropped(self, id: ResourceId) -> None:
+        """No app wants this object any more: its end is no news."""
+        with self._lock:
+            self._attended.pop(id, None)
+
+    # --- attending --------------------------------------------------------------------------------------------
+
+    def attend(self, app: str, infos: Mapping[ResourceRef, KindInfo | None]) -> None:
+        """Raise the app's stamp from now on when one of these objects, and none other, changes."""
+        now = frozenset(infos)
+        with self._lock:
+            self._scopes[app] = frozenset((info, ref.id.namespace) for ref, info in infos.items())
+            for ref in self._apps.get(app, frozenset()) - now:
+                rest = tuple(one for one in self._attended.get(ref.id, ()) if one[0] != app)
+                if rest:
+                    self._attended[ref.id] = rest
+                else:
+                    self._attended.pop(ref.id, None)
+            for ref in now:
+                others = tuple(one for one in self._attended.get(ref.id, ()) if one[0] != app)
+                self._attended[ref.id] = (*others, (app, ref))
+            self._apps[app] = now
+
+    def stamp(self, app: str) -> Stamp:
+        with self._lock:
+            return self._stamps.get(app, Stamp())
+
+    def is_followed(self, app: str) -> bool:
+        """Tell whether watches follow all that the app attends to: what they do not show has not happened."""
+        with self._lock:
+            scopes = self._scopes.get(app)
+        if scopes is None:
+            return False
+        feeds = [self._kind(info).feed(namespace) if info is not None else None for info, namespace in scopes]
+        return all(one is not None and one.error is None for one in feeds)
+
+    def subscribe(self, listener: Listener, ids: Collection[ResourceId]) -> None:
+        with self._lock:
+            for id in ids:
+                self._listeners.setdefault(id, set()).add(listener)
+
+    def unsubscribe(self, listener: Listener, ids: Collection[ResourceId]) -> None:
+        with self._lock:
+            for id in ids:
+                heard = self._listeners.get(id)
+                if heard is not None:
+                    heard.discard(listener)
+                    if not heard:
+                        del self._listeners[id]
+
+    def close(self) -> None:
+        self._streams.close()
+
+    # --- what feeds tell --------------------------------------------------------------------------------------
+
+    def _keeps(self, id: ResourceId, projection: bytes) -> bool:
+        """Keep the whole of an object that an app will have to look at: it saves the GET."""
+        attended = self._attended.get(id, ())
+        return any(self._verdicts.expects(ref) != projection for _, ref in attended) or self._needs(id)
+
+    def _changed(self, change: Change) -> None:
+        id, before, after = change.id, change.before, change.after
+        if id.kind in WORKLOADS:
+            self._place(id, before, after)
+        if change.first:
+            return
+        lively = before is None or after is None or before.uid != after.uid or before.slim != after.slim
+        with self._lock:
+            attended = () if id in self._writing else self._attended.get(id, ())
+        for app, ref in attended:
+            if after is None or (ref.version == change.version and after.projection != self._verdicts.expects(ref)):
+                self._raise(app, drift=True)
+            elif lively:
+                self._raise(app, drift=False)
+        if lively:
+            for one in (id, *self._above(after or before)):
+                self._tell(one, direct=one == id)
+
+    def _tell(self, id: ResourceId, *, direct: bool) -> None:
+        with self._lock:
+            listeners = tuple(self._listeners.get(id, ()))
+            attended = () if direct else self._attended.get(id, ())
+        for listener in listeners:
+            listener.touched(id)
+        for app, _ in attended:
+            self._raise(app, drift=False)
+
+    def _raise(self, app: str, *, drift: bool) -> None:
+        with self._lock:
+            self._stamps[app] = self._stamps.get(app, Stamp()).raised(drift=drift)
+        self._stir(app, drift)
+
+    def _place(self, id: ResourceId, before: Seen | None, after: Seen | None) -> None:
+        """Keep the tree of workloads, ReplicaSets, Jobs and Pods."""
+        with self._lock:
+            if before is not None and (after is None or after.uid != before.uid):
+                self._owners.pop(before.uid, None)
+                for owner in _owner_uids(before.slim):
+                    below = self._children.get(owner)
+                    if below is not None:
+                        below.pop(before.uid, None)
+                        if not below:
+                            del self._children[owner]
+            if after is not None and after.slim is not None:
+                self._owners[after.uid] = (id, after.slim)
+                if id.kind in _OWNED:
+                    for owner in _owner_uids(after.slim):
+                        self._children.setdefault(owner, {})[after.uid] = id
+
+    def _above(self, seen: Seen | None) -> Iterator[ResourceId]:
+        """Yield the owners of a Pod, ReplicaSet or Job, their owners, and so on."""
+        body = seen.slim if seen is not None else None
+        for _ in range(_DEEPEST):
+            owner = next(iter(_owner_uids(body)), "")
+            with self._lock:
+                found = self._owners.get(owner)
+            if found is None:
+                return
+            yield found[0]
+            body = found[1]
+
+
+def _owner_uids(body: Body | None) -> Iterator[str]:
+    metadata: Mapping[str, Any] = (body or {}).get("metadata") or {}
+    for reference in metadata.get("ownerReferences") or ():
+        yield str(reference.get("uid"))

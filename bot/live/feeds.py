@@ -1,0 +1,217 @@
+"""What a LIST and the WATCH after it say of one kind in one scope, kept small.
+
+A feed holds one `Seen` for each object of its scope. It knows no app and decides nothing: every change goes to the
+`changed` callback with the state before and after, in the thread that learned it. The surprising part: our own writes
+are learned from their answers, before the watch tells of them; an older event never overwrites a newer state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import RLock
+from typing import Any, Final
+
+from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
+from bot.live.discovery import path_of
+from bot.live.projection import projection, slim
+from bot.live.transport import Transport
+from bot.model.resource import Body, KindInfo, ResourceId, join_api_version
+
+PAGE: Final = 1000  # objects of one LIST answer: some 3 MB of ConfigMaps as text, and some 15 MB as objects
+Place = tuple[str, str]  # namespace and name
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One object as last seen. `projection` is b"" for what we never applied; `full` is kept only while needed."""
+
+    version: int  # of the resource, as a number (KEP-5504); 0 when the server's is none
+    uid: str
+    projection: bytes
+    slim: Body | None
+    full: Body | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An object is another than before; None stands for absent. `version` is that of the API it was read in."""
+
+    id: ResourceId
+    version: str
+    before: Seen | None
+    after: Seen | None
+    first: bool = False  # the first LIST of a feed tells what is there, not what has changed
+
+
+class Feed:
+    """One kind in one namespace, or in all of them (""). Safe to use from several threads."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        info: KindInfo,
+        namespace: str,
+        *,
+        key: bytes,
+        clock: Callable[[], datetime],
+        keeps: Callable[[ResourceId, bytes], bool],
+        changed: Callable[[Change], None],
+    ) -> None:
+        self.info, self.namespace = info, namespace
+        self.path = path_of(info, namespace)
+        self.version = ""  # where a watch goes on; "" when a LIST has to come first
+        self.listed_at: datetime | None = None  # before the newest LIST was sent
+        self.error: ClusterError | None = None  # why the watch is not following, if it is not
+        self._transport, self._key, self._clock = transport, key, clock
+        self._keeps, self._changed = keeps, changed
+        self._api_version = join_api_version(info.group, info.version)
+        self._lock = RLock()
+        self._objects: dict[Place, Seen] = {}  # guarded by _lock
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def get(self, namespace: str, name: str) -> Seen | None:
+        return self._objects.get((namespace, name))
+
+    def items(self) -> Collection[tuple[Place, Seen]]:
+        with self._lock:
+            return tuple(self._objects.items())
+
+    def since(self, former: Feed) -> Iterator[Change]:
+        """Yield what is other here than in a feed of a part of this scope, whose place this one takes."""
+        then = dict(former.items())
+        with self._lock:
+            now = {place: one for place, one in self._objects.items() if place[0] == former.namespace}
+        for place in then.keys() | now.keys():
+            before, after = then.get(place), now.get(place)
+            if before is None or after is None or before.version != after.version:
+                yield self._change(place, before, after)
+
+    def release(self, namespace: str, name: str) -> None:
+        """Keep the short form of an object only: nobody needs the rest any more."""
+        with self._lock:
+            seen = self._objects.get((namespace, name))
+            if seen is not None and seen.full is not None:
+                self._objects[(namespace, name)] = Seen(seen.version, seen.uid, seen.projection, seen.slim)
+
+    # --- learning ---------------------------------------------------------------------------------------------
+
+    def list(self, wanted: Collection[Place] = ()) -> None:
+        """Read the whole scope anew. Raises `ClusterError`; what was known stays then."""
+        started = self._clock()
+        fresh: dict[Place, Seen] = {}
+        query = {"limit": str(PAGE)}
+        while True:
+            reply = self._transport.request("GET", self.path, query=query)
+            if reply.status == 404:
+                fresh, version = {}, ""  # the kind is gone, and its objects with it
+                break
+            if reply.status == 410:
+                query.pop("continue", None)  # the pages grew too old while we read them
+                fresh.clear()
+                continue
+            if not reply.ok:
+                raise self._refused(reply.status, reply.message)
+            for item in reply.body.get("items") or ():
+                body = {**item, "apiVersion": self._api_version, "kind": self.info.kind}
+                place = _place(item)
+                fresh[place] = self._seen(body, place, always=place in wanted)
+            facts: Mapping[str, Any] = reply.body.get("metadata") or {}
+            version = str(facts.get("resourceVersion") or "")
+            if not facts.get("continue"):
+                break
+            query["continue"] = str(facts["continue"])
+        self._replace(fresh, version)
+        self.listed_at = started
+
+    def _replace(self, fresh: dict[Place, Seen], version: str) -> None:
+        told: list[Change] = []
+        first = self.listed_at is None
+        at = number(version) if version else 1 << 64
+        with self._lock:
+            before, self._objects = self._objects, fresh
+            self.version, self.error = version, None
+            for place, seen in before.items():
+                now = fresh.get(place)
+                if seen.version > at or (now is not None and 0 < now.version <= seen.version):
+                    fresh[place] = seen  # learned from a write of ours, or the same as before
+                elif now is None:
+                    told.append(self._change(place, seen, None))
+            for place, seen in fresh.items():
+                if before.get(place) is not seen:
+                    told.append(replace(self._change(place, before.get(place), seen), first=first))
+        for change in told:
+            self._changed(change)
+
+    def take(self, event: Mapping[str, Any]) -> bool:
+        """Learn from one watch event; False when the watch cannot go on and a LIST has to come first."""
+        body: Mapping[str, Any] = event["object"]
+        match event["type"]:
+            case "ERROR":
+                return False
+            case "BOOKMARK":
+                self.version = str(body["metadata"]["resourceVersion"])
+            case "DELETED":
+                self.forget(body)
+                self.version = str(body["metadata"]["resourceVersion"])
+            case _:
+                self.learn(body)
+                self.version = str(body["metadata"]["resourceVersion"])
+        return True
+
+    def learn(self, body: Body) -> None:
+        """Take an object as it is now, from an event or from the answer to a write."""
+        place = _place(body)
+        seen = self._seen(body, place, always=False)
+        with self._lock:
+            before = self._objects.get(place)
+            if before is not None and before.version >= seen.version and seen.version:
+                return
+            self._objects[place] = seen
+        self._changed(self._change(place, before, seen))
+
+    def forget(self, body: Body) -> None:
+        """Take it that this object is gone, unless another has its name already."""
+        place = _place(body)
+        uid = str((body.get("metadata") or {}).get("uid") or "")
+        with self._lock:
+            before = self._objects.get(place)
+            if before is None or (uid and before.uid != uid):
+                return
+            del self._objects[place]
+        self._changed(self._change(place, before, None))
+
+    def _seen(self, body: Body, place: Place, *, always: bool) -> Seen:
+        metadata: Mapping[str, Any] = body.get("metadata") or {}
+        digest = projection(body, self._key)
+        keeps = always or self._keeps(self._id(place), digest)
+        return Seen(
+            number(str(metadata.get("resourceVersion") or "")),
+            str(metadata.get("uid") or ""),
+            digest,
+            slim(body),
+            body if keeps else None,
+        )
+
+    def _change(self, place: Place, before: Seen | None, after: Seen | None) -> Change:
+        return Change(self._id(place), self.info.version, before, after)
+
+    def _id(self, place: Place) -> ResourceId:
+        return ResourceId(self.info.group, self.info.kind, *place)
+
+    def _refused(self, status: int, message: str) -> ClusterError:
+        name = self._transport.spec.name
+        text = f"cluster {name}: {self.info.kind} objects cannot be listed: {message}"
+        return (ClusterUnreachable if status >= 500 else ClusterRefused)(text, cluster=name)
+
+
+def number(version: str) -> int:
+    """Return a resource version as a number, 0 for one that is none."""
+    return int(version) if version.isdecimal() else 0
+
+
+def _place(body: Body) -> Place:
+    metadata: Mapping[str, Any] = body.get("metadata") or {}
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")

@@ -1,0 +1,131 @@
+"""What the engine keeps of a live object instead of the object: a hash for verdicts, a short body for health. Pure.
+
+A verdict "equal" holds while nothing changes that an apply of ours would touch. That is, read from managedFields: the
+values of the fields that we own or that kubectl's managers own (those are adopted), who owns which of them, the uid,
+and the marks by which people and other tools claim an object. Status, and fields that controllers own, are not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from bot.live.fields import KUBECTL, entries, is_ours
+from bot.live.ownership import MANAGERS
+from bot.model import marks
+from bot.model.resource import Body
+
+DIGEST_BYTES: Final = 16
+# Labels and annotations that make an object someone else's, or tell us to leave it alone, whoever wrote them.
+_CLAIMS: Final = (
+    marks.APP_LABEL,
+    marks.PART_OF_LABEL,
+    marks.RECONCILE,
+    marks.PRUNE,
+    "meta.helm.sh/release-name",
+    "kustomize.toolkit.fluxcd.io/name",
+    "helm.toolkit.fluxcd.io/name",
+    "argocd.argoproj.io/tracking-id",
+    "argocd.argoproj.io/instance",
+)
+_ADOPTED: Final = KUBECTL.union(*MANAGERS.values())
+_ABSENT: Final = "\0absent"
+# What no health rule reads and what makes bodies large, per kind; "" is every kind.
+_HEAVY: Final[Mapping[str, tuple[str, ...]]] = {
+    "Deployment": ("template",),
+    "StatefulSet": ("template", "volumeClaimTemplates"),
+    "DaemonSet": ("template",),
+    "ReplicaSet": ("template",),
+    "ReplicationController": ("template",),
+    "Job": ("template",),
+    "CronJob": ("jobTemplate",),
+    "CustomResourceDefinition": ("versions",),
+}
+_CHANGING: Final = frozenset({"managedFields", "resourceVersion"})
+_PAYLOAD: Final = frozenset({"data", "binaryData", "stringData"})
+
+
+def projection(live: Body, key: bytes) -> bytes:
+    """Return a keyed hash of all a verdict depends on; b"" for an object that we never applied."""
+    metadata = live.get("metadata") or {}
+    ours = False
+    managers: list[Any] = []
+    values: list[Any] = []
+    for entry in entries(live):
+        if is_ours(entry):
+            ours = True
+        elif entry.get("manager") not in _ADOPTED or entry.get("subresource"):
+            continue
+        tree = entry.get("fieldsV1") or {}
+        managers.append((entry.get("manager"), entry.get("operation"), entry.get("apiVersion"), tree))
+        values.append(_picked(live, tree))
+    if not ours:
+        return b""
+    labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    claims = [(name, labels.get(name), notes.get(name)) for name in _CLAIMS if name in labels or name in notes]
+    state = (
+        metadata.get("uid"),
+        bool(metadata.get("deletionTimestamp")),
+        metadata.get("ownerReferences"),
+        claims,
+        managers,
+        values,
+    )
+    text = orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=DIGEST_BYTES, key=key).digest()
+
+
+def slim(body: Body) -> Body | None:
+    """Return what health is judged by; None for an object whose existence says all: it has no status."""
+    metadata = body.get("metadata") or {}
+    if not body.get("status") and "spec" not in body and not metadata.get("deletionTimestamp"):
+        return None
+    kept = {name: value for name, value in body.items() if name not in _PAYLOAD}
+    kept["metadata"] = {
+        name: value for name, value in metadata.items() if name not in {"managedFields", "resourceVersion"}
+    }
+    spec = body.get("spec")
+    kind = str(body.get("kind"))
+    if isinstance(spec, Mapping):
+        if kind == "Pod":
+            kept["spec"] = {
+                part: [{"name": one.get("name"), "image": one.get("image")} for one in spec.get(part) or ()]
+                for part in ("initContainers", "containers")
+                if spec.get(part)
+            }
+        elif kind in _HEAVY:
+            kept["spec"] = {name: value for name, value in spec.items() if name not in _HEAVY[kind]}
+    return kept
+
+
+def _picked(value: Any, tree: Mapping[str, Any]) -> Any:
+    """Return the values at the places a field tree names, in the shape of the tree."""
+    found: dict[str, Any] = {}
+    for key, below in tree.items():
+        kind, _, name = key.partition(":")
+        if kind == "f":
+            item = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+        elif kind == "k":
+            item = _item(value, json.loads(name))
+        elif kind == "v":
+            found[key] = isinstance(value, list) and json.loads(name) in value
+            continue
+        else:
+            continue  # "." is the thing itself, which is there when anything below it is
+        deeper = any(part != "." for part in below)
+        found[key] = _picked(item, below) if deeper and item is not _ABSENT else item
+    return found
+
+
+def _item(items: Any, keys: Mapping[str, Any]) -> Any:
+    """Return the entry of a list that has these keys; an absent key has its default, which the tree spells out."""
+    if not isinstance(items, list):
+        return _ABSENT
+    for one in items:
+        if isinstance(one, Mapping) and all(one.get(name, wanted) == wanted for name, wanted in keys.items()):
+            return one
+    return _ABSENT
