@@ -77,10 +77,14 @@ class Admission:
     # --- completing -------------------------------------------------------------------------------------------
 
     def _pod(self, body: dict[str, Any], old: Body | None) -> None:
-        if old is not None:
-            return
         spec = body["spec"] = dict(body.get("spec") or {})
-        self._service_account(body, spec)
+        self._tolerations(spec)
+        if old is None:
+            self._service_account(body, spec)
+            self._priority(body, spec)
+
+    def _tolerations(self, spec: dict[str, Any]) -> None:
+        """Let every Pod stay for a while on a node that is not well."""
         tolerations = list(spec.get("tolerations") or ())
         for condition in ("not-ready", "unreachable"):
             key = f"node.kubernetes.io/{condition}"
@@ -91,7 +95,6 @@ class Admission:
                     {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATION_SECONDS}
                 )
         spec["tolerations"] = tolerations
-        self._priority(body, spec)
 
     def _service_account(self, body: dict[str, Any], spec: dict[str, Any]) -> None:
         name = spec.get("serviceAccountName") or "default"

@@ -13,13 +13,14 @@ from typing import Any, Final
 from bot.sandbox.kube.admission import Admission
 from bot.sandbox.kube.conversion import convert
 from bot.sandbox.kube.errors import Cause, conflict, invalid, not_found
-from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.kinds import CRDS, Resource
 from bot.sandbox.kube.objects import leaving, stamp
 from bot.sandbox.kube.ports import Body, Propagation
 from bot.sandbox.kube.store import Stale, Store
 
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
+CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _POD_GRACE_SECONDS: Final = 30
 
 
@@ -139,7 +140,7 @@ class Deleter:
         return 1 if wanted < 0 else int(wanted)
 
     def _finalizers(self, resource: Resource, there: Body, delete: Delete) -> list[str]:
-        """Return the finalizers of an object that leaves: its own, and the one of the garbage collector."""
+        """Return the finalizers of an object that leaves: its own, and those of who cleans up after it."""
         known = there["metadata"].get("finalizers") or []
         own = [one for one in known if one not in {ORPHAN, FOREGROUND}]
         policy = delete.propagation
@@ -149,6 +150,8 @@ class Deleter:
             own.append(ORPHAN)
         elif policy is Propagation.FOREGROUND:
             own.append(FOREGROUND)
+        if resource.key == CRDS and not leaving(there):
+            own.append(CLEANUP)
         return own
 
     def _preconditions(self, resource: Resource, there: Body, delete: Delete) -> None:

@@ -10,10 +10,10 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from bot.sandbox.kube.api import Api
-from bot.sandbox.kube.deletes import FOREGROUND, ORPHAN
+from bot.sandbox.kube.deletes import CLEANUP, FOREGROUND, ORPHAN
 from bot.sandbox.kube.errors import StatusError
 from bot.sandbox.kube.kinds import CRDS
 from bot.sandbox.kube.objects import finalizers, leaving, owners, stamp
@@ -22,7 +22,6 @@ from bot.sandbox.kube.store import Change, Stale, key_of
 
 log = logging.getLogger(__name__)
 
-_CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 Reference = tuple[str, str, str]  # resource, namespace, name
 
 
@@ -151,7 +150,7 @@ class Housekeeper:
                 self._drop_finalizer(reference, body, FOREGROUND)
         elif reference[0] == "namespaces":
             self._empty(body)
-        elif reference[0] == CRDS and _CLEANUP in waiting:
+        elif reference[0] == CRDS and CLEANUP in waiting:
             self._clean(body)
 
     def _blocks(self, reference: Reference, uid: str) -> bool:
@@ -200,9 +199,7 @@ class Housekeeper:
         status = definition.get("status") or {}
         wanted = self._status(definition)
         if wanted != {name: status.get(name) for name in wanted}:
-            named = [*finalizers(definition), *([] if _CLEANUP in finalizers(definition) else [_CLEANUP])]
-            metadata = {**definition["metadata"], "finalizers": named}
-            self._store.replace(CRDS, definition, {**definition, "metadata": metadata, "status": {**status, **wanted}})
+            self._store.replace(CRDS, definition, {**definition, "status": {**status, **wanted}})
         self._api.serve_definitions()
 
     def _status(self, definition: Body) -> Mapping[str, Any]:
@@ -258,4 +255,4 @@ class Housekeeper:
                 metadata = body["metadata"]
                 self._api.delete(resource, metadata.get("namespace", ""), metadata["name"])
         if not self._store.list(resource).objects:
-            self._drop_finalizer((CRDS, "", definition["metadata"]["name"]), definition, _CLEANUP)
+            self._drop_finalizer((CRDS, "", definition["metadata"]["name"]), definition, CLEANUP)

@@ -261,6 +261,10 @@ class IntOrString(Shape):
         return value
 
 
+# What follows the seconds of a time, and its zone; a MicroTime has six digits there, no less.
+_FRACTION: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d((?:\.\d+)?)(.*)")
+
+
 class Time(Shape):
     """RFC 3339; whole seconds in UTC, or microseconds."""
 
@@ -272,6 +276,9 @@ class Time(Shape):
     def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
         if not isinstance(value, str):
             raise WrongType(_mismatch(value, owner, at, "string"))
+        if self._micro and (late := _FRACTION.match(value)) is not None and len(late[1]) != 7:
+            layout, rest = "2006-01-02T15:04:05.000000Z07:00", late[1] + late[2]
+            raise WrongType(f'parsing time "{value}" as "{layout}": cannot parse "{rest}" as ".000000"')
         try:
             when = datetime.fromisoformat(value)
         except ValueError:

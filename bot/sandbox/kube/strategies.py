@@ -171,6 +171,8 @@ def _job(body: dict[str, Any]) -> None:
         return
     uid, name = body["metadata"]["uid"], body["metadata"].get("name", "")
     labels = spec.setdefault("template", {}).setdefault("metadata", {}).setdefault("labels", {})
+    if labels and body["metadata"].get("labels") == labels:
+        body["metadata"]["labels"] = labels  # defaulted from the template: in Go it is the same map from then on
     labels["controller-uid"] = labels["batch.kubernetes.io/controller-uid"] = uid
     labels["job-name"] = labels["batch.kubernetes.io/job-name"] = name
     selector = spec.setdefault("selector", {})
@@ -182,7 +184,7 @@ def _claim(body: dict[str, Any]) -> None:
 
 
 def _volume(body: dict[str, Any]) -> None:
-    body["status"] = {"phase": "Pending"}
+    body["status"] = {"phase": "Pending", "lastPhaseTransitionTime": body["metadata"]["creationTimestamp"]}
 
 
 def _daemon_set(body: dict[str, Any]) -> None:

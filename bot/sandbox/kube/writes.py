@@ -174,6 +174,7 @@ class Writer:
                 )
                 raise invalid(resource.group, resource.plural, target.name, [cause])
             made = form.default({**new, "metadata": dict(new["metadata"])})
+            _keep_reset(resource, body, made)
             return self._tracked(form, target, live, made, write)
 
         return self._change(target, make, write, warnings)
@@ -204,7 +205,9 @@ class Writer:
             new, warned = self._read(form, target.resource, patched, write, patch=given)
             warnings[:] = warned
             self._expect_name(target, new)
-            return self._tracked(form, target, live, form.default(new), write)
+            made = form.default(new)
+            _keep_reset(target.resource, patched, made)
+            return self._tracked(form, target, live, made, write)
 
         written = self._change(target, make, write, ())
         return Written(body=written.body, warnings=tuple(warnings))
@@ -409,6 +412,12 @@ class Writer:
         causes = [*form.check(new, old), *check(resource, new, old)]
         if causes:
             raise invalid(resource.group, resource.kind, name, causes)
+
+
+def _keep_reset(resource: Resource, given: Any, made: dict[str, Any]) -> None:
+    """Put back an empty list of managedFields: of a built-in object it asks to forget all owners."""
+    if resource.definition is None and (given.get("metadata") or {}).get("managedFields") == []:
+        made["metadata"]["managedFields"] = []
 
 
 def _through_door(target: Target, live: Body, new: Body) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _PACKAGES: Final[Mapping[str, Rules]] = {
     "api.batch.v1": workloads.BATCH,
     "api.core.v1": core.RULES,
     "api.discovery.v1": policies.DISCOVERY,
+    "api.flowcontrol.v1": policies.FLOW_CONTROL,
     "api.networking.v1": policies.NETWORKING,
     "api.rbac.v1": policies.RBAC,
     "api.scheduling.v1": policies.SCHEDULING,

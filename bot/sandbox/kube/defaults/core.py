@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.sandbox.kube.defaults.values import Rules, Value, fill, filled, items, struct
+from bot.sandbox.kube.defaults.values import Rules, Value, fill, filled, items, positive, struct
 
 
 def pull_policy(image: str) -> str:
@@ -63,12 +63,6 @@ def _container(container: Value) -> None:
         terminationMessagePath="/dev/termination-log",
         terminationMessagePolicy="File",
     )
-
-
-def _probe(probe: Value) -> None:
-    for name, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
-        if not probe.get(name):
-            probe[name] = value
 
 
 def _volume(volume: Value) -> None:
@@ -165,7 +159,7 @@ RULES: Final[Rules] = {
     "Pod": _pod,
     "PodSpec": _pod_spec,
     "PodStatus": _pod_status,
-    "Probe": _probe,
+    "Probe": positive(timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3),
     "ProjectedVolumeSource": _default_mode,
     "ReplicationController": _replication_controller,
     "Secret": filled(type="Opaque"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.sandbox.kube.defaults.values import Rules, Value, fill, filled, items, struct
+from bot.sandbox.kube.defaults.values import Rules, Value, fill, filled, items, positive, struct
 
 
 def _network_policy(policy: Value) -> None:
@@ -123,4 +123,11 @@ EXTENSIONS: Final[Rules] = {
 
 AGGREGATION: Final[Rules] = {
     "ServiceReference": filled(port=443),
+}
+
+FLOW_CONTROL: Final[Rules] = {
+    "ExemptPriorityLevelConfiguration": filled(nominalConcurrencyShares=0, lendablePercent=0),
+    "FlowSchemaSpec": positive(matchingPrecedence=1000),
+    "LimitedPriorityLevelConfiguration": filled(nominalConcurrencyShares=30, lendablePercent=0),
+    "QueuingConfiguration": positive(handSize=8, queues=64, queueLengthLimit=50),
 }

@@ -36,3 +36,14 @@ def filled(**fields: Any) -> Rule:
         fill(value, **{name: dict(item) if isinstance(item, dict) else item for name, item in fields.items()})
 
     return rule
+
+
+def positive(**fields: int) -> Rule:
+    """Return a rule that fills these numbers where they are absent or zero."""
+
+    def rule(value: Value) -> None:
+        for name, number in fields.items():
+            if not value.get(name):
+                value[name] = number
+
+    return rule

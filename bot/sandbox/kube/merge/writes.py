@@ -143,7 +143,7 @@ def _applied(
             schema, _nothing(schema, config), start, {}, manager=BEFORE_FIRST_APPLY, api_version=api_version,
             now=now, subresource=subresource,
         )  # fmt: skip
-    managers = {who: replace(owned, fields=reconciled(schema.root, owned.fields)) for who, owned in managers.items()}
+    managers = _of_today(schema, managers, api_version)
 
     merged = typed.merge(schema.root, start, dict(config))
     last = managers.get(me)
@@ -226,7 +226,7 @@ def _update(
     subresource: str,
 ) -> Managed:
     ignored = schema.reset.get(subresource)
-    managers = {who: replace(owned, fields=reconciled(schema.root, owned.fields)) for who, owned in managers.items()}
+    managers = _of_today(schema, managers, api_version)
     # The changes of this write are collected apart and joined to the manager's entry afterwards, so that the entry's
     # time changes only when it took something.
     managers, change = _taken(schema, before, after, managers, None, ignored, force=True)
@@ -236,8 +236,18 @@ def _update(
         previous = managers.get(me)
         if previous is not None:
             fields = fields | previous.fields
-        managers[me] = Owned(fields=fields, api_version=api_version, time=ownership.stamp(now))
+        # The real server loses the times of what came through `scale`.
+        time = "" if subresource == "scale" else ownership.stamp(now)
+        managers[me] = Owned(fields=fields, api_version=api_version, time=time)
     return ownership.capped(managers)
+
+
+def _of_today(schema: Schema, managers: Managed, api_version: str) -> Managed:
+    """Bring entries of this version up to date with its schema; other versions have schemas of their own."""
+    return {
+        who: replace(owned, fields=reconciled(schema.root, owned.fields)) if owned.api_version == api_version else owned
+        for who, owned in managers.items()
+    }
 
 
 def _taken(
