@@ -181,8 +181,10 @@ def _converged(
     )
     if degraded:
         return _degraded(report, after, base)
+    # A pass whose wait was cut short left its message at "syncing": the next one, which finds nothing to do, ends it.
+    unfinished = not said_before and bool(memory.operation) and memory.operation == base.operation
     news: list[Announcement] = []
-    if worked or (trouble and said_before):
+    if worked or unfinished or (trouble and said_before):
         rolled_back = report.kind is PassKind.ROLLBACK
         message = f"The cluster is equal to {report.revision.short}."
         if trouble:
