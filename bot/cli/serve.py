@@ -208,12 +208,19 @@ class _Metrics(Collector):
         synced = GaugeMetricFamily("gitops_bot_app_synced", "1 while the cluster is equal to Git", labels=labels)
         failures = GaugeMetricFamily("gitops_bot_app_failures", "Failed passes in a row", labels=labels)
         objects = GaugeMetricFamily("gitops_bot_app_objects", "Objects Git wants", labels=labels)
+        info = GaugeMetricFamily(
+            "gitops_bot_app_info",
+            "Where an app stands; always 1",
+            labels=[*labels, "env", "revision", "sync", "health", "control"],
+        )
         for status in self._engine.desk.status([app.key for app in self._engine.desk.apps()]):
             names = [status.app, status.cluster]
             synced.add_metric(names, 1.0 if status.sync.value == "synced" else 0.0)
             failures.add_metric(names, status.consecutive_failures)
             objects.add_metric(names, status.objects)
+            words = [status.sync.value, status.health.value, status.control.value]
+            info.add_metric([*names, status.env, status.revision, *words], 1)
         waiting = GaugeMetricFamily("gitops_bot_outbox_waiting", "Parcels not delivered yet", labels=["sink"])
         for sink in SinkName:
             waiting.add_metric([sink.value], self._engine.store.waiting(sink))
-        yield from (synced, failures, objects, waiting)
+        yield from (info, synced, failures, objects, waiting)
