@@ -3,18 +3,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMP := $(VENV)/.ready
+RUNS := $(VENV)/.runs
 # Most tests wait for a server, so that four at once suit two cores; a real control plane wants a core of its own.
 PYTEST := $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: run test test-postgres test-tools test-cluster lint clean
+.PHONY: demo run test test-postgres test-tools test-cluster test-browser lint clean
 
-$(STAMP): pyproject.toml uv.lock
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+$(STAMP): $(RUNS)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact
 	@touch $@
 
-run: $(STAMP)  ## the bot, with ./gitops-bot.yaml
+$(RUNS): pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --no-dev
+	@touch $@
+
+demo: $(RUNS)  ## a shop, its cluster, Slack and on-call desk on this machine, with the bot at work
+	@$(BIN)/gitops-bot demo
+
+run: $(RUNS)  ## the bot, with ./gitops-bot.yaml
 	$(BIN)/gitops-bot run
 
 test: $(STAMP)  ## everything that needs nothing but Python
@@ -30,6 +38,9 @@ test-tools: $(STAMP)  ## rendering with the real kustomize, helm and sops, built
 test-cluster: $(STAMP)  ## the suites on the real control plane, built first
 	$(BIN)/python -m tests.controlplane build
 	$(PYTEST) -n 2 -m cluster
+
+test-browser: $(STAMP)  ## the demo, played in a headless Chromium (CHROMIUM=/usr/bin/chromium)
+	$(BIN)/python -m pytest -m browser
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

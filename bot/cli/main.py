@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
@@ -89,6 +89,13 @@ def build_parser() -> argparse.ArgumentParser:
     slack.add_argument("what", choices=["manifest"])
     slack.add_argument("--mode", default="socket", choices=["socket", "http"])
     slack.add_argument("--url", default="", help="where Slack reaches the bot, for --mode http")
+    demo = add("demo", "a shop, its cluster, Slack and on-call desk on this machine, with the bot at work")
+    demo.add_argument("--port", type=int, default=None, help="of the page; 8420 or a free one when left out")
+    demo.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    demo.add_argument("--repo", default="", metavar="URL", help="your own repository instead of the shop's")
+    demo.add_argument("--branch", default="main", help="the branch of --repo")
+    demo.add_argument("--path", default="", metavar="FOLDER", help="the folder in --repo that is deployed")
+    demo.add_argument("--kubeconfig", default="", metavar="FILE", help="your own cluster instead of the sandbox's")
     return parser
 
 
@@ -103,10 +110,8 @@ def run(argv: Sequence[str], *, out: TextIO | None = None) -> int:
     except SystemExit as done:  # --help
         return done.code if isinstance(done.code, int) else OK
     _log_to_stderr(arguments.log_level, json=arguments.log_format == "json")
-    from bot.cli import commands  # imported late: --help answers at once
-
     try:
-        return commands.COMMANDS[arguments.command](arguments, stdout)
+        return _command(arguments.command)(arguments, stdout)
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -127,6 +132,17 @@ def run(argv: Sequence[str], *, out: TextIO | None = None) -> int:
             traceback.print_exc(file=details)
         sys.stderr.write(f"gitops-bot: unexpected {type(error).__name__}; the details are in {details.name}\n")
         return ERROR
+
+
+def _command(name: str) -> Callable[[argparse.Namespace, TextIO], int]:
+    """Return what follows a command; imported late, so that --help answers at once and the demo stays small."""
+    if name == "demo":
+        from bot.cli.demo import demo
+
+        return demo
+    from bot.cli import commands
+
+    return commands.COMMANDS[name]
 
 
 def config_path(given: str) -> Path:

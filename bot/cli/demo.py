@@ -1,0 +1,24 @@
+"""The `demo` command: its options checked, the world started."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TextIO
+
+from bot.errors import UsageError
+from bot.sandbox.demo.command import demo as play
+from bot.sandbox.demo.world import Options
+
+
+def demo(arguments: argparse.Namespace, out: TextIO) -> int:
+    """Run the demo until Ctrl-C. Raises `UsageError` for options that do not go together."""
+    if bool(arguments.repo) is not bool(arguments.path):
+        raise UsageError("--repo and --path go together: the repository, and the folder in it to deploy")
+    if arguments.kubeconfig and not Path(arguments.kubeconfig).expanduser().is_file():
+        raise UsageError(f"--kubeconfig: there is no file {arguments.kubeconfig}")
+    kubeconfig = str(Path(arguments.kubeconfig).expanduser().resolve()) if arguments.kubeconfig else ""
+    options = Options(
+        repo_url=arguments.repo, branch=arguments.branch, path=arguments.path.strip("/"), kubeconfig=kubeconfig
+    )
+    return play(options, port=arguments.port, browser=not arguments.no_browser, out=out)

@@ -1,0 +1,66 @@
+"""`gitops-bot demo`: the world from start to Ctrl-C, told in the terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Final, TextIO
+
+from bot.errors import UsageError
+from bot.sandbox.demo.page_server import PageServer
+from bot.sandbox.demo.world import Options, World
+
+PORT: Final = 8420  # any other is taken when somebody else has it
+_LOOK_SECONDS: Final = 0.5
+
+
+def demo(options: Options, *, port: int | None, browser: bool, out: TextIO) -> int:
+    """Run until SIGINT, SIGTERM or SIGHUP; 1 when the bot ends by itself. Raises `UsageError` for a port in use."""
+    leaving = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: leaving.set())
+    try:
+        server = _bound(port)
+    except OSError as error:
+        raise UsageError(f"--port {port}: {error.strerror}") from error
+    with tempfile.TemporaryDirectory(prefix="gitops-bot-demo-") as folder:
+        world = World(options, folder=Path(folder))
+        try:
+            world.start(server.url)
+            server.start(world)
+            out.write(
+                f"The demo is at  {server.url}\n"
+                f"Its files are in  {folder}  (kubeconfig, gitops-bot.yaml, fleet.git, bot.log)\n"
+                "Ctrl-C ends it and leaves nothing behind.\n"
+            )
+            out.flush()
+            if browser and _has_display():
+                webbrowser.open(server.url)
+            while not leaving.wait(_LOOK_SECONDS):
+                if world.bot_ended:
+                    sys.stderr.write(f"gitops-bot: the bot has ended by itself:\n{world.last_words()}\n")
+                    return 1
+        finally:
+            world.stop()
+            server.stop()
+    return 0
+
+
+def _bound(port: int | None) -> PageServer:
+    """Return a server on the port asked for, or on a free one. Raises OSError where the one asked for is taken."""
+    if port is not None:
+        return PageServer(port)
+    try:
+        return PageServer(PORT)
+    except OSError:
+        return PageServer(0)
+
+
+def _has_display() -> bool:
+    """Tell whether a browser would be a window: in a bare terminal it would take the terminal over."""
+    return sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,125 @@
+"""The guided tour: eight steps, each with what to do, where, what to look at, and how the page knows it was done.
+
+A step is done when its fact has been true once; steps may be done in any order, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bot.sandbox.demo import cast
+from bot.sandbox.slack import SlackWorkspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a step may look at: what people and the bot said, what mischief was done, how often alerts were closed."""
+
+    slack: SlackWorkspace
+    done: frozenset[str]
+    closed_alerts: int
+
+    def said(self, *words: str) -> bool:
+        """Tell whether some message of the bot has, or had, all the words in its sentence."""
+        with self.slack.state.changed:
+            ours = [one for one in self.slack.state.messages.values() if one.user == self.slack.state.bot_user]
+        texts = (text for one in ours for text in (one.text, *(edit.text for edit in one.edits)))
+        return any(all(word in text for word in words) for text in texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`action` is what its button does: `do:` or `undo:` a mischief, `type:` a command, a `channel:`, act `as:`."""
+
+    id: str
+    title: str
+    text: str
+    action: str
+    label: str
+    done: Callable[[Facts], bool]
+
+
+STEPS: Final = (
+    Step(
+        id="converged",
+        title="Twelve apps, one bot",
+        text="The bot has just read the fleet from Git and made the cluster equal to it. Each app's story is one "
+        "message in its channel; details are in the thread below it.",
+        action=f"channel:{cast.DEPLOYS.id}",
+        label="Open #deploys",
+        done=lambda facts: facts.said("Converged"),
+    ),
+    Step(
+        id="status",
+        title="Ask how things are",
+        text="Type `/gitops status`, here or in any channel. The answer is for your eyes only. Tab completes verbs "
+        "and app names.",
+        action="type:/gitops status",
+        label="Type it for me",
+        done=lambda facts: "command" in facts.done,
+    ),
+    Step(
+        id="commit",
+        title="Deploy by pushing",
+        text="Push a good commit. Watch the message go from “changes detected” to “converged” in place, and open its "
+        "thread for the plan.",
+        action="do:good-commit",
+        label="Push a good commit",
+        done=lambda facts: "good-commit" in facts.done,
+    ),
+    Step(
+        id="drift",
+        title="Edit the cluster by hand",
+        text="Somebody edits a ConfigMap with kubectl. The bot names the fields, and undoes it. The tree in Cluster "
+        "marks what was touched.",
+        action="do:hand-edit",
+        label="Edit a ConfigMap",
+        done=lambda facts: facts.said("Drift"),
+    ),
+    Step(
+        id="page",
+        title="Break it until somebody is woken",
+        text="Push an image that does not exist. The message says which pod, why, and what to press; after the second "
+        "failure in a row the on-call person is paged.",
+        action="do:broken-image",
+        label="Push a broken image",
+        done=lambda facts: facts.said("On-call is paged"),
+    ),
+    Step(
+        id="mend",
+        title="Mend it: the page closes itself",
+        text="Acknowledge the alert in On-call, then revert the commit. Convergence closes the page, and the thread "
+        "tells the story to whoever was asleep.",
+        action="undo:broken-image",
+        label="Revert the bad commit",
+        done=lambda facts: facts.closed_alerts > 0,
+    ),
+    Step(
+        id="rollback",
+        title="Roll back, and stay there",
+        text="Press “Roll back” on a converged message of web, look at the preview, confirm. The app is pinned there: "
+        "new commits wait until somebody resumes it.",
+        action=f"channel:{cast.DEPLOYS.id}",
+        label="Open #deploys",
+        done=lambda facts: facts.said("Rolled back"),
+    ),
+    Step(
+        id="rights",
+        title="Be somebody else",
+        text="Act as Bob (bottom left) and try `/gitops pause web`. He may look at production, not touch it, and is "
+        "told who can.",
+        action=f"as:{cast.BOB.id}",
+        label="Act as Bob",
+        done=lambda facts: facts.said("You may not"),
+    ),
+)
+
+
+def view() -> list[Mapping[str, str]]:
+    """Return the steps as the page shows them."""
+    return [
+        {"id": step.id, "title": step.title, "text": step.text, "action": step.action, "label": step.label}
+        for step in STEPS
+    ]

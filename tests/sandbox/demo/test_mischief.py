@@ -1,0 +1,150 @@
+"""Every button of mischief, against the stand-ins it is meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.model import marks
+from bot.sandbox.demo import cast, cluster, mischief, story
+from bot.sandbox.demo.cluster import TokenDoor
+from bot.sandbox.demo.mischief import Impossible, Stage
+from bot.sandbox.demo.repository import Repository
+from bot.sandbox.kube import KubeSandbox
+from bot.sandbox.oncall import OncallService
+from bot.sandbox.slack import SlackWorkspace
+
+SHOP = story.NAMESPACES[story.PRODUCTION]
+
+
+def by_id(id: str) -> mischief.Mischief:
+    return next(one for one in mischief.ALL if one.id == id)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A world without a bot: the shop in Git, and its web and cart in the cluster as a bot would have put them."""
+    repository = Repository(tmp_path / "fleet.git")
+    repository.begin(story.history(datetime.now(UTC)))
+    kube = KubeSandbox()
+    kube.start()
+    (tmp_path / "kubeconfig").write_text(kube.kubeconfig(), encoding="utf-8")
+    door = TokenDoor(tmp_path / "kubeconfig")
+    door.request("POST", "/api/v1/namespaces", body={"metadata": {"name": SHOP}})
+    for path, plural in (
+        ("web/config.yaml", "api/v1/namespaces/shop/configmaps"),
+        ("web/deployment.yaml", "apis/apps/v1/namespaces/shop/deployments"),
+        ("cart/service.yaml", "api/v1/namespaces/shop/services"),
+    ):
+        body = yaml.safe_load(repository.read(f"production/{path}"))
+        body["metadata"]["labels"] = {marks.APP_LABEL: path.partition("/")[0]}
+        reply = door.request("POST", f"/{plural}", body=body, query={"fieldManager": "gitops-bot"})
+        assert reply.status == 201, reply.body
+    oncall = OncallService()
+    oncall.start()
+    with SlackWorkspace(users=cast.PEOPLE, channels=cast.CHANNELS) as slack:
+        yield Stage(slack=slack, oncall=oncall, repository=repository, cluster=door, kube=kube)
+    oncall.stop()
+    kube.stop()
+
+
+def get(stage: Stage, path: str) -> Any:
+    assert stage.cluster is not None
+    return stage.cluster.request("GET", path).body
+
+
+def test_good_commits_differ_and_stay_sane(stage: Stage) -> None:
+    repo = stage.repo()
+    heads = {repo.head()}
+    for _ in range(6):
+        by_id("good-commit").do(stage)
+        assert repo.head() not in heads
+        heads.add(repo.head())
+        for app in ("web", "cart"):
+            body = yaml.safe_load(repo.read(f"production/{app}/deployment.yaml"))
+            assert 1 <= body["spec"]["replicas"] <= 5
+
+
+@pytest.mark.parametrize("id", ["broken-image", "invalid-manifest"])
+def test_bad_commit_is_reverted_by_the_button_that_appears(stage: Stage, id: str) -> None:
+    bad, revert = by_id(id), by_id("broken-image")
+    path = "production/catalog/deployment.yaml" if id == "broken-image" else "production/orders/deployment.yaml"
+    before = stage.repo().read(path)
+    bad.do(stage)
+    assert stage.repo().read(path) != before
+    assert revert.is_on(stage)
+    assert revert.undo is not None
+    revert.undo(stage)
+    assert stage.repo().read(path) == before
+    assert not revert.is_on(stage)
+    with pytest.raises(Impossible):
+        revert.undo(stage)
+
+
+def test_force_push_takes_the_last_commit_away(stage: Stage) -> None:
+    left = stage.repo().head()
+    by_id("force-push").do(stage)
+    assert left not in {one.id for one in stage.repo().log(limit=80) if not one.dropped}
+
+
+def test_hand_edit_is_kubectls_and_shows_in_the_tree(stage: Stage) -> None:
+    by_id("hand-edit").do(stage)
+    body = get(stage, f"/api/v1/namespaces/{SHOP}/configmaps/web")
+    assert body["data"]["BANNER"] == "EVERYTHING IS FREE"
+    assert "kubectl-edit" in {entry["manager"] for entry in body["metadata"]["managedFields"]}
+    assert stage.cluster is not None
+    web = next(one for one in cluster.tree(stage.cluster) if one["app"] == "web")
+    touched = {node["kind"]: node["hands"] for node in web["objects"]}
+    assert touched == {"ConfigMap": ["kubectl-edit"], "Deployment": []}
+
+
+def test_delete_and_scale_are_done_as_kubectl_does_them(stage: Stage) -> None:
+    by_id("scale").do(stage)
+    assert get(stage, f"/apis/apps/v1/namespaces/{SHOP}/deployments/web")["spec"]["replicas"] == 6
+    by_id("delete").do(stage)
+    assert get(stage, f"/api/v1/namespaces/{SHOP}/services/cart")["code"] == 404
+    with pytest.raises(Impossible, match="not found"):
+        by_id("delete").do(stage)
+
+
+@pytest.mark.parametrize("id", ["api-down", "api-slow", "slack-down", "oncall-down"])
+def test_outage_begins_and_ends(stage: Stage, id: str) -> None:
+    one = by_id(id)
+    assert not one.is_on(stage)
+    one.do(stage)
+    assert one.is_on(stage)
+    assert one.undo is not None
+    one.undo(stage)
+    assert not any(other.is_on(stage) for other in mischief.ALL)
+
+
+def test_api_server_that_is_down_answers_nobody(stage: Stage) -> None:
+    by_id("api-down").do(stage)
+    assert stage.cluster is not None
+    with pytest.raises(cluster.Unreachable):
+        cluster.tree(stage.cluster)
+    by_id("api-slow").do(stage)
+    assert [one.id for one in mischief.ALL if one.is_on(stage)] == ["api-slow"]
+
+
+def test_own_repository_and_cluster_are_left_alone(stage: Stage) -> None:
+    own = Stage(slack=stage.slack, oncall=stage.oncall, repository=None, cluster=None, kube=None)
+    assert [one.id for one in mischief.ALL if one.needs(own)] == ["slack-down", "oncall-down"]
+    with pytest.raises(Impossible, match="your own"):
+        by_id("good-commit").do(own)
+    with pytest.raises(Impossible, match="your own"):
+        by_id("hand-edit").do(own)
+
+
+def test_values_of_secrets_are_not_shown(stage: Stage) -> None:
+    assert stage.cluster is not None
+    body = {"metadata": {"name": "payments"}, "data": {"key": "Y2FuYXJ5"}}
+    stage.cluster.request("POST", f"/api/v1/namespaces/{SHOP}/secrets", body=body)
+    text = cluster.manifest(stage.cluster, f"/api/v1/namespaces/{SHOP}/secrets/payments")
+    assert "Y2FuYXJ5" not in text
+    assert "(hidden)" in text
