@@ -16,7 +16,7 @@ $(STAMP): $(RUNS)
 $(RUNS): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --no-dev
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --no-dev --compile-bytecode
 	@touch $@
 
 demo: $(RUNS)  ## a shop, its cluster, Slack and on-call desk on this machine, with the bot at work

@@ -65,7 +65,7 @@ def test_good_commit_is_deployed_in_one_message_that_is_edited(page: Page) -> No
     commit = fresh.locator("a").first
     short = commit.inner_text()
     commit.click()
-    expect(page.get_by_role("heading", name="Git", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Git", exact=True, level=1)).to_be_visible()
     expect(page.locator(".patch")).to_contain_text(short)
     expect(page.locator(".patch .plus", has_text="image: registry.shop.example/web:").first).to_be_visible()
     row = page.locator(".commit", has_text="checkout button")
@@ -128,7 +128,7 @@ def test_rollback_by_button_stays_until_resume(page: Page) -> None:
     preview.last.locator("[data-action='gitops.rollback_go']").click()
     expect(messages(page, "Rolled back", "web").first).to_be_visible(timeout=MINUTE)
     types(page, "/gitops resume web")
-    expect(messages(page, "Only visible to you", "web is running").last).to_be_visible()
+    expect(messages(page, "Only visible to you", "is running").last).to_be_visible()
 
 
 @pytest.mark.parametrize("viewport", [PHONE], ids=["phone"])

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bot.chat.parse import VERBS, usage
 from bot.sandbox.demo import cast, mischief, story, tour
-from bot.sandbox.demo.cluster import ClusterDoor, KubeconfigDoor, TokenDoor
+from bot.sandbox.demo.cluster import ClusterDoor, KubeconfigDoor, TokenDoor, Unreachable
 from bot.sandbox.demo.configuration import Places, configuration
 from bot.sandbox.demo.office import Office
 from bot.sandbox.demo.process import BotProcess
@@ -69,13 +69,18 @@ class World:
         self.stage: mischief.Stage
         self.configuration = ""
         self._bot: BotProcess
+        self._port = 0
         self._done: set[str] = set()
         self._health: Mapping[str, object] = {"status": "starting"}
         self._leaving = threading.Event()
         self._parts = ExitStack()
 
     def start(self, page_url: str) -> None:
-        """Start everything; the bot last. What has started is stopped by `stop` even when this raises."""
+        """Start everything. What has started is stopped by `stop` even when this raises.
+
+        The bot takes longest to come up: it is started as soon as all it needs has an address, and waits for the API
+        server's first answer while that is being furnished.
+        """
         if self.repository is not None:
             self.repository.begin(story.history(datetime.now(UTC)))
         self.slack.start()
@@ -83,35 +88,9 @@ class World:
         self.oncall.start()
         self._parts.callback(self.oncall.stop)
         kubeconfig = self._cluster()
-        if self.repository is not None:
-            self._make_namespaces()
-        port = _free_port()
-        self.oncall.webhook_url = f"http://127.0.0.1:{port}/webhooks/oncall"
-        self.configuration = configuration(
-            Places(
-                kubeconfig=kubeconfig,
-                repo_url=self.options.repo_url or str(self.folder / "fleet.git"),
-                web_url=f"{page_url}/fleet",
-                slack_api=self.slack.api_url,
-                oncall=self.oncall.url,
-                port=port,
-                path=self.options.path if self.options.repo_url else "",
-                branch=self.options.branch,
-            )
-        )
-        file = self.folder / "gitops-bot.yaml"
-        file.write_text(self.configuration, encoding="utf-8")
-        secrets = {
-            "SLACK_BOT_TOKEN": self.slack.bot_token,
-            "SLACK_APP_TOKEN": self.slack.app_token,
-            "OPSGENIE_API_KEY": _ONCALL_KEY,
-            "WEBHOOK_SECRET": _WEBHOOK_SECRET,
-            "ONCALL_WEBHOOK_SECRET": _WEBHOOK_SECRET,
-        }
-        self._bot = BotProcess(file, log=self.folder / "bot.log", port=port, secrets=secrets)
-        self._port = port
-        self._parts.callback(self._bot.stop)
-        self._bot.start()
+        self._start_bot(kubeconfig, page_url)
+        if self.kube is not None:
+            self.kube.start()
         self.stage = mischief.Stage(
             slack=self.slack,
             oncall=self.oncall,
@@ -226,23 +205,59 @@ class World:
     # Inside
 
     def _cluster(self) -> str:
+        """Return the kubeconfig of a cluster that has the shop's namespaces, or will have by its first answer."""
         if self.kube is None:
             self.door = KubeconfigDoor(self.options.kubeconfig)
+            if self.repository is not None:
+                self._make_namespaces()
             return self.options.kubeconfig
         file = self.folder / "kubeconfig"
-        self.kube.start()
+        self.kube.listen()
         self._parts.callback(self.kube.stop)
         file.write_text(self.kube.kubeconfig(), encoding="utf-8")
         self.door = TokenDoor(file)
         return str(file)
 
     def _make_namespaces(self) -> None:
-        """Make what the shop's manifests stand in, and in a person's own cluster clear away what was made."""
+        """Make what the shop's manifests stand in, and clear away at the end what was not there before."""
         for name in story.NAMESPACES.values():
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            reply = self.door.request("POST", "/api/v1/namespaces", body=body)
-            if reply.status == HTTPStatus.CREATED and self.kube is None:
-                self._parts.callback(self.door.request, "DELETE", f"/api/v1/namespaces/{name}")
+            if self.door.request("POST", "/api/v1/namespaces", body=body).status == HTTPStatus.CREATED:
+                self._parts.callback(self._delete_namespace, name)
+
+    def _delete_namespace(self, name: str) -> None:
+        try:
+            self.door.request("DELETE", f"/api/v1/namespaces/{name}")
+        except Unreachable as error:
+            log.error("the namespace %s stays in your cluster: %s", name, error)
+
+    def _start_bot(self, kubeconfig: str, page_url: str) -> None:
+        self._port = _free_port()
+        self.oncall.webhook_url = f"http://127.0.0.1:{self._port}/webhooks/oncall"
+        self.configuration = configuration(
+            Places(
+                kubeconfig=kubeconfig,
+                repo_url=self.options.repo_url or str(self.folder / "fleet.git"),
+                web_url=f"{page_url}/fleet",
+                slack_api=self.slack.api_url,
+                oncall=self.oncall.url,
+                port=self._port,
+                path=self.options.path if self.options.repo_url else "",
+                branch=self.options.branch,
+            )
+        )
+        file = self.folder / "gitops-bot.yaml"
+        file.write_text(self.configuration, encoding="utf-8")
+        secrets = {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "OPSGENIE_API_KEY": _ONCALL_KEY,
+            "WEBHOOK_SECRET": _WEBHOOK_SECRET,
+            "ONCALL_WEBHOOK_SECRET": _WEBHOOK_SECRET,
+        }
+        self._bot = BotProcess(file, log=self.folder / "bot.log", port=self._port, secrets=secrets)
+        self._parts.callback(self._bot.stop)
+        self._bot.start()
 
     def _kube_url(self) -> dict[str, str]:
         return {"API server": self.kube.url} if self.kube is not None else {}
@@ -299,7 +314,8 @@ def _sandbox() -> KubeSandbox:
     from bot.sandbox.kube import KubeSandbox  # imported late: a cluster of one's own needs none of it
     from bot.sandbox.kube.controllers.images import DEFAULT_RULES, Fate, Images
 
-    return KubeSandbox(images=Images(rules=((mischief.MISSING_IMAGE, Fate.CANNOT_PULL), *DEFAULT_RULES)))
+    images = Images(rules=((mischief.MISSING_IMAGE, Fate.CANNOT_PULL), *DEFAULT_RULES))
+    return KubeSandbox(images=images, namespaces=tuple(story.NAMESPACES.values()))
 
 
 def _labels(line: str, metric: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.sandbox.faults import Fault, Faults
@@ -37,6 +37,7 @@ class KubeSandbox:
         controllers: bool = True,
         speed: float = 1.0,
         images: Images | None = None,
+        namespaces: Sequence[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
     ) -> None:
         self.token = token or secrets.token_urlsafe(24)
@@ -50,6 +51,7 @@ class KubeSandbox:
         self._housekeeper = Housekeeper(self._api)
         self._server: KubeServer | None = None
         self._port = port
+        self._namespaces = (*_NAMESPACES, *namespaces)
 
     @property
     def cluster(self) -> Cluster:
@@ -60,13 +62,20 @@ class KubeSandbox:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    def listen(self) -> None:
+        """Take connections and let them wait: they are answered from `start` on. Idempotent."""
+        if self._server is None:
+            self._server = KubeServer(self._port, self._door, self.faults)
+            self._port = self._server.port
+
     def start(self) -> None:
-        """Listen, with what a new cluster has in it."""
+        """Answer, with what a new cluster has in it and the namespaces that were asked for."""
+        self.listen()
         self._furnish()
         self._housekeeper.start()
         if self.controllers is not None:
             self.controllers.start()
-        self.resume()
+        self._serve()
 
     def stop(self) -> None:
         self.pause()
@@ -84,9 +93,12 @@ class KubeSandbox:
     def resume(self) -> None:
         """Be up again, on the same port. Idempotent."""
         if self._server is None:
-            self._server = KubeServer(self._port, self._door, self.faults)
-            self._port = self._server.port
-            self._server.start()
+            self.listen()
+            self._serve()
+
+    def _serve(self) -> None:
+        assert self._server is not None, "it listens"
+        self._server.start()
 
     def fail(self, fault: Fault, *, match: str = "*", times: int | None = None) -> None:
         """Let requests fail that match `PATCH /apis/apps/*`; see `bot.sandbox.faults`."""
@@ -115,7 +127,7 @@ class KubeSandbox:
         )
 
     def _furnish(self) -> None:
-        for name in _NAMESPACES:
+        for name in self._namespaces:
             self._create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         for body in recorded.bootstrap():
             resource = self._api.kinds.of_kind(body["apiVersion"], body["kind"])

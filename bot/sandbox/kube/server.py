@@ -55,9 +55,10 @@ class KubeServer(ThreadingHTTPServer):
     def stop(self) -> None:
         """Refuse connections from now on and end those that are open."""
         self.stopping = True
-        self.shutdown()
+        if self._thread.is_alive():
+            self.shutdown()
+            self._thread.join()
         self.server_close()
-        self._thread.join()
         with self._quiet:
             for close in self._closers:
                 close()
