@@ -1,6 +1,11 @@
 """Fixtures for every suite."""
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure: no example has a time limit.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]
 
