@@ -1,7 +1,6 @@
 """Slack's limits of Block Kit, as the real API enforces them: blocks in, complaints out.
 
-Pure. Covers the blocks and elements a bot of buttons and texts uses; a type that is not here is a complaint, so
-that nothing unchecked passes. Numbers: Slack's Block Kit reference, https://docs.slack.dev/reference/block-kit.
+Pure. A type that is not here is a complaint, so that nothing unchecked passes. Numbers: Slack's Block Kit reference, https://docs.slack.dev/reference/block-kit.
 """
 
 from __future__ import annotations
@@ -38,6 +37,17 @@ _INPUT_LENGTH: Final = 3_000
 _CONFIRM_TITLE: Final = 100
 _CONFIRM_TEXT: Final = 300
 _CONFIRM_BUTTON: Final = 30
+_ALT_TEXT: Final = 2_000
+_MARKDOWN: Final = 12_000
+_RICH_ELEMENTS: Final = 1_000  # not in the reference; a rich text ends at the size of all blocks anyway
+_FEW_OPTIONS: Final = {"overflow": 5, "checkboxes": 10, "radio_buttons": 10}
+_PICKERS: Final = frozenset(
+    {
+        *(f"{many}{kind}_select" for many in ("", "multi_") for kind in ("users", "channels", "conversations")),
+        *("multi_external_select", "datepicker", "timepicker", "datetimepicker"),
+        *("number_input", "email_text_input", "url_text_input"),
+    }
+)
 _STYLES: Final = ("primary", "danger")
 
 
@@ -95,7 +105,10 @@ def _block(block: object, at: str) -> Iterator[str]:
         case "context":
             yield from _elements(block, at, _CONTEXT_ELEMENTS)
             for index, element in enumerate(block.get("elements") or ()):
-                yield from _text(element, _SECTION_TEXT, f"{at}/elements/{index}")
+                if isinstance(element, Mapping) and element.get("type") == "image":
+                    yield from _image(element, f"{at}/elements/{index}")
+                else:
+                    yield from _text(element, _SECTION_TEXT, f"{at}/elements/{index}")
         case "actions":
             yield from _elements(block, at, _ACTIONS_ELEMENTS)
             elements = block.get("elements") or ()
@@ -109,8 +122,19 @@ def _block(block: object, at: str) -> Iterator[str]:
             yield from _element(block.get("element"), f"{at}/element")
         case "divider":
             pass
+        case "image":
+            yield from _image(block, at)
+        case "rich_text":
+            yield from _elements(block, at, _RICH_ELEMENTS)
+        case "markdown":
+            yield from _length(block.get("text"), _MARKDOWN, f"{at}/text")
         case other:
             yield f"unsupported type: {other} [json-pointer:{at}/type]"
+
+
+def _image(image: Mapping[str, Any], at: str) -> Iterator[str]:
+    yield from _length(image.get("image_url"), _URL, f"{at}/image_url")
+    yield from _length(image.get("alt_text"), _ALT_TEXT, f"{at}/alt_text")
 
 
 def _section(block: Mapping[str, Any], at: str) -> Iterator[str]:
@@ -123,8 +147,11 @@ def _section(block: Mapping[str, Any], at: str) -> Iterator[str]:
         yield f"no more than {_FIELDS} items allowed [json-pointer:{at}/fields]"
     for index, field in enumerate(fields):
         yield from _text(field, _FIELD_TEXT, f"{at}/fields/{index}")
-    if "accessory" in block:
-        yield from _element(block["accessory"], f"{at}/accessory")
+    accessory = block.get("accessory")
+    if isinstance(accessory, Mapping) and accessory.get("type") == "image":
+        yield from _image(accessory, f"{at}/accessory")
+    elif accessory is not None:
+        yield from _element(accessory, f"{at}/accessory")
 
 
 def _elements(block: Mapping[str, Any], at: str, most: int) -> Iterator[str]:
@@ -171,14 +198,21 @@ def _element(element: object, at: str) -> Iterator[str]:
                 yield from _text(element["placeholder"], _PLACEHOLDER, f"{at}/placeholder", kinds=("plain_text",))
             if not 1 <= element.get("max_length", 1) <= _INPUT_LENGTH:
                 yield f"must be 1 to {_INPUT_LENGTH} [json-pointer:{at}/max_length]"
+        case "overflow" | "checkboxes" | "radio_buttons" as few:
+            yield from options(element.get("options"), f"{at}/options", most=_FEW_OPTIONS[few])
+        case "multi_static_select":
+            yield from options(element.get("options"), f"{at}/options")
+        case other if other in _PICKERS:
+            if "placeholder" in element:
+                yield from _text(element["placeholder"], _PLACEHOLDER, f"{at}/placeholder", kinds=("plain_text",))
         case other:
             yield f"unsupported type: {other} [json-pointer:{at}/type]"
 
 
-def options(given: object, at: str) -> Iterator[str]:
+def options(given: object, at: str, *, most: int = _OPTIONS) -> Iterator[str]:
     """Yield what Slack would refuse in the choices of a menu."""
-    if not isinstance(given, Sequence) or not 1 <= len(given) <= _OPTIONS:
-        yield f"must have 1 to {_OPTIONS} items [json-pointer:{at}]"
+    if not isinstance(given, Sequence) or not 1 <= len(given) <= most:
+        yield f"must have 1 to {most} items [json-pointer:{at}]"
         return
     for index, option in enumerate(given):
         place = f"{at}/{index}"

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 from bot.sandbox.faults import Fault
-from bot.sandbox.slack import limits
+from bot.sandbox.slack import actions, limits
 from bot.sandbox.slack.server import SlackServer
 from bot.sandbox.slack.sockets import SocketConnection
 from bot.sandbox.slack.state import ResponseUrl, State, Trigger
@@ -494,22 +494,13 @@ class SlackWorkspace:
     def _action(self, found: tuple[str, Mapping[str, Any]], value: Any) -> dict[str, Any]:
         """Return an action as interactions carry it."""
         block_id, element = found
-        action: dict[str, Any] = {
+        return {
             "type": element["type"],
             "action_id": element["action_id"],
             "block_id": block_id,
             "action_ts": self.state.new_action_ts(),
+            **actions.chosen(element, value),
         }
-        match element["type"]:
-            case "static_select":
-                return {**action, "selected_option": next(one for one in element["options"] if one["value"] == value)}
-            case "external_select":
-                chosen = value if isinstance(value, Mapping) else {"text": plain_text(str(value)), "value": value}
-                return {**action, "selected_option": chosen}
-            case "plain_text_input":
-                return {**action, "value": value}
-            case _:
-                return {**action, "value": element.get("value", ""), "text": element["text"]}
 
     def _open_view(self, view_id: str) -> View:
         with self.state.changed:
@@ -564,15 +555,11 @@ def _element_of(
         for element in [*(block.get("elements") or ()), *single]:
             if element.get("action_id") != action_id:
                 continue
-            fixed = element["type"] in {"button", "static_select"}
+            fixed = element["type"] in actions.FIXED
             values = [element.get("value"), *(option["value"] for option in element.get("options") or ())]
             if value is None or not fixed or value in values:
                 return name, element
     raise LookupError(f"no element {action_id!r} to use")
-
-
-def plain_text(text: str) -> dict[str, str]:
-    return {"type": "plain_text", "text": text}
 
 
 def _answer(body: bytes) -> Mapping[str, Any]:

@@ -59,6 +59,11 @@ function worst(nodes) {
   return order.find((state) => all.includes(state)) ?? "healthy";
 }
 
+/** The reason stands where it begins, at the Pod, and not again at everything above it. */
+function saidBelow(node, message) {
+  return node.children.some((child) => child.message === message || saidBelow(child, message));
+}
+
 function branch(one, query, redraw) {
   const fits = (node) => !query || one.app.includes(query) || `${node.kind} ${node.name}`.toLowerCase().includes(query) || node.children.some(fits);
   const objects = one.objects.filter(fits);
@@ -89,7 +94,7 @@ function leaf(node, redraw) {
         h("span.kind", {}, node.kind), h("strong", {}, node.name)),
       h("span.soft.node-detail", {}, node.detail),
       node.hands.length > 0 && h("span.hand-mark", { title: `fields owned by ${node.hands.join(", ")}` }, icon("hand"), "by hand")),
-    node.health !== "healthy" && node.message && h("p.node-message", { class: node.health }, node.message),
+    node.health !== "healthy" && node.message && !saidBelow(node, node.message) && h("p.node-message", { class: node.health }, node.message),
     isChosen && editor(node, redraw),
     folds && isOpen && h("ul", {}, node.children.map((child) => leaf(child, redraw))));
 }

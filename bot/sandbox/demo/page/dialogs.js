@@ -175,7 +175,6 @@ async function submit(modal) {
   if (Object.keys(missing).length) return draw();
   try {
     const answer = await slack("submit", { view: modal.view.id, values: modal.form.values });
-    if (!answer.ok) toast("We had some trouble connecting. Try again?", { bad: true });
     modal.errors = answer.errors;
     if (shown === modal && Object.keys(answer.errors).length) draw();
   } catch (error) {

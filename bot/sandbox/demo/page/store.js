@@ -91,8 +91,12 @@ export async function get(path) {
   return said;
 }
 
-/** As `post`, for the workspace and as the present person. */
-export const slack = (verb, body) => post(`/api/slack/${verb}`, { user: store.user, ...body });
+/** As `post`, for the workspace and as the present person; throws when the app does not acknowledge either. */
+export async function slack(verb, body) {
+  const said = await post(`/api/slack/${verb}`, { user: store.user, ...body });
+  if (said.ok === false) throw new Error("gitops did not respond in time. Try again when it is back.");
+  return said;
+}
 
 /** Listen to the world for as long as the page lives; the browser reconnects by itself. */
 export function listen(connected) {
