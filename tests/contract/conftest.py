@@ -11,7 +11,6 @@ import pytest
 
 from tests.contract.engine import EngineWorld
 from tests.contract.servers import SandboxServer, Server
-from tests.controlplane.plane import ControlPlane
 
 
 @pytest.fixture(scope="session", params=["sandbox", pytest.param("real", marks=pytest.mark.cluster)])
@@ -37,12 +36,12 @@ def namespace(server: Server, unique: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def worlds(tmp_path: Path, control_plane: ControlPlane, kube_namespace: str) -> Iterator[Callable[..., EngineWorld]]:
+def worlds(tmp_path: Path, server: Server, namespace: str) -> Iterator[Callable[..., EngineWorld]]:
     """Make the world with settings of the apps, as `worlds(self_heal=False)`."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> EngineWorld:
-            world = EngineWorld(tmp_path, control_plane, kube_namespace, **settings)
+            world = EngineWorld(tmp_path, server, namespace, **settings)
             stack.callback(lambda: world.close())
             return world
 

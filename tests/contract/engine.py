@@ -21,7 +21,7 @@ from bot.model.record import AppMemory, SinkName
 from bot.reconcile.loop import Loop
 from bot.settings import load
 from bot.wiring import Engine, build_engine, build_loop
-from tests.controlplane.plane import ControlPlane
+from tests.contract.servers import Server
 from tests.source.upstream import Upstream
 
 PATIENCE_SECONDS: Final = 40.0
@@ -52,7 +52,7 @@ class EngineWorld:
     def __init__(
         self,
         tmp_path: Path,
-        plane: ControlPlane,
+        plane: Server,
         namespace: str,
         *,
         configuration: Mapping[str, Any] | None = None,

@@ -12,8 +12,6 @@ from bot.model.record import SyncState
 from tests.contract.engine import EngineWorld, until
 from tests.contract.manifests import config
 
-pytestmark = pytest.mark.cluster
-
 
 @pytest.fixture
 def fleet(worlds: Callable[..., EngineWorld], kube_namespace: str) -> EngineWorld:

@@ -11,8 +11,6 @@ from bot.model.plan import Action
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, definition, deployment, namespace, secret, widget
 
-pytestmark = pytest.mark.cluster
-
 
 def test_both_objects_of_a_commit_exist_and_are_listed(world: EngineWorld) -> None:
     commit = world.commit({"a.yaml": config("settings"), "b.yaml": secret("key", "canary")})
@@ -71,6 +69,7 @@ def test_second_sync_of_a_commit_writes_and_says_nothing(world: EngineWorld) -> 
     assert world.heard() == ()
 
 
+@pytest.mark.cluster  # kubectl is built with the control plane
 def test_what_kubectl_added_goes_away(world: EngineWorld, tmp_path: Path) -> None:
     (tmp_path / "made.yaml").write_text(config("settings", "old"))
     world.plane.kubectl("-n", world.namespace, "apply", "-f", str(tmp_path / "made.yaml"))
@@ -85,6 +84,7 @@ def test_what_kubectl_added_goes_away(world: EngineWorld, tmp_path: Path) -> Non
     assert world.planned().writes == ()
 
 
+@pytest.mark.cluster  # kubectl is built with the control plane
 def test_apply_merge_keeps_what_others_added(world: EngineWorld, tmp_path: Path) -> None:
     world.commit({"a.yaml": config("settings", apply="merge"), "b.yaml": config("strict")})
     world.sync()

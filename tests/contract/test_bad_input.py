@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from bot.errors import Problem
 from bot.model.outcome import Result
 from bot.model.plan import PlanFailure
 from bot.plan.explain import plan_text
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, secret
-
-pytestmark = pytest.mark.cluster
 
 
 def failure(world: EngineWorld) -> str:

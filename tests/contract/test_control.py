@@ -14,8 +14,6 @@ from bot.model.record import SyncState
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment
 
-pytestmark = pytest.mark.cluster
-
 CLOSED = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from bot.model.control import Via
 from bot.model.outcome import PassKind, Result
 from bot.model.plan import Action
 from bot.model.record import SyncState
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment
-
-pytestmark = pytest.mark.cluster
 
 APPS = "/apis/apps/v1"
 REPLICAS = [{"kind": "Deployment", "pointers": ["/spec/replicas"]}]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bot.model.outcome import HealthState, Result
 from tests.contract.engine import EngineWorld, until
 from tests.contract.manifests import config, deployment, job
-
-pytestmark = pytest.mark.cluster
 
 APPS = "/apis/apps/v1"
 

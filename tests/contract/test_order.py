@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bot.model.outcome import Deed, Result
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, job
-
-pytestmark = pytest.mark.cluster
 
 BATCH = "/apis/batch/v1"
 

@@ -12,8 +12,6 @@ from bot.model.plan import Action
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment
 
-pytestmark = pytest.mark.cluster
-
 
 def made(**metadata: Any) -> dict[str, Any]:
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -18,8 +18,9 @@ def invalid(field: str, value: Any, detail: str) -> Cause:
     return Cause(reason="FieldValueInvalid", field=field, message=_with(f"Invalid value: {shown(value)}", detail))
 
 
-def unsupported(field: str, value: Any, supported: Iterable[str]) -> Cause:
-    allowed = ", ".join(shown(one) for one in sorted(supported))
+def unsupported(field: str, value: Any, supported: Iterable[str], *, ordered: bool = False) -> Cause:
+    """Name the allowed values, sorted unless the real server has an order of its own."""
+    allowed = ", ".join(shown(one) for one in (supported if ordered else sorted(supported)))
     message = f"Unsupported value: {shown(value)}: supported values: {allowed}"
     return Cause(reason="FieldValueNotSupported", field=field, message=message)
 
@@ -38,6 +39,12 @@ def unknown(field: str, value: Any) -> Cause:
 
 def too_long(field: str, limit: int) -> Cause:
     return Cause(reason="FieldValueTooLong", field=field, message=f"Too long: may not be more than {limit} bytes")
+
+
+def negative(field: str, value: Any) -> Iterator[Cause]:
+    """Refuse a number below zero."""
+    if isinstance(value, int) and value < 0:
+        yield invalid(field, value, "must be greater than or equal to 0")
 
 
 def immutable(field: str, value: Any) -> Cause:
