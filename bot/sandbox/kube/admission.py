@@ -256,11 +256,6 @@ class Admission:
             for one in ((old or {}).get("spec") or {}).get("ports") or ()
         }
         if not exposed:
-            if old is not None and spec.get("type") == "ClusterIP":
-                spec["ports"] = [
-                    {name: value for name, value in one.items() if name != "nodePort"}
-                    for one in spec.get("ports") or ()
-                ]
             return
         me = (body["metadata"].get("namespace"), body["metadata"].get("name"))
         used = {

@@ -58,7 +58,7 @@ def denied(user: User, wanted: Attributes) -> StatusError:
     """Return the 403 that says what is not allowed."""
     if wanted.path:
         message = f'forbidden: User "{user.name}" cannot {wanted.verb} path "{wanted.path}"'
-        return StatusError(403, "Forbidden", message)
+        return StatusError(403, "Forbidden", message, told=True)
     resource = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
     where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
     why = f'User "{user.name}" cannot {wanted.verb} resource "{resource}" in API group "{wanted.group}" {where}'

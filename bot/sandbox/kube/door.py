@@ -23,7 +23,6 @@ from bot.sandbox.kube.errors import (
     not_found,
     path_not_found,
     unauthorized,
-    unsupported_media,
 )
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.ports import Body, Logs
@@ -299,10 +298,7 @@ def patch_type(request: Request) -> PatchType:
     try:
         return PatchType(kind)
     except ValueError:
-        raise unsupported_media(
-            "the body of the request was in an unknown format - accepted media types include: "
-            + ", ".join(one.value for one in PatchType)
-        ) from None
+        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", told=True) from None
 
 
 def _body(request: Request) -> Body:

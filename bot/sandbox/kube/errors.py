@@ -34,12 +34,14 @@ class StatusError(Exception):
         uid: str = "",
         causes: Sequence[Cause] = (),
         retry_after_seconds: int = 0,
+        told: bool = False,
     ) -> None:
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
         self.group, self.kind, self.name, self.uid = group, kind, name, uid
         self.causes = tuple(causes)
         self.retry_after_seconds = retry_after_seconds
+        self._told = told  # details are written even when they are empty
 
     def body(self) -> Mapping[str, Any]:
         details: dict[str, Any] = {}
@@ -62,7 +64,7 @@ class StatusError(Exception):
         status["message"] = self.message
         if self.reason:
             status["reason"] = self.reason
-        if details:
+        if details or self._told:
             status["details"] = details
         status["code"] = self.code
         return status

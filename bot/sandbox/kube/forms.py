@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from bot.sandbox.kube import merge, recorded
 from bot.sandbox.kube.defaults import set_defaults
@@ -13,6 +14,7 @@ from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.objects import private
 from bot.sandbox.kube.ports import Body
 from bot.sandbox.kube.shapes import Reading, Struct, WrongType, shape_of
+from bot.sandbox.kube.strategies import TEMPLATE_GENERATION
 
 
 class Form(Protocol):
@@ -66,12 +68,34 @@ class BuiltinForm:
         return body
 
     def default(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self._resource.key in _CONVERTED:
+            _CONVERTED[self._resource.key](body)
         set_defaults(self._resource.group, self._resource.version, self._resource.kind, body)
         read: dict[str, Any] = self._shape.read(body, "", Reading(), "")
         return read
 
     def check(self, body: Body, old: Body | None) -> Sequence[Cause]:
         return ()
+
+
+def _encode_strings(body: dict[str, Any]) -> None:
+    """Keep the stringData of a Secret as data, which is all that is ever given back."""
+    texts = body.pop("stringData", None)
+    if texts:
+        encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        body["data"] = {**(body.get("data") or {}), **encoded}
+
+
+def _count_templates(body: dict[str, Any]) -> None:
+    """Show the generation of a DaemonSet's template, which the struct has and the API writes as an annotation."""
+    metadata = body.setdefault("metadata", {})
+    metadata["annotations"] = {TEMPLATE_GENERATION: "0", **(metadata.get("annotations") or {})}
+
+
+_CONVERTED: Final[Mapping[str, Callable[[dict[str, Any]], None]]] = {
+    "secrets": _encode_strings,
+    "daemonsets.apps": _count_templates,
+}
 
 
 class CustomForm:

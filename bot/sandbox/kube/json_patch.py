@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, Final
 
 from bot.sandbox.kube.errors import StatusError, bad_request
 
@@ -41,8 +41,8 @@ def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
             _remove(document, path, "remove")
             return document
         case "replace":
-            _look(document, path, "replace")
-            if path:
+            # A key that is not there is added: the real server's library has always let that pass.
+            if path and _look(document, path, "replace", missing=_NOWHERE) is not _NOWHERE:
                 _remove(document, path, "replace")
             return _add(document, path, operation.get("value"))
         case "move":
@@ -58,7 +58,8 @@ def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
             raise bad_request(f"unknown operation: {kind}")
 
 
-_ABSENT = object()
+_ABSENT: Final = object()
+_NOWHERE: Final = object()
 
 
 def _parts(path: str) -> list[str]:
@@ -117,4 +118,7 @@ def _remove(document: Any, path: str, kind: str) -> Any:
 
 
 def _unprocessable(message: str) -> StatusError:
-    return StatusError(422, "Invalid", f"the server rejected our request due to an error in our request: {message}")
+    """Return the 422 of a patch that does not apply; the real server tells nobody why (`message` does)."""
+    error = StatusError(422, "Invalid", "the server rejected our request due to an error in our request", told=True)
+    error.__cause__ = ValueError(message)
+    return error

@@ -11,6 +11,7 @@ from typing import Any, Final
 from bot.sandbox.kube.kinds import CRDS, Resource
 from bot.sandbox.kube.ports import Body
 
+TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 # A PUT of these needs `metadata.resourceVersion`; custom resources need it too.
 _CONDITIONAL: Final = frozenset(
     {
@@ -187,16 +188,40 @@ def _volume(body: dict[str, Any]) -> None:
     body["status"] = {"phase": "Pending", "lastPhaseTransitionTime": body["metadata"]["creationTimestamp"]}
 
 
+def _service_update(body: dict[str, Any], old: Body) -> None:
+    """Drop what belongs to the Service's former type, unless the update itself says it anew."""
+    spec, before = dict(body.get("spec") or {}), old.get("spec") or {}
+    kind = spec.get("type")
+    gone = [
+        *(() if kind in {"NodePort", "LoadBalancer"} else ("externalTrafficPolicy",)),
+        *(
+            ()
+            if kind == "LoadBalancer"
+            else ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
+        ),
+        *(("internalTrafficPolicy",) if kind == "ExternalName" else ()),
+    ]
+    for name in gone:
+        if spec.get(name) == before.get(name):
+            spec.pop(name, None)
+    if kind in {"ClusterIP", "ExternalName"} and _node_ports(spec) == _node_ports(before) and "ports" in spec:
+        spec["ports"] = [{name: value for name, value in one.items() if name != "nodePort"} for one in spec["ports"]]
+    body["spec"] = spec
+
+
+def _node_ports(spec: Mapping[str, Any]) -> list[Any]:
+    return [one.get("nodePort") for one in spec.get("ports") or ()]
+
+
 def _daemon_set(body: dict[str, Any]) -> None:
-    _annotations(body)["deprecated.daemonset.template.generation"] = "1"
+    _annotations(body)[TEMPLATE_GENERATION] = "1"
 
 
 def _daemon_set_update(body: dict[str, Any], old: Body) -> None:
     """Count the changes of the template where extensions/v1beta1 used to have a field for it."""
-    key = "deprecated.daemonset.template.generation"
-    before = (old["metadata"].get("annotations") or {}).get(key, "0")
+    before = (old["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "0")
     changed = (body.get("spec") or {}).get("template") != (old.get("spec") or {}).get("template")
-    _annotations(body)[key] = str(int(before) + 1) if changed else before
+    _annotations(body)[TEMPLATE_GENERATION] = str(int(before) + 1) if changed else before
 
 
 def _definition(body: dict[str, Any]) -> None:
@@ -227,6 +252,7 @@ _CREATE: Final[Mapping[str, Callable[[dict[str, Any]], None]]] = {
 _UPDATE: Final[Mapping[str, Callable[[dict[str, Any], Body], None]]] = {
     "namespaces": _namespace_update,
     "daemonsets.apps": _daemon_set_update,
+    "services": _service_update,
 }
 
 

@@ -34,6 +34,7 @@ from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.merge.gotext import go_value
 from bot.sandbox.kube.objects import begin, finalizers, keep_system_fields, leaving, place, with_generated_name
 from bot.sandbox.kube.ports import Body
+from bot.sandbox.kube.shapes import shape_of
 from bot.sandbox.kube.store import Stale, Store, Taken
 from bot.sandbox.kube.strategic_patch import strategic_patch
 
@@ -221,7 +222,7 @@ class Writer:
             raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
         if not isinstance(config, Mapping):
             raise bad_request("error decoding YAML: the patch is not an object")
-        self._kind_matches(resource, config)
+        self._kind_matches(resource, config, applied=True)
         metadata = {**(config.get("metadata") or {}), "name": target.name}
         given = (config.get("metadata") or {}).get("name")
         if given and given != target.name:
@@ -378,17 +379,23 @@ class Writer:
             raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {strict}')
         return new, told if write.strictness is Strictness.WARN else ()
 
-    def _kind_matches(self, resource: Resource, body: Body) -> None:
+    def _kind_matches(self, resource: Resource, body: Body, *, applied: bool = False) -> None:
         api_version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
-        if (api_version, kind) != (resource.api_version, resource.kind):
-            group, _, version = str(api_version).rpartition("/")
-            raise bad_request(
-                f"{kind} in version {version!s} cannot be handled as a {resource.kind}: the API version in the data "
-                f"({api_version}) does not match the expected API version ({resource.api_version})"
-                if kind == resource.kind
-                else f"{group + '/' if group else ''}{version}, Kind={kind} does not match the resource "
-                f"{resource.api_version}, Kind={resource.kind}"
-            )
+        if (api_version, kind) == (resource.api_version, resource.kind):
+            return
+        group, _, version = str(api_version).rpartition("/")
+        if applied:
+            if kind == resource.kind and group == resource.group:
+                return  # the merge says what is wrong with the version
+            raise bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
+        known = shape_of(group, version, str(kind)) is not None
+        why = (
+            f"converting ({version}.{kind}) to ({resource.group.partition('.')[0] or 'core'}.{resource.kind}): "
+            "unknown conversion"
+            if known
+            else f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+        )
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {why}')
 
     def _expect_name(self, target: Target, body: dict[str, Any]) -> None:
         given = body["metadata"].get("name")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -49,6 +49,11 @@ def negative(field: str, value: Any) -> Iterator[Cause]:
 
 def immutable(field: str, value: Any) -> Cause:
     return invalid(field, value, "field is immutable")
+
+
+def ordered(labels: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return labels as Go prints a map: by key."""
+    return None if labels is None else dict(sorted(labels.items()))
 
 
 def shown(value: Any) -> str:

@@ -58,6 +58,11 @@ def wrong_label(name: str) -> Iterator[str]:
         yield _SAID_LABEL
 
 
+def wrong_dotless(name: str) -> Iterator[str]:
+    """Say what is wrong with the name of a Namespace or Service: dots get a sentence of their own."""
+    yield from ["must not contain dots"] if "." in name else wrong_label(name)
+
+
 def wrong_old_label(name: str) -> Iterator[str]:
     """Say what is wrong with a DNS label of RFC 1035, which begins with a letter."""
     if len(name) > 63:
@@ -111,8 +116,8 @@ def wrong_config_key(key: str) -> Iterator[str]:
 
 
 _NAMES: Final = {
-    "namespaces": wrong_label,
-    "services": wrong_label,
+    "namespaces": wrong_dotless,
+    "services": wrong_dotless,
     **dict.fromkeys(
         (
             "roles.rbac.authorization.k8s.io",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bot.sandbox.kube.checks.fields import forbidden, immutable, invalid, negative, required, unsupported
+from bot.sandbox.kube.checks.fields import forbidden, immutable, invalid, negative, ordered, required, unsupported
 from bot.sandbox.kube.checks.labels import check_selector, usable
 from bot.sandbox.kube.checks.pods import check_restart, check_template
 from bot.sandbox.kube.errors import Cause
@@ -115,7 +115,7 @@ def _template(spec: Mapping[str, Any]) -> Iterator[Cause]:
         return
     labels = (template.get("metadata") or {}).get("labels")
     if selector is None or (selector and not selector_of(selector).matches(labels or {})):
-        yield invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+        yield invalid("spec.template.metadata.labels", ordered(labels), "`selector` does not match template `labels`")
     yield from check_template(template, "spec.template")
     yield from check_restart(template.get("spec") or {}, "spec.template.spec")
 

@@ -36,7 +36,7 @@ def _stateful_set(stateful_set: Value) -> None:
         strategy["type"] = "RollingUpdate"
         struct(strategy, "rollingUpdate")
     if strategy["type"] == "RollingUpdate" and strategy.get("rollingUpdate") is not None:
-        fill(strategy["rollingUpdate"], partition=0)
+        fill(strategy["rollingUpdate"], partition=0, maxUnavailable=1)
     fill(struct(spec, "persistentVolumeClaimRetentionPolicy"), whenDeleted="Retain", whenScaled="Retain")
     for claim in items(spec, "volumeClaimTemplates"):
         claim.update(apiVersion="v1", kind="PersistentVolumeClaim")
