@@ -66,7 +66,7 @@ def test_push_before_the_host_shows_the_commit_gives_exactly_one_deploy(world: E
         pushed = world.upstream.commit(
             {"apps/shop/a.yaml": config("settings", "two")}, branch="hidden", parents=(world.memory().revision,)
         )
-        world.engine.desk.pushed("fleet", {"main": pushed})
+        world.engine.desk.pushed("fleet", {"refs/heads/main": pushed})
         until(lambda: world.engine.store.requests(), "the push waits", seconds=5)
         assert world.found("configmaps", "settings")["data"] == {"level": "one"}
         world.upstream.git("update-ref", "refs/heads/main", pushed)
