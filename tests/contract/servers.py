@@ -12,6 +12,7 @@ import pytest
 
 from bot.sandbox.kube import KubeSandbox
 from tests.controlplane.building import build
+from tests.controlplane.plane import LIMITED_TOKEN
 
 MEDIA_TYPES = {
     "json": "application/json",
@@ -44,12 +45,16 @@ class Server(Protocol):
         """Run kubectl as administrator and return what it prints."""
         ...
 
+    def kubeconfig_for(self, token: str) -> str:
+        """Return a kubeconfig as text, of the owner of a token."""
+        ...
+
 
 class SandboxServer:
     """The sandbox as a `Server`."""
 
     def __init__(self, folder: Path) -> None:
-        self.sandbox = KubeSandbox(users={"limited-token": "limited"}, speed=5)
+        self.sandbox = KubeSandbox(users={LIMITED_TOKEN: "limited"}, speed=5)
         self.sandbox.start()
         self.url, self.token = self.sandbox.url, self.sandbox.token
         self.kubeconfig = str(folder / "kubeconfig")
@@ -74,6 +79,9 @@ class SandboxServer:
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read().decode()
         return text if raw else json.loads(text)
+
+    def kubeconfig_for(self, token: str) -> str:
+        return self.sandbox.kubeconfig(token)
 
     def kubectl(self, *arguments: str) -> str:
         command = [str(build() / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]

@@ -16,7 +16,6 @@ from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, secret
 from tests.controlplane.plane import LIMITED_TOKEN
 
-pytestmark = pytest.mark.cluster
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
