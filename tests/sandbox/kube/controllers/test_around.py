@@ -125,6 +125,7 @@ def volume(name: str = "disk", storage: str = "5Gi", **spec: Any) -> dict[str, A
     fields = {
         "capacity": {"storage": storage},
         "accessModes": ["ReadWriteOnce"],
+        "hostPath": {"path": "/data"},
         "storageClassName": "manual",
         "persistentVolumeReclaimPolicy": "Retain",
         **spec,
@@ -257,7 +258,8 @@ def test_autoscaler_without_target_is_unable(world: World) -> None:
 
 def test_ingress_gets_an_address(world: World) -> None:
     resource = "ingresses.networking.k8s.io"
-    world.create(resource, named("networking.k8s.io/v1", "Ingress", "web", spec={}))
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    world.create(resource, named("networking.k8s.io/v1", "Ingress", "web", spec={"defaultBackend": backend}))
     world.live(1)
     assert world.status(resource, "web")["loadBalancer"]["ingress"]
 

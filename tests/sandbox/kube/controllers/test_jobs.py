@@ -15,8 +15,8 @@ FAILING = "gitops-bot.test/failing-job:1"
 
 
 def job_spec(image: str = "shop/migrate:1", restart: str = "Never", **spec: Any) -> dict[str, Any]:
-    """Return the spec of a Job with the defaults of the API server, selector included."""
-    defaults = {"parallelism": 1, "completions": 1, "backoffLimit": 6, "selector": {"matchLabels": {"app": "one"}}}
+    """Return the spec of a Job with the defaults of the API server."""
+    defaults = {"parallelism": 1, "completions": 1, "backoffLimit": 6}
     return {**defaults, "template": template(image, "one", restartPolicy=restart), **spec}
 
 

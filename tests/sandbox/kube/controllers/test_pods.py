@@ -15,7 +15,9 @@ def pod(image: str = "shop/api:1", name: str = "one", **spec: object) -> dict[st
 
 
 def test_pod_goes_through_the_phases_a_kubelet_shows(world: World) -> None:
-    world.create("pods", pod(containers=[{"name": "main", "image": "shop/api:1", "readinessProbe": {}}]))
+    world.create(
+        "pods", pod(containers=[{"name": "main", "image": "shop/api:1", "readinessProbe": {"tcpSocket": {"port": 80}}}])
+    )
     seen: list[tuple[str, str]] = []
     for _ in range(100):
         world.live(0.01)
