@@ -16,9 +16,10 @@ from bot.model.record import SyncState
 from bot.reconcile.loop import Loop
 from tests.contract.engine import EngineWorld, until
 from tests.contract.manifests import config, deployment
+from tests.contract.servers import REAL_ONLY, Server
 from tests.controlplane.plane import COUNTED_TOKEN, ControlPlane, Served
 
-pytestmark = pytest.mark.cluster
+pytestmark = REAL_ONLY  # its audit log counts
 
 Counting = Callable[..., EngineWorld]
 OBJECTS = 40
@@ -35,7 +36,8 @@ def counted(tmp_path: Path, control_plane: ControlPlane, worlds: Callable[..., E
 class Tally:
     """The requests of the counted user since it was made."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: Server) -> None:
+        assert isinstance(plane, ControlPlane)
         self._plane = plane
         self._before = len(plane.served())
 
