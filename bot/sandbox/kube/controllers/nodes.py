@@ -114,9 +114,11 @@ def why_not(pod: Body, node: Body) -> str | None:
 
 def lacking(pod: Body, node: Body, others: Iterable[Body]) -> str | None:
     """Return what a node has too little of for one more Pod, in the scheduler's words; None when there is room."""
+    wanted_cpu, wanted_memory = _requests(pod)
+    if not wanted_cpu and not wanted_memory:
+        return None
     allocatable: Mapping[str, str] = status_of(node).get("allocatable") or {}
     cpu, memory = cpu_millis(allocatable.get("cpu", "0")), memory_bytes(allocatable.get("memory", "0"))
-    wanted_cpu, wanted_memory = _requests(pod)
     for other in others:
         used_cpu, used_memory = _requests(other)
         cpu, memory = cpu - used_cpu, memory - used_memory

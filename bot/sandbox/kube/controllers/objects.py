@@ -88,10 +88,6 @@ def controller_of(body: Body) -> Mapping[str, Any] | None:
     return next((one for one in metadata(body).get("ownerReferences") or () if one.get("controller")), None)
 
 
-def is_controlled_by(body: Body, owner: Body) -> bool:
-    return (controller_of(body) or {}).get("uid") == uid_of(owner)
-
-
 def controlled_by(owner: Body) -> dict[str, Any]:
     """Return the reference that makes `owner` the controller of another object."""
     return {
@@ -153,10 +149,6 @@ def digest(value: Any, *, length: int = 10) -> str:
 
 def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def micro_stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def moment(text: str) -> datetime:

@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes/pkg/scheduler; the words are those of its FitError.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -67,12 +67,10 @@ def claims_of(pod: Body) -> list[str]:
     return [str(one["persistentVolumeClaim"]["claimName"]) for one in volumes if "persistentVolumeClaim" in one]
 
 
-def _on(node: Body, view: View) -> list[Body]:
-    return [
-        pod
-        for pod in view.everywhere("pods")
-        if spec_of(pod).get("nodeName") == name_of(node) and status_of(pod).get("phase") not in ("Succeeded", "Failed")
-    ]
+def _on(node: Body, view: View) -> Iterator[Body]:
+    for pod in view.everywhere("pods"):
+        if spec_of(pod).get("nodeName") == name_of(node) and status_of(pod).get("phase") not in ("Succeeded", "Failed"):
+            yield pod
 
 
 def _volume_trouble(pod: Body, view: View) -> str | None:
