@@ -95,9 +95,9 @@ def test_deployment_becomes_available(life: Life) -> None:
     owner = pods[0]["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"]) == ("ReplicaSet", replica_set["metadata"]["name"])
     assert pods[0]["metadata"]["name"].startswith(f"{replica_set['metadata']['name']}-")
-    assert life.told("web") == {"ScalingReplicaSet"}
-    assert life.told(replica_set["metadata"]["name"]) == {"SuccessfulCreate"}
-    assert "Scheduled" in life.told(pods[0]["metadata"]["name"])
+    until(lambda: life.told("web") == {"ScalingReplicaSet"}, "its events are recorded")
+    until(lambda: life.told(replica_set["metadata"]["name"]) == {"SuccessfulCreate"}, "its events are recorded")
+    until(lambda: "Scheduled" in life.told(pods[0]["metadata"]["name"]), "the scheduling is told")
     assert life.health(DEPLOYMENTS, "web").state is HealthState.HEALTHY
 
 
@@ -143,7 +143,7 @@ def _sized(life: Life, replicas: int) -> object:
 def test_pod_that_cannot_run_degrades_its_deployment_at_once(life: Life, image: str, reason: str) -> None:
     life.create(DEPLOYMENTS, "web", workload(image))
     until(lambda: waiting_of(life.list("pods")) == [reason], f"the pod waits for {reason}")
-    found = life.get(DEPLOYMENTS, "web")
+    found = life.once(DEPLOYMENTS, "web", lambda one: MOVING in conditions_of(one), "is on its way")
     assert status_of(found) == {
         "observedGeneration": 1,
         "replicas": 1,
@@ -178,6 +178,27 @@ def test_bad_image_of_a_rollout_leaves_the_old_pods_in_service(life: Life) -> No
     assert AVAILABLE in conditions_of(found)
 
 
+def test_refused_pods_are_told_on_replica_set_and_deployment(life: Life) -> None:
+    life.create(DEPLOYMENTS, "web", {**workload(), "template": template(serviceAccountName="nobody")})
+    found = life.once(DEPLOYMENTS, "web", lambda one: "ReplicaFailure" in str(conditions_of(one)), "says why")
+    (replica_set,) = life.list(SETS)
+    refused = (
+        f'pods "{replica_set["metadata"]["name"]}-" is forbidden: error looking up service account '
+        f'{life.namespace}/nobody: serviceaccount "nobody" not found'
+    )
+    assert [one["message"] for one in replica_set["status"]["conditions"]] == [refused]
+    assert sorted((said[0], said[1], said[2]) for said in conditions_of(found)) == [
+        ("Available", "False", "MinimumReplicasUnavailable"),
+        ("Progressing", "True", "NewReplicaSetCreated"),
+        ("ReplicaFailure", "True", "FailedCreate"),
+    ]
+    assert status_of(found) == {"observedGeneration": 1, "unavailableReplicas": 1, "terminatingReplicas": 0}
+    until(lambda: "FailedCreate" in life.told(replica_set["metadata"]["name"]), "the refusal is told")
+    life.server.request("POST", life.path("serviceaccounts"), body={"metadata": {"name": "nobody"}})
+    rolled_out(life)
+    assert conditions_of(life.get(DEPLOYMENTS, "web")) == [AVAILABLE, DONE]
+
+
 def test_rollout_that_does_not_move_misses_its_deadline(life: Life) -> None:
     life.create(DEPLOYMENTS, "web", workload(NEVER_READY, progressDeadlineSeconds=1))
     found = life.once(
@@ -196,7 +217,7 @@ def test_paused_rollout_waits(life: Life) -> None:
     paused = ("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
     life.once(DEPLOYMENTS, "web", lambda one: paused in conditions_of(one), "is paused")
     assert len(life.list(SETS)) == 1
-    assert life.health(DEPLOYMENTS, "web").state is HealthState.SUSPENDED
+    until(lambda: life.health(DEPLOYMENTS, "web").state is HealthState.SUSPENDED, "the pause is seen")
     life.patch(DEPLOYMENTS, "web", spec={"paused": False})
     rolled_out(life, 3)
     assert len(life.list(SETS)) == 2
@@ -261,7 +282,7 @@ def test_stateful_set_comes_in_order_and_is_replaced_in_reverse(life: Life) -> N
     )
     assert partial["status"]["currentRevision"] == revision != partial["status"]["updateRevision"]
     assert [pod["spec"]["containers"][0]["image"] for pod in life.list("pods")][:2] == ["shop/api:1"] * 2
-    assert life.told("web") == {"SuccessfulCreate", "SuccessfulDelete"}
+    until(lambda: life.told("web") == {"SuccessfulCreate", "SuccessfulDelete"}, "its events are recorded")
 
 
 def test_stateful_set_waits_for_its_first_pod(life: Life) -> None:
@@ -326,7 +347,7 @@ def test_job_completes(life: Life) -> None:
         ("SuccessCriteriaMet", "True", "CompletionsReached", reached),
         ("Complete", "True", "CompletionsReached", reached),
     ]
-    assert life.told("web") == {"SuccessfulCreate", "Completed"}
+    until(lambda: life.told("web") == {"SuccessfulCreate", "Completed"}, "its events are recorded")
     assert [pod["status"]["phase"] for pod in life.list("pods")] == ["Succeeded"] * 2
     assert all("finalizers" not in pod["metadata"] for pod in life.list("pods"))
     assert life.health(JOBS, "web").state is HealthState.HEALTHY
@@ -360,7 +381,9 @@ def test_suspended_job_waits(life: Life) -> None:
     assert life.list("pods") == []
     life.patch(JOBS, "web", spec={"suspend": False})
     life.once(JOBS, "web", lambda one: "completionTime" in one["status"], "completes")
-    assert life.told("web") == {"Suspended", "Resumed", "SuccessfulCreate", "Completed"}
+    until(
+        lambda: life.told("web") == {"Suspended", "Resumed", "SuccessfulCreate", "Completed"}, "its events are recorded"
+    )
 
 
 def test_finished_job_goes_with_its_pods(life: Life) -> None:

@@ -51,14 +51,14 @@ def decide(daemon_set: Body, view: View, now: datetime) -> Decision:
     writes: list[Write] = list(history.writes)
     pods = [pod for pod in claimed.mine if not is_leaving(pod)]
     nodes = sorted(name_of(node) for node in view.within("nodes") if suits(_pod(daemon_set, "", ""), node))
-    if not is_leaving(daemon_set):
-        writes += _steps(daemon_set, nodes, pods, claimed.mine, history.hash, now)
     status = _status(daemon_set, nodes, pods, history.hash, now)
     if status != status_of(daemon_set):
         writes.append(Update(resource=RESOURCE, body=with_status(daemon_set, status), subresource="status"))
     else:
         live = {f"{name_of(daemon_set)}-{_hash(pod)}" for pod in claimed.mine}
         writes += revisions.forgotten(daemon_set, history.olds, live)
+    if not is_leaving(daemon_set):
+        writes += _steps(daemon_set, nodes, pods, claimed.mine, history.hash, now)
     waits = [wait for pod in pods if (wait := _wait(daemon_set, pod, now))]
     return Decision(writes=tuple(writes), again_in=min(waits, default=None))
 

@@ -5,7 +5,7 @@ Source: k8s.io/kubernetes/pkg/controller/replicaset.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from bot.sandbox.kube.controllers.claims import claim
 from bot.sandbox.kube.controllers.decision import Decision, Update, Write
 from bot.sandbox.kube.controllers.objects import (
     available_in,
+    condition_of,
     generation_of,
     is_leaving,
     is_ready,
@@ -21,12 +22,13 @@ from bot.sandbox.kube.controllers.objects import (
     labels_of,
     pod_order,
     spec_of,
+    stamp,
     status_of,
     with_status,
 )
 from bot.sandbox.kube.controllers.pod_template import delete_pod, new_pods
 from bot.sandbox.kube.controllers.rollout import asked
-from bot.sandbox.kube.controllers.view import View
+from bot.sandbox.kube.controllers.view import View, key_of
 from bot.sandbox.kube.ports import Body
 
 RESOURCE: Final = "replicasets.apps"
@@ -40,14 +42,16 @@ def decide(replica_set: Body, view: View, now: datetime) -> Decision:
         return Decision(writes=claimed.writes)
     active = [pod for pod in claimed.mine if is_running(pod)]
     writes: list[Write] = []
-    missing = asked(replica_set) - len(active)
-    if not is_leaving(replica_set):
-        writes += new_pods(replica_set, claimed.mine, missing, COMPONENT)
-        for pod in sorted(active, key=pod_order)[: max(-missing, 0)]:
-            writes += delete_pod(pod, replica_set, COMPONENT)
     status = _status(replica_set, active, claimed.mine, now)
+    if (failure := _failure(replica_set, view, now)) is not None:
+        status["conditions"] = [failure]
     if status != status_of(replica_set):
         writes.append(Update(resource=RESOURCE, body=with_status(replica_set, status), subresource="status"))
+    missing = asked(replica_set) - len(active)
+    if not is_leaving(replica_set):
+        for pod in sorted(active, key=pod_order)[: max(-missing, 0)]:
+            writes += delete_pod(pod, replica_set, COMPONENT)
+        writes += new_pods(replica_set, claimed.mine, missing, COMPONENT)
     waits = [wait for pod in active if (wait := available_in(pod, _ready_seconds(replica_set), now))]
     return Decision(writes=tuple(writes), again_in=min(waits, default=None))
 
@@ -65,6 +69,15 @@ def _status(replica_set: Body, active: Sequence[Body], pods: Sequence[Body], now
         "terminatingReplicas": sum(is_leaving(pod) for pod in pods),
         "observedGeneration": generation_of(replica_set),
     }
+
+
+def _failure(replica_set: Body, view: View, now: datetime) -> Mapping[str, Any] | None:
+    """Return the condition that Pods are refused; the first reason stays until they no longer are."""
+    trouble = view.trouble(key_of(RESOURCE, replica_set))
+    if trouble is None:
+        return None
+    said = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": stamp(now), "reason": "FailedCreate"}
+    return condition_of(replica_set, "ReplicaFailure") or {**said, "message": trouble.message}
 
 
 def _ready_seconds(replica_set: Body) -> int:

@@ -17,7 +17,7 @@ from bot.sandbox.kube.controllers.decision import Create, Delete, Patch, Tell, U
 from bot.sandbox.kube.controllers.recorder import Recorder
 from bot.sandbox.kube.controllers.registry import BESIDE, Decide
 from bot.sandbox.kube.controllers.relations import related
-from bot.sandbox.kube.controllers.view import Key, View, key_of
+from bot.sandbox.kube.controllers.view import Key, Trouble, View, key_of
 from bot.sandbox.kube.errors import StatusError
 from bot.sandbox.kube.ports import Body, Cluster, Event, EventType
 
@@ -108,10 +108,14 @@ class Runner:
             return
         now = self._cluster.now()
         waits: list[timedelta] = []
+        trouble = self._view.trouble(key)
+        held = trouble is not None and now < trouble.until
         try:
             for decide in self.deciders[key.resource]:
                 decision = decide(body, self._view, now)
                 for write in decision.writes:
+                    if held and isinstance(write, Create):
+                        break
                     self._execute(write, now)
                 if decision.again_in is not None:
                     waits.append(decision.again_in)
@@ -119,8 +123,17 @@ class Runner:
                     # What came of it brings the key back, and the other decisions see it then.
                     break
             self._failures.pop(key, None)
+            if held and trouble is not None:
+                waits.append(trouble.until - now)
+            elif trouble is not None:
+                self._view.note_trouble(key, None)
+                self._waiting[key] = None
+        except _CreateRefused as error:
+            self._note_trouble(key, body, str(error), now)
         except StatusError as error:
-            waits = [self._refused(key, body, error, now)]
+            _log.debug("%s %s/%s: %s", key.resource, key.namespace, key.name, error)
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            waits = [_back_off(failures)]
         except Exception:  # noqa: BLE001 a bug in one decision must not stop the life of all others
             _log.exception("sandbox controller failed on %s %s/%s", key.resource, key.namespace, key.name)
             waits = [_LAST_RETRY]
@@ -134,7 +147,7 @@ class Runner:
                     self._cluster.create(write.resource, write.body, manager=write.manager)
                 except StatusError as error:
                     if error.reason != "AlreadyExists":
-                        raise
+                        raise _CreateRefused(_as_generated(error.message, write.body)) from error
             case Update():
                 self._cluster.update(write.resource, write.body, manager=write.manager, subresource=write.subresource)
             case Patch():
@@ -158,21 +171,35 @@ class Runner:
             case Tell():
                 self._recorder.record(write, now)
 
-    def _refused(self, key: Key, body: Body, error: StatusError, now: datetime) -> timedelta:
-        """Return how long to wait after a refused write; one that no fresher view mends is told as an Event."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        if error.reason not in ("Conflict", "NotFound"):
-            message = f"Error creating: {error.message}"
-            self._recorder.record(
-                Tell(about=body, reason="FailedCreate", message=message, component=_component(body), warning=True), now
-            )
-        doubled: timedelta = _RETRY * 2 ** min(failures, 20)
-        return min(doubled, _LAST_RETRY)
+    def _note_trouble(self, key: Key, body: Body, message: str, now: datetime) -> None:
+        """Tell of a refused create, and hold further ones back; the controller may say so in its status."""
+        known = self._view.trouble(key)
+        times = 1 if known is None else known.times + 1
+        self._view.note_trouble(key, Trouble(message=message, until=now + _back_off(times), times=times))
+        told = f"Error creating: {message}"
+        self._recorder.record(
+            Tell(about=body, reason="FailedCreate", message=told, component=_component(body), warning=True), now
+        )
+        self._waiting[key] = None
 
     def _call_again(self, key: Key, at: datetime) -> None:
         self._due[key] = at
         heapq.heappush(self._heap, (at, next(self._numbers), key))
+
+
+class _CreateRefused(Exception):
+    """The API server did not take a new object; the message says why."""
+
+
+def _as_generated(message: str, body: Body) -> str:
+    """Return a refusal in the words of a server that was to make up the name, as it is for the real controllers."""
+    metadata = body["metadata"]
+    return message.replace(f'"{metadata["name"]}"', f'"{metadata.get("generateName") or metadata["name"]}"')
+
+
+def _back_off(times: int) -> timedelta:
+    doubled: timedelta = _RETRY * 2 ** min(times - 1, 20)
+    return min(doubled, _LAST_RETRY)
 
 
 def _component(body: Body) -> str:

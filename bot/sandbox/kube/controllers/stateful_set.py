@@ -88,13 +88,13 @@ def decide(stateful_set: Body, view: View, now: datetime) -> Decision:
         now=now,
     )
     writes: list[Write] = list(history.writes)
-    if not is_leaving(stateful_set):
-        writes += _steps(world)
     status = _status(world)
     if status != status_of(stateful_set):
         writes.append(Update(resource=RESOURCE, body=with_status(stateful_set, status), subresource="status"))
     else:
         writes += _forgotten(world, history)
+    if not is_leaving(stateful_set):
+        writes += _steps(world)
     waits = [wait for pod in world.pods.values() if (wait := world.wait(pod))]
     return Decision(writes=tuple(writes), again_in=min(waits, default=None))
 

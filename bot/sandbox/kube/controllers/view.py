@@ -20,12 +20,22 @@ class Key:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why the last object that a controller wanted to create was refused; it is not tried again before `until`."""
+
+    message: str
+    until: datetime
+    times: int
+
+
 class View:
     """The state of a cluster as far as changes were put in. Not thread-safe: the runner's thread owns it."""
 
     def __init__(self) -> None:
         self._objects: dict[Key, Body] = {}
         self._since: dict[Key, datetime] = {}
+        self._troubles: dict[Key, Trouble] = {}
         self._places: defaultdict[tuple[str, str], dict[str, Key]] = defaultdict(dict)
         self._owned: defaultdict[str, dict[Key, None]] = defaultdict(dict)
 
@@ -53,6 +63,7 @@ class View:
         key = key_of(resource, body)
         self._forget_owner(_owner_uid(self._objects.pop(key, None)), key)
         self._since.pop(key, None)
+        self._troubles.pop(key, None)
         self._places[resource, key.namespace].pop(key.name, None)
         return key
 
@@ -65,6 +76,16 @@ class View:
     def since(self, key: Key) -> datetime:
         """Return when an object got the state it has: with parts of seconds, which its own timestamps lack."""
         return self._since[key]
+
+    def trouble(self, key: Key) -> Trouble | None:
+        return self._troubles.get(key)
+
+    def note_trouble(self, key: Key, trouble: Trouble | None) -> None:
+        """Remember what a controller met, or that it is over."""
+        if trouble is not None:
+            self._troubles[key] = trouble
+        else:
+            self._troubles.pop(key, None)
 
     def within(self, resource: str, namespace: str = "") -> Iterator[Body]:
         """Iterate over the objects of one namespace, or over the cluster-scoped ones."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.sandbox.kube.ports import Propagation
-from tests.sandbox.kube.controllers.world import World, condition, deployment, template
+from tests.sandbox.kube.controllers.world import World, condition, deployment, named, template
 
 
 def sizes(world: World) -> dict[str, int]:
@@ -208,6 +209,23 @@ def test_orphaned_replica_set_is_adopted_again(world: World) -> None:
     owner = world.get("replicasets.apps", name)["metadata"]["ownerReferences"][0]
     assert owner["uid"] == again["metadata"]["uid"]
     assert [pod["metadata"]["uid"] for pod in world.pods()] == pods
+
+
+def test_refused_pods_are_not_tried_again_at_once(world: World) -> None:
+    world.create("deployments.apps", deployment(template=template(serviceAccountName="nobody")))
+    world.live(3)
+    replica_set = world.names("replicasets.apps")[0]
+    failure = condition(world.status("deployments.apps", "web"), "ReplicaFailure")
+    assert failure["message"] == (
+        f'pods "{replica_set}-" is forbidden: error looking up service account shop/nobody: '
+        'serviceaccount "nobody" not found'
+    )
+    refusals: list[Any] = [one for one in world.cluster.list("events") if one["reason"] == "FailedCreate"]
+    assert [one["count"] for one in refusals] == [5]
+    world.create("serviceaccounts", named("v1", "ServiceAccount", "nobody"))
+    world.live(5)
+    assert world.states() == ["ready"]
+    assert condition(world.status("deployments.apps", "web"), "ReplicaFailure") is None
 
 
 def test_nothing_is_due_once_all_is_well(world: World) -> None:
