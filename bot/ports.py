@@ -25,6 +25,7 @@ from bot.model.record import (
     Dispatch,
     HistoryEntry,
     Inventory,
+    Mute,
     Pruned,
     SinkName,
 )
@@ -244,6 +245,9 @@ class Store(Protocol):
     def control(self, app: str) -> Control:
         """Return the control of an app key; running when nobody ever ordered anything."""
 
+    def controls(self) -> Mapping[str, Control]:
+        """Return the control of every app that anybody ever ordered anything of, by key."""
+
     def save_control(
         self, app: str, control: Control, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()
     ) -> None:
@@ -269,6 +273,12 @@ class Store(Protocol):
 
     def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
         """Remember the folders of an app set, for the time when Git does not answer."""
+
+    def mutes(self) -> Mapping[str, Mute]:
+        """Return every mute by app key (`*` for all), those that have run out included."""
+
+    def save_mute(self, app: str, mute: Mute | None, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()) -> None:
+        """Save a mute, or end it with None, with its audit line and its announcements."""
 
     def memory(self, app: str) -> AppMemory:
         """Return what the last pass left; an empty memory for a new app."""

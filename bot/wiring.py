@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 
 from bot.chat.permissions import Rule
@@ -28,8 +28,11 @@ from bot.reconcile.desk import Desk
 from bot.reconcile.loop import Loop, Retry
 from bot.reconcile.news import Links, Target
 from bot.reconcile.once import World
-from bot.reconcile.passes import Outside, Passes, dispatches
+from bot.reconcile.passes import Outside, Passes
+from bot.reconcile.post import Post
 from bot.reconcile.roster import Roster
+from bot.reconcile.rounds import Rounds
+from bot.reconcile.routing import Quiet, Route, Routing, Severity
 from bot.render import Renderer
 from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
@@ -55,6 +58,7 @@ class Engine:
     world: World
     passes: Passes
     desk: Desk
+    post: Post
     wakers: list[Callable[[str], bool]] = field(default_factory=list)
     stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
 
@@ -127,17 +131,25 @@ def build_engine(
         clock=clock,
     )
     apps = Roster(configuration.apps, configuration.app_sets, world=world, store=store)
+    post = Post(store, routing=_routing(configuration), announces=announces)
     outside = Outside(
         links=_links(configuration),
         targets=_targets(configuration),
         policy=_policy(configuration),
         retry=_retry(configuration).after,
-        announces=announces,
+        post=post,
     )
     passes = Passes(apps, world=world, store=store, outside=outside)
     wakers: list[Callable[[str], bool]] = []
-    desk = Desk(apps, world=world, store=store, wake=lambda key: any(wake(key) for wake in wakers))
-    return Engine(configuration, store, world, passes, desk, wakers, stirrers)
+    desk = Desk(
+        apps,
+        world=world,
+        store=store,
+        post=post,
+        wake=lambda key: any(wake(key) for wake in wakers),
+        pager=_pager(configuration),
+    )
+    return Engine(configuration, store, world, passes, desk, post, wakers, stirrers)
 
 
 def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) -> Renderer:
@@ -161,12 +173,22 @@ def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) ->
 
 def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[[], None]) -> Loop:
     """Build the loop and let the desk wake it."""
+    digest = engine.configuration.settings.slack.digest
+    rounds = Rounds(
+        engine.passes.apps,
+        store=engine.store,
+        post=engine.post,
+        enquiry=engine.desk,
+        clock=clock,
+        schedule=digest.value() if digest is not None else None,
+    )
     loop = Loop(
         engine.passes,
         store=engine.store,
         retry=_retry(engine.configuration),
         clock=clock,
         beat=beat,
+        rounds=rounds.make,
     )
     engine.wakers.append(lambda key: loop.wake(key, urgent=True))
     engine.stirrers.append(loop.stir)
@@ -206,7 +228,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
         sinks.append(WriteBackSink(write_back_targets(configuration)))
 
     def tell(consignment: Consignment, fate: Fate, why: str) -> tuple[Dispatch, ...]:
-        return dispatches(tidings(consignment, fate, why=why, at=clock()))
+        return engine.post.rows(tidings(consignment, fate, why=why, at=clock()))
 
     return Courier(engine.store, sinks, clock=clock, tell=tell)
 
@@ -238,9 +260,44 @@ def rules(configuration: Configuration) -> tuple[Rule, ...]:
     )
 
 
-def slow_lane() -> ThreadPoolExecutor:
-    """Return the threads for orders that ask Git or a cluster before they can answer."""
-    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="order")
+def order_threads(count: int) -> ThreadPoolExecutor:
+    """Return threads for orders: those that ask Git or a cluster before they can answer have some of their own."""
+    return ThreadPoolExecutor(max_workers=count, thread_name_prefix="order")
+
+
+def _routing(configuration: Configuration) -> Routing:
+    slack = configuration.settings.slack
+    quiet = slack.quiet
+    return Routing(
+        routes=tuple(
+            Route(
+                channel=one.channel,
+                apps=one.apps,
+                envs=one.envs,
+                clusters=one.clusters,
+                severities=tuple(Severity(word) for word in one.severities),
+            )
+            for one in (slack.routes if slack.mode != "off" else ())
+        ),
+        default=slack.default_channel,
+        quiet=Quiet(start=time.fromisoformat(quiet.start), end=time.fromisoformat(quiet.end), zone=quiet.timezone)
+        if quiet is not None
+        else None,
+    )
+
+
+def _pager(configuration: Configuration) -> tuple[str, ...]:
+    """Return who is paged when, as people read it; nothing when on-call is off."""
+    oncall = configuration.settings.oncall
+    if oncall.provider == "off":
+        return ()
+    after = oncall.page_after
+    teams = sorted({f"{app.oncall_team or 'the default team'} ({app.oncall_priority})" for app in configuration.apps})
+    minutes = int(after.duration.total_seconds() // 60)
+    return (
+        f"pages go to {oncall.provider}: {', '.join(teams)}",
+        f"after {after.failures} failures in a row or {minutes} min of trouble, whichever comes first",
+    )
 
 
 def _retry(configuration: Configuration) -> Retry:

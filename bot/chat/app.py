@@ -1,49 +1,35 @@
-"""Commands, mentions and buttons by slack_bolt, the same handlers in both modes.
+"""Commands, mentions, buttons, menus, modals and the Home tab by slack_bolt, the same handlers in both modes.
 
-A handler acknowledges, remembers that it has seen this delivery, parses, authorises, and hands the order to the desk;
-what asks Git or a cluster runs on the slow lane and answers when it is done. Errors and denials are for the person
-alone; what changes a cluster is said by the engine in the app's channel.
+A handler acknowledges and hands over; the rest happens on threads of ours, so that a Slack or Git that hangs never
+delays an acknowledgement. What was delivered twice is followed once. The clerk decides what is done.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-from slack_bolt import Ack, App
+from slack_bolt import Ack, App, Respond
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.chat import replies
+from bot.chat import kit, modals
+from bot.chat.clerk import Caller, Clerk
 from bot.chat.desk import Desk
-from bot.chat.parse import Order, ParseProblem, parse
 from bot.chat.people import People
-from bot.chat.permissions import Decided, Request, Rule, decide
-from bot.errors import BotError, OrderRefused
-from bot.model.app import AppSpec
-from bot.model.control import Trigger, Via
-from bot.model.record import AuditEntry, Decision
+from bot.chat.permissions import Rule
+from bot.errors import BotError
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS: Final = 5
-_HISTORY: Final = 10
-_SLOW: Final = frozenset({"plan", "rollback"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who ordered where, and how they are answered: a function from text and blocks."""
-
-    user: str
-    channel: str
-    answer: Callable[[str, Sequence[dict[str, Any]]], None]
+_ACTIONS: Final = re.compile(r"gitops\..+")
 
 
 def build_app(
@@ -55,9 +41,10 @@ def build_app(
     signing_secret: str,
     api_url: str,
     clock: Callable[[], datetime],
-    submit: Executor,
+    quick: Executor,
+    slow: Executor,
 ) -> App:
-    """Build the Bolt app. Contacts nobody: it starts with Slack down."""
+    """Build the Bolt app. Contacts nobody: it starts with Slack down. `slow` runs what asks Git and clusters."""
     client = WebClient(token=bot_token, base_url=api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[])
     app = App(
         name="gitops-bot",
@@ -69,202 +56,176 @@ def build_app(
         authorize=lambda: AuthorizeResult(enterprise_id=None, team_id=None, bot_token=bot_token),
         logger=logging.getLogger("bot.chat.bolt"),
     )
-    clerk = Clerk(desk=desk, rules=rules, people=people, clock=clock, submit=submit)
+    clerk = Clerk(desk=desk, rules=rules, people=people, clock=clock, submit=slow)
+
+    def once(key: str, work: Callable[[], None]) -> None:
+        """Do what Slack delivered on a thread of ours, and only the first time."""
+
+        def work_once() -> None:
+            try:
+                if desk.first_time(key):
+                    work()
+            except Exception:  # the boundary for bugs and a lost state store: Slack was answered already
+                log.exception("a delivery from Slack could not be followed")
+
+        quick.submit(work_once)
 
     @app.command("/gitops")
-    def command(ack: Ack, body: dict[str, Any], respond: Any) -> None:
+    def command(ack: Ack, body: dict[str, Any], respond: Respond, client: WebClient) -> None:
         ack()
-        if desk.first_time(f"command {body.get('trigger_id')}"):
-            clerk.take(str(body.get("text") or ""), _caller(body["user_id"], body["channel_id"], respond))
+        caller = _by_response(body["user_id"], body["channel_id"], respond, _Views(client, body))
+        once(f"command {body.get('trigger_id')}", lambda: clerk.take(str(body.get("text") or ""), caller))
 
     @app.event("app_mention")
     def mention(event: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
-        if event.get("bot_id") or not desk.first_time(f"event {body.get('event_id')}"):
+        if event.get("bot_id") or not event.get("user"):
             return
         thread = event.get("thread_ts") or event.get("ts")
-
-        def answer(text: str, blocks: Sequence[dict[str, Any]]) -> None:
-            client.chat_postEphemeral(
-                channel=event["channel"], user=event["user"], text=text, blocks=list(blocks), thread_ts=thread
-            )
-
+        answer = _ephemeral(client, event["channel"], event["user"], thread)
+        caller = Caller(
+            user=event["user"],
+            channel=event["channel"],
+            answer=answer,
+            replace_answer=answer,
+            windows=_Views(client, {}),
+        )
         words = str(event.get("text") or "").partition(">")[2]
-        clerk.take(words, Caller(user=event["user"], channel=event["channel"], answer=answer))
+        once(f"event {body.get('event_id')}", lambda: clerk.take(words, caller))
 
-    @app.action({"action_id": _BUTTONS})
-    def button(ack: Ack, body: dict[str, Any], respond: Any) -> None:
+    @app.event("app_home_opened")
+    def home(event: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
+        if event.get("tab") == "home":
+            caller = _on_home(event["user"], event.get("view"), _Views(client, {}))
+            once(f"event {body.get('event_id')}", lambda: clerk.look(caller))
+
+    @app.action({"action_id": _ACTIONS})
+    def action(ack: Ack, body: dict[str, Any], respond: Respond, client: WebClient) -> None:
         ack()
-        action = body["actions"][0]
-        key = f"click {action.get('action_ts')} {body['user']['id']} {action['action_id']}"
-        channel = (body.get("channel") or body.get("container") or {}).get("id") or body["container"].get("channel_id")
-        if desk.first_time(key):
-            clerk.press(action["action_id"], action.get("value") or "", _caller(body["user"]["id"], channel, respond))
+        pressed = body["actions"][0]
+        user, name = body["user"]["id"], str(pressed["action_id"])
+        views = _Views(client, body)
+        channel = (body.get("channel") or {}).get("id") or (body.get("container") or {}).get("channel_id") or ""
+        caller = _by_response(user, channel, respond, views) if channel else _on_home(user, body.get("view"), views)
+        option = pressed.get("selected_option")
+
+        def work() -> None:
+            if option is not None:
+                clerk.choose(name, str(option["value"]), caller)
+            elif not channel and name == "gitops.diff":  # asks Git and a cluster: the trigger would have run out
+                clerk.press(name, str(pressed.get("value") or ""), _patient(caller))
+            else:
+                clerk.press(name, str(pressed.get("value") or ""), caller)
+
+        once(f"click {pressed.get('action_ts')} {user} {name}", work)
+
+    @app.options(_ACTIONS)
+    def options(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        channel = (body.get("channel") or {}).get("id") or ""
+        caller = _on_home(body["user"]["id"], body.get("view"), _Views(client, body), channel=channel)
+        try:
+            found = clerk.suggest(str(body["action_id"]), str(body.get("value") or ""), caller)
+        except (BotError, ValueError) as error:
+            log.warning("a menu has no choices: %s", error)
+            found = []
+        ack(options=found)
+
+    @app.view(modals.PICK)
+    def picked(ack: Ack, body: dict[str, Any], view: dict[str, Any], client: WebClient) -> None:
+        caller = _on_home(body["user"]["id"], view, _Views(client, body))
+        shown, work = clerk.picked(view, caller)
+        ack(response_action="update", view=shown)
+        once(f"view {view['id']} {view.get('hash')}", work)
+
+    @app.view(modals.CONFIRM)
+    def confirmed(ack: Ack, body: dict[str, Any], view: dict[str, Any], client: WebClient) -> None:
+        ack()
+        user, channel = body["user"]["id"], modals.carried(view).channel
+        answer = _ephemeral(client, channel, user, None) if channel else _in_modal(_Views(client, body))
+        caller = Caller(
+            user=user, channel=channel, answer=answer, replace_answer=answer, windows=_Views(client, {}), view=view
+        )
+        once(f"view {view['id']} {view.get('hash')}", lambda: clerk.confirmed(view, caller))
 
     return app
 
 
-_BUTTONS: Final = re.compile(r"gitops\..+")
+Answer = Callable[[str, Sequence[kit.Block]], None]
 
 
-def _caller(user: str, channel: str, respond: Any) -> Caller:
-    def answer(text: str, blocks: Sequence[dict[str, Any]]) -> None:
-        respond(text=text, blocks=list(blocks) or None, response_type="ephemeral", replace_original=False)
+def _by_response(user: str, channel: str, respond: Respond, views: _Views) -> Caller:
+    """Return a caller who is answered where they typed or pressed, by Slack's address for that."""
 
-    return Caller(user=user, channel=channel, answer=answer)
-
-
-class Clerk:
-    """Turns what people typed and pressed into orders. Public for tests; `build_app` connects it to Bolt."""
-
-    def __init__(
-        self,
-        *,
-        desk: Desk,
-        rules: Sequence[Rule],
-        people: People,
-        clock: Callable[[], datetime],
-        submit: Executor,
-    ) -> None:
-        self._desk, self._rules, self._people, self._clock, self._submit = desk, tuple(rules), people, clock, submit
-
-    def take(self, text: str, caller: Caller) -> None:
-        """Follow one command as typed."""
-        order = parse(text)
-        if isinstance(order, ParseProblem):
-            caller.answer(order.message, ())
-            return
-        self._guarded(order, caller)
-
-    def press(self, action: str, value: str, caller: Caller) -> None:
-        """Follow one button."""
+    def send(text: str, blocks: Sequence[kit.Block], *, instead: bool) -> None:
         try:
-            facts = orjson.loads(value)
-            app, commit, plan = str(facts["app"]), str(facts.get("commit") or ""), facts.get("plan")
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            caller.answer("This button is from another version of the bot: type the command instead.", ())
-            return
-        if action == "gitops.cancel":
-            caller.answer("Cancelled; nothing has changed.", ())
-            return
-        verb = {"gitops.diff": "plan", "gitops.confirm": "sync", "gitops.rollback_go": "rollback"}.get(
-            action, action.removeprefix("gitops.")
-        )
-        order = Order(verb=verb, app=app, commit=commit, typed=f"button {action} {app} {commit}".strip())
-        self._guarded(order, caller, confirm=str(plan) if plan else None, previewed=action == "gitops.rollback_go")
+            respond(text=text, blocks=list(blocks) or None, response_type="ephemeral", replace_original=instead)
+        except (SlackClientError, OSError) as error:
+            log.warning("an answer could not be delivered: %s", type(error).__name__)
 
-    def _guarded(self, order: Order, caller: Caller, *, confirm: str | None = None, previewed: bool = False) -> None:
-        def work() -> None:
-            try:
-                self._follow(order, caller, confirm=confirm, previewed=previewed)
-            except OrderRefused as refused:
-                caller.answer(str(refused), ())
-            except BotError as error:
-                caller.answer(f"That did not work: {error}", ())
-            except Exception:
-                log.exception("unexpected error while following %s", order.verb)
-                caller.answer("That did not work for an unexpected reason; the log has the details.", ())
+    return Caller(
+        user=user,
+        channel=channel,
+        answer=lambda text, blocks: send(text, blocks, instead=False),
+        replace_answer=lambda text, blocks: send(text, blocks, instead=True),
+        windows=views,
+    )
 
-        if order.verb in _SLOW:
-            self._submit.submit(work)
-        else:
-            work()
 
-    def _follow(self, order: Order, caller: Caller, *, confirm: str | None, previewed: bool) -> None:
-        if order.verb == "help":
-            caller.answer(*replies.help_text(self._allowed_verbs(caller)))
-            return
-        if order.verb == "whoami":
-            caller.answer(*replies.whoami(caller.user, self._people.identities(caller.user), self._rights(caller)))
-            return
-        if order.verb == "status" and not order.app:
-            keys = [app.key for app in self._desk.apps() if self._decide("status", app, caller).allowed]
-            if not keys and self._desk.apps():
-                self._deny(order, self._desk.apps()[0], self._decide("status", self._desk.apps()[0], caller), caller)
-                return
-            caller.answer(*replies.status(self._desk.status(keys)))
-            return
-        app = self._app(order, caller)
-        decided = self._decide(order.verb, app, caller)
-        if not decided.allowed:
-            self._deny(order, app, decided, caller)
-            return
-        self._carry_out(order, app, caller, confirm=confirm, previewed=previewed)
+def _on_home(user: str, view: Mapping[str, Any] | None, views: _Views, *, channel: str = "") -> Caller:
+    """Return a caller in a view: an answer is a modal."""
+    answer = _in_modal(views)
+    return Caller(user=user, channel=channel, answer=answer, replace_answer=answer, windows=views, view=view)
 
-    def _carry_out(self, order: Order, app: AppSpec, caller: Caller, *, confirm: str | None, previewed: bool) -> None:
-        by, via = caller.user, Via.SLACK
-        match order.verb:
-            case "status":
-                caller.answer(*replies.status(self._desk.status([app.key])))
-            case "history":
-                caller.answer(*replies.history(app, self._desk.history(app.key, _HISTORY)))
-            case "plan":
-                caller.answer(*replies.plan(self._desk.plan(app.key, order.commit)))
-            case "sync":
-                self._note(order, app, caller, Decision.ALLOWED, "")
-                trigger = Trigger(via=via, by=by, confirm=confirm)
-                caller.answer(self._desk.sync(app.key, trigger=trigger), ())
-            case "pause":
-                until = self._clock() + order.duration if order.duration else None
-                caller.answer(self._desk.pause(app.key, by=by, until=until, reason=order.reason, via=via), ())
-            case "resume":
-                caller.answer(self._desk.resume(app.key, by=by, via=via), ())
-            case "rollback" if previewed:
-                answer = self._desk.rollback(app.key, order.commit, by=by, reason=order.reason, via=via)
-                caller.answer(answer, ())
-            case "rollback":
-                preview = self._desk.preview_rollback(app.key, order.commit)
-                caller.answer(*replies.rollback_preview(app, preview))
-            case _:
-                caller.answer(f"{order.verb} is no button of this version.", ())
 
-    def _app(self, order: Order, caller: Caller) -> AppSpec:
-        """Return the app a person means; without a name, the only one of this channel."""
-        if order.app:
-            return self._desk.find(order.app)
-        here = [app for app in self._desk.apps() if app.channel == caller.channel] or list(self._desk.apps())
-        if len(here) == 1:
-            return here[0]
-        names = ", ".join(app.key for app in here[:20])
-        raise OrderRefused(f"Which app? `/gitops {order.verb} <app>` with one of: {names}")
+def _patient(caller: Caller) -> Caller:
+    """Return a caller to whom a modal is open already, which the answer fills."""
+    view_id = caller.windows.open(modals.notice("One moment: asking Git and the cluster."))
+    return replace(caller, answer=lambda text, blocks: caller.windows.update(view_id, modals.notice(text, blocks)))
 
-    def _decide(self, verb: str, app: AppSpec, caller: Caller) -> Decided:
-        request = Request(
-            verb=verb,
-            app=app.name,
-            cluster=app.cluster,
-            env=app.env,
-            channel=caller.channel,
-            identities=self._people.identities(caller.user),
-        )
-        return decide(request, self._rules, in_group=lambda group: self._people.in_group(caller.user, group))
 
-    def _rights(self, caller: Caller) -> list[tuple[str, str]]:
-        """Return, for each app, the verbs this person may use here."""
-        verbs = ("status", "plan", "history", "sync", "pause", "resume", "rollback")
-        return [
-            (app.title, ", ".join(verb for verb in verbs if self._decide(verb, app, caller).allowed) or "nothing")
-            for app in self._desk.apps()[:20]
-        ]
+def _in_modal(views: _Views) -> Answer:
+    def answer(text: str, blocks: Sequence[kit.Block]) -> None:
+        views.open(modals.notice(text, blocks))
 
-    def _allowed_verbs(self, caller: Caller) -> frozenset[str]:
-        verbs = ("status", "plan", "history", "sync", "pause", "resume", "rollback")
-        apps = self._desk.apps()
-        return frozenset(verb for verb in verbs if any(self._decide(verb, app, caller).allowed for app in apps))
+    return answer
 
-    def _deny(self, order: Order, app: AppSpec, decided: Decided, caller: Caller) -> None:
-        self._note(order, app, caller, Decision.DENIED, decided.why)
-        caller.answer(f"You may not {order.verb} {app.title}. {decided.why}", ())
 
-    def _note(self, order: Order, app: AppSpec, caller: Caller, decision: Decision, why: str) -> None:
-        self._desk.audit(
-            AuditEntry(
-                at=self._clock(),
-                who=caller.user,
-                via=Via.SLACK,
-                verb=order.verb,
-                app=app.key,
-                arguments=order.typed,
-                decision=decision,
-                why=why,
+def _ephemeral(client: WebClient, channel: str, user: str, thread: str | None) -> Answer:
+    def answer(text: str, blocks: Sequence[kit.Block]) -> None:
+        try:
+            client.chat_postEphemeral(
+                channel=channel, user=user, text=text, blocks=list(blocks) or None, thread_ts=thread
             )
-        )
+        except (SlackClientError, OSError) as error:
+            log.warning("an answer could not be delivered: %s", type(error).__name__)
+
+    return answer
+
+
+class _Views:
+    """A `bot.chat.clerk.Windows` by the Web API; `body` is the interaction, whose trigger opens one modal."""
+
+    def __init__(self, client: WebClient, body: Mapping[str, Any]) -> None:
+        self._client, self._trigger = client, str(body.get("trigger_id") or "")
+
+    def open(self, view: modals.View) -> str:
+        trigger, self._trigger = self._trigger, ""
+        if not trigger:
+            return ""
+        found = self._call(lambda: self._client.views_open(trigger_id=trigger, view=view))
+        return str(found["view"]["id"]) if found is not None else ""
+
+    def update(self, view_id: str, view: modals.View) -> None:
+        self._call(lambda: self._client.views_update(view_id=view_id, view=view))
+
+    def publish(self, user: str, view: modals.View) -> None:
+        self._call(lambda: self._client.views_publish(user_id=user, view=view))
+
+    def _call(self, call: Callable[[], Any]) -> Any:
+        """Return Slack's answer; None when it refuses or is silent: the person closed the view, or waits too long."""
+        try:
+            return call()
+        except SlackApiError as error:
+            log.warning("Slack does not show a view: %s", error.response.get("error"))
+        except (SlackClientError, OSError) as error:
+            log.warning("Slack does not show a view: %s", type(error).__name__)
+        return None

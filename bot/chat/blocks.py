@@ -23,6 +23,7 @@ _FIELDS: Final = 4  # changed fields of an object
 _WIDTH: Final = 200  # characters of one line of a diff
 _TROUBLES: Final = 8
 _CAUSE_LINES: Final = 5
+_LISTED: Final = 8
 _MESSAGE: Final = 1_200  # characters of an error in a message
 
 _WORDS: Final[dict[News, tuple[str, str]]] = {
@@ -33,6 +34,13 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.REFUSED: (":raised_hand:", "Waiting for a yes"),
     News.DELETED: (":wastebasket:", "Deleted"),
     News.APPROVAL: (":raised_hand:", "Waiting for approval"),
+    News.APPROVED: (":white_check_mark:", "Approved"),
+    News.REJECTED: (":no_entry:", "Rejected"),
+    News.EXPIRED: (":hourglass:", "Request expired"),
+    News.MUTED: (":no_bell:", "Muted"),
+    News.UNMUTED: (":bell:", "No longer muted"),
+    News.REMINDER: (":alarm_clock:", "Reminder"),
+    News.DIGEST: (":memo:", "Digest"),
     News.PAUSED: (":double_vertical_bar:", "Paused"),
     News.RESUMED: (":arrow_forward:", "Resumed"),
     News.ROLLED_BACK: (":rewind:", "Rolled back"),
@@ -47,9 +55,19 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.UNDELIVERABLE: (":rotating_light:", "Could not page"),
 }
 _LOUD: Final = frozenset(
-    {News.DIFF, News.FAILED, News.REFUSED, News.APPROVAL, News.PAUSED, News.ROLLED_BACK, News.DRIFT, News.DEGRADED}
+    {
+        News.DIFF,
+        News.FAILED,
+        News.REFUSED,
+        News.APPROVAL,
+        News.REJECTED,
+        News.PAUSED,
+        News.ROLLED_BACK,
+        News.DRIFT,
+        News.DEGRADED,
+    }
 )
-_WITH_CHANGES: Final = frozenset({News.DIFF, News.DRIFT, News.REFUSED, News.APPROVAL, News.WAITING})
+_WITH_CHANGES: Final = frozenset({News.DIFF, News.DRIFT, News.REFUSED, News.APPROVAL, News.REJECTED, News.WAITING})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED})
 _SIGNS: Final = {"create": "+", "update": "~", "recreate": "!", "delete": "-", "blocked": "x", "unchanged": "="}
 
@@ -77,7 +95,7 @@ def render(news: Announcement, *, author: str = "") -> Message:
     detail = [
         *_troubles(news.troubles),
         *_changes(news),
-        *_list("Impact", news.impact),
+        *_list("In short" if news.news in {News.DIGEST, News.UNMUTED} else "Impact", news.impact),
         *_list("Mind", news.warnings),
     ]
     next_step = f"*Next:* {escape(cut(news.next_step, 400))}" if news.next_step else ""
@@ -184,7 +202,7 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
     if news.needed:
         given = f" by {', '.join(map(person, news.given))}" if news.given else ""
         yield "Approvals", f"{len(news.given)} of {news.needed}{given}"
-    if news.news in {News.PAUSED, News.ROLLED_BACK} and news.by:
+    if news.news in {News.PAUSED, News.ROLLED_BACK, News.MUTED, News.REJECTED, News.REMINDER} and news.by:
         yield "By", person(news.by)
     if news.reason:
         yield "Reason", escape(cut(news.reason, 300))
@@ -304,6 +322,9 @@ def _buttons(news: Announcement) -> Iterator[Block]:
             yield pause
         case News.REFUSED | News.APPROVAL:
             yield from (*_verdicts(news, value, name), diff)
+        case News.REJECTED | News.EXPIRED:
+            yield kit.button("gitops.sync", "Ask again", value, says=f"Ask again for approval of {name}")
+            yield diff
         case News.DRIFT:
             yield kit.button(
                 "gitops.sync", "Undo the drift", value, style="primary", says=f"Make {name} equal to Git again"
@@ -367,13 +388,13 @@ def _fitting(detail: Sequence[Block], room: int, news: Announcement) -> Iterator
 
 
 def _paragraph(text: str) -> Iterator[Block]:
-    yield from _section(escape(cut(text, 800)))
+    yield from _section(kit.spoken(cut(text, 800)))
 
 
 def _list(title: str, lines: Sequence[str]) -> Iterator[Block]:
     if lines:
-        shown = [f"• {escape(cut(line, 300))}" for line in lines[:5]]
-        rest = [f"and {len(lines) - 5} more"] if len(lines) > 5 else []
+        shown = [f"• {kit.spoken(cut(line, 300))}" for line in lines[:_LISTED]]
+        rest = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
         yield kit.section("\n".join([f"*{title}*", *shown, *rest]))
 
 

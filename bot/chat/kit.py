@@ -6,6 +6,7 @@ Limits are Slack's Block Kit reference, https://docs.slack.dev/reference/block-k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,6 +19,8 @@ TEXT_LIMIT: Final = 3_000  # characters of a section
 FIELD_LIMIT: Final = 2_000
 FIELDS_LIMIT: Final = 10
 CODE_LIMIT: Final = 2_400
+_SLACK_ID: Final = re.compile(r"(?<![A-Za-z0-9@^])([UW](?=[A-Z]*\d)[A-Z0-9]{4,15})(?![A-Za-z0-9-])")
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 _HEADER_LIMIT: Final = 150
 _LABEL_LIMIT: Final = 75
 _OPTION_LIMIT: Final = 75
@@ -58,6 +61,16 @@ def code(text: str, limit: int = CODE_LIMIT) -> str:
 def person(who: str) -> str:
     """Return how a person is shown: Slack users as mentions, others by name."""
     return f"<@{who}>" if who.startswith(("U", "W")) and who.isalnum() else escape(who)
+
+
+def spoken(text: str) -> str:
+    """Return a sentence of the engine for Slack: escaped, Slack ids as people, UTC times in the reader's zone."""
+    return _TIME.sub(_local, _SLACK_ID.sub(r"<@\1>", escape(text)))
+
+
+def _local(found: re.Match[str]) -> str:
+    at = datetime.strptime(f"{found[1]} +0000", "%Y-%m-%d %H:%M %z")
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{found[0]}>"
 
 
 def when(at: datetime) -> str:

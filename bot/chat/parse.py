@@ -1,26 +1,30 @@
 """What people type, as values. Pure: text in, an `Order` or a sentence that says what was expected.
 
 Nothing typed goes anywhere unchecked: names and commits are words of plain letters and digits, everything else is
-refused here. Case, extra blanks and smart quotes do not matter.
+refused here. Case, extra blanks, quotes of any kind and unique beginnings of verbs do not matter.
 """
 
 from __future__ import annotations
 
 import difflib
+import html
 import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-VERBS: Final = ("help", "status", "sync", "plan", "pause", "resume", "rollback", "history", "whoami")
-_ALIASES: Final = {"diff": "plan", "": "help"}
-_QUOTES: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "«": '"', "»": '"'})
-_WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9/._-]{0,126}[A-Za-z0-9])?")
+from bot.chat.verbs import ALIASES, HASH, VERBS, Verb, usage
+
+_QUOTES: Final = str.maketrans(dict.fromkeys("“”„«»‟", '"') | dict.fromkeys("‘’‚‛", "'"))
+_MARK: Final = "\ufffd"
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9/._-]{0,126}[A-Za-z0-9])?")
+_TOKEN: Final = re.compile(r'"([^"]*)"|(\S+)')
 _DURATION: Final = re.compile(r"(?:\d{1,6}(?:s|m|h|d))+")
 _PART: Final = re.compile(r"(\d+)([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST: Final = timedelta(days=366)
-_REASON_LIMIT: Final = 500  # characters; a reason is a sentence
+_SHORTEST_PREFIX: Final = 3  # letters of a verb
+REASON_LIMIT: Final = 500  # characters; a reason is a sentence
 _SHOWN: Final = 40
 
 
@@ -31,8 +35,10 @@ class Order:
     verb: str
     app: str = ""
     commit: str = ""
+    plan: str = ""
     duration: timedelta | None = None
     reason: str = ""
+    test: bool = False  # `oncall test`
     typed: str = ""
 
 
@@ -43,65 +49,129 @@ class ParseProblem:
     message: str
 
 
+class _Words:
+    """The words of a command, taken from the left; quotes keep words together."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def peek(self) -> str | None:
+        found = _TOKEN.match(self._text.lstrip())
+        return None if found is None else _bare(found[1] if found[1] is not None else found[2])
+
+    def take(self) -> str | None:
+        word = self.peek()
+        found = _TOKEN.match(self._text.lstrip())
+        if found is not None:
+            self._text = self._text.lstrip()[found.end() :]
+        return word
+
+    def rest(self) -> str:
+        """Return everything that is left, without quotes around all of it."""
+        text = " ".join(self._text.split())
+        return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1] else text
+
+
 def parse(text: str) -> Order | ParseProblem:
     """Read one command."""
     clean = _clean(text)
-    words = clean.split()
-    typed = clean[:_REASON_LIMIT]
-    verb = _ALIASES.get(_bare(words[0]).lower(), _bare(words[0]).lower()) if words else "help"
-    rest = words[1:]
-    if verb not in VERBS:
-        close = difflib.get_close_matches(verb[:_SHOWN], [*VERBS, "diff"], n=1)
+    words = _Words(clean)
+    typed = " ".join(clean.replace(_MARK, " ").split())[:REASON_LIMIT]
+    first = (words.take() or "help").lower()
+    verb = _verb(first)
+    if verb is None:
+        close = difflib.get_close_matches(first[:_SHOWN], [*VERBS, *ALIASES], n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        return ParseProblem(f'unknown verb "{_shown(verb)}": {hint}`/gitops help` lists what there is')
-    names: list[str] = []
-    wanted = {"plan": 2, "rollback": 2, "help": 0, "whoami": 0}.get(verb, 1)
-    for word in rest[:wanted]:
-        bare = _bare(word)
-        if not _WORD.fullmatch(bare):
-            return ParseProblem(f'"{_shown(bare)}" is no name of an app or commit')
-        names.append(bare)
-    rest = rest[wanted:]
-    app = names[0] if names else ""
-    commit = names[1] if len(names) > 1 else ""
-    if verb in {"pause", "resume", "rollback", "history"} and not app:
-        return ParseProblem(f"{verb} needs an app: `{usage(verb)}`")
-    if verb == "rollback" and not commit:
-        return ParseProblem(f"rollback needs a commit: `{usage(verb)}`")
-    duration: timedelta | None = None
-    if verb == "pause" and rest and rest[0].lower() == "for":
-        if len(rest) < 2 or (duration := _duration(_bare(rest[1]).lower())) is None:
-            return ParseProblem("`for` needs a duration such as 30m, 2h or 1d")
-        rest = rest[2:]
-    if rest and verb not in {"pause", "rollback"}:
-        return ParseProblem(f'"{_shown(rest[0])}" is one word too many: `{usage(verb)}`')
+        return ParseProblem(f'unknown verb "{_shown(first)}": {hint}`/gitops help` lists what there is')
+    found = _arguments(verb, VERBS[verb], words, typed)
+    left = words.peek()
+    if left is not None and not isinstance(found, ParseProblem):
+        return ParseProblem(f'"{_shown(left)}" is one word too many: `{usage(verb)}`')
+    return found
+
+
+def _verb(word: str) -> str | None:
+    """Return the verb a word means: itself, an alias, or a beginning that only one verb has."""
+    if word in VERBS or word in ALIASES:
+        return ALIASES.get(word, word)
+    if len(word) < _SHORTEST_PREFIX:
+        return None
+    found = {ALIASES.get(one, one) for one in (*VERBS, *ALIASES) if one.startswith(word)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _arguments(verb: str, form: Verb, words: _Words, typed: str) -> Order | ParseProblem:
+    app, second, span = "", "", None
+    test = verb == "oncall" and (words.peek() or "").lower() == "test"
+    if test:
+        words.take()
+    if form.app != "none":
+        word = words.peek()
+        if word is None or (form.span and word.lower() == "for"):
+            if form.app == "needed":
+                return ParseProblem(f"{verb} needs an app: `{usage(verb)}`")
+        else:
+            if not _NAME.fullmatch(word):
+                return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
+            app = word.lower()
+            words.take()
+    if form.second:
+        taken = _second(form, words)
+        if isinstance(taken, ParseProblem):
+            return taken
+        second = taken
+    if form.span:
+        found = _span(verb, form, words)
+        if isinstance(found, ParseProblem):
+            return found
+        span = found
+    reason = words.rest().replace(_MARK, "")[:REASON_LIMIT] if form.reason else ""
+    if form.reason:
+        while words.take() is not None:
+            pass
     return Order(
         verb=verb,
-        app=app.lower(),
-        commit=commit,
-        duration=duration,
-        reason=" ".join(rest).strip("\"'")[:_REASON_LIMIT],
+        app=app,
+        commit=second if form.second == "commit" else "",
+        plan=second if form.second == "plan" else "",
+        duration=span,
+        reason=reason,
+        test=test,
         typed=typed,
     )
 
 
-def usage(verb: str) -> str:
-    """Return the form of a verb."""
-    return {
-        "sync": "/gitops sync [app]",
-        "plan": "/gitops plan [app] [commit]",
-        "status": "/gitops status [app]",
-        "pause": "/gitops pause <app> [for <duration>] [reason]",
-        "resume": "/gitops resume <app>",
-        "rollback": "/gitops rollback <app> <commit> [reason]",
-        "history": "/gitops history <app>",
-        "whoami": "/gitops whoami",
-    }.get(verb, "/gitops help")
+def _second(form: Verb, words: _Words) -> str | ParseProblem:
+    """Return the commit, ref or plan hash after the app; "" when there is none."""
+    word = words.peek()
+    if word is None:
+        return ""
+    if form.second == "plan":
+        if not HASH.fullmatch(word.lower()):
+            return ParseProblem(f'"{_shown(word)}" is no plan hash: 7 or more of its digits, as the message shows it')
+    elif not _NAME.fullmatch(word):
+        return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
+    words.take()
+    return word.lower() if form.second == "plan" else word
+
+
+def _span(verb: str, form: Verb, words: _Words) -> timedelta | ParseProblem | None:
+    """Return the time of `for <duration>`; None where it may be left out and is."""
+    if (words.peek() or "").lower() != "for":
+        needed = ParseProblem(f"{verb} needs a time: `{usage(verb)}`, such as for 30m, 2h or 1d")
+        return needed if form.span == "needed" else None
+    words.take()
+    found = _duration((words.take() or "").lower())
+    return ParseProblem("`for` needs a duration such as 30m, 2h or 1d") if found is None else found
 
 
 def _clean(text: str) -> str:
-    """Return the text without control and direction characters, quotes straightened."""
-    return "".join(char if char.isprintable() else " " for char in text.translate(_QUOTES))
+    """Return the text with quotes straightened, Slack's escapes undone, and a mark for each invisible character.
+
+    No name has such a mark: what looks like another word (direction marks, NUL) is refused, not repaired.
+    """
+    straight = html.unescape(text[:20_000]).translate(_QUOTES)
+    return "".join(" " if char.isspace() else char if char.isprintable() else _MARK for char in straight)
 
 
 def _bare(word: str) -> str:
@@ -109,7 +179,8 @@ def _bare(word: str) -> str:
 
 
 def _shown(word: str) -> str:
-    return word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…"
+    short = word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…"
+    return short.replace("`", "'").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _duration(text: str) -> timedelta | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bot.model.app import Approvers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -52,6 +54,27 @@ def decide(request: Request, rules: Sequence[Rule], *, in_group: Callable[[str],
     return Decided(allowed=False, rule=0, why=f"No rule allows you to {request.verb}{place}.{hint}")
 
 
+def decide_verdict(
+    request: Request, rules: Sequence[Rule], approvers: Approvers, *, in_group: Callable[[str], bool]
+) -> Decided:
+    """Return whether somebody may approve or reject a plan.
+
+    `approvers` that names people or groups is the whole answer, but for a rule that denies; else the rules decide.
+    """
+    decided = decide(request, rules, in_group=in_group)
+    if not approvers or (decided.rule and not decided.allowed):
+        return decided
+    if approvers.name(request.identities, in_group=in_group):
+        return Decided(allowed=True, rule=0, why="approvers names you")
+    who = ", ".join([*map(_mention, approvers.users), *(f"<!subteam^{one}>" for one in approvers.groups)])
+    place = f" for {request.app} ({request.env or 'no environment'})"
+    return Decided(allowed=False, rule=0, why=f"No rule allows you to {request.verb}{place}. Approvers are {who}.")
+
+
+def _mention(user: str) -> str:
+    return f"<@{user}>" if user.startswith("U") else user
+
+
 def _fits(request: Request, rule: Rule) -> bool:
     app_fits = not rule.apps or "*" in rule.apps or {request.app, f"{request.cluster}/{request.app}"} & set(rule.apps)
     # A channel is a place where others see it: a direct message (D…) never counts as one.
@@ -79,7 +102,7 @@ def _who_could(request: Request, rules: Sequence[Rule]) -> list[str]:
         if rule.envs and "*" not in rule.envs and request.env not in rule.envs:
             continue
         place = f" in {', '.join(f'<#{one}>' for one in rule.channels)}" if rule.channels else ""
-        people = [f"<@{one}>" if one.startswith("U") else one for one in rule.users]
+        people = list(map(_mention, rule.users))
         people += [f"<!subteam^{one}>" for one in rule.groups]
         found += [f"{one}{place}" for one in people]
     return list(dict.fromkeys(found))[:10]

@@ -20,7 +20,7 @@ from slack_sdk.webhook import WebhookClient
 from bot.chat.blocks import Attachment, attachment, render, sentence
 from bot.chat.people import People
 from bot.errors import DeliveryFailed
-from bot.model.announcement import Announcement, Reply
+from bot.model.announcement import Announcement, News, Reply
 from bot.model.record import Consignment, SinkName
 from bot.ports import MessageRef, Store
 
@@ -72,8 +72,8 @@ class SlackSink:
             ) from error
 
     def _announce(self, news: Announcement) -> float:
-        root = self._store.message(news.operation)
-        if root is None and news.edits_only:
+        root = self._store.message(news.root_key)
+        if news.edits_only and (root is None or news.in_thread):
             return 0.0
         file = attachment(news)
         if root is not None and news.in_thread and file is not None:
@@ -108,6 +108,8 @@ class SlackSink:
         content = {**self._content(news), "unfurl_links": False}
         channel = root.channel if root is not None else news.channel
         thread_ts = root.ts if root is not None else None
+        if root is not None and news.news is News.REMINDER:
+            content["reply_broadcast"] = True  # who forgot a pause does not look into its thread
         try:
             answer = self._client().chat_postMessage(channel=channel, thread_ts=thread_ts, **content)
         except SlackApiError as error:
@@ -118,7 +120,7 @@ class SlackSink:
             answer = self._client().chat_postMessage(channel=self._fallback, **content)
         if root is None:
             made = MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
-            self._store.save_message(news.operation, made)
+            self._store.save_message(news.root_key, made)
             file = attachment(news)
             if file is not None:
                 self._upload(file, made, comment="")

@@ -1,76 +1,99 @@
-"""Answers to one person: help, status, history, plans. Pure: values in, text and blocks out, within Slack's limits."""
+"""Answers to one person: help, status, history, plans, pickers. Pure: values in, text and blocks out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-import orjson
-
-from bot.chat.kit import escape, person, when
-from bot.chat.parse import usage
+from bot.chat import kit
+from bot.chat.kit import Block, cut, escape, many, person, when
+from bot.chat.verbs import FREE, VERBS, usage
 from bot.model.app import AppSpec
+from bot.model.control import ControlState
 from bot.model.plan import Plan, PlanFailure
-from bot.model.record import HistoryEntry
-from bot.model.status import AppStatus
+from bot.model.record import AuditEntry, HistoryEntry
+from bot.model.status import AppStatus, Settled
 from bot.plan.explain import plan_text
 
-Answer = tuple[str, Sequence[dict[str, Any]]]
-_APPS_SHOWN: Final = 40  # a message has 50 blocks; each app is one
-_CODE_LIMIT: Final = 2_800
-
-_WHAT: Final = {
-    "status": "how the apps stand",
-    "plan": "what a sync would change",
-    "sync": "make the cluster equal to Git now",
-    "pause": "apply nothing for a while",
-    "resume": "end a pause or a rollback",
-    "rollback": "return to an earlier commit and stay there",
-    "history": "what was deployed, when, by whom",
-}
+Answer = tuple[str, Sequence[Block]]
+PAGE: Final = 20  # apps on a page of `status`
+_ROOM: Final = 11_000  # bytes of blocks that are filled; Slack refuses messages from about 13,200 on
+_REASON: Final = 120
+_ERROR: Final = 300
 
 
 def help_text(allowed: frozenset[str]) -> Answer:
     """Return the help with what this person may do here."""
-    lines = [f"`{usage(verb)}`  {what}" for verb, what in _WHAT.items() if verb in allowed]
-    lines.append(f"`{usage('whoami')}`  what you may do, and which rule says so")
+    lines = [f"`{usage(verb)}`  {one.what}" for verb, one in VERBS.items() if verb in allowed | FREE]
     text = "*gitops-bot* keeps clusters equal to Git. Here you may type:\n" + "\n".join(lines)
-    return text, (_section(text),)
+    words = ", ".join(verb for verb in VERBS if verb in allowed)
+    said = f"Here you may: {words}." if words else "Here you may ask for help and whoami; no rule allows you more."
+    return f"gitops-bot keeps clusters equal to Git. {said}", (kit.section(text),)
 
 
-def whoami(user: str, identities: frozenset[str], rights: Sequence[tuple[str, str]]) -> Answer:
+def whoami(user: str, identities: frozenset[str], rights: Mapping[str, Sequence[str]]) -> Answer:
+    """Return who somebody is and what they may do; `rights` has a line of verbs and rules for titles of apps."""
     known = ", ".join(sorted(one for one in identities if one != user))
-    lines = [f"You are {person(user)}" + (f" ({escape(known)})" if known else "") + ". Here you may:"]
-    lines += [f"• *{escape(title)}*: {verbs}" for title, verbs in rights]
-    text = "\n".join(lines)
-    return text, (_section(text),)
+    head = f"You are {person(user)}" + (f" ({escape(known)})" if known else "") + "."
+    lines = [f"*{escape(titles)}*\n" + "\n".join(f"• {one}" for one in found) for titles, found in rights.items()]
+    text = "\n".join(lines) or "There is no app in the configuration."
+    return f"{head} Rules decide in order, the first that matches.", (
+        kit.section(f"{head} Here you may:"),
+        kit.section(text),
+    )
 
 
-def status(lines: Sequence[AppStatus]) -> Answer:
-    """Return one block per app, the troubled ones first."""
-    ordered = sorted(lines, key=lambda one: (one.sync.value == "synced" and one.control.value == "running", one.app))
+def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
+    """Return one block per app, the troubled ones first, a page at a time."""
+    ordered = sorted(lines, key=_trouble)
     synced = sum(1 for one in lines if one.sync.value == "synced")
-    text = f"{synced} of {len(lines)} apps are synced."
-    blocks = [_section(f"*{text}*"), *(_section(_status_line(one)) for one in ordered[:_APPS_SHOWN])]
-    if len(ordered) > _APPS_SHOWN:
-        blocks.append(_section(f"and {len(ordered) - _APPS_SHOWN} more: `/gitops status <app>`"))
-    return f"{text} " + "; ".join(f"{one.app} {one.sync.value}" for one in ordered[:10]), tuple(blocks)
+    counts = {word: sum(1 for one in lines if one.sync.value == word) for word in {one.sync.value for one in lines}}
+    others = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()) if word != "synced")
+    head = f"{synced} of {len(lines)} apps are synced" + (f"; {others}." if others else ".")
+    first = page * PAGE
+    shown = ordered[first : first + PAGE]
+    blocks = [kit.section(f"*{head}*"), *map(status_block, shown)]
+    if len(ordered) > len(shown):
+        blocks.append(kit.context([f"apps {first + 1} to {first + len(shown)} of {len(ordered)}, trouble first"]))
+        turns = [("Previous", page - 1), ("Next", page + 1)]
+        there = [(word, to) for word, to in turns if 0 <= to * PAGE < len(ordered)]
+        blocks += kit.actions(
+            [
+                kit.button(f"gitops.page.{to}", word, {"page": str(to)}, says=f"{word} page of apps")
+                for word, to in there
+            ]
+        )
+    troubled = [f"{one.app} {one.sync.value}" for one in ordered if one.sync.value != "synced"][:10]
+    return f"{head} {', '.join(troubled)}".strip(), tuple(blocks)
 
 
-def _status_line(one: AppStatus) -> str:
+def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
+    """Return an app as a section of bounded size, so that a page of them always fits."""
+    head, *details = _status_lines(one)
+    block = kit.section("\n".join([head, *details]))
+    if kit.weight(block) > _ROOM // PAGE:
+        block = kit.section(head)
+    return {**block, "accessory": accessory} if accessory else block
+
+
+def _status_lines(one: AppStatus) -> Iterator[str]:
     at = f" at `{one.revision[:7]}`" if one.revision else ""
     text = f"*{escape(one.app)} / {escape(one.cluster)}*  {one.sync.value}{at}, {one.health.value}"
     if one.target_revision and one.target_revision != one.revision:
         text += f", `{one.target_revision[:7]}` is in Git"
-    if one.control_by:
+    yield text
+    if one.control is not ControlState.RUNNING:
         until = f" until {when(one.control_until)}" if one.control_until else ""
-        why = f": {escape(one.control_reason)}" if one.control_reason else ""
-        text += f"\n{one.control.value} by {person(one.control_by)}{until}{why}"
+        why = f": {escape(cut(one.control_reason, _REASON))}" if one.control_reason else ""
+        yield f"{one.control.value} by {person(one.control_by)}{until}{why}"
     if one.last_error:
-        text += f"\n{escape(one.last_error[:500])}"
+        yield f"{escape(cut(kit.one_line(one.last_error), _ERROR))}"
     if one.last_sync_at:
-        text += f"\nlast sync {when(one.last_sync_at)}"
-    return text
+        yield f"last sync {when(one.last_sync_at)}"
+
+
+def _trouble(one: AppStatus) -> tuple[bool, bool, str]:
+    return one.sync.value == "synced", one.control is ControlState.RUNNING, one.app
 
 
 def history(app: AppSpec, entries: Sequence[HistoryEntry]) -> Answer:
@@ -82,47 +105,114 @@ def history(app: AppSpec, entries: Sequence[HistoryEntry]) -> Answer:
         for one in entries
     ]
     text = f"*{escape(app.title)}*, newest first\n" + "\n".join(lines)
-    return f"{app.title}: last deployed {entries[0].revision[:7]}.", (_section(text),)
+    return f"{app.title}: last deployed {entries[0].revision[:7]}.", (kit.section(text),)
+
+
+def audit(title: str, entries: Sequence[AuditEntry]) -> Answer:
+    if not entries:
+        return f"{title}: nobody ordered anything yet.", ()
+    lines = [_audit_line(one) for one in entries]
+    blocks = [kit.section(f"*{escape(title)}*, newest first"), *_sections(lines)]
+    return f"{title}: {many(len(entries), 'line')} of the audit, newest first.", tuple(blocks)
+
+
+def _audit_line(one: AuditEntry) -> str:
+    detail = kit.one_line(one.arguments or one.why)
+    more = f", {escape(cut(detail, _REASON))}" if detail else ""
+    who = f"{person(one.who)} ({one.via.value})"
+    return f"{when(one.at)} {who} *{escape(one.verb)}* {escape(one.app)}: {one.decision.value}{more}"
+
+
+def listing(title: str, lines: Sequence[str]) -> Answer:
+    """Return lines of plain text under a title."""
+    return f"{title}: " + "; ".join(map(kit.one_line, lines)), (
+        kit.section(f"*{escape(title)}*\n" + "\n".join(f"• {kit.spoken(line)}" for line in lines)),
+    )
 
 
 def plan(found: Plan | PlanFailure) -> Answer:
     text = plan_text(found)
-    return text.splitlines()[0], (_code(text),)
+    return text.splitlines()[0], (_plan_block(text),)
 
 
-def rollback_preview(app: AppSpec, found: Plan | PlanFailure) -> Answer:
+def rollback_preview(app: AppSpec, found: Plan | PlanFailure, reason: str) -> Answer:
     """Return what would change back, with Confirm and Cancel, for its author only."""
     if isinstance(found, PlanFailure):
         return plan(found)
     title = f"Roll back {app.title} to {found.revision.short} ({found.revision.subject})? {found.summary}."
-    value = orjson.dumps({"app": app.key, "commit": found.revision.commit}).decode()
-    buttons = {
-        "type": "actions",
-        "elements": [
-            {
-                "type": "button",
-                "action_id": "gitops.rollback_go",
-                "style": "danger",
-                "text": {"type": "plain_text", "text": "Confirm"},
-                "value": value,
-            },
-            {
-                "type": "button",
-                "action_id": "gitops.cancel",
-                "text": {"type": "plain_text", "text": "Cancel"},
-                "value": value,
-            },
-        ],
+    value = {
+        "app": app.key,
+        "commit": found.revision.commit,
+        "plan": found.hash,
+        "reason": cut(reason, _REASON),
     }
-    return title, (_section(escape(title)), _code(plan_text(found)), buttons)
+    buttons = kit.actions(
+        [
+            kit.button(
+                "gitops.rollback_go",
+                "Confirm",
+                value,
+                style="danger",
+                says=f"Roll {app.title} back to {found.revision.short}",
+            ),
+            kit.button("gitops.cancel", "Cancel", {"app": app.key}, says="Change nothing"),
+        ]
+    )
+    return title, (kit.section(escape(title)), _plan_block(plan_text(found)), *buttons)
 
 
-def _code(text: str) -> dict[str, Any]:
-    safe = escape(text.replace("`", "'"))
-    if len(safe) > _CODE_LIMIT:
-        safe = f"{safe[:_CODE_LIMIT]}\n… the terminal shows all of it: gitops-bot plan"
-    return _section(f"```{safe}```")
+def app_picker(verb: str, apps: Sequence[AppSpec]) -> Answer:
+    """Ask which app is meant: a menu of them, or one that searches where there are more than a menu holds."""
+    question = f"Which app do you want to {verb}?" if verb != "history" else "Whose history do you want?"
+    action = f"gitops.pick.{verb}"
+    if len(apps) > kit.OPTIONS_LIMIT:
+        element = kit.search_menu(action, "Type the beginning of a name")
+    else:
+        element = kit.menu(action, "Choose an app", [app_option(app) for app in apps])
+    names = ", ".join(app.key for app in apps[:20])
+    return f"{question} `{usage(verb)}` with one of: {names}", (kit.section(question), *kit.actions([element]))
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:3_000]}}
+def app_option(app: AppSpec) -> Block:
+    return kit.option(app.title, app.key, app.env)
+
+
+def commit_asked(app: AppSpec, at: str) -> Answer:
+    """Ask for a commit where no modal can be opened: a button opens one."""
+    text = f"Roll back {app.title} to which commit?"
+    button = kit.button(
+        "gitops.rollback_pick", "Choose a commit", {"app": app.key, "at": at}, says=f"Choose a commit for {app.title}"
+    )
+    return f"{text} `{usage('rollback')}`", (kit.section(escape(text)), *kit.actions([button]))
+
+
+def already(settled: Settled, hint: str) -> Answer:
+    """Say that a button is too late."""
+    text = f"Already done by {person(settled.by)} at {when(settled.at)}: {escape(settled.what)}."
+    return f"{text} {hint}".strip(), ()
+
+
+def settled_by(entry: AuditEntry, what: str) -> Settled:
+    """Return an order of the audit as something that is over."""
+    return Settled(by=entry.who, at=entry.at, what=what)
+
+
+def _plan_block(text: str) -> Block:
+    shown = kit.code(text, 2_800)
+    rest = "\nThe terminal shows all of it: `gitops-bot plan`" if len(text) > 2_800 else ""
+    return kit.section(f"{shown}{rest}")
+
+
+def _sections(lines: Sequence[str]) -> list[Block]:
+    """Return lines packed into sections, within the room of a message."""
+    blocks: list[Block] = []
+    text, room = "", _ROOM
+    for line in lines:
+        if len(text) + len(line) > kit.TEXT_LIMIT - 1:
+            blocks.append(kit.section(text))
+            room -= kit.weight(blocks[-1])
+            text = ""
+        if room < len(line) + 200:
+            break
+        text = f"{text}\n{line}".strip()
+    return [*blocks, kit.section(text)] if text else blocks

@@ -249,6 +249,8 @@ def approve(arguments: argparse.Namespace, out: TextIO) -> int:
         app = _one(built, arguments)
         if not arguments.plan_hash:
             raise UsageError("approve needs the hash of the plan, as `gitops-bot plan` shows it")
+        if app.approvers and not app.approvers.name([operator()], in_group=lambda _: False):
+            raise OrderRefused(f"{operator()} is not among the approvers of {app.title}")
         out.write(built.desk.approve(app.key, arguments.plan_hash, by=operator(), via=Via.CLI) + "\n")
     return OK
 

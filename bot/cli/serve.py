@@ -27,7 +27,7 @@ from bot.reconcile.loop import Loop
 from bot.server.web import Answer, Handlers, Web, WebServer, WsgiApp
 from bot.settings import Configuration
 from bot.source.push_events import PushRefused, read_push
-from bot.wiring import Engine, build_courier, build_engine, build_heartbeat, build_loop, rules, slow_lane
+from bot.wiring import Engine, build_courier, build_engine, build_heartbeat, build_loop, order_threads, rules
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,8 @@ def _slack(engine: Engine) -> tuple[_Door | None, WsgiApp | None]:
         signing_secret=secret,
         api_url=settings.api_url,
         clock=_now,
-        submit=slow_lane(),
+        quick=order_threads(16),
+        slow=order_threads(8),
     )
     if settings.mode == "http":
         return None, SlackHttpDoor(app, signing_secret=secret)

@@ -25,6 +25,13 @@ class News(Enum):
     REFUSED = "refused"
     APPROVAL = "waiting for approval"
     DELETED = "deleted"
+    APPROVED = "approved"  # one person's yes, in the thread
+    REJECTED = "rejected"
+    EXPIRED = "expired"  # nobody decided in time
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    REMINDER = "reminder"  # of a pause or a pin that goes on
+    DIGEST = "digest"
     PAUSED = "paused"
     RESUMED = "resumed"
     ROLLED_BACK = "rolled back"
@@ -87,7 +94,7 @@ class Announcement:
     channel: str
     at: datetime
     in_thread: bool = False
-    edits_only: bool = False  # says something about a root message that may never have been posted
+    edits_only: bool = False  # held back, or about a root message that may never have been posted
     revision: Revision | None = None
     revision_url: str = ""
     compare_url: str = ""
@@ -119,6 +126,12 @@ class Announcement:
     needed: int = 0  # distinct approvals that the plan needs
     given: tuple[str, ...] = ()  # who has approved it by now
     page: str = ""  # who was paged: `sre, P2`
+    root: str = ""  # names the root message where that is not the operation's own: in another channel
+
+    @property
+    def root_key(self) -> str:
+        """Name the root message."""
+        return self.root or self.operation
 
 
 class PageAct(Enum):

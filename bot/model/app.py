@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -67,6 +67,21 @@ class Allowed:
         return f"the app may not write to {what}: allowed.namespaces lists {_list(self.namespaces)}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approvers:
+    """Who may approve plans: Slack ids, e-mail addresses, `os:NAME`, and groups. Empty names nobody in particular."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.groups)
+
+    def name(self, identities: Collection[str], *, in_group: Callable[[str], bool]) -> bool:
+        """True when somebody with these identities is named; groups are asked last."""
+        return "*" in self.users or any(one in self.users for one in identities) or any(map(in_group, self.groups))
+
+
 def _list(words: tuple[str, ...]) -> str:
     return ", ".join(words) or "nothing"
 
@@ -123,6 +138,7 @@ class AppSpec:
     oncall_priority: str  # P1..P5
     mode: Mode = Mode.AUTO
     approvals: int = 1  # distinct approvers of one plan, its requester not counted
+    approvers: Approvers = Approvers()
     moved_from: str = ""  # name of an app on the same cluster whose objects this one takes over
     adopt: frozenset[str] = frozenset()  # helm, flux, argocd: whose objects may be taken over
     windows: tuple[Window, ...] = ()

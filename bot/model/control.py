@@ -30,6 +30,7 @@ class Pause:
     reason: str
     since: datetime
     until: datetime | None = None
+    operation: str = ""  # whose thread hears of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Pin:
     by: str
     reason: str
     since: datetime
+    operation: str = ""  # whose thread hears of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,12 @@ class Control:
         if self.pause is not None:
             return ControlState.PAUSED
         return ControlState.RUNNING if self.pin is None else ControlState.PINNED
+
+    @property
+    def operation(self) -> str:
+        """Name the operation of the order that holds the app, "" where none does or it is not known."""
+        held = self.pause or self.pin
+        return held.operation if held is not None else ""
 
     def at(self, now: datetime) -> Control:
         """Return the control that holds at `now`: a pause that has run out is gone."""

@@ -53,7 +53,8 @@ class AppMemory:
     reminded_at: datetime | None = None
     waiting_commit: str = ""  # newest commit announced as waiting
     waiting_hash: str = ""  # of the plan that waits for approval
-    requested_by: str = ""  # who asked for the pass that found it; "" for the schedule
+    waiting_since: datetime | None = None  # when it was asked for
+    requested_by: tuple[str, ...] = ()  # who asked for the passes that found it; empty for the schedule
     path: str = ""  # where the app lies in its repository
     app_set: str = ""  # title of the set it comes from
     channel: str = ""  # where it is spoken of, for the time after the configuration dropped it
@@ -75,6 +76,7 @@ class HistoryEntry:
     result: Result
     summary: Summary
     digest: str = ""
+    committed_at: datetime | None = None
     id: int = 0  # given by the store
 
 
@@ -120,6 +122,18 @@ class Pruned:
     at: datetime
     commit: str  # at which it was no longer there
     body: Body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """No messages and no pages of an app (key, or `*` for all) until then; passes go on."""
+
+    app: str
+    by: str
+    via: Via
+    reason: str
+    since: datetime
+    until: datetime
 
 
 class SinkName(Enum):

@@ -1,4 +1,4 @@
-"""One line of `status`: how an app stands, for people and machines."""
+"""What people are told when they ask: how an app stands, what it can return to, who has done a thing already."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.model.control import ControlState
 from bot.model.outcome import HealthState
 from bot.model.record import SyncState
+from bot.model.source import Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +30,21 @@ class AppStatus:
     last_error: str = ""
     consecutive_failures: int = 0
     objects: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A commit an app can return to; `deployed_at` and `by` are of the last time it converged there."""
+
+    revision: Revision
+    deployed_at: datetime | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Something a button asks for and that is over: who did it, when, and what came of it."""
+
+    by: str
+    at: datetime
+    what: str

@@ -6,16 +6,17 @@ An order never touches the cluster: it changes what the next pass works from. Th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News
-from bot.model.app import AppSpec
+from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, Pause, Pin, Via
 from bot.model.record import AppMemory, Approval, AuditEntry, Decision
 from bot.model.source import Revision
 
+APPROVAL_LASTS: Final = timedelta(minutes=30)  # a plan is looked at while it is fresh
 _PREFIX: Final = 7  # digits of a plan's hash, as of a commit
 
 
@@ -47,10 +48,13 @@ def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | N
         raise OrderRefused(f"{app.title} is already paused by {held.by} since {held.since:%Y-%m-%d %H:%M} UTC{why}")
     end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until someone resumes it"
     return Ordered(
-        control=replace(control, pause=Pause(by=person.who, reason=reason, since=person.at, until=until)),
+        control=replace(
+            control,
+            pause=Pause(by=person.who, reason=reason, since=person.at, until=until, operation=person.order),
+        ),
         audit=audit(app, person, "pause", f"{end} {reason}".strip()),
         announcement=replace(
-            _announcement(app, person, News.PAUSED),
+            announcement(app, person, News.PAUSED),
             reason=reason,
             until=until,
             message=f"Nothing is applied {end}. New commits wait.",
@@ -69,7 +73,7 @@ def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
     return Ordered(
         control=Control(),
         audit=audit(app, person, "resume", ""),
-        announcement=replace(_announcement(app, person, News.RESUMED), message=back),
+        announcement=replace(announcement(app, person, News.RESUMED), message=back),
         answer=f"{app.title} is running. {back}",
     )
 
@@ -77,13 +81,14 @@ def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
 def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Person, reason: str) -> Ordered:
     """Pin the app at a commit; a pause ends, because the order is to act. Raises `OrderRefused` for the same pin."""
     if control.pin is not None and control.pin.commit == revision.commit:
-        raise OrderRefused(f"{app.title} is already pinned at {revision.short}")
-    pin = Pin(commit=revision.commit, by=person.who, reason=reason, since=person.at)
+        since = f"{control.pin.since:%Y-%m-%d %H:%M} UTC"
+        raise OrderRefused(f"{app.title} is already pinned at {revision.short} by {control.pin.by} since {since}")
+    pin = Pin(commit=revision.commit, by=person.who, reason=reason, since=person.at, operation=person.order)
     return Ordered(
         control=Control(pin=pin),
         audit=audit(app, person, "rollback", f"{revision.commit} {reason}".strip()),
         announcement=replace(
-            _announcement(app, person, News.SYNCING),
+            announcement(app, person, News.SYNCING),
             revision=revision,
             reason=reason,
             message=f"Rolling back to {revision.short}.",
@@ -92,12 +97,17 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
     )
 
 
+def expires_at(memory: AppMemory) -> datetime | None:
+    """Return until when the plan that waits can be approved; None when none waits."""
+    return memory.waiting_since + APPROVAL_LASTS if memory.waiting_since is not None else None
+
+
 def verdict(
     app: AppSpec, memory: AppMemory, plan_hash: str, *, granted: bool, person: Person, reason: str = ""
 ) -> Approval:
     """Return a person's verdict on the plan that waits; `plan_hash` "" means that one, a prefix is enough.
 
-    Raises `OrderRefused` when nothing waits, another plan waits, or the person asked for it themselves.
+    Raises `OrderRefused` when nothing waits, another plan waits, it is too late, or the person asked for it themselves.
     """
     waiting = memory.waiting_hash
     if not waiting:
@@ -105,14 +115,18 @@ def verdict(
     given = plan_hash.removeprefix("sha256:")
     if given and (len(given) < _PREFIX or not waiting.removeprefix("sha256:").startswith(given)):
         raise OrderRefused(f"{app.title} waits for approval of another plan by now: {waiting}")
-    if granted and person.who == memory.requested_by:
-        raise OrderRefused(f"{person.who} asked for this sync of {app.title}: somebody else must approve it")
+    ends = expires_at(memory)
+    if ends is not None and person.at >= ends:
+        again = f"/gitops sync {app.name} asks again"
+        raise OrderRefused(f"nobody decided on this plan of {app.title} until {ends:%Y-%m-%d %H:%M} UTC: {again}")
+    if granted and app.mode is Mode.APPROVE and person.who in memory.requested_by:
+        raise OrderRefused(f"this plan of {app.title} needs someone else: {person.who} asked for the sync")
     return Approval(
         app=app.key, plan_hash=waiting, by=person.who, via=person.via, at=person.at, granted=granted, reason=reason
     )
 
 
-def _announcement(app: AppSpec, person: Person, news: News) -> Announcement:
+def announcement(app: AppSpec, person: Person, news: News) -> Announcement:
     return Announcement(
         id=f"{person.order}:{news.name.lower()}",
         operation=person.order,
@@ -129,12 +143,17 @@ def _announcement(app: AppSpec, person: Person, news: News) -> Announcement:
 
 
 def audit(app: AppSpec, person: Person, verb: str, arguments: str) -> AuditEntry:
+    return replace(audit_of(person, verb, arguments), app=app.key)
+
+
+def audit_of(person: Person, verb: str, arguments: str) -> AuditEntry:
+    """Return the audit line of an order that is about no app."""
     return AuditEntry(
         at=person.at,
         who=person.who,
         via=person.via,
         verb=verb,
-        app=app.key,
+        app="",
         arguments=arguments,
         decision=Decision.DONE,
     )

@@ -1,111 +1,53 @@
 """The desk where orders arrive, from Slack and from a terminal: it stores them and wakes the loop.
 
-No order touches a cluster here. Reading commits and planning ask Git and the API server and take as long as those do;
-everything else is a transaction on the state store. What cannot be followed raises `OrderRefused` with the reason.
+No order touches a cluster here: each is a transaction on the state store. What cannot be followed raises
+`OrderRefused` with the reason.
 """
 
 from __future__ import annotations
 
-import difflib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from bot.errors import OrderRefused, SourceError
-from bot.model.announcement import Announcement, News
-from bot.model.app import AppSpec
-from bot.model.control import ControlState, Trigger, Via
-from bot.model.outcome import HealthState
+from bot.errors import OrderRefused
+from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.app import AppSpec, Mode
+from bot.model.control import Trigger, Via
 from bot.model.plan import Plan, PlanFailure, Rejected
-from bot.model.record import AuditEntry, HistoryEntry, Pruned, SyncState
+from bot.model.record import AppMemory, Approval, AuditEntry, Mute, Pruned, SyncState
 from bot.model.resource import ResourceId, id_of
-from bot.model.source import RefKind, Revision
-from bot.model.status import AppStatus
+from bot.model.source import RefKind
 from bot.plan.order import rank
 from bot.ports import Store
-from bot.reconcile import commands, news
+from bot.reconcile import approval, asking, commands, muting, news
+from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.once import World, plan_or_failure
-from bot.reconcile.passes import dispatches
+from bot.reconcile.post import EVERY_APP, Post
 from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
 
 
-class Desk:
-    """`wake` marks an app as due and says whether a pass of it runs; without a running bot it returns False."""
+class Desk(Enquiry):
+    """`wake` marks an app as due and says whether a pass of it runs; without a running bot it returns False.
 
-    def __init__(self, apps: Roster, *, world: World, store: Store, wake: Callable[[str], bool]) -> None:
-        self._apps, self._world, self._store, self._wake = apps, world, store, wake
+    `pager` describes who is paged when.
+    """
 
-    def apps(self) -> tuple[AppSpec, ...]:
-        return tuple(self._apps.values())
-
-    def find(self, text: str) -> AppSpec:
-        """Return the app a person means: `cluster/name`, a name, or a unique beginning of one."""
-        if text in self._apps:
-            return self._apps[text]
-        found = [app for app in self._apps.values() if app.name == text]
-        found = found or [app for app in self._apps.values() if text and app.name.startswith(text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise OrderRefused(f"{text} can be {' or '.join(sorted(app.key for app in found))}: write one of them")
-        close = difflib.get_close_matches(text, {app.name for app in self._apps.values()}, n=1)
-        shown = text[:60]
-        raise OrderRefused(f'unknown app "{shown}"' + (f", did you mean {close[0]}?" if close else ""))
-
-    def status(self, apps: Sequence[str]) -> tuple[AppStatus, ...]:
-        memories = self._store.memories()
-        now = self._world.clock()
-        lines = []
-        for key in apps:
-            app, control = self._apps[key], self._store.control(key).at(now)
-            memory = memories.get(key) or self._store.memory(key)
-            held = control.pause or control.pin
-            lines.append(
-                AppStatus(
-                    app=app.name,
-                    cluster=app.cluster,
-                    env=app.env,
-                    sync=memory.sync,
-                    health=memory.health,
-                    control=control.state,
-                    control_by=held.by if held else "",
-                    control_reason=held.reason if held else "",
-                    control_until=control.pause.until if control.pause else None,
-                    revision=memory.revision,
-                    target_revision=memory.target,
-                    last_sync_at=memory.last_sync_at,
-                    last_error=memory.last_error,
-                    consecutive_failures=memory.consecutive_failures,
-                    objects=memory.objects,
-                )
-            )
-        return tuple(lines)
-
-    def released(self) -> tuple[AppStatus, ...]:
-        """Return the apps that the configuration has dropped and nobody has deleted: their objects stay."""
-        lines = []
-        for key, memory in sorted(self._store.memories().items()):
-            if key in self._apps or memory.sync is SyncState.UNKNOWN:
-                continue
-            cluster, _, name = key.partition("/")
-            lines.append(
-                AppStatus(
-                    app=name,
-                    cluster=cluster,
-                    env="",
-                    sync=SyncState.RELEASED,
-                    health=HealthState.UNKNOWN,
-                    control=ControlState.RUNNING,
-                    revision=memory.revision,
-                    last_sync_at=memory.last_sync_at,
-                    objects=memory.objects,
-                )
-            )
-        return tuple(lines)
-
-    def history(self, app: str, limit: int) -> tuple[HistoryEntry, ...]:
-        return self._store.history(app, limit=limit)
+    def __init__(
+        self,
+        apps: Roster,
+        *,
+        world: World,
+        store: Store,
+        post: Post,
+        wake: Callable[[str], bool],
+        pager: Sequence[str] = (),
+    ) -> None:
+        super().__init__(apps, world=world, store=store)
+        self._roster = apps
+        self._post, self._wake, self._pager = post, wake, tuple(pager)
 
     def sync(self, app: str, *, trigger: Trigger) -> str:
         """Ask for a pass at once; the request survives a restart."""
@@ -115,7 +57,8 @@ class Desk:
             raise OrderRefused(f"{title} is paused by {control.pause.by}: /gitops resume {self._apps[app].name} first")
         self._store.request(app, trigger, at=self._world.clock())
         if self._wake(app):
-            return f"{title} is already running {self._store.memory(app).operation}, queued one more."
+            operation = self._store.memory(app).operation or "a pass"
+            return f"{title} is already running {operation}, queued one more."
         return f"{title} is syncing."
 
     def pause(self, app: str, *, by: str, until: datetime | None, reason: str, via: Via) -> str:
@@ -128,31 +71,16 @@ class Desk:
         control = self._store.control(app).at(self._world.clock())
         return self._follow(commands.resume(self._apps[app], control, person=self._person(by, via)))
 
-    def rollback(self, app: str, commit: str, *, by: str, reason: str, via: Via) -> str:
-        """Pin the app at a commit; the loop does the rest."""
-        control = self._store.control(app).at(self._world.clock())
+    def rollback(self, app: str, commit: str, *, by: str, reason: str, via: Via, confirm: str | None = None) -> str:
+        """Pin the app at a commit; the loop does the rest. `confirm` is the plan that person has seen and agreed to."""
+        control, memory = self._store.control(app).at(self._world.clock()), self._store.memory(app)
         revision = self._resolve(app, commit)
+        if control.pin is None and revision.commit == memory.revision and memory.sync is SyncState.SYNCED:
+            raise OrderRefused(f"{self._apps[app].title} is at {revision.short} now: there is nothing to roll back")
+        person = self._person(by, via)
         return self._follow(
-            commands.roll_back(self._apps[app], control, revision, person=self._person(by, via), reason=reason)
+            commands.roll_back(self._apps[app], control, revision, person=person, reason=reason), confirm=confirm
         )
-
-    def approve(self, app: str, plan_hash: str, *, by: str, via: Via) -> str:
-        """Grant the plan that waits and ask for a pass, which counts the approvals. The caller knows that `by` may."""
-        person, memory = self._person(by, via), self._store.memory(app)
-        verdict = commands.verdict(self._apps[app], memory, plan_hash, granted=True, person=person)
-        self._store.save_approval(verdict, audit=commands.audit(self._apps[app], person, "approve", verdict.plan_hash))
-        # The hash in `confirm` tells an approver from a requester.
-        self._store.request(app, Trigger(via=via, by=by, confirm=verdict.plan_hash), at=person.at)
-        self._wake(app)
-        return f"{self._apps[app].title}: you approved plan {verdict.plan_hash}."
-
-    def reject(self, app: str, *, by: str, via: Via, reason: str) -> str:
-        """Hold the plan that waits; a newer plan asks anew."""
-        person, memory = self._person(by, via), self._store.memory(app)
-        verdict = commands.verdict(self._apps[app], memory, "", granted=False, person=person, reason=reason)
-        arguments = f"{verdict.plan_hash} {reason}".strip()
-        self._store.save_approval(verdict, audit=commands.audit(self._apps[app], person, "reject", arguments))
-        return f"{self._apps[app].title}: you rejected plan {verdict.plan_hash}; nothing is applied."
 
     def unwanted(self, text: str) -> AppSpec:
         """Return the app to delete: one of the configuration, or one that it has dropped."""
@@ -189,27 +117,136 @@ class Desk:
     def preview_rollback(self, app: str, commit: str) -> Plan | PlanFailure:
         """Return what a rollback would change back; changes nothing."""
         spec, revision = self._apps[app], self._resolve(app, commit)
-        deployed = self._store.memory(app).digest
+        memory, pin = self._store.memory(app), self._store.control(app).at(self._world.clock()).pin
+        if pin is None and revision.commit == memory.revision and memory.sync is SyncState.SYNCED:
+            raise OrderRefused(f"{spec.title} is at {revision.short} now: there is nothing to roll back")
+        if pin is not None and pin.commit == revision.commit:
+            since = f"{pin.since:%Y-%m-%d %H:%M} UTC"
+            raise OrderRefused(f"{spec.title} is already pinned at {revision.short} by {pin.by} since {since}")
         return plan_or_failure(
-            spec, ref=revision.short, revision=lambda: revision, world=self._world, deployed=deployed
+            spec, ref=revision.short, revision=lambda: revision, world=self._world, deployed=memory.digest
         )
 
-    def plan(self, app: str, ref: str) -> Plan | PlanFailure:
-        """Return the plan at the app's branch, at its pin, or at a commit given by a person."""
+    def approve(self, app: str, plan_hash: str, *, by: str, via: Via) -> str:
+        """Grant the plan that waits and ask for a pass. The caller knows that `by` may."""
+        spec, memory = self._apps[app], self._store.memory(app)
+        verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=True, reason="")
+        verdicts = (*self._counted(memory, verdict.plan_hash), verdict)
+        given = approval.granted_by(spec, verdicts, requesters=memory.requested_by)
+        enough = len(given) >= spec.approvals
+        # The hash in `confirm` tells an approver from a requester.
+        confirm = verdict.plan_hash if enough or spec.mode is Mode.APPROVE else None
+        self._store.request(app, Trigger(via=via, by=by, confirm=confirm), at=verdict.at)
+        self._wake(app)
+        left = "it is applied now" if enough else f"{len(given)} of {spec.approvals} by now"
+        return f"{spec.title}: you approved plan {verdict.plan_hash[:19]}, {left}."
+
+    def reject(self, app: str, *, by: str, via: Via, reason: str, plan_hash: str = "") -> str:
+        """Hold the plan that waits; a newer plan asks anew."""
+        spec, memory = self._apps[app], self._store.memory(app)
+        verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=False, reason=reason)
+        self._store.request(app, Trigger(via=via, by=by, confirm=verdict.plan_hash), at=verdict.at)
+        self._wake(app)
+        return f"{spec.title}: you rejected plan {verdict.plan_hash[:19]}; nothing is applied."
+
+    def _verdict(
+        self, app: AppSpec, memory: AppMemory, plan_hash: str, *, by: str, via: Via, granted: bool, reason: str
+    ) -> Approval:
+        """Save a verdict with its line in the thread and the audit. Raises `OrderRefused`."""
+        person = self._person(by, via)
+        memory = replace(memory, requested_by=(*memory.requested_by, *self._asking(app.key)))
+        earlier = self._store.approvals(app.key, plan_hash) if not memory.waiting_hash else ()
+        counted = self._counted(memory, memory.waiting_hash)
+        last = next(iter(reversed(earlier)), None) or next((one for one in counted if not one.granted), None)
+        last = last or next((one for one in counted if one.by == by and one.granted is granted), None)
+        if last is not None:
+            word = "approved" if last.granted else "rejected"
+            raise OrderRefused(f"this plan was already {word} by {last.by} at {last.at:%Y-%m-%d %H:%M} UTC")
+        verdict = commands.verdict(app, memory, plan_hash, granted=granted, person=person, reason=reason)
+        given = approval.granted_by(app, (*counted, verdict), requesters=memory.requested_by)
+        base = replace(self._base(app, person, memory.operation), needed=app.approvals)
+        said = asking.decided(verdict, memory, base=base, given=len(given))
+        verb = "approve" if granted else "reject"
+        audit = commands.audit(app, person, verb, f"{verdict.plan_hash} {reason}".strip())
+        self._store.save_approval(verdict, audit=audit, dispatches=self._post.rows([said]))
+        return verdict
+
+    def _asking(self, app: str) -> tuple[str, ...]:
+        """Return who asked for a pass that has not ended: the memory does not know them yet."""
+        waiting = (one.trigger for one in self._store.requests() if one.app == app)
+        return tuple(one.by for one in waiting if one.manual and one.confirm is None)
+
+    def _counted(self, memory: AppMemory, plan_hash: str) -> tuple[Approval, ...]:
+        verdicts = self._store.approvals(memory.app, plan_hash)
+        return asking.counted(memory, plan_hash, verdicts, now=self._world.clock())
+
+    # --- mutes, routes, on-call -------------------------------------------------------------------------------
+
+    def mute(self, app: str, *, by: str, until: datetime, reason: str, via: Via) -> str:
+        """Mute an app, or all (`*`)."""
+        person = self._person(by, via)
+        return self._mute(
+            app, muting.mute(app, self._title(app), self._muted(app), person=person, until=until, reason=reason), person
+        )
+
+    def unmute(self, app: str, *, by: str, via: Via) -> str:
+        person = self._person(by, via)
+        return self._mute(app, muting.unmute(app, self._title(app), self._muted(app), person=person), person)
+
+    def _mute(self, app: str, muted: muting.Muted, person: commands.Person) -> str:
+        base = self._everywhere(person) if app == EVERY_APP else [self._base(self._apps[app], person, person.order)]
+        rows = self._post.rows([muting.said(muted, one) for one in base])
+        self._store.save_mute(app, muted.mute, audit=muted.audit, dispatches=rows)
+        return muted.answer
+
+    def _muted(self, app: str) -> Mute | None:
+        held = self._store.mutes().get(app)
+        return held if held is not None and held.until > self._world.clock() else None
+
+    def _title(self, app: str) -> str:
+        return "every app" if app == EVERY_APP else self._apps[app].title
+
+    def bound(self, app: str, channel: str) -> bool:
+        """True when the app is heard in that channel."""
+        return channel in self._post.routing.channels(self._apps[app])
+
+    def routes(self, app: str) -> tuple[str, ...]:
+        """Return which channel hears what of an app, and why."""
         spec = self._apps[app]
-        pin = self._store.control(app).at(self._world.clock()).pin
-        repo = self._world.repos[spec.repo]
+        muted = [one for one in (self._muted(app), self._muted(EVERY_APP)) if one is not None]
+        lines = [f"muted by {one.by} until {one.until:%Y-%m-%d %H:%M} UTC: {one.reason}".rstrip(": ") for one in muted]
+        return (*self._post.routing.explained(spec), *lines)
 
-        def revision() -> Revision:
-            if ref and ref != str(spec.ref):
-                return self._resolve(app, ref)
-            if pin is not None and not ref:
-                return repo.revision(pin.commit)
-            return repo.revision(repo.head(spec.ref, newer_than=self._world.clock()))
+    def oncall(self) -> tuple[str, ...]:
+        """Return who is paged when, and what is open now."""
+        paged = [one for one in self._store.memories().values() if one.paged and one.app in self._apps]
+        now = [f"{self._apps[one.app].title} is paged: {one.last_error or 'degraded'}" for one in paged]
+        return (*self._pager, *(now or ["nothing is paged now"]))
 
-        shown = ref or (pin.commit[:7] if pin else str(spec.ref))
-        deployed = self._store.memory(app).digest
-        return plan_or_failure(spec, ref=shown, revision=revision, world=self._world, deployed=deployed)
+    def test_page(self, *, by: str, via: Via, channel: str) -> str:
+        """Open an alert of our own and close it at once. Raises `OrderRefused` when on-call is off."""
+        if not self._pager:
+            raise OrderRefused("on-call is off: name a provider under oncall in the configuration")
+        person = self._person(by, via)
+        page = Page(
+            id=f"{person.order}:open",
+            act=PageAct.OPEN,
+            alias="gitops-bot:test",
+            app="test",
+            cluster="test",
+            env="",
+            channel=channel,
+            operation=person.order,
+            at=person.at,
+            message=f"Test alert of gitops-bot, asked for by {by}; it closes by itself.",
+            priority="P5",
+        )
+        closed = replace(page, id=f"{person.order}:close", act=PageAct.CLOSE, message="The test is over.")
+        self._store.add_audit(replace(commands.audit_of(person, "oncall", "test"), app=""))
+        self._store.dispatch(self._post.rows([page, closed]))
+        return "A test alert is opened and closed; it has the alias gitops-bot:test."
+
+    # --- the rest ---------------------------------------------------------------------------------------------
 
     def audit(self, entry: AuditEntry) -> None:
         self._store.add_audit(entry)
@@ -219,29 +256,23 @@ class Desk:
 
     def acknowledge(self, alias: str, by: str) -> None:
         """Say in the thread that a person has the page; an alias that is not ours is ignored."""
-        now = self._world.clock()
         for app in self._apps.values():
             memory = self._store.memory(app.key)
             if alias != f"gitops-bot:{app.cluster}:{app.name}" or not memory.page_operation:
                 continue
-            said = Announcement(
+            base = self._base(app, self._person(by, Via.WEBHOOK), memory.page_operation)
+            said = replace(
+                base,
                 id=f"{memory.page_operation}:acknowledged:{by[:60]}",
-                operation=memory.page_operation,
                 news=News.ACKNOWLEDGED,
-                app=app.name,
-                cluster=app.cluster,
-                env=app.env,
-                channel=app.channel,
-                at=now,
                 in_thread=True,
-                by=by,
                 message=f"{by} has the page.",
             )
-            self._store.dispatch(dispatches([said]))
+            self._store.dispatch(self._post.rows([said]))
 
     def pushed(self, repo: str, tips: Mapping[str, str]) -> tuple[str, ...]:
         """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
-        self._apps.expire(repo)
+        self._roster.expire(repo)
         now = self._world.clock()
         woken = []
         for app in self._apps.values():
@@ -254,22 +285,36 @@ class Desk:
                 woken.append(app.key)
         return tuple(woken)
 
-    def _resolve(self, app: str, commit: str) -> Revision:
-        spec = self._apps[app]
-        try:
-            return self._world.repos[spec.repo].resolve(commit, ref=spec.ref, deployed=self._store.deployed(app))
-        except SourceError as error:
-            raise OrderRefused(str(error)) from error
-
     def _person(self, who: str, via: Via) -> commands.Person:
         now = self._world.clock()
         return commands.Person(who=who, via=via, at=now, order=news.operation_at(now, secrets.token_hex(3)))
 
-    def _follow(self, ordered: commands.Ordered) -> str:
-        app = ordered.audit.app
-        self._store.save_control(
-            app, ordered.control, audit=ordered.audit, dispatches=dispatches([ordered.announcement])
-        )
-        self._store.request(app, Trigger(via=ordered.audit.via, by=ordered.audit.who), at=ordered.audit.at)
+    def _base(self, app: AppSpec, person: commands.Person, operation: str) -> Announcement:
+        return replace(commands.announcement(self._post.placed(app), person, News.DIFF), operation=operation)
+
+    def _everywhere(self, person: commands.Person) -> list[Announcement]:
+        """Return an announcement about all apps for each channel."""
+        channels = {self._post.placed(app).channel for app in self._apps.values()}
+        return [
+            Announcement(
+                id=f"{person.order}:{channel}",
+                operation=f"{person.order}@{channel}",
+                news=News.DIFF,
+                app="all apps",
+                cluster="all clusters",
+                env="",
+                channel=channel,
+                at=person.at,
+                by=person.who,
+                via=person.via.value,
+            )
+            for channel in sorted(channels)
+        ]
+
+    def _follow(self, ordered: commands.Ordered, *, confirm: str | None = None) -> str:
+        app, audit, said = ordered.audit.app, ordered.audit, ordered.announcement
+        said = replace(said, channel=self._post.placed(self._apps[app]).channel)
+        self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said]))
+        self._store.request(app, Trigger(via=audit.via, by=audit.who, confirm=confirm), at=audit.at)
         self._wake(app)
         return ordered.answer

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _STIR_EVERY: Final = timedelta(seconds=1)  # a workload on its way changes many times a second
 _ANY_ANSWER: Final = datetime.min.replace(tzinfo=UTC)
+_ROUND_SECONDS: Final = 5  # reminders, expiries and digests are as late as that
 _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
 
@@ -72,9 +73,17 @@ class Loop:
     """Keeps all apps going. `start` and `stop` once each; every other method may be called from any thread."""
 
     def __init__(
-        self, passes: Passes, *, store: Store, retry: Retry, clock: Callable[[], datetime], beat: Callable[[], None]
+        self,
+        passes: Passes,
+        *,
+        store: Store,
+        retry: Retry,
+        clock: Callable[[], datetime],
+        beat: Callable[[], None],
+        rounds: Callable[[], None],
     ) -> None:
-        self._passes, self._store, self._retry, self._clock, self._beat = passes, store, retry, clock, beat
+        self._passes, self._store, self._retry, self._clock = passes, store, retry, clock
+        self._beat, self._make_rounds = beat, rounds
         self._lock = threading.Lock()
         self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
@@ -96,6 +105,7 @@ class Loop:
             self._scheduler.add_job(self._look, IntervalTrigger(seconds=1), next_run_time=self._clock())
         self._scheduler.add_job(self._poll, IntervalTrigger(seconds=1), next_run_time=self._clock(), max_instances=1)
         self._scheduler.add_job(self._heartbeat, IntervalTrigger(seconds=60), max_instances=1)
+        self._scheduler.add_job(self._remind, IntervalTrigger(seconds=_ROUND_SECONDS), max_instances=1)
         self._scheduler.start()
 
     def stop(self, *, timeout: timedelta) -> bool:
@@ -244,6 +254,14 @@ class Loop:
     def _heartbeat(self) -> None:
         if self.completed_at is not None and self._clock() - self.completed_at < timedelta(minutes=2):
             self._beat()
+
+    def _remind(self) -> None:
+        try:
+            self._make_rounds()
+        except PassError as error:
+            log.error("reminders and digests cannot be made: %s", error)
+        except Exception:  # the boundary for bugs of a round: the next one is made all the same
+            log.exception("reminders and digests: unexpected error")
 
     # --- workers ----------------------------------------------------------------------------------------------
 

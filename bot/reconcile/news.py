@@ -19,9 +19,10 @@ from bot.model.announcement import Announcement, News, Progress, TroubleLine, Ve
 from bot.model.app import AppSpec
 from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
 from bot.model.plan import Plan, Summary
-from bot.model.record import AppMemory, HistoryEntry, SyncState
+from bot.model.record import AppMemory, Approval, HistoryEntry, SyncState
 from bot.model.resource import ResourceId, names
 from bot.plan.explain import change_lines
+from bot.reconcile import asking
 
 _VOLATILE: Final = re.compile(r"[0-9a-f]{7,}|\d+|\bat \S+ UTC\b")
 OUTAGE_IS_NEWS_AFTER: Final = timedelta(minutes=1)  # shorter ones heal before a person could act
@@ -44,6 +45,16 @@ class Target:
     index: int
     repo: str = ""
     events: frozenset[str] = frozenset({"diff", "converged", "failed", "rolled-back"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """What waits for people: verdicts on this plan and who asked for it, commits behind, whose thread hears of them."""
+
+    verdicts: Sequence[Approval] = ()
+    requesters: tuple[str, ...] = ()
+    behind: int = 0
+    thread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +123,7 @@ def ended(
     *,
     base: Announcement,
     targets: Sequence[Target],
+    waits: Waits,
 ) -> Told:
     """Return what is remembered and said when a pass has ended. `base` carries app, channel, operation and links."""
     now = report.finished_at
@@ -122,6 +134,8 @@ def ended(
         objects=sum(1 for one in plan.changes if one.manifest) if plan else before.objects,
         health=report.worst_health if report.health else before.health,
         waiting_hash="",
+        waiting_since=None,
+        requested_by=(),
     )
     filled = replace(
         base,
@@ -133,6 +147,7 @@ def ended(
         warnings=plan.warnings if plan else (),
         impact=plan.impact if plan else (),
         started_at=report.started_at,
+        behind=waits.behind,
         ready=sum(1 for _, health in report.health if health.state in _GOOD),
         objects=len(report.health),
         plan_hash=plan.hash if plan else "",
@@ -144,22 +159,34 @@ def ended(
         case Result.CONVERGED if report.partial:
             told = _partial(report, before, filled)
         case Result.CONVERGED:
-            told = _converged(app, report, memory, filled, targets)
+            told = _converged(app, report, memory, filled, targets, waits)
         case Result.FAILED | Result.UNHEALTHY:
             told = _failed(app, report, memory, filled, targets)
-        case Result.REFUSED:
-            told = _asked(report, memory, filled)
+        case Result.REFUSED | Result.WAITING_APPROVAL:
+            asked = asking.asked(
+                app,
+                report,
+                before,
+                memory,
+                base=filled,
+                verdicts=waits.verdicts,
+                requesters=waits.requesters,
+            )
+            told = Told(memory=asked.memory, announcements=asked.announcements)
         case Result.PAUSED | Result.SKIPPED:
-            told = _held(report, memory, filled)
-        case Result.WAITING_APPROVAL:
-            told = _approval(report, memory, filled)
+            told = _held(report, memory, filled, waits)
         case Result.SUPERSEDED:
             told = Told(memory=memory)
     return replace(told, history=history(report))
 
 
 def _converged(
-    app: AppSpec, report: SyncReport, memory: AppMemory, base: Announcement, targets: Sequence[Target]
+    app: AppSpec,
+    report: SyncReport,
+    memory: AppMemory,
+    base: Announcement,
+    targets: Sequence[Target],
+    waits: Waits,
 ) -> Told:
     assert report.revision is not None  # a pass that converged had a commit
     now, commit = report.finished_at, report.revision.commit
@@ -184,8 +211,8 @@ def _converged(
     # A pass whose wait was cut short left its message at "syncing": the next one, which finds nothing to do, ends it.
     unfinished = not said_before and bool(memory.operation) and memory.operation == base.operation
     news: list[Announcement] = []
-    if worked or unfinished or (trouble and said_before):
-        rolled_back = report.kind is PassKind.ROLLBACK
+    rolled_back = report.kind is PassKind.ROLLBACK
+    if worked or unfinished or rolled_back or (trouble and said_before):
         message = f"The cluster is equal to {report.revision.short}."
         if trouble:
             message += f" It recovered after {_failures(memory.consecutive_failures)}."
@@ -212,7 +239,7 @@ def _converged(
                 since=since,
             )
         )
-    waiting, after = _waiting(report, after, base)
+    waiting, after = _waiting(report, after, base, waits)
     after = replace(after, operation="", said="", degraded_since=None)
     event = "rolled-back" if report.kind is PassKind.ROLLBACK else "converged"
     changed = worked or trouble or memory.revision == "" or report.previous != commit
@@ -334,42 +361,7 @@ def _troubles(report: SyncReport) -> tuple[TroubleLine, ...]:
     return (*shown, TroubleLine(subject=f"{rest} more", message="")) if rest > 0 else tuple(shown)
 
 
-def _asked(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
-    """A plan that needs a human's yes: asked once per plan."""
-    assert report.plan is not None  # only a plan can be refused
-    after = replace(memory, sync=SyncState.REFUSED, last_error=report.reason)
-    said = f"refused:{report.plan.hash}"
-    if said == memory.said:
-        return Told(memory=after)
-    news = replace(
-        base,
-        news=News.REFUSED,
-        id=f"{base.operation}:refused:{report.plan.hash[-12:]}",
-        message=report.reason,
-        next_step=f"Confirm here, or: gitops-bot sync {base.app} --confirm {report.plan.hash}",
-    )
-    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
-
-
-def _approval(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
-    """A plan that people must approve: asked once per plan."""
-    assert report.plan is not None  # only a plan can wait
-    after = replace(memory, sync=SyncState.WAITING_APPROVAL, last_error="", waiting_hash=report.plan.hash)
-    said = f"approval:{report.plan.hash}"
-    if said == memory.said:
-        return Told(memory=after)
-    refused = " ".join(refusal.message for refusal in report.plan.refusals)
-    news = replace(
-        base,
-        news=News.APPROVAL,
-        id=f"{base.operation}:approval:{report.plan.hash[-12:]}",
-        message=f"{report.reason[0].upper()}{report.reason[1:]}. {refused}".strip(),
-        next_step=f"Approve here, or: gitops-bot approve {base.app} {report.plan.hash}",
-    )
-    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
-
-
-def _held(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
+def _held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits) -> Told:
     """Paused, or drift that is not to be undone: said once per commit and once per drift."""
     plan = report.plan
     if plan is None:
@@ -379,7 +371,7 @@ def _held(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
         return Told(memory=replace(memory, sync=SyncState.BEHIND if behind else SyncState.SYNCED))
     sync = SyncState.BEHIND if behind else SyncState.DRIFTED
     after = replace(memory, sync=sync)
-    waiting, after = _waiting(report, after, base)
+    waiting, after = _waiting(report, after, base, waits)
     if behind or report.kind is not PassKind.DRIFT:
         return Told(memory=after, announcements=waiting)
     said = f"drift:{plan.hash}"
@@ -391,22 +383,27 @@ def _held(report: SyncReport, memory: AppMemory, base: Announcement) -> Told:
         id=f"{base.operation}:drift:{plan.hash[-12:]}",
         message=f"The cluster differs from Git and is left so: {report.reason}.",
     )
-    return Told(memory=replace(after, said=said), announcements=(*waiting, news))
+    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(*waiting, news))
 
 
-def _waiting(report: SyncReport, memory: AppMemory, base: Announcement) -> tuple[tuple[Announcement, ...], AppMemory]:
-    """Say once of each newer commit that it waits behind a pause or a pin."""
+def _waiting(
+    report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
+) -> tuple[tuple[Announcement, ...], AppMemory]:
+    """Say once of each newer commit that it waits behind a pause or a pin, in the thread of that order."""
     target = report.target
     if target is None or target.commit in {memory.revision, memory.waiting_commit}:
         return (), memory
     pinned = report.revision is not None and report.revision.commit != target.commit
-    why = "the app is pinned" if pinned else report.reason
+    why = "pinned" if pinned else report.reason
+    count = f" {waits.behind} commits wait." if waits.behind > 1 else ""
     news = replace(
         base,
         news=News.WAITING,
+        operation=waits.thread or base.operation,
+        in_thread=bool(waits.thread),
         id=f"{base.operation}:waiting:{target.commit[:12]}",
         revision=target,
-        message=f"{target.short} waits: {why}.",
+        message=f"{target.short} waiting ({why}).{count}",
         next_step=f"/gitops resume {base.app}" if pinned or report.result is Result.PAUSED else "",
     )
     return (news,), replace(memory, waiting_commit=target.commit)
@@ -431,6 +428,7 @@ def history(report: SyncReport) -> HistoryEntry | None:
         result=report.result,
         summary=report.summary,
         digest=report.digest,
+        committed_at=report.revision.committed_at,
     )
 
 

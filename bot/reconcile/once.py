@@ -93,11 +93,11 @@ class Order:
     only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others
     verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
 
-    def requester(self, plan: Plan) -> str:
-        """Return who asked for this plan: the person that typed sync, or who did when it was first seen."""
-        if self.trigger.manual and self.trigger.confirm is None:
-            return self.trigger.by
-        return self.memory.requested_by if self.memory.waiting_hash == plan.hash else ""
+    def requesters(self, plan: Plan) -> tuple[str, ...]:
+        """Return who asked for this plan: everybody who typed sync since it was first seen."""
+        asked = self.memory.requested_by if self.memory.waiting_hash == plan.hash else ()
+        asks = self.trigger.manual and self.trigger.confirm is None and self.trigger.by not in asked
+        return (*asked, self.trigger.by) if asks else asked
 
 
 def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> SyncReport:
@@ -160,7 +160,7 @@ def _run(
         story.reason = why
         return Result.SKIPPED
     if plan.writes and app.mode is Mode.APPROVE:
-        story.reason = approval.missing(app, order.verdicts(plan.hash), requester=order.requester(plan))
+        story.reason = approval.missing(app, order.verdicts(plan.hash), requesters=order.requesters(plan))
         if story.reason:
             return Result.WAITING_APPROVAL
     elif plan.refusals and order.trigger.confirm != plan.hash:

@@ -17,19 +17,20 @@ from typing import Final
 
 from bot.errors import PassError
 from bot.health.wait import survey
-from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
+from bot.model.announcement import Announcement, News, Page, Parcel
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Trigger, Via
 from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Plan
-from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, Pruned, SinkName, SyncState
+from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Dispatch, Pruned, SyncState
 from bot.model.resource import Body, ResourceId, ResourceRef
 from bot.model.source import GitRef, Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.plan.restoring import keepsake
 from bot.ports import Stamp, Store
-from bot.reconcile import news
+from bot.reconcile import asking, news
 from bot.reconcile.once import Order, World, run_pass
+from bot.reconcile.post import Post
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.roster import Roster
 
@@ -40,13 +41,13 @@ _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What people are told besides: links, write-backs, pages, the next try. `announces`: not `--no-announce`."""
+    """Who is told what besides: links, write-backs, pages, when it is tried again, and the lanes it goes by."""
 
     links: Callable[[AppSpec, str, str], news.Links]
     targets: Sequence[news.Target]
     policy: PagePolicy | None
     retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
-    announces: bool = True
+    post: Post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +91,18 @@ class Passes:
         with self._store.lock(app.key, timeout=patience) as held:
             if not held:
                 return None
+            app = self._outside.post.placed(app)
             started = self.world.clock()
             stamp = self.world.clusters[app.cluster].stamp(app)
             self._settled.pop(app.key, None)
             control = self._control(app, started)
             before = self._store.memory(app.key)
-            operation = before.operation or news.operation_at(started, secrets.token_hex(3))
+            if trigger.manual and trigger.confirm is None and before.waiting_hash:
+                decided = self._verdicts(before, before.waiting_hash, started)
+                before = asking.renewed(before, decided, now=started)
+            rolls_back = control.pin is not None and before.revision != control.pin.commit
+            operation = control.pin.operation if control.pin is not None and rolls_back else ""
+            operation = operation or before.operation or news.operation_at(started, secrets.token_hex(3))
             order = Order(
                 app=app,
                 trigger=trigger,
@@ -106,14 +113,11 @@ class Passes:
                 since=started if since is None else since,
                 asks=since is None or trigger.manual,
                 only=only,
-                verdicts=lambda plan_hash: self._store.approvals(app.key, plan_hash),
+                verdicts=lambda plan_hash: self._verdicts(before, plan_hash, started),
             )
             narrator = _Narrator(app, self._base(app, operation, trigger, started), self._store, self._outside, before)
             report = run_pass(order, world=self.world, listener=narrator, stop=stop)
-            remembered = replace(narrator.memory, path=app.path, app_set=app.app_set, channel=app.channel)
-            if report.plan is not None and report.result is Result.WAITING_APPROVAL:
-                remembered = replace(remembered, requested_by=order.requester(report.plan))
-            self._save(app, report, remembered, self._base(app, operation, trigger, report.finished_at))
+            self._save(order, report, replace(narrator.memory, path=app.path, app_set=app.app_set, channel=app.channel))
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
@@ -209,6 +213,9 @@ class Passes:
         pause = Pause(by=trigger.by, reason=reason, since=now)
         self._store.save_control(app.key, Control(pause=pause), audit=_note(app, now, "pause", reason))
 
+    def _verdicts(self, memory: AppMemory, plan_hash: str, now: datetime) -> tuple[Approval, ...]:
+        return asking.counted(memory, plan_hash, self._store.approvals(memory.app, plan_hash), now=now)
+
     # --- orders -----------------------------------------------------------------------------------------------
 
     def _control(self, app: AppSpec, now: datetime) -> Control:
@@ -252,15 +259,25 @@ class Passes:
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    def _save(self, app: AppSpec, report: SyncReport, before: AppMemory, base: Announcement) -> None:
+    def _save(self, order: Order, report: SyncReport, before: AppMemory) -> None:
+        app = order.app
+        base = self._base(app, order.operation, report.trigger, report.finished_at)
         linked = self._linked(app, base, report.revision, before.revision)
         if report.result in {Result.FAILED, Result.UNHEALTHY}:
             pause = self._outside.retry(before.consecutive_failures + 1)
             linked = replace(linked, next_at=report.finished_at + pause)
-        told = news.ended(app, report, before, base=linked, targets=self._outside.targets)
+        if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
+            linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
+        waits = news.Waits(
+            verdicts=order.verdicts(report.plan.hash) if report.plan else (),
+            requesters=order.requesters(report.plan) if report.plan else (),
+            behind=self._behind(app, report),
+            thread=order.control.operation,
+        )
+        told = news.ended(app, report, before, base=linked, targets=self._outside.targets, waits=waits)
         memory, said = told.memory, told.announcements
         pages: tuple[Page, ...] = ()
-        if self._outside.policy is not None:
+        if self._outside.policy is not None and (before.paged or not self._outside.post.is_muted(app.key, base.at)):
             memory, pages = escalate(before, told.memory, app=app, report=report, policy=self._outside.policy)
         if report.result is not Result.SUPERSEDED and not memory.said:
             memory = replace(memory, operation="")
@@ -289,7 +306,16 @@ class Passes:
         )
 
     def _parcels(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
-        return dispatches(parcels, announces=self._outside.announces)
+        return self._outside.post.rows(parcels)
+
+    def _behind(self, app: AppSpec, report: SyncReport) -> int:
+        """Return how many commits wait behind a pause or a pin."""
+        deployed = report.previous
+        if report.target is None or not deployed or report.target.commit == deployed:
+            return 0
+        with suppress(PassError):
+            return self.world.repos[app.repo].count_between(deployed, report.target.commit) or 0
+        return 0
 
     def _base(self, app: AppSpec, operation: str, trigger: Trigger, now: datetime) -> Announcement:
         return Announcement(
@@ -334,7 +360,7 @@ class _Narrator:
         self._latest, self._plan = said[-1], plan
         # The operation is remembered first: a pass killed after this line goes on in the same message.
         self.memory = replace(self.memory, operation=self._base.operation)
-        self._store.save_pass(self.memory, dispatches=dispatches([*said, *backs], announces=self._outside.announces))
+        self._store.save_pass(self.memory, dispatches=self._outside.post.rows([*said, *backs]))
 
     def applied(self, outcome: Outcome) -> None:
         self._done.add(outcome.id)
@@ -363,28 +389,10 @@ class _Narrator:
             message="",
             progress=news.progress(self._plan, self._done, message),
         )
-        self._store.dispatch(dispatches([progress], announces=self._outside.announces))
+        self._store.dispatch(self._outside.post.rows([progress]))
 
     def _now(self) -> datetime:
         return datetime.now(tz=self._base.at.tzinfo)
-
-
-def dispatches(parcels: Sequence[Parcel], *, announces: bool = True) -> tuple[Dispatch, ...]:
-    """Put each parcel on its lane: a channel, an alert, a write-back. Progress collapses to the last."""
-    rows: list[Dispatch] = []
-    for parcel in parcels:
-        match parcel:
-            case Page():
-                clears = parcel.act is PageAct.CLOSE
-                rows.append(Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel, clears=clears))
-            case WriteBack():
-                rows.append(Dispatch(sink=SinkName.WRITEBACK, lane=str(parcel.target), parcel=parcel))
-            case Announcement() if parcel.channel and announces:
-                collapse = parcel.operation if parcel.news is News.SYNCING else ""
-                rows.append(Dispatch(sink=SinkName.SLACK, lane=parcel.channel, parcel=parcel, collapse=collapse))
-            case _:
-                pass  # Slack is off, or nobody wants to hear of it
-    return tuple(rows)
 
 
 def _note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:

@@ -63,6 +63,18 @@ def opened_at(window: Window, now: datetime) -> datetime | None:
     return start.astimezone(now.tzinfo) if start is not None and start <= now else None
 
 
+def last_opened(window: Window, now: datetime) -> datetime | None:
+    """Return the newest opening before `now`, however long it was open; None when there was none in eight days."""
+    for span in (timedelta(hours=1), timedelta(days=1), timedelta(days=8)):
+        found: datetime | None = None
+        at = now - span
+        while (start := trigger(window).get_next_fire_time(None, at)) is not None and start < now:
+            found, at = start.astimezone(now.tzinfo), start + timedelta(seconds=1)
+        if found is not None:
+            return found
+    return None
+
+
 def _named(window: Window) -> str:
     return f"{window.schedule!r} ({window.timezone})"
 

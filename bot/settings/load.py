@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from bot.errors import ConfigError, Problem
-from bot.model.app import Allowed, AppSpec, HelmSpec, IgnoreRule, Mode, Render
+from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render
 from bot.model.appset import AppSet
 from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.settings import model
@@ -335,6 +335,10 @@ def _app(settings: Settings, app: model.App, folder: Path) -> AppSpec:
     )
 
 
+def _approvers(section: model.ApproversSection) -> Approvers:
+    return Approvers(users=section.users, groups=section.groups)
+
+
 def _app_set(settings: Settings, index: int, one: model.AppSet, folder: Path) -> AppSet:
     return AppSet(
         title=f"app_sets[{index}]",
@@ -382,6 +386,7 @@ def _spec(settings: Settings, app: AppKeys, folder: Path, *, name: str, cluster:
         oncall_priority=app.oncall.priority or ("P2" if app.env in {"production", "prod"} else "P3"),
         mode=Mode(app.mode),
         approvals=app.approvals,
+        approvers=_approvers(app.approvers or settings.approvers),
         adopt=frozenset(app.adopt),
         windows=tuple(one.value() for one in app.windows),
         render=Render(app.render),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bot.model.app import Window
 from bot.model.appset import placeholders_checked
@@ -25,7 +25,6 @@ _NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 NOT_YET: Final = frozenset(
     {
-        "approvers",
         "also",
     }
 )
@@ -132,21 +131,23 @@ class MaxDelete(Section):
     share: Annotated[float, Field(ge=0, le=1)] = 0.66
 
 
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {value}: write a name such as Europe/Lisbon") from None
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
 class SyncWindow(Section):
     kind: Literal["allow", "deny"]
     schedule: str  # five cron fields, read in `timezone`: minute hour day month weekday (0 and 7 are Sunday)
     duration: Duration
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     manual: bool = False
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"there is no time zone {value}: write a name such as Europe/Lisbon") from None
-        return value
 
     @model_validator(mode="after")
     def _readable(self) -> SyncWindow:
@@ -161,6 +162,11 @@ class SyncWindow(Section):
             timezone=self.timezone,
             manual=self.manual,
         )
+
+
+class ApproversSection(Section):
+    users: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    groups: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class AllowedObjects(Section):
@@ -231,6 +237,7 @@ class AppKeys(Section):
     self_heal: bool = True
     mode: Literal["auto", "approve"] = "auto"
     approvals: Annotated[int, Field(ge=1, le=10)] = 1
+    approvers: ApproversSection | None = None  # instead of the ones for all apps
     depends_on: Annotated[tuple[str, ...], Field(strict=False)] = ()
     channel: str = ""
     oncall: AppOncall = AppOncall()
@@ -275,11 +282,47 @@ class AppSet(AppKeys):
         return placeholders_checked(value)
 
 
+class RouteSection(Section):
+    """Which apps' messages a channel gets; without `severities` apps live there, with them it gets copies."""
+
+    channel: Annotated[str, Field(min_length=1)]
+    apps: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    envs: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    clusters: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    severities: Annotated[tuple[Literal["info", "warning", "failure"], ...], Field(strict=False)] = ()
+
+
+_Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class QuietSection(Section):
+    start: _Clock  # such as "22:00"
+    end: _Clock
+    timezone: Zone = "UTC"
+
+
+class DigestSection(Section):
+    schedule: str  # five cron fields, read in `timezone`
+    timezone: Zone = "UTC"
+
+    @model_validator(mode="after")
+    def _readable(self) -> DigestSection:
+        windows.trigger(self.value())
+        return self
+
+    def value(self) -> Window:
+        """Return the schedule as windows have it; it opens for a moment."""
+        return Window(allows=True, schedule=self.schedule, duration=timedelta(minutes=1), timezone=self.timezone)
+
+
 class Slack(Section):
     mode: Literal["socket", "http", "off"] = "off"
     default_channel: str = ""
     api_url: str = "https://slack.com/api/"
     people: dict[str, str] = Field(default_factory=dict)  # e-mail address of a commit's author to Slack id
+    routes: Annotated[tuple[RouteSection, ...], Field(strict=False)] = ()
+    quiet: QuietSection | None = None  # hours without information, never without failures
+    digest: DigestSection | None = None  # when each channel is told what happened since the last one
 
 
 class PageAfter(Section):
@@ -294,7 +337,26 @@ class Oncall(Section):
     heartbeat: str = ""
 
 
-Verb = Literal["*", "status", "plan", "diff", "history", "sync", "pause", "resume", "rollback"]
+Verb = Literal[
+    "*",
+    "status",
+    "plan",
+    "diff",
+    "history",
+    "sync",
+    "pause",
+    "resume",
+    "rollback",
+    "approve",
+    "reject",
+    "oncall",
+    "mute",
+    "unmute",
+    "route",
+    "audit",
+    "help",
+    "whoami",
+]
 
 
 class Permission(Section):
@@ -351,6 +413,7 @@ class Settings(Section):
     slack: Slack = Slack()
     oncall: Oncall = Oncall()
     permissions: Annotated[tuple[Permission, ...], Field(strict=False)] = ()
+    approvers: ApproversSection = ApproversSection()  # empty: whoever a permission lets approve
     writebacks: Annotated[tuple[Writeback, ...], Field(strict=False)] = ()
     server: Server = Server()
     state: str = "sqlite:///gitops-bot.db"  # relative to the configuration file

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.errors import StateError
 from bot.model.announcement import Announcement, Page, Parcel, Reply, WriteBack
 from bot.model.control import Control, Trigger
-from bot.model.record import AppMemory, Approval, AuditEntry, HistoryEntry, Pruned
+from bot.model.record import AppMemory, Approval, AuditEntry, HistoryEntry, Mute, Pruned
 
 CONTROL: Final = TypeAdapter(Control)
 MEMORY: Final = TypeAdapter(AppMemory)
@@ -17,6 +17,7 @@ HISTORY: Final = TypeAdapter(HistoryEntry)
 AUDIT: Final = TypeAdapter(AuditEntry)
 PRUNED: Final = TypeAdapter(Pruned)
 APPROVAL: Final = TypeAdapter(Approval)
+MUTE: Final = TypeAdapter(Mute)
 TRIGGER: Final = TypeAdapter(Trigger)
 _PARCELS: Final[dict[str, TypeAdapter[Any]]] = {
     "announcement": TypeAdapter(Announcement),

@@ -23,7 +23,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.errors import StateError
 from bot.model.control import Control, Trigger
 from bot.model.outcome import Result
-from bot.model.record import AppMemory, Approval, AuditEntry, Consignment, Dispatch, HistoryEntry, Pruned, SinkName
+from bot.model.record import (
+    AppMemory,
+    Approval,
+    AuditEntry,
+    Consignment,
+    Dispatch,
+    HistoryEntry,
+    Mute,
+    Pruned,
+    SinkName,
+)
 from bot.ports import MessageRef, PassRequest
 from bot.state import codec, tables
 from bot.state.locks import advisory_lock, file_lock
@@ -112,6 +122,11 @@ class SqlStore:
         text = self._value(tables.controls, app)
         return codec.load(codec.CONTROL, text) if text else Control()
 
+    def controls(self) -> Mapping[str, Control]:
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(tables.controls.c.app, tables.controls.c.value)).all()
+        return {app: codec.load(codec.CONTROL, text) for app, text in rows}
+
     def save_control(
         self, app: str, control: Control, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()
     ) -> None:
@@ -171,6 +186,20 @@ class SqlStore:
     def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
         with self._transaction() as connection:
             self._put(connection, tables.folders, app_set=app_set, value="\n".join(folders))
+
+    def mutes(self) -> Mapping[str, Mute]:
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(tables.mutes.c.app, tables.mutes.c.value)).all()
+        return {app: codec.load(codec.MUTE, text) for app, text in rows}
+
+    def save_mute(self, app: str, mute: Mute | None, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()) -> None:
+        with self._transaction() as connection:
+            if mute is None:
+                connection.execute(tables.mutes.delete().where(tables.mutes.c.app == app))
+            else:
+                self._put(connection, tables.mutes, app=app, value=codec.dump(codec.MUTE, mute))
+            self._append_audit(connection, audit)
+            self._send(connection, dispatches)
 
     def memory(self, app: str) -> AppMemory:
         text = self._value(tables.memories, app)

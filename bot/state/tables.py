@@ -50,6 +50,12 @@ folders = sa.Table(
     sa.Column("app_set", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),  # one a line
 )
+mutes = sa.Table(
+    "mutes",
+    metadata,
+    sa.Column("app", sa.String(200), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
 history = sa.Table(
     "history",
     metadata,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.parse import Order, ParseProblem, parse
+from bot.chat.verbs import VERBS
 
 
 @pytest.mark.parametrize("text", ["", "  ", "help", "HELP"])
@@ -37,6 +38,41 @@ def test_rollback_takes_a_commit_and_a_reason() -> None:
     assert (order.app, order.commit, order.reason) == ("eu/payments", "9f8e7d6", "bad release")
 
 
+def test_quotes_keep_words_together_and_stay_in_a_reason() -> None:
+    order = parse('pause "payments" for “2h” the "big" move')
+    assert isinstance(order, Order)
+    assert (order.app, order.duration, order.reason) == ("payments", timedelta(hours=2), 'the "big" move')
+    whole = parse('reject payments "too risky today"')
+    assert isinstance(whole, Order)
+    assert whole.reason == "too risky today"
+
+
+@pytest.mark.parametrize(("text", "verb"), [("stat", "status"), ("roll shop", "rollback"), ("HIST shop", "history")])
+def test_unique_beginning_of_a_verb_is_enough(text: str, verb: str) -> None:
+    order = parse(text)
+    assert isinstance(order, Order)
+    assert order.verb == verb
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "mute"])
+def test_each_verb_is_read(verb: str) -> None:
+    order = parse(f"{verb} shop" if VERBS[verb].app != "none" else verb)
+    assert isinstance(order, Order)
+    assert order.verb == verb
+
+
+def test_approve_takes_a_prefix_of_the_plan() -> None:
+    order = parse("approve shop SHA256:ABCDEF1")
+    assert isinstance(order, Order)
+    assert order.plan == "sha256:abcdef1"
+
+
+def test_slack_s_escapes_are_undone() -> None:
+    order = parse("pause shop a &lt; b &amp; c")
+    assert isinstance(order, Order)
+    assert order.reason == "a < b & c"
+
+
 def test_diff_is_plan() -> None:
     order = parse("diff payments")
     assert isinstance(order, Order)
@@ -49,7 +85,18 @@ def test_diff_is_plan() -> None:
         ("frobnicate", "unknown verb"),
         ("synk payments", "did you mean sync?"),
         ("pause", "pause needs an app"),
-        ("rollback payments", "rollback needs a commit"),
+        ("mute payments", "mute needs a time"),
+        ("mute all for long", "needs a duration"),
+        ("approve payments tomorrow", "is no plan hash"),
+        ("oncall now", "one word too many"),
+        ("re payments", "unknown verb"),
+        ("pause payments for 2h; ls", "needs a duration"),
+        ("sync pay\u202ements", "is no name of an app or commit"),
+        ("sync pay\x00ments", "is no name of an app or commit"),
+        ("sync \u202epayments", "is no name of an app or commit"),
+        ("sync 😀", "is no name of an app or commit"),
+        ("x" * 10_000, "unknown verb"),
+        ("sync " + "a" * 10_000, "is no name of an app or commit"),
         ("pause payments for ever", "needs a duration"),
         ("sync payments now please", "one word too many"),
         ("sync $(rm -rf /)", "is no name of an app or commit"),

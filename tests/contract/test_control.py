@@ -27,7 +27,7 @@ def test_plan_waits_for_its_exact_hash_to_be_approved(worlds: Callable[..., Engi
     old = world.tick()
     assert (old.result, world.memory().sync) == (Result.WAITING_APPROVAL, SyncState.WAITING_APPROVAL)
     assert world.get("configmaps", "settings") is None
-    assert [one.news.value for one in world.heard()] == ["waiting for approval"]
+    assert [one.news.value for one in world.heard()] == ["waiting for approval"] * 2  # in the thread, too
     assert old.plan is not None
     newest = world.commit({"a.yaml": config("settings", "debug")})
     report = world.tick()
@@ -63,7 +63,7 @@ def test_requester_s_own_approval_does_not_count(worlds: Callable[..., EngineWor
     world = worlds(mode="approve", approvals=2)
     world.commit({"a.yaml": config("settings")})
     world.sync(trigger=Trigger(via=Via.SLACK, by="U0ANA"))
-    with pytest.raises(OrderRefused, match="somebody else"):
+    with pytest.raises(OrderRefused, match="needs someone else"):
         approve(world, by="U0ANA")
     approve(world, by="U0BEN")
     assert world.tick().result is Result.WAITING_APPROVAL
@@ -76,7 +76,8 @@ def test_rejected_plan_is_held(worlds: Callable[..., EngineWorld]) -> None:
     world.commit({"a.yaml": config("settings")})
     world.tick()
     world.engine.desk.reject("prod/shop", by="U0CAT", via=Via.SLACK, reason="not on a Friday")
-    approve(world, by="U0BEN")
+    with pytest.raises(OrderRefused, match="already rejected by U0CAT"):
+        approve(world, by="U0BEN")
     report = world.tick()
     assert (report.result, report.reason) == (Result.WAITING_APPROVAL, "U0CAT rejected this plan: not on a Friday")
 

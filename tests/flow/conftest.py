@@ -1,4 +1,4 @@
-"""Stories on the sandbox cluster, one bot process for each."""
+"""Stories and offices on the sandbox cluster, one bot process for each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.flow.office import Office
 from tests.flow.sandbox import SandboxPlane
 from tests.flow.story import Story
 
@@ -34,3 +35,19 @@ def tell(tmp_path: Path, sandbox_plane: SandboxPlane, unique: str) -> Iterator[C
             return story
 
         yield make
+
+
+@pytest.fixture
+def offices(tmp_path: Path) -> Iterator[Callable[..., Office]]:
+    """Build an office; it is closed, and all it said is checked, when the test ends."""
+    made: list[Office] = []
+
+    def build(**options: Any) -> Office:
+        made.append(Office(tmp_path, **options))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+        assert one.complaints() == []
+        assert "Traceback" not in one.bot.log()

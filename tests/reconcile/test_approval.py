@@ -36,13 +36,16 @@ def said(by: str, *, granted: bool = True, reason: str = "") -> Approval:
     ],
 )
 def test_plan_waits_for_enough_people(app: AppSpec, verdicts: list[Approval], expected: str) -> None:
-    assert missing(app, verdicts, requester="U0") == expected
+    assert missing(app, verdicts, requesters=("U0",)) == expected
 
 
 def test_verdict_is_bound_to_the_plan_that_waits() -> None:
     person = commands.Person(who="U1", via=Via.SLACK, at=NOON, order="op_1")
-    waiting = AppMemory(app=APP.key, waiting_hash=HASH, requested_by="U0")
+    waiting = AppMemory(app=APP.key, waiting_hash=HASH, requested_by=("U0",), waiting_since=NOON)
     assert commands.verdict(APP, waiting, HASH, granted=True, person=person).plan_hash == HASH
+    late = replace(person, at=NOON + commands.APPROVAL_LASTS)
+    with pytest.raises(OrderRefused, match="asks again"):
+        commands.verdict(APP, waiting, HASH, granted=True, person=late)
     assert commands.verdict(APP, waiting, HASH[:14], granted=True, person=person).plan_hash == HASH
     with pytest.raises(OrderRefused, match="another plan"):
         commands.verdict(APP, waiting, "sha256:" + "b2" * 32, granted=True, person=person)
@@ -50,5 +53,5 @@ def test_verdict_is_bound_to_the_plan_that_waits() -> None:
         commands.verdict(APP, waiting, "a1a1", granted=True, person=person)
     with pytest.raises(OrderRefused, match="no plan"):
         commands.verdict(APP, AppMemory(app=APP.key), HASH, granted=True, person=person)
-    with pytest.raises(OrderRefused, match="somebody else"):
-        commands.verdict(APP, waiting, "", granted=True, person=replace(person, who="U0"))
+    with pytest.raises(OrderRefused, match="needs someone else"):
+        commands.verdict(APPROVED, waiting, "", granted=True, person=replace(person, who="U0"))

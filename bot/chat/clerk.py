@@ -1,0 +1,452 @@
+"""Turns what people typed, pressed, chose and submitted into orders at the desk, after asking whether they may.
+
+Every way in ends in `_guarded`: an order that cannot be followed is answered with its reason, a bug with a sentence
+and a log line. What asks Git or a cluster runs on the slow lane and answers when it is done. Errors and denials are
+for the person alone; what changes a cluster is said by the engine in the app's channel.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import orjson
+
+from bot.chat import home, kit, modals, replies
+from bot.chat.desk import Desk
+from bot.chat.parse import Order, ParseProblem, parse
+from bot.chat.people import People
+from bot.chat.permissions import Decided, Request, Rule, decide, decide_verdict
+from bot.chat.verbs import FREE, VERBS
+from bot.errors import BotError, OrderRefused
+from bot.model.app import AppSpec
+from bot.model.control import Trigger, Via
+from bot.model.plan import Plan
+from bot.model.record import AuditEntry, Decision
+from bot.model.status import AppStatus
+
+log = logging.getLogger(__name__)
+
+_LINES: Final = 10  # of history and audit
+_SLOW: Final = frozenset({"plan", "rollback"})
+_ALL: Final = "all"
+_VERDICTS: Final = frozenset({"approve", "reject"})
+_ACTIONS: Final = {"diff": "plan", "confirm": "approve", "rollback_go": "rollback", "rollback_pick": "rollback"}
+
+
+class Windows(Protocol):
+    """How views reach a person. Nothing raises: what Slack refuses is logged at the door."""
+
+    def open(self, view: modals.View) -> str:
+        """Open a modal; returns its id, "" where none can be opened: a mention has no trigger, triggers run out."""
+
+    def update(self, view_id: str, view: modals.View) -> None:
+        """Replace what an open view shows."""
+
+    def publish(self, user: str, view: modals.View) -> None:
+        """Show the Home tab."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who ordered where ("" on the Home tab), and how they are answered.
+
+    `replace_answer` edits the ephemeral message that was pressed. `view` is where a button of no message stands.
+    """
+
+    user: str
+    channel: str
+    answer: Callable[[str, Sequence[kit.Block]], None]
+    replace_answer: Callable[[str, Sequence[kit.Block]], None]
+    windows: Windows
+    view: Mapping[str, Any] | None = None
+
+
+class Clerk:
+    """One per bot; safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        rules: Sequence[Rule],
+        people: People,
+        clock: Callable[[], datetime],
+        submit: Executor,
+    ) -> None:
+        self._desk, self._rules, self._people, self._clock, self._submit = desk, tuple(rules), people, clock, submit
+
+    # --- the ways in ------------------------------------------------------------------------------------------
+
+    def take(self, text: str, caller: Caller) -> None:
+        """Follow one command as typed."""
+        order = parse(text)
+        if isinstance(order, ParseProblem):
+            caller.answer(order.message, ())
+            return
+        self._guarded(lambda: self._follow(order, caller), caller, slow=order.verb in _SLOW)
+
+    def press(self, action: str, value: str, caller: Caller) -> None:
+        """Follow one button."""
+        try:
+            facts = {str(name): str(fact) for name, fact in orjson.loads(value or "{}").items()}
+        except (orjson.JSONDecodeError, AttributeError):
+            caller.answer("This button is from another version of the bot: type the command instead.", ())
+            return
+        name = action.removeprefix("gitops.")
+        if name == "cancel":
+            caller.replace_answer("Cancelled; nothing has changed.", ())
+        elif name.startswith("page."):
+            self._guarded(lambda: self._turn(int(facts["page"]), caller), caller)
+        elif name.startswith("home."):
+            self._guarded(lambda: self._filter(name.removeprefix("home."), facts.get("page", ""), caller), caller)
+        else:
+            verb = _ACTIONS.get(name, name)
+            self._guarded(lambda: self._pressed(name, verb, facts, caller), caller, slow=verb in _SLOW)
+
+    def choose(self, action: str, value: str, caller: Caller) -> None:
+        """Follow one choice of a menu: an app for a command that named none, or a filter of the Home."""
+        name = action.removeprefix("gitops.")
+        if name.startswith("home."):
+            self._guarded(lambda: self._filter(name.removeprefix("home."), value, caller), caller)
+            return
+        verb = name.removeprefix("pick.")
+        order = Order(verb=verb, app=value, typed=f"{verb} {value}")
+        self._guarded(lambda: self._follow(order, caller), caller, slow=verb in _SLOW)
+
+    def suggest(self, action: str, typed: str, caller: Caller) -> list[kit.Block]:
+        """Return the choices of a menu that searches, as many as a menu holds; only what the person may."""
+        if action == modals.COMMIT and caller.view is not None:
+            carried = modals.carried(caller.view)
+            app = self._desk.find(carried.app)
+            if not self._decide("rollback", app, replace(caller, channel=carried.channel)).allowed:
+                return []
+            return [modals.commit_option(one) for one in self._desk.choices(app.key, typed, limit=kit.OPTIONS_LIMIT)]
+        verb, wanted = action.removeprefix("gitops.pick."), typed.strip().lower()
+        found = [app for app in self._here(caller) if wanted in app.key and self._decide(verb, app, caller).allowed]
+        return [replies.app_option(app) for app in found[: kit.OPTIONS_LIMIT]]
+
+    def picked(self, view: Mapping[str, Any], caller: Caller) -> tuple[modals.View | None, Callable[[], None]]:
+        """Take a commit chosen in the modal; returns what the modal shows meanwhile, and what is done after that."""
+        carried = modals.carried(view)
+        commit, reason = modals.chosen(view)
+        seen = replace(carried, commit=commit, reason=reason)
+        return modals.waiting(seen), lambda: self._guarded(lambda: self._preview(view, seen, caller), caller, slow=True)
+
+    def confirmed(self, view: Mapping[str, Any], caller: Caller) -> None:
+        """Follow a rollback that a person has seen and confirmed in the modal."""
+        seen = modals.carried(view)
+        facts = {"app": seen.app, "commit": seen.commit, "plan": seen.plan, "reason": seen.reason}
+        at = replace(caller, channel=seen.channel)
+        self._guarded(lambda: self._pressed("rollback_go", "rollback", facts, at), at, slow=True)
+
+    def look(self, caller: Caller) -> None:
+        """Show the Home tab."""
+        self._guarded(lambda: self._show(home.Filters.read(_metadata(caller.view)), caller), caller)
+
+    # --- orders -----------------------------------------------------------------------------------------------
+
+    def _guarded(self, work: Callable[[], None], caller: Caller, *, slow: bool = False) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except OrderRefused as refused:
+                caller.answer(kit.spoken(str(refused)), ())
+            except BotError as error:
+                caller.answer(kit.spoken(f"That did not work: {error}"), ())
+            except Exception:  # the boundary for bugs of an order
+                log.exception("unexpected error while following an order")
+                caller.answer("That did not work for an unexpected reason; the log has the details.", ())
+
+        if slow:
+            self._submit.submit(guarded)
+        else:
+            guarded()
+
+    def _follow(self, order: Order, caller: Caller) -> None:
+        match order.verb:
+            case "help":
+                caller.answer(*replies.help_text(self._allowed_verbs(caller)))
+            case "whoami":
+                rights = self._rights(caller)
+                caller.answer(*replies.whoami(caller.user, self._people.identities(caller.user), rights))
+            case "oncall":
+                self._oncall(order, caller)
+            case "mute" | "unmute" if order.app == _ALL:
+                self._mute_all(order, caller)
+            case "status" | "audit" if not order.app:
+                self._overview(order, caller)
+            case _:
+                order, app = self._meant(order, caller)
+                if app is not None and self._may(order, app, caller):
+                    self._carry_out(order, app, caller)
+
+    def _carry_out(self, order: Order, app: AppSpec, caller: Caller) -> None:
+        by, via, key = caller.user, Via.SLACK, app.key
+        match order.verb:
+            case "status":
+                caller.answer(*replies.status(self._desk.status([key])))
+            case "history":
+                caller.answer(*replies.history(app, self._desk.history(key, _LINES)))
+            case "audit":
+                caller.answer(*replies.audit(app.title, self._desk.log(key, _LINES)))
+            case "route":
+                caller.answer(*replies.listing(f"{app.title} is heard", self._desk.routes(key)))
+            case "plan":
+                caller.answer(*replies.plan(self._desk.plan(key, order.commit)))
+            case "sync":
+                self._note(order, app, caller, Decision.ALLOWED, "")
+                self._say(self._desk.sync(key, trigger=Trigger(via=via, by=by)), caller)
+            case "pause":
+                until = self._clock() + order.duration if order.duration else None
+                self._say(self._desk.pause(key, by=by, until=until, reason=order.reason, via=via), caller)
+            case "resume":
+                self._say(self._desk.resume(key, by=by, via=via), caller)
+            case "approve":
+                self._say(self._desk.approve(key, order.plan, by=by, via=via), caller)
+            case "reject":
+                self._say(self._desk.reject(key, by=by, via=via, reason=order.reason, plan_hash=order.plan), caller)
+            case "mute" if order.duration is not None:
+                until = self._clock() + order.duration
+                self._say(self._desk.mute(key, by=by, until=until, reason=order.reason, via=via), caller)
+            case "unmute":
+                self._say(self._desk.unmute(key, by=by, via=via), caller)
+            case "rollback" if order.commit:
+                preview = self._desk.preview_rollback(key, order.commit)
+                caller.answer(*replies.rollback_preview(app, preview, order.reason))
+            case "rollback":
+                self._pick(app, caller)
+            case _:
+                caller.answer(f"{order.verb} is no button of this version.", ())
+
+    def _pressed(self, name: str, verb: str, facts: Mapping[str, str], caller: Caller) -> None:
+        if verb not in VERBS:
+            raise OrderRefused("This button is from another version of the bot: type the command instead.")
+        app = self._desk.find(facts.get("app", ""))
+        order = Order(
+            verb=verb,
+            app=app.key,
+            commit=facts.get("commit", ""),
+            plan=facts.get("plan", "") if verb in _VERDICTS else "",
+            reason=facts.get("reason", ""),
+            typed=f"button {name} {app.key} {facts.get('commit', '')}".strip(),
+        )
+        if not self._may(order, app, caller):
+            return
+        if name == "rollback_go":
+            plan = facts.get("plan") or None
+            answer = self._desk.rollback(
+                app.key, order.commit, by=caller.user, reason=order.reason, via=Via.SLACK, confirm=plan
+            )
+            caller.replace_answer(kit.spoken(answer), ())
+            return
+        late = self._too_late(name, app, facts)
+        if late is not None:
+            caller.answer(*late)
+            return
+        self._carry_out(order, app, caller)
+        if caller.view is not None and caller.view.get("type") == "home":
+            self._show(home.Filters.read(_metadata(caller.view)), caller)
+
+    def _too_late(self, name: str, app: AppSpec, facts: Mapping[str, str]) -> replies.Answer | None:
+        """Return the answer to a button of an operation that is over; None for one of a live operation."""
+        operation = facts.get("op", "")
+        if name == "resume":
+            (now,) = self._desk.status([app.key])
+            last = self._desk.last(app.key, "resume") if not now.control_by else None
+            done = replies.settled_by(last, f"{app.title} is running") if last is not None else None
+            return replies.already(done, "") if done is not None else None
+        if name not in {"sync", "rollback"} or not operation:
+            return None
+        settled = self._desk.settled(app.key, operation, at=facts.get("at", ""))
+        if settled is None:
+            return None
+        words = f"rollback {app.name} {facts.get('commit', '')[:7]}" if name == "rollback" else f"sync {app.name}"
+        return replies.already(settled, f"Type `/gitops {words}` if you still want it.")
+
+    # --- questions --------------------------------------------------------------------------------------------
+
+    def _overview(self, order: Order, caller: Caller) -> None:
+        apps = self._desk.apps()
+        keys = [app.key for app in apps if self._decide(order.verb, app, caller).allowed]
+        if not keys and apps:
+            self._may(order, apps[0], caller)
+        elif order.verb == "status":
+            caller.answer(*replies.status(self._desk.status(keys)))
+        else:
+            lines = [one for one in self._desk.log(None, 10 * _LINES) if one.app in keys]
+            caller.answer(*replies.audit("All apps", lines[:_LINES]))
+
+    def _turn(self, page: int, caller: Caller) -> None:
+        keys = [app.key for app in self._desk.apps() if self._decide("status", app, caller).allowed]
+        caller.replace_answer(*replies.status(self._desk.status(keys), page=page))
+
+    def _oncall(self, order: Order, caller: Caller) -> None:
+        apps = self._desk.apps()
+        if not any(self._decide("oncall", app, caller).allowed for app in apps):
+            if apps:
+                self._may(order, apps[0], caller)
+            return
+        if order.test:
+            self._say(self._desk.test_page(by=caller.user, via=Via.SLACK, channel=caller.channel), caller)
+        else:
+            caller.answer(*replies.listing("On-call", self._desk.oncall()))
+
+    def _mute_all(self, order: Order, caller: Caller) -> None:
+        if not all(self._may(order, app, caller) for app in self._desk.apps()):
+            return
+        if order.verb == "unmute":
+            self._say(self._desk.unmute("*", by=caller.user, via=Via.SLACK), caller)
+        elif order.duration is not None:
+            until = self._clock() + order.duration
+            said = self._desk.mute("*", by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
+            self._say(said, caller)
+
+    # --- rollback by modal ------------------------------------------------------------------------------------
+
+    def _pick(self, app: AppSpec, caller: Caller) -> None:
+        (now,) = self._desk.status([app.key])
+        picked = modals.Picked(app=app.key, channel=caller.channel)
+        view_id = caller.windows.open(modals.waiting(picked))
+        if not view_id:
+            caller.answer(*replies.commit_asked(app, now.revision))
+            return
+        try:
+            view = modals.pick(app, picked, self._desk.choices(app.key), now.revision)
+        except BotError as error:
+            view = modals.refused(picked, str(error))
+        caller.windows.update(view_id, view)
+
+    def _preview(self, view: Mapping[str, Any], seen: modals.Picked, caller: Caller) -> None:
+        app = self._desk.find(seen.app)
+        at = replace(caller, channel=seen.channel)
+        try:
+            decided = self._decide("rollback", app, at)
+            if not decided.allowed:
+                raise OrderRefused(f"You may not rollback {app.title}. {decided.why}")
+            found = self._desk.preview_rollback(app.key, seen.commit)
+            known = replace(seen, plan=found.hash) if isinstance(found, Plan) else seen
+            shown = modals.preview(app, known, found)
+        except BotError as error:
+            shown = modals.refused(seen, str(error))
+        caller.windows.update(str(view["id"]), shown)
+
+    # --- Home -------------------------------------------------------------------------------------------------
+
+    def _filter(self, name: str, value: str, caller: Caller) -> None:
+        filters = home.Filters.read(_metadata(caller.view))
+        if name.startswith("page"):
+            filters = replace(filters, page=int(value))
+        elif name == "show":
+            filters = replace(filters, show=value, page=0)
+        elif name == "cluster":
+            filters = replace(filters, cluster=value, page=0)
+        elif name == "env":
+            filters = replace(filters, env=value, page=0)
+        self._show(filters, caller)
+
+    def _show(self, filters: home.Filters, caller: Caller) -> None:
+        apps = {app.key: app for app in self._desk.apps() if self._decide("status", app, caller).allowed}
+
+        def may(one: AppStatus, verb: str) -> bool:
+            return self._decide(verb, apps[f"{one.cluster}/{one.app}"], caller).allowed
+
+        view = home.home(self._desk.status(list(apps)), filters, may=may, now=self._clock())
+        caller.windows.publish(caller.user, view)
+
+    # --- apps and rights --------------------------------------------------------------------------------------
+
+    def _meant(self, order: Order, caller: Caller) -> tuple[Order, AppSpec | None]:
+        """Return the app a person means; without a name, the only one of this channel, or a menu of them."""
+        found = self._here(caller)
+        if order.app:
+            try:
+                return order, self._desk.find(order.app)
+            except OrderRefused:
+                if order.verb != "plan" or order.commit or len(found) != 1:
+                    raise
+                return replace(order, app="", commit=order.app), found[0]  # `plan 9f8e7d6` where one app lives
+        if len(found) == 1:
+            return order, found[0]
+        offered = [app for app in found if self._decide(order.verb, app, caller).allowed]
+        if not offered:
+            if found:
+                self._may(order, found[0], caller)
+            else:
+                caller.answer("There is no app in the configuration.", ())
+        else:
+            caller.answer(*replies.app_picker(order.verb, offered))
+        return order, None
+
+    def _here(self, caller: Caller) -> list[AppSpec]:
+        """Return the apps of a channel; all of them where none lives."""
+        apps = self._desk.apps()
+        return [app for app in apps if self._desk.bound(app.key, caller.channel)] or list(apps)
+
+    def _may(self, order: Order, app: AppSpec, caller: Caller) -> bool:
+        """Return whether somebody may; a denial is answered and noted."""
+        decided = self._decide(order.verb, app, caller)
+        if not decided.allowed:
+            self._note(order, app, caller, Decision.DENIED, decided.why)
+            caller.answer(f"You may not {order.verb} {app.title}. {decided.why}", ())
+        return decided.allowed
+
+    def _decide(self, verb: str, app: AppSpec, caller: Caller) -> Decided:
+        request = Request(
+            verb=verb,
+            app=app.name,
+            cluster=app.cluster,
+            env=app.env,
+            channel=caller.channel,
+            identities=self._people.identities(caller.user),
+        )
+
+        def in_group(group: str) -> bool:
+            return self._people.in_group(caller.user, group)
+
+        if verb in _VERDICTS:
+            return decide_verdict(request, self._rules, app.approvers, in_group=in_group)
+        return decide(request, self._rules, in_group=in_group)
+
+    def _rights(self, caller: Caller) -> dict[str, list[str]]:
+        """Return, for apps that are alike, the verbs with the rule that decides each."""
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for app in self._desk.apps():
+            by_rule: dict[str, list[str]] = {}
+            for verb in VERBS:
+                if verb not in FREE:
+                    decided = self._decide(verb, app, caller)
+                    word = "may" if decided.allowed else "may not"
+                    why = f"rule {decided.rule}" if decided.rule else "approvers" if decided.allowed else "no rule"
+                    by_rule.setdefault(f"{why}: {word}", []).append(verb)
+            alike.setdefault(tuple(f"{why} {', '.join(verbs)}" for why, verbs in by_rule.items()), []).append(app.title)
+        return {", ".join(titles[:10]) + (" …" if len(titles) > 10 else ""): list(why) for why, titles in alike.items()}
+
+    def _allowed_verbs(self, caller: Caller) -> frozenset[str]:
+        apps = self._desk.apps()
+        return frozenset(verb for verb in VERBS if any(self._decide(verb, app, caller).allowed for app in apps))
+
+    def _note(self, order: Order, app: AppSpec, caller: Caller, decision: Decision, why: str) -> None:
+        self._desk.audit(
+            AuditEntry(
+                at=self._clock(),
+                who=caller.user,
+                via=Via.SLACK,
+                verb=order.verb,
+                app=app.key,
+                arguments=order.typed,
+                decision=decision,
+                why=why,
+            )
+        )
+
+    def _say(self, text: str, caller: Caller) -> None:
+        caller.answer(kit.spoken(text), ())
+
+
+def _metadata(view: Mapping[str, Any] | None) -> str:
+    return str((view or {}).get("private_metadata") or "")

@@ -1,0 +1,66 @@
+"""The words of the language: each verb with its form and what it does. Pure data; the order is that of the help."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+HASH: Final = re.compile(r"(?:sha256:)?[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """`app` is needed, allowed or unknown to the verb; `second` names the word after it, where there is one."""
+
+    form: str
+    what: str
+    app: str = "allowed"  # needed, allowed, none
+    second: str = ""  # commit, plan
+    reason: bool = False  # whatever follows is a reason
+    span: str = ""  # `for <duration>`: allowed, needed
+
+
+VERBS: Final[dict[str, Verb]] = {
+    "help": Verb(form="help", what="what you may do here", app="none"),
+    "status": Verb(form="status [app]", what="how the apps stand"),
+    "sync": Verb(form="sync [app]", what="make the cluster equal to Git now"),
+    "plan": Verb(form="plan [app] [commit]", what="what a sync would change (also: diff)", second="commit"),
+    "pause": Verb(
+        form="pause <app> [for <duration>] [reason]",
+        what="apply nothing for a while",
+        app="needed",
+        reason=True,
+        span="allowed",
+    ),
+    "resume": Verb(form="resume <app>", what="end a pause or a rollback", app="needed"),
+    "rollback": Verb(
+        form="rollback <app> [commit] [reason]",
+        what="return to an earlier commit and stay there",
+        app="needed",
+        second="commit",
+        reason=True,
+    ),
+    "history": Verb(form="history <app>", what="what was deployed, when, by whom", app="needed"),
+    "approve": Verb(form="approve <app> [plan hash]", what="agree to the plan that waits", app="needed", second="plan"),
+    "reject": Verb(form="reject <app> [reason]", what="say no to the plan that waits", app="needed", reason=True),
+    "oncall": Verb(form="oncall [test]", what="who is paged when; test opens and closes an alert", app="none"),
+    "mute": Verb(
+        form="mute <app|all> for <duration> [reason]",
+        what="no messages and no pages for a while; syncs go on",
+        app="needed",
+        reason=True,
+        span="needed",
+    ),
+    "unmute": Verb(form="unmute <app|all>", what="end a mute", app="needed"),
+    "route": Verb(form="route <app>", what="which channel hears what of an app, and why", app="needed"),
+    "audit": Verb(form="audit [app]", what="who ordered, decided and changed what"),
+    "whoami": Verb(form="whoami", what="what you may do, and which rule says so", app="none"),
+}
+ALIASES: Final = {"diff": "plan", "?": "help", "--help": "help", "-h": "help"}
+FREE: Final = frozenset({"help", "whoami"})  # anybody may
+
+
+def usage(verb: str) -> str:
+    """Return the form of a verb as it is typed, escaped for Slack."""
+    return f"/gitops {VERBS[verb].form}".replace("<", "&lt;").replace(">", "&gt;")

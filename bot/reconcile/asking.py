@@ -1,0 +1,131 @@
+"""News of plans that wait for people: asked once per plan, told again when somebody decides or the plan moves. Pure.
+
+A verdict counts for exactly the plan it was given for and for as long as that plan is asked for: when Git or the
+cluster moves, the new plan is asked for anew in the same message. Nobody decides after half an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.model.announcement import Announcement, News
+from bot.model.app import AppSpec
+from bot.model.outcome import Result, SyncReport
+from bot.model.record import AppMemory, Approval, SyncState
+from bot.reconcile import approval
+from bot.reconcile.commands import APPROVAL_LASTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is remembered and said of a plan that waits."""
+
+    memory: AppMemory
+    announcements: tuple[Announcement, ...] = ()
+
+
+def counted(memory: AppMemory, plan_hash: str, verdicts: Sequence[Approval], *, now: datetime) -> tuple[Approval, ...]:
+    """Return the verdicts on a plan that count: those since it was asked for, fresh ones where it was not yet."""
+    waits = memory.waiting_hash == plan_hash and memory.waiting_since is not None
+    since = memory.waiting_since if waits and memory.waiting_since is not None else now - APPROVAL_LASTS
+    return tuple(one for one in verdicts if one.at >= since)
+
+
+def renewed(memory: AppMemory, verdicts: Sequence[Approval], *, now: datetime) -> AppMemory:
+    """Return the memory when a person types sync: what was rejected, or nobody decided on, is asked for again."""
+    since = memory.waiting_since
+    if since is None:
+        return memory
+    over = now >= since + APPROVAL_LASTS or any(not one.granted for one in verdicts)
+    return replace(memory, waiting_since=now, requested_by=(), said="") if over else memory
+
+
+def asked(
+    app: AppSpec,
+    report: SyncReport,
+    before: AppMemory,
+    after: AppMemory,
+    *,
+    base: Announcement,
+    verdicts: Sequence[Approval],
+    requesters: tuple[str, ...],
+) -> Asked:
+    """Return what is said of a plan that was refused or waits for approval. `verdicts` are those that count."""
+    assert report.plan is not None  # only a plan can wait
+    refused = report.result is Result.REFUSED
+    plan_hash = report.plan.hash
+    same = before.waiting_hash == plan_hash and before.waiting_since is not None
+    since = before.waiting_since if same and before.waiting_since is not None else report.finished_at
+    memory = replace(
+        after,
+        sync=SyncState.REFUSED if refused else SyncState.WAITING_APPROVAL,
+        last_error=report.reason if refused else "",
+        waiting_hash=plan_hash,
+        waiting_since=since,
+        requested_by=requesters,
+    )
+    no = next((one for one in verdicts if not one.granted), None)
+    given = approval.granted_by(app, verdicts, requesters=requesters)
+    said = f"asked:{plan_hash}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
+    if said == before.said:
+        return Asked(memory=memory)
+    why = " ".join(refusal.message for refusal in report.plan.refusals) or f"{report.plan.summary} at {base.ref}."
+    moved = before.waiting_hash and not same
+    root = replace(
+        base,
+        news=News.REFUSED if refused else News.APPROVAL,
+        id=f"{base.operation}:asked:{plan_hash[-12:]}:{since.timestamp():.0f}:{len(given)}",
+        message=f"The plan has changed since it was asked for: what was approved does not count. {why}"
+        if moved
+        else why,
+        needed=app.approvals,
+        given=given,
+        until=since + APPROVAL_LASTS,
+        by=requesters[0] if requesters else "",
+        next_step=f"Approve or reject here, or: gitops-bot approve {base.app} {plan_hash}",
+    )
+    if no is not None:
+        rejected = replace(
+            root,
+            news=News.REJECTED,
+            id=f"{root.id}:no",
+            by=no.by,
+            reason=no.reason,
+            until=None,
+            needed=0,
+            message="Nothing is applied.",
+            next_step=f"Push a change, or ask again: /gitops sync {base.app}",
+        )
+        return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(rejected,))
+    thread = () if same else (replace(root, id=f"{root.id}:thread", in_thread=True),)
+    return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(root, *thread))
+
+
+def decided(verdict: Approval, memory: AppMemory, *, base: Announcement, given: int) -> Announcement:
+    """Return the line in the thread that says who decided."""
+    words = f"approved this plan ({given} of {base.needed})" if verdict.granted else "rejected this plan"
+    return replace(
+        base,
+        operation=memory.operation,
+        news=News.APPROVED if verdict.granted else News.REJECTED,
+        id=f"{memory.operation}:verdict:{verdict.by}:{verdict.at.timestamp():.0f}",
+        in_thread=True,
+        by=verdict.by,
+        reason=verdict.reason,
+        message=f"A person {words}: {verdict.plan_hash[:19]}.",
+    )
+
+
+def expired(memory: AppMemory, *, base: Announcement) -> Announcement:
+    """Return what becomes of the message when nobody decided in time."""
+    return replace(
+        base,
+        operation=memory.operation,
+        news=News.EXPIRED,
+        id=f"{memory.operation}:expired:{memory.waiting_hash[-12:]}:{base.at.timestamp():.0f}",
+        plan_hash=memory.waiting_hash,
+        message="Nobody decided on the plan in time; nothing is applied.",
+        next_step=f"/gitops sync {base.app} asks again",
+    )

@@ -1,0 +1,59 @@
+"""Mutes, as pure functions: who may not be rung for a while, what is said of it, and what its end says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.errors import OrderRefused
+from bot.model.announcement import Announcement, News
+from bot.model.record import AuditEntry, Mute
+from bot.reconcile.commands import Person, audit_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Muted:
+    """A mute that holds, or None for one that has ended; its audit line, what its author reads."""
+
+    mute: Mute | None
+    audit: AuditEntry
+    answer: str
+
+
+def mute(app: str, title: str, held: Mute | None, *, person: Person, until: datetime, reason: str) -> Muted:
+    """Mute an app, or all (`*`). Raises `OrderRefused` when it is muted as long already."""
+    if held is not None and held.until >= until:
+        raise OrderRefused(f"{title} is already muted by {held.by} until {held.until:%Y-%m-%d %H:%M} UTC")
+    end = f"{until:%Y-%m-%d %H:%M} UTC"
+    made = Mute(app=app, by=person.who, via=person.via, reason=reason, since=person.at, until=until)
+    return Muted(
+        mute=made,
+        audit=_audit(app, person, "mute", f"until {end} {reason}".strip()),
+        answer=f"{title} is muted until {end}: no messages, no pages; syncs go on.",
+    )
+
+
+def unmute(app: str, title: str, held: Mute | None, *, person: Person) -> Muted:
+    """End a mute. Raises `OrderRefused` when there is none."""
+    if held is None:
+        raise OrderRefused(f"{title} is not muted")
+    return Muted(mute=None, audit=_audit(app, person, "unmute", ""), answer=f"{title} is heard again.")
+
+
+def said(muted: Muted, base: Announcement) -> Announcement:
+    """Return what a channel hears of it; `base` carries channel, people and operation."""
+    held = muted.mute
+    if held is None:
+        return replace(base, news=News.UNMUTED, message="Messages and pages are sent again.")
+    return replace(
+        base,
+        news=News.MUTED,
+        reason=held.reason,
+        until=held.until,
+        message="No messages and no pages until then; syncs go on.",
+        next_step=f"/gitops unmute {'all' if held.app == '*' else base.app}",
+    )
+
+
+def _audit(app: str, person: Person, verb: str, arguments: str) -> AuditEntry:
+    return replace(audit_of(person, verb, arguments), app=app)

@@ -1,0 +1,63 @@
+"""Puts what is to be said on its lanes: a channel, an alert, a write-back. Routes, quiet hours and mutes count here.
+
+What is said becomes rows of the outbox, in the transaction of what it is about; nothing here contacts anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
+from bot.model.app import AppSpec
+from bot.model.record import Dispatch, SinkName
+from bot.ports import Store
+from bot.reconcile.routing import Routing
+
+EVERY_APP: Final = "*"
+_OF_THE_MUTE: Final = frozenset({News.MUTED, News.UNMUTED, News.DIGEST})
+
+
+class Post:
+    """`announces` is False for a terminal's `--no-announce`. Safe to use from several threads."""
+
+    def __init__(self, store: Store, *, routing: Routing, announces: bool = True) -> None:
+        self._store, self.routing, self._announces = store, routing, announces
+
+    def is_muted(self, app: str, at: datetime) -> bool:
+        """True while somebody has muted the app (key) or all of them."""
+        mutes = self._store.mutes()
+        return any(one is not None and one.until > at for one in (mutes.get(app), mutes.get(EVERY_APP)))
+
+    def placed(self, app: AppSpec) -> AppSpec:
+        """Return the app with the channel it lives in."""
+        return self.routing.placed(app)
+
+    def rows(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
+        """Return the rows of parcels, in order; progress collapses to the last."""
+        rows: list[Dispatch] = []
+        for parcel in parcels:
+            match parcel:
+                case Page():
+                    clears = parcel.act is PageAct.CLOSE
+                    rows.append(Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel, clears=clears))
+                case WriteBack():
+                    rows.append(Dispatch(sink=SinkName.WRITEBACK, lane=str(parcel.target), parcel=parcel))
+                case Announcement() if parcel.channel and self._announces:
+                    rows += self._said(parcel)
+                case _:
+                    pass  # Slack is off, or nobody wants to hear of it
+        return tuple(rows)
+
+    def _said(self, news: Announcement) -> list[Dispatch]:
+        muted = news.news not in _OF_THE_MUTE and self.is_muted(f"{news.cluster}/{news.app}", news.at)
+        return [
+            Dispatch(
+                sink=SinkName.SLACK,
+                lane=one.channel,
+                parcel=one,
+                collapse=one.root_key if one.news is News.SYNCING else "",
+            )
+            for one in self.routing.addressed(news, muted=muted)
+        ]

@@ -1,0 +1,169 @@
+"""What is due by the clock and by no pass: reminders, requests that expire, mutes that end, digests.
+
+The loop calls `make` every few seconds. Each thing has a name of its own in the store, so that it is said once, by one
+process, across restarts; a round that fails is made again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from bot.model.announcement import Announcement, News
+from bot.model.app import AppSpec, Window
+from bot.model.control import Control, Via
+from bot.model.record import AuditEntry, Decision, Mute
+from bot.ports import Store
+from bot.reconcile import asking, commands, windows
+from bot.reconcile.digest import digest
+from bot.reconcile.enquiry import Enquiry
+from bot.reconcile.news import operation_at
+from bot.reconcile.post import EVERY_APP, Post
+
+REMIND_EVERY: Final = timedelta(hours=4)
+_DIGEST_IS_NEWS: Final = timedelta(hours=1)  # one that was missed for longer is not made up for
+_HISTORY: Final = 200  # entries of an app that a digest looks at
+
+
+class Rounds:
+    """`schedule` says when digests are due, None without them."""
+
+    def __init__(
+        self,
+        apps: Mapping[str, AppSpec],
+        *,
+        store: Store,
+        post: Post,
+        enquiry: Enquiry,
+        clock: Callable[[], datetime],
+        schedule: Window | None,
+    ) -> None:
+        self._apps, self._store, self._post, self._enquiry = apps, store, post, enquiry
+        self._clock, self._schedule = clock, schedule
+        self._slots: dict[str, datetime] = {}  # the last quiet hours and digest that were looked at
+
+    def make(self) -> None:
+        """Say what is due. Raises `StateError`."""
+        now = self._clock()
+        controls = self._store.controls()
+        memories = self._store.memories()
+        said: list[tuple[str, Announcement]] = []
+        for app in map(self._post.placed, self._apps.values()):
+            said += self._reminders(app, controls.get(app.key, Control()).at(now), now)
+            memory = memories.get(app.key)
+            ends = commands.expires_at(memory) if memory is not None else None
+            if memory is not None and ends is not None and now >= ends:
+                name = f"expired {app.key} {memory.waiting_hash} {ends.isoformat()}"
+                said.append((name, asking.expired(memory, base=self._base(app, now))))
+        for key, mute in self._store.mutes().items():
+            if mute.until <= now:
+                self._unmute(key, mute, now)
+        said += self._digests(now)
+        for name, news in said:
+            if self._store.first_time(name, at=now):
+                self._store.dispatch(self._post.rows([news]))
+
+    def _reminders(self, app: AppSpec, control: Control, now: datetime) -> Iterator[tuple[str, Announcement]]:
+        """Yield the reminder of a pause or a pin that is due, every four hours; the oldest ones are not made up for."""
+        held = control.pause or control.pin
+        if held is None:
+            return
+        count = int((now - held.since) / REMIND_EVERY)
+        if count < 1:
+            return
+        base = self._base(app, now)
+        news = replace(
+            base,
+            operation=held.operation or base.operation,
+            news=News.REMINDER,
+            id=f"reminder:{app.key}:{held.since.timestamp():.0f}:{count}",
+            in_thread=bool(held.operation),
+            by=held.by,
+            reason=held.reason,
+            since=held.since,
+            until=control.pause.until if control.pause is not None else None,
+            message=f"It is still {control.state.value}; new commits wait.",
+            next_step=f"/gitops resume {app.name}",
+        )
+        yield f"reminder {app.key} {held.since.isoformat()} {count}", news
+
+    def _unmute(self, key: str, mute: Mute, now: datetime) -> None:
+        """End a mute that has run out and say what was not said."""
+        apps = [one for one in self._apps.values() if key in {EVERY_APP, one.key}]
+        audit = AuditEntry(
+            at=now,
+            who="gitops-bot",
+            via=Via.SCHEDULE,
+            verb="unmute",
+            app="" if key == EVERY_APP else key,
+            arguments="",
+            decision=Decision.DONE,
+            why="the mute has run out",
+        )
+        news = list(self._summaries(apps, mute.since, now, News.UNMUTED, "The mute has run out."))
+        self._store.save_mute(key, None, audit=audit, dispatches=self._post.rows(news))
+
+    def _digests(self, now: datetime) -> Iterator[tuple[str, Announcement]]:
+        """Yield what channels hear after quiet hours and at the time of their digest; looked at once by a process."""
+        quiet = self._post.routing.quiet
+        apps = list(self._apps.values())
+        if quiet is not None and not quiet.holds(now):
+            since = quiet.began(now)
+            yield from self._once("quiet", apps, since, now, since, "While it was quiet:")
+        due = windows.last_opened(self._schedule, now) if self._schedule is not None else None
+        if due is not None and self._schedule is not None and now - due < _DIGEST_IS_NEWS:
+            before = windows.last_opened(self._schedule, due) or due - timedelta(days=1)
+            yield from self._once("digest", apps, due, now, before, "Since the last digest:")
+
+    def _once(
+        self, kind: str, apps: Sequence[AppSpec], slot: datetime, now: datetime, since: datetime, opening: str
+    ) -> Iterator[tuple[str, Announcement]]:
+        if self._slots.get(kind) == slot:
+            return
+        self._slots[kind] = slot
+        for news in self._summaries(apps, since, now, News.DIGEST, opening):
+            yield f"{kind} {news.channel} {slot.isoformat()}", news
+
+    def _summaries(
+        self, apps: Sequence[AppSpec], since: datetime, now: datetime, word: News, opening: str
+    ) -> Iterator[Announcement]:
+        """Yield a message for each channel in which something happened, or that hears of a mute's end."""
+        by_channel: dict[str, list[AppSpec]] = {}
+        for app in map(self._post.placed, apps):
+            by_channel.setdefault(app.channel, []).append(app)
+        for here in by_channel.values():
+            history = {app.title: self._store.history(app.key, limit=_HISTORY) for app in here}
+            found = digest(since, history, self._enquiry.status([app.key for app in here]))
+            if found is None and word is News.DIGEST:
+                continue
+            title = {"app": here[0].name, "cluster": here[0].cluster} if len(here) == 1 else _MANY
+            yield replace(
+                self._base(here[0], now),
+                **title,
+                env="",
+                news=word,
+                since=since,
+                message=f"{opening} {found.message}" if found else opening,
+                impact=found.lines if found else (),
+            )
+
+    def _base(self, app: AppSpec, now: datetime) -> Announcement:
+        operation = operation_at(now, secrets.token_hex(3))
+        return Announcement(
+            id=operation,
+            operation=operation,
+            news=News.DIGEST,
+            app=app.name,
+            cluster=app.cluster,
+            env=app.env,
+            channel=app.channel,
+            at=now,
+            via=Via.SCHEDULE.value,
+            ref=str(app.ref),
+        )
+
+
+_MANY: Final[Mapping[str, Any]] = {"app": "all apps", "cluster": "this channel"}

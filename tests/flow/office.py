@@ -1,0 +1,183 @@
+"""An office: people in channels, the real bot as a process, a sandbox cluster, Slack and on-call on the wire."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox.kube import KubeSandbox
+from bot.sandbox.oncall import OncallService
+from bot.sandbox.slack import SlackWorkspace, limits
+from bot.sandbox.slack.values import Channel, Message, User
+from tests.flow.bot_process import BotProcess
+from tests.source.upstream import Upstream
+
+ANA = User(id="U0ANA", name="ana", real_name="Ana Lima", email="ana@example.com")
+BOB = User(id="U0BOB", name="bob", real_name="Bob Reis", email="bob@example.com")
+CAT = User(id="U0CAT", name="cat", real_name="Cat Diaz", email="cat@example.com")
+EVE = User(id="U0EVE", name="eve", real_name="Eve Fox", email="eve@example.com")
+PAYMENTS = "C0PAYMENTS"  # one app lives here
+DEPLOYS = "C0DEPLOYS"  # all others do
+SRE = "S0SRE"
+_GUARD_SECONDS = 60.0
+
+RULES = f"""
+  - {{verbs: [status, plan, history, route], users: ["*"]}}
+  - {{verbs: ["*"], envs: [production], users: [ana@example.com], groups: [{SRE}], channels: [{PAYMENTS}]}}
+  - {{verbs: ["*"], envs: [staging], users: [{ANA.id}, {BOB.id}, {CAT.id}]}}
+"""
+
+
+def configmap(name: str, level: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{level: {level}}}\n"
+
+
+class Office:
+    """Apps `payments` (production, in its own channel), `shop` and `docs` (staging, in the default channel)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        mode: str = "socket",
+        rules: str = RULES,
+        payments: str = "",
+        shop: str = "",
+        slack: str = "",
+        more: str = "",
+        apps: str = "",
+        interval: str = "1s",
+    ) -> None:
+        self.upstream = Upstream(folder / "fleet.git")
+        self.kube = KubeSandbox()
+        self.slack = SlackWorkspace(
+            users=(ANA, BOB, CAT, EVE),
+            channels=(Channel(id=PAYMENTS, name="payments"), Channel(id=DEPLOYS, name="deploys")),
+            groups={SRE: (BOB.id,)},
+        )
+        self.oncall = OncallService()
+        for server in (self.kube, self.slack, self.oncall):
+            server.start()
+        (folder / "kubeconfig").write_text(self.kube.kubeconfig(), encoding="utf-8")
+        common = f"repo: fleet, cluster: prod, interval: {interval}, timeout: 20s"
+        configuration = f"""
+clusters: [{{name: prod, kubeconfig: {folder / "kubeconfig"}}}]
+repos: [{{name: fleet, url: {self.upstream.path}, web_url: "https://git.example.com/fleet"}}]
+apps:
+  - {{name: payments, {common}, path: payments, env: production, channel: {PAYMENTS} {payments}}}
+  - {{name: shop, {common}, path: shop, env: staging {shop}}}
+  - {{name: docs, {common}, path: docs, env: staging}}
+{apps}
+slack: {{mode: {mode}, default_channel: {DEPLOYS}, api_url: "{self.slack.api_url}" {slack}}}
+oncall: {{provider: opsgenie, host: "{self.oncall.url}", page_after: {{failures: 3, duration: 1h}}}}
+permissions: {rules}
+retry: {{first: 200ms, factor: 1, max: 1s}}
+{more}
+"""
+        place = folder / "bot"
+        place.mkdir()
+        self.bot = BotProcess(
+            place,
+            configuration,
+            {
+                "SLACK_BOT_TOKEN": self.slack.bot_token,
+                "SLACK_APP_TOKEN": self.slack.app_token,
+                "SLACK_SIGNING_SECRET": self.slack.signing_secret,
+                "OPSGENIE_API_KEY": "oncall-key",
+            },
+        )
+        if mode == "http":
+            self.slack.events_url = f"http://127.0.0.1:{self.bot.port}/slack/events"
+
+    def open(self, level: str = "info") -> str:
+        """Commit every app, start the bot, and wait until all have converged; returns the commit."""
+        commit = self.commit(level)
+        self.start()
+        for app, channel in (("payments", PAYMENTS), ("shop", DEPLOYS), ("docs", DEPLOYS)):
+            self.sees(channel, "Converged", app)
+        return commit
+
+    def start(self) -> None:
+        self.bot.start()
+        if not self.slack.events_url:
+            assert self.slack.wait_until(lambda: bool(self.slack.sockets()))
+
+    def close(self) -> None:
+        self.bot.kill()
+        for server in (self.slack, self.oncall, self.kube):
+            server.stop()
+
+    def commit(self, level: str, *, message: str = "Change something", **others: str) -> str:
+        """Commit the ConfigMap of each app with this level, `others` by name of an app."""
+        files = {f"{app}/a.yaml": configmap(app, others.get(app, level)) for app in ("payments", "shop", "docs")}
+        return self.upstream.commit(files, message=message)
+
+    def level(self, app: str) -> str:
+        """Return what the cluster has."""
+        return str((self.kube.cluster.get("configmaps", "default", app) or {}).get("data", {}).get("level", ""))
+
+    def types(self, user: User, text: str, channel: str = PAYMENTS) -> Message:
+        """Type a command; return the first answer its author sees."""
+        before = len(self.slack.ephemerals(user.id))
+        assert self.slack.command(user.id, channel, text).acknowledged
+        return self._answer(user, before)
+
+    def presses(self, user: User, message: Message, action: str, *, value: str | None = None) -> Message:
+        """Press a button; return the first answer its author sees."""
+        before = len(self.slack.ephemerals(user.id))
+        assert self.slack.click(message, action, user.id, value=value).acknowledged
+        return self._answer(user, before)
+
+    def _answer(self, user: User, before: int) -> Message:
+        def answers() -> tuple[Message, ...]:
+            return self.slack.ephemerals(user.id)[before:]
+
+        assert self.slack.wait_until(lambda: bool(answers()), timeout_seconds=_GUARD_SECONDS), self.bot.log()[-2000:]
+        return answers()[0]
+
+    def sees(self, channel: str, *words: str) -> Message:
+        """Wait for a message that has all the words, in its sentence or its blocks; return the newest."""
+
+        def found() -> list[Message]:
+            said = self.slack.messages(channel)
+            return [one for one in said if all(word in f"{one.text} {json.dumps(one.blocks)}" for word in words)]
+
+        if not self.slack.wait_until(lambda: bool(found()), timeout_seconds=_GUARD_SECONDS):
+            said = "\n".join(one.text for one in self.slack.messages(channel))
+            raise AssertionError(f"nobody said {words}; said was:\n{said}\n{self.bot.log()[-3000:]}")
+        return found()[-1]
+
+    def audit(self, app: str) -> list[Mapping[str, Any]]:
+        """Return the audit of an app, newest first."""
+        code, text = self.bot.run("audit", "--app", app, "--output", "json")
+        assert code == 0, text
+        return [json.loads(line) for line in text.splitlines()]
+
+    def complaints(self) -> list[str]:
+        """Return what is wrong with anything the bot ever said: no sentence, or over a limit of Slack."""
+        found: list[str] = []
+        for call in self.slack.calls():
+            if call.method not in {"chat.postMessage", "chat.update", "chat.postEphemeral", "response_url"}:
+                continue
+            text, blocks = call.arguments.get("text") or "", call.arguments.get("blocks") or []
+            blocks = json.loads(blocks) if isinstance(blocks, str) else blocks
+            if not text.strip():
+                found.append(f"{call.method} without a text: {blocks}")
+            if len(text) > 4_000:
+                found.append(f"{call.method} with a text of {len(text)} characters")
+            if limits.characters(blocks) > limits.ALL_BLOCKS_CHARACTERS:
+                found.append(f"{call.method} with {limits.characters(blocks)} characters of blocks")
+            found += limits.complaints(blocks)
+        return found
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    """Wait until a look at the world is true; return what it saw."""
+    deadline = time.monotonic() + _GUARD_SECONDS
+    while not (answer := look()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+    return answer

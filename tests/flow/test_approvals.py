@@ -1,0 +1,111 @@
+"""Approvals on the wire: who decides on exactly which plan, for how long, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from tests.flow.office import ANA, BOB, CAT, DEPLOYS, EVE, SRE, Office, configmap, eventually
+
+Offices = Callable[..., Office]
+
+APPROVE = ", mode: approve"
+
+
+def plan_of(office: Office, app: str = "shop") -> str:
+    """Return the hash of the plan whose buttons are shown."""
+    asked = office.sees(DEPLOYS, "Waiting for", app, "gitops.approve")
+    (row,) = [block for block in asked.blocks if block["type"] == "actions"]
+    return str(json.loads(row["elements"][0]["value"])["plan"])
+
+
+def test_someone_else_approves_exactly_the_plan_that_is_shown(offices: Offices) -> None:
+    """The requester is not counted; a commit pushed meanwhile is asked for anew; buttons outlive a restart."""
+    office = offices(shop=APPROVE)
+    first = office.commit("info")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", first[:7])
+    old = plan_of(office)
+    office.types(ANA, "sync shop", DEPLOYS)
+    assert "needs someone else" in office.presses(ANA, asked, "gitops.approve").text
+    assert office.level("shop") == ""
+
+    second = office.commit("debug")
+    moved = office.sees(DEPLOYS, "Waiting for approval", "shop", second[:7], "The plan has changed")
+    assert "another plan by now" in office.types(BOB, f"approve shop {old}", DEPLOYS).text
+    assert office.level("shop") == ""
+    office.bot.stop()
+    office.start()
+    plan = plan_of(office)
+    root = office.sees(DEPLOYS, "Waiting for approval", "shop", second[:7], "gitops.approve")
+    assert "it is applied now" in office.presses(BOB, root, "gitops.approve").text
+    done = office.sees(DEPLOYS, "Converged", "shop", second[:7])
+    assert office.level("shop") == "debug"
+    assert done.ts == asked.ts
+    assert moved.ts in {asked.ts, moved.ts}
+    line = office.sees(DEPLOYS, "Approved", "shop", f"<@{BOB.id}>")
+    assert line.thread_ts == asked.ts
+    assert [one["who"] for one in office.audit("shop") if one["verb"] == "approve"] == [BOB.id]
+    assert "already approved by <@U0BOB> at <!date^" in office.types(CAT, f"approve shop {plan}", DEPLOYS).text
+
+
+def test_two_of_the_named_people_or_their_group_approve(offices: Offices) -> None:
+    office = offices(
+        shop=f", mode: approve, approvals: 2, approvers: {{users: [cat@example.com], groups: [{SRE}]}}",
+    )
+    commit = office.commit("info")
+    office.start()
+    office.sees(DEPLOYS, "Waiting for approval", "shop", commit[:7])
+    denied = office.types(ANA, "approve shop", DEPLOYS).text
+    assert "No rule allows you to approve for shop (staging). Approvers are cat@example.com" in denied
+    assert "1 of 2 by now" in office.types(BOB, "approve shop", DEPLOYS).text
+    root = office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", "gitops.approve")
+    assert "already approved by <@U0BOB>" in office.types(BOB, "approve shop", DEPLOYS).text
+    assert office.level("shop") == ""
+    assert "it is applied now" in office.presses(CAT, root, "gitops.approve").text
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+
+
+def test_rejected_plan_is_held_until_somebody_asks_again(offices: Offices) -> None:
+    office = offices(shop=APPROVE)
+    commit = office.commit("info")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", commit[:7])
+    assert "nothing is applied" in office.types(CAT, "reject shop “not today”", DEPLOYS).text
+    rejected = office.sees(DEPLOYS, "Rejected", "not today", "Ask again")
+    assert rejected.ts == asked.ts
+    assert "already rejected by <@U0CAT>" in office.types(BOB, "approve shop", DEPLOYS).text
+    office.presses(ANA, rejected, "gitops.sync")
+    office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
+    assert "it is applied now" in office.types(BOB, "approve shop", DEPLOYS).text
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+
+
+def test_refused_plan_is_decided_by_the_same_buttons(offices: Offices) -> None:
+    """Twelve of thirteen objects would go: nothing happens before a person says yes."""
+    office = offices()
+    office.commit("info")
+    parts = {f"shop/part-{n}.yaml": configmap(f"part-{n}", "x") for n in range(12)}
+    office.upstream.commit(parts)
+    office.start()
+    office.sees(DEPLOYS, "Converged", "shop")
+    office.upstream.commit(dict.fromkeys(parts))
+    asked = office.sees(DEPLOYS, "Waiting for a yes", "shop", "gitops.approve")
+    assert "12 to delete" in json.dumps(asked.blocks)
+    assert "No rule allows" in office.presses(EVE, asked, "gitops.approve").text
+    assert office.kube.cluster.get("configmaps", "default", "part-3") is not None
+    assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
+    eventually(lambda: office.kube.cluster.get("configmaps", "default", "part-3") is None)
+    assert office.level("shop") == "info"
+
+
+def test_confirmed_rollback_confirms_what_its_plan_refuses(offices: Offices) -> None:
+    office = offices()
+    first = office.open()
+    parts = {f"shop/part-{n}.yaml": configmap(f"part-{n}", "x") for n in range(12)}
+    office.sees(DEPLOYS, "Converged", "shop", office.upstream.commit(parts)[:7])
+    preview = office.types(ANA, f"rollback shop {first[:7]}", DEPLOYS)
+    assert "12 to delete" in preview.text
+    assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
+    office.sees(DEPLOYS, "Rolled back", "shop", first[:7])
+    assert office.kube.cluster.get("configmaps", "default", "part-3") is None

@@ -1,0 +1,197 @@
+"""Orders in chat, on the wire: what is typed, answered, said and done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, eventually
+
+Offices = Callable[..., Office]
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_conversation_about_one_app(offices: Offices, mode: str) -> None:
+    """Help, status, sync, pause and resume, in both modes; one root message per operation."""
+    office = offices(mode=mode)
+    first = office.open()
+    said = len(office.slack.messages(PAYMENTS))
+
+    shown = office.types(ANA, "")
+    for verb in ("sync", "pause", "resume", "rollback", "status", "history", "plan", "approve", "mute", "route"):
+        assert verb in json.dumps(shown.blocks)
+    assert "1 of 1 apps are synced" in office.types(ANA, "status payments").text
+    assert "3 of 3 apps are synced" in office.types(ANA, "status").text
+    assert len(office.slack.messages(PAYMENTS)) == said
+
+    assert "unknown verb" in office.types(ANA, "frobnicate").text
+    assert 'unknown app "paymets", did you mean payments?' in office.types(ANA, "sync paymets").text
+
+    second = office.commit("debug")
+    assert "payments / prod" in office.types(ANA, "   SYNC   “payments”  ").text
+    done = office.sees(PAYMENTS, "Converged", second[:7])
+    assert office.level("payments") == "debug"
+    assert not done.thread_ts
+    assert done.edits, "the root message was edited through its states"
+    assert any(one["verb"] == "sync" and one["who"] == ANA.id for one in office.audit("payments"))
+
+    assert "is paused" in office.types(ANA, "pause payments for 2h db migration").text
+    paused = office.sees(PAYMENTS, "Paused", "db migration", "<!date^")
+    assert "already paused by <@U0ANA> since" in office.types(BOB, "pause payments").text
+    third = office.commit("trace")
+    waits = office.sees(PAYMENTS, "waiting (paused)", third[:7])
+    assert waits.thread_ts == paused.ts
+    office.sees(DEPLOYS, "Converged", "shop", third[:7])
+    assert office.level("payments") == "debug"
+    office.presses(ANA, paused, "gitops.resume")
+    office.sees(PAYMENTS, "Converged", third[:7])
+    late = office.presses(ANA, paused, "gitops.resume")
+    assert "Already done by <@U0ANA> at <!date^" in late.text
+    assert first[:7] in json.dumps(office.types(ANA, "history payments").blocks)
+
+
+def test_app_is_the_one_of_the_channel_or_picked(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    assert "payments / prod is syncing" in office.types(ANA, "sync", PAYMENTS).text
+    asked = office.types(ANA, "sync", DEPLOYS)
+    (menu,) = [block for block in asked.blocks if block["type"] == "actions"]
+    assert [one["value"] for one in menu["elements"][0]["options"]] == ["prod/shop", "prod/docs"]
+    assert "docs / prod is syncing" in office.presses(ANA, asked, "gitops.pick.sync", value="prod/docs").text
+
+
+def test_mention_in_a_thread_is_answered_there_to_its_author(offices: Offices) -> None:
+    office = offices()
+    commit = office.open()
+    root = office.sees(PAYMENTS, "Converged", commit[:7])
+    assert office.slack.mention(ANA.id, PAYMENTS, "pause payments for 1h &lt;tea&gt;", thread_ts=root.ts).acknowledged
+    answer = eventually(lambda: office.slack.ephemerals(ANA.id))[0]
+    assert answer.thread_ts == root.ts
+    assert "is paused until" in answer.text
+    assert "&lt;tea&gt;" in office.sees(PAYMENTS, "Paused").text
+
+
+NONSENSE = (
+    "sync $(rm -rf /)",
+    "sync ; ls",
+    "rollback payments --upload-pack=x",
+    "rollback payments $(id)",
+    "plan payments --output=/etc/passwd",
+    "sync pay\x00ments",
+    "sync \u202epayments",
+    "sync 😀",
+    "sync " + "a" * 10_000,
+)
+
+
+def test_nonsense_is_answered_and_changes_nothing(offices: Offices) -> None:
+    office = offices(interval="1h")
+    office.open()
+    before = office.slack.messages(PAYMENTS)
+    for text in NONSENSE:
+        assert "is no name of an app or commit" in office.types(ANA, text).text
+    assert office.slack.messages(PAYMENTS) == before
+
+
+def test_rollback_is_seen_confirmed_and_stays(offices: Offices) -> None:
+    office = offices()
+    first = office.open()
+    second = office.commit("debug", message="Say more")
+    office.sees(PAYMENTS, "Converged", second[:7])
+    preview = office.types(ANA, f"rollback payments {first[:7]} too loud")
+    assert "1 to update" in preview.text
+    assert [one.text for one in office.slack.ephemerals(BOB.id)] == []
+    assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
+    done = office.sees(PAYMENTS, "Rolled back", first[:7], "too loud")
+    assert office.level("payments") == "info"
+    third = office.commit("trace")
+    office.sees(DEPLOYS, "Converged", "shop", third[:7])
+    waits = office.sees(PAYMENTS, "waiting (pinned)", third[:7])
+    assert waits.thread_ts == done.ts
+    assert office.level("payments") == "info"
+    again = office.types(ANA, f"rollback payments {first[:7]}").text
+    assert f"already pinned at {first[:7]} by <@U0ANA> since" in again
+
+
+def test_rollback_says_why_a_commit_cannot_be_taken(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    second = office.commit("debug")
+    office.sees(PAYMENTS, "Converged", second[:7])
+    foreign = office.upstream.commit({"payments/a.yaml": "x"}, branch="other", parents=())
+    answers = [
+        office.types(ANA, f"rollback payments {commit}").text
+        for commit in (second[:4], "0" * 12, foreign[:12], "main", second[:12])
+    ]
+    assert len(set(answers)) == len(answers)
+    assert "there is nothing to roll back" in answers[-1]
+    assert office.level("payments") == "debug"
+
+
+def test_sync_during_a_sync_queues_exactly_one_more(offices: Offices) -> None:
+    office = offices(interval="1h")
+    office.open()
+    office.upstream.commit({"shop/b.yaml": _deployment("gitops-bot.test/never-ready:1")})
+    office.types(ANA, "sync shop", DEPLOYS)
+    office.sees(DEPLOYS, "Syncing", "shop")
+    before = office.audit("shop")
+    answer = office.types(ANA, "sync shop", DEPLOYS)
+    assert "already running op_" in answer.text
+    assert "queued one more" in answer.text
+    assert len(office.audit("shop")) > len(before)
+
+
+def _deployment(image: str) -> str:
+    return (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\n"
+        "spec:\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n"
+        f"    spec: {{containers: [{{name: main, image: '{image}'}}]}}\n"
+    )
+
+
+def test_button_of_an_operation_that_is_over_does_nothing(offices: Offices) -> None:
+    """A rollback pressed on an old success; the retry of a live failure works after a restart."""
+    office = offices()
+    office.open()
+    office.upstream.commit({"shop/a.yaml": "kind: [broken"})
+    failed = office.sees(DEPLOYS, "Sync failed", "shop")
+    office.bot.stop()
+    office.start()
+    assert "shop / prod" in office.presses(ANA, failed, "gitops.sync").text
+    third = office.commit("debug")
+    office.sees(DEPLOYS, "Converged", "shop", third[:7])
+    done = office.sees(PAYMENTS, "Converged", third[:7])
+    fourth = office.commit("trace")
+    office.sees(PAYMENTS, "Converged", fourth[:7])
+    old = office.presses(ANA, done, "gitops.rollback")
+    assert "Already done by schedule at <!date^" in old.text
+    assert "rollback payments" in old.text
+    assert office.level("payments") == "trace"
+
+
+def test_denial_names_verb_app_environment_and_who_could(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    answer = office.types(EVE, "sync payments").text
+    assert "sync" in answer
+    assert "payments (production)" in answer
+    assert f"<!subteam^{SRE}>" in answer
+    assert f"<#{PAYMENTS}>" in answer
+    newest = office.audit("payments")[0]
+    assert (newest["who"], newest["verb"], newest["decision"]) == (EVE.id, "sync", "denied")
+    assert "No rule allows" in office.types(ANA, "sync payments", DEPLOYS).text
+    assert "No rule allows" in office.types(ANA, "sync payments", "D0ANA").text
+    assert "payments / prod is syncing" in office.types(BOB, "sync payments").text
+
+
+def test_whoami_names_the_rules_and_help_only_what_is_allowed(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    shown = json.dumps(office.types(EVE, "whoami").blocks)
+    assert "rule 1: may status, plan, history, route" in shown
+    assert "no rule: may not sync" in shown
+    words = json.dumps(office.types(EVE, "help").blocks)
+    assert "/gitops status" in words
+    assert "/gitops sync" not in words
