@@ -21,6 +21,7 @@ from bot.model.record import (
     AppMemory,
     Approval,
     AuditEntry,
+    AuditLink,
     Consignment,
     Dispatch,
     HistoryEntry,
@@ -307,6 +308,9 @@ class Store(Protocol):
 
     def audit(self, *, app: str | None, limit: int) -> tuple[AuditEntry, ...]:
         """Return the newest lines, newest first; `app` None means all."""
+
+    def audit_chain(self) -> tuple[AuditLink, ...]:
+        """Return every line, oldest first, and whether it is what was written at that place."""
 
     def request(self, app: str, trigger: Trigger, *, at: datetime, expects: str = "") -> int:
         """Ask for a pass; returns the request's id."""

@@ -22,6 +22,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan, PlanFailure
+from bot.model.record import AuditLink
 from bot.model.resource import ResourceId, id_of
 from bot.plan.explain import plan_json, plan_text
 from bot.plan.rights import roles
@@ -203,6 +204,8 @@ def history(arguments: argparse.Namespace, out: TextIO) -> int:
 
 def audit(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
+        if arguments.verify or arguments.export:
+            return _audit_chain(built.store.audit_chain(), out, export=arguments.export)
         key = _chosen(built, [arguments.app])[0].key if arguments.app else None
         entries = built.store.audit(app=key, limit=arguments.limit)
     if arguments.output == "json":
@@ -210,6 +213,21 @@ def audit(arguments: argparse.Namespace, out: TextIO) -> int:
             out.write(orjson.dumps(reports.audit_json(one)).decode() + "\n")
     else:
         out.write(reports.audit_text(entries) + "\n")
+    return OK
+
+
+def _audit_chain(links: Sequence[AuditLink], out: TextIO, *, export: bool) -> int:
+    """Write every line with its chain, or whether the chain holds; a chain that does not is an error."""
+    if export:
+        for one in links:
+            line = {"id": one.id, **reports.audit_json(one.entry), "chain": one.chain}
+            out.write(orjson.dumps(line).decode() + "\n")
+    broken = next((one for one in links if not one.holds), None)
+    if broken is not None:
+        raise OrderRefused(f"the audit does not hold: line {broken.id} or one before it is not what was written")
+    if not export:
+        end = links[-1].chain if links else "none"
+        out.write(f"the audit holds: {len(links)} lines, the last with chain {end}\n")
     return OK
 
 

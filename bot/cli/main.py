@@ -62,6 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     audit = add("audit", "who ordered, decided and changed what", output=True)
     audit.add_argument("--app", default="")
     audit.add_argument("--limit", type=_positive, default=50)
+    audit.add_argument("--verify", action="store_true", help="check that no line was changed or taken out")
+    audit.add_argument("--export", action="store_true", help="every line as JSON, oldest first, with its chain")
     pause = add("pause", "stop applying", apps="?")
     pause.add_argument("--for", dest="duration", default="", metavar="2h")
     pause.add_argument("--reason", default="")

@@ -102,6 +102,16 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLink:
+    """One line of the audit with its place in the chain: `chain` is the SHA-256 of the chain before and the line."""
+
+    id: int
+    entry: AuditEntry
+    chain: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """One person's verdict on exactly one plan of an app; the last one of a person on a plan counts."""
 

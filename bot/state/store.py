@@ -27,6 +27,7 @@ from bot.model.record import (
     AppMemory,
     Approval,
     AuditEntry,
+    AuditLink,
     Consignment,
     Dispatch,
     HistoryEntry,
@@ -262,15 +263,16 @@ class SqlStore:
         with self._transaction() as connection:
             return tuple(codec.load(codec.AUDIT, text) for text in connection.execute(query).scalars())
 
-    def verify_audit(self) -> int | None:
-        """Return the id of the first line that is not what was written; None when the chain holds."""
+    def audit_chain(self) -> tuple[AuditLink, ...]:
         before = ""
+        found: list[AuditLink] = []
         with self._transaction() as connection:
             for row in connection.execute(sa.select(tables.audit).order_by(tables.audit.c.id)):
-                before = _link(before, row.value)
-                if row.chain != before:
-                    return int(row.id)
-        return None
+                holds = row.chain == _link(before, row.value)
+                before = row.chain
+                entry = codec.load(codec.AUDIT, row.value)
+                found.append(AuditLink(id=int(row.id), entry=entry, chain=row.chain, holds=holds))
+        return tuple(found)
 
     def _append_audit(self, connection: sa.Connection, entry: AuditEntry) -> None:
         if not self._is_sqlite:

@@ -44,7 +44,8 @@ def ended(memory: AppMemory) -> tuple[News, ...]:
         channel=APP.channel,
         at=NOON,
     )
-    return tuple(one.news for one in news.ended(APP, report, memory, base=base, targets=()).announcements)
+    told = news.ended(APP, report, memory, base=base, targets=(), waits=news.Waits())
+    return tuple(one.news for one in told.announcements)
 
 
 @pytest.mark.parametrize(

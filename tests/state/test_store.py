@@ -168,12 +168,17 @@ def test_message_of_an_operation_is_replaced(store: SqlStore) -> None:
 def test_audit_chain_shows_a_changed_line(store: SqlStore, state_url: str) -> None:
     store.add_audit(AUDIT)
     store.add_audit(AUDIT)
-    assert store.verify_audit() is None
+    assert [one.holds for one in store.audit_chain()] == [True, True]
     engine = sa.create_engine(state_url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE audit SET value = replace(value, 'U0ANA', 'U0BOB') WHERE id = 1"))
     engine.dispose()
-    assert store.verify_audit() == 1
+    assert [one.holds for one in store.audit_chain()] == [False, True]
+    engine = sa.create_engine(state_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM audit WHERE id = 1"))
+    engine.dispose()
+    assert [one.holds for one in store.audit_chain()] == [False]
 
 
 def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, state_url: str) -> None:

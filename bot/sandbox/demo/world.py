@@ -21,7 +21,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bot.chat.parse import VERBS, usage
+from bot.chat.verbs import VERBS
 from bot.sandbox.demo import cast, mischief, story, tour
 from bot.sandbox.demo.cluster import ClusterDoor, KubeconfigDoor, TokenDoor, Unreachable
 from bot.sandbox.demo.configuration import Places, configuration
@@ -138,8 +138,8 @@ class World:
             "groups": [{"id": id, "name": id.removeprefix("S0").lower()} for id in cast.GROUPS],
             "apps": [story.app_name(app, env) for env in story.ENVIRONMENTS for app in story.APPS],
             "verbs": [
-                {"verb": verb, "usage": usage(verb), "app": "app" in usage(verb), "commit": "commit" in usage(verb)}
-                for verb in VERBS
+                {"verb": verb, "usage": f"/gitops {one.form}", "app": "app" in one.form, "commit": "commit" in one.form}
+                for verb, one in VERBS.items()
             ],
             "tour": tour.view(),
             "mischief": [

@@ -1,0 +1,103 @@
+"""Who hears what and when: routes, mutes, quiet hours, digests, reminders, pauses that run out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from bot.model.control import Control, Pause, Via
+from bot.model.record import AuditEntry, Decision
+from bot.state.store import SqlStore
+from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, Office, eventually
+
+Offices = Callable[..., Office]
+
+
+def test_failure_is_copied_to_the_channel_of_its_severity_and_followed_there(offices: Offices) -> None:
+    office = offices(slack=f", routes: [{{channel: {PAYMENTS}, apps: [shop], severities: [failure]}}]")
+    office.open()
+    before = [one.text for one in office.slack.messages(PAYMENTS) if "shop" in one.text]
+    assert before == []
+    office.upstream.commit({"shop/a.yaml": "kind: [broken"})
+    copy = office.sees(PAYMENTS, "Sync failed", "shop")
+    office.sees(DEPLOYS, "Sync failed", "shop")
+    fixed = office.commit("debug")
+    done = office.sees(PAYMENTS, "shop", fixed[:7])
+    assert done.ts == copy.ts
+    shown = office.types(ANA, "route shop", DEPLOYS)
+    assert f"<#{DEPLOYS}> hears everything: it is the default channel" in shown.text
+    assert f"<#{PAYMENTS}> hears failure: route 1" in shown.text
+
+
+def test_muted_app_is_synced_in_silence_and_its_end_says_what_happened(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    assert "is muted until" in office.types(BOB, "mute shop for 1h load test", DEPLOYS).text
+    office.sees(DEPLOYS, "Muted", "shop", "load test")
+    commit = office.commit("debug")
+    office.sees(DEPLOYS, "Converged", "docs", commit[:7])
+    assert not [one for one in office.slack.messages(DEPLOYS) if "shop" in one.text and commit[:7] in one.text]
+    assert office.level("shop") == "debug"
+    assert "already muted by <@U0BOB>" in office.types(ANA, "mute shop for 5m", DEPLOYS).text
+    assert "is heard again" in office.types(ANA, "unmute shop", DEPLOYS).text
+    office.sees(DEPLOYS, "No longer muted", "shop")
+    assert "No rule allows you to mute" in office.types(BOB, "mute all for 1h", DEPLOYS).text
+
+
+def test_information_waits_in_quiet_hours_and_failures_do_not(offices: Offices) -> None:
+    now = datetime.now(UTC)
+    hours = f"{{start: '{now - timedelta(hours=1):%H:%M}', end: '{now + timedelta(hours=1):%H:%M}'}}"
+    office = offices(slack=f", quiet: {hours}")
+    office.commit("info")
+    office.upstream.commit({"shop/a.yaml": "kind: [broken"})
+    office.start()
+    office.sees(DEPLOYS, "Sync failed", "shop")
+    assert {one.text.partition(":")[0] for one in office.slack.messages(DEPLOYS)} == {"Sync failed"}
+    assert office.slack.messages(PAYMENTS) == ()
+
+
+def test_old_pause_is_reminded_of_and_one_that_ran_out_ends(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    assert office.bot.stop() == 0
+    store = SqlStore(f"sqlite:///{office.bot.folder}/gitops-bot.db")
+    since = datetime.now(UTC) - timedelta(hours=9)
+    for app, until in (("prod/shop", None), ("prod/docs", datetime.now(UTC) - timedelta(seconds=1))):
+        audit = AuditEntry(
+            at=since, who=ANA.id, via=Via.CLI, verb="pause", app=app, arguments="", decision=Decision.DONE
+        )
+        pause = Pause(by=ANA.id, reason="migration", since=since, until=until)
+        store.save_control(app, Control(pause=pause), audit=audit)
+    store.close()
+    office.start()
+    reminder = office.sees(DEPLOYS, "Reminder", "shop", "still paused", "migration")
+    assert f"<@{ANA.id}>" in json.dumps(reminder.blocks)
+    office.sees(DEPLOYS, "Resumed", "docs", "The pause has run out.")
+    reminders = [one for one in office.slack.messages(DEPLOYS) if one.text.startswith("Reminder")]
+    assert len(reminders) == 1
+
+
+def test_audit_in_chat_and_terminal_is_one_chain(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    office.types(BOB, "pause shop for 1h tea", DEPLOYS)
+    shown = json.dumps(office.types(BOB, "audit shop", DEPLOYS).blocks)
+    assert "*pause* prod/shop: done" in shown
+    code, text = office.bot.run("audit", "--verify")
+    assert (code, text.startswith("the audit holds: ")) == (0, True)
+    code, text = office.bot.run("audit", "--export")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert code == 0
+    assert [one["id"] for one in lines] == sorted(one["id"] for one in lines)
+    assert any(one["who"] == BOB.id and one["verb"] == "pause" for one in lines)
+
+
+def test_alert_is_tried_on_request(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    assert "after 3 failures in a row" in office.types(BOB, "oncall", DEPLOYS).text
+    assert "opened and closed" in office.types(BOB, "oncall test", DEPLOYS).text
+    (alert,) = eventually(lambda: [one for one in office.oncall.alerts if one.alias == "gitops-bot:test"])
+    eventually(lambda: not office.oncall.opened())
+    assert "Test alert" in alert.message

@@ -1,0 +1,135 @@
+"""Menus, modals and the Home tab, on the wire, and what crowds of apps and hostile texts do to messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.sandbox.slack import limits
+from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap, eventually
+
+Offices = Callable[..., Office]
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_rollback_without_a_commit_is_chosen_in_a_modal(offices: Offices, mode: str) -> None:
+    """The last good commits with their authors, a menu that searches, what would change back, and then the deed."""
+    office = offices(mode=mode)
+    first = office.open()
+    second = office.commit("debug", message="Say more")
+    office.sees(PAYMENTS, "Converged", second[:7])
+    assert office.slack.command(ANA.id, PAYMENTS, "rollback payments").acknowledged
+
+    def top() -> str:
+        stack = office.slack.view_stack(ANA.id)
+        return json.dumps(stack[-1]["blocks"]) if stack else ""
+
+    assert office.slack.wait_until(lambda: "Last good commits" in top(), timeout_seconds=60)
+    assert first[:7] in top()
+    assert "Ana Lima" in top()
+    view = office.slack.view_stack(ANA.id)[-1]
+    found = office.slack.suggest(ANA.id, view_id=view["id"], action_id="gitops.commit", query="change")
+    assert [one["value"] for one in found] == [first]
+    assert office.slack.suggest(EVE.id, view_id=view["id"], action_id="gitops.commit", query="") == ()
+    values: dict[str, dict[str, Any]] = {
+        "gitops.commit": {"gitops.commit": {"type": "external_select", "selected_option": found[0]}},
+        "gitops.reason": {"gitops.reason": {"type": "plain_text_input", "value": "too loud"}},
+    }
+    assert office.slack.submit(view["id"], ANA.id, values).acknowledged
+    assert office.slack.wait_until(lambda: "What would change back" in top(), timeout_seconds=60)
+    assert "debug -&gt; info" in top()
+    assert office.level("payments") == "debug"
+    assert office.slack.submit(view["id"], ANA.id, {}).acknowledged
+    office.sees(PAYMENTS, "Rolled back", first[:7], "too loud")
+    assert office.level("payments") == "info"
+    assert office.slack.view_stack(ANA.id) == ()
+
+
+def test_home_shows_apps_filters_and_what_a_person_may_press(offices: Offices) -> None:
+    office = offices()
+    office.open()
+
+    def home(user: str) -> str:
+        view = office.slack.home(user)
+        return json.dumps(view["blocks"]) if view is not None else ""
+
+    assert office.slack.open_home(BOB.id).acknowledged
+    assert office.slack.wait_until(lambda: "3 of 3 apps are synced" in home(BOB.id), timeout_seconds=60)
+    assert '"gitops.pause"' in home(BOB.id)
+    view = office.slack.home(BOB.id)
+    assert view is not None
+    shop = next(
+        str(block["block_id"])
+        for block in view["blocks"]
+        for element in block.get("elements") or ()
+        if "prod/shop" in str(element.get("value")) and element["action_id"] == "gitops.pause"
+    )
+    assert office.slack.act(view["id"], BOB.id, action_id="gitops.pause", block_id=shop).acknowledged
+    assert office.slack.wait_until(lambda: "1 paused or pinned" in home(BOB.id), timeout_seconds=60)
+    office.sees(DEPLOYS, "Paused", "shop")
+    (answer,) = office.slack.view_stack(BOB.id)
+    assert "is paused until someone resumes it" in json.dumps(answer["blocks"])
+    office.slack.act(view["id"], BOB.id, action_id="gitops.home.show", value="held")
+    assert office.slack.wait_until(lambda: "apps 1 to 1 of 1" in home(BOB.id), timeout_seconds=60)
+    assert office.slack.open_home(EVE.id).acknowledged
+    assert office.slack.wait_until(lambda: "shop" in home(EVE.id), timeout_seconds=60)
+    assert '"gitops.pause"' not in home(EVE.id)
+
+
+def test_three_hundred_apps_fit_everywhere(offices: Offices) -> None:
+    """Status is paged, the menu searches, the Home keeps its limits; apps whose path is missing fail all at once."""
+    many = "".join(
+        f"  - {{name: app-{n:03}, repo: fleet, cluster: prod, path: none, env: staging, interval: 1h}}\n"
+        for n in range(297)
+    )
+    office = offices(apps=many, interval="1h")
+    office.commit("info")
+    office.start()
+    shown = office.types(ANA, "status")
+    assert len(shown.blocks) <= limits.MESSAGE_BLOCKS
+    assert "of 300 apps are synced" in shown.text
+    assert office.slack.click(shown, "gitops.page.1", ANA.id).acknowledged
+    eventually(lambda: "apps 21 to 40 of 300" in json.dumps(office.slack.ephemerals(ANA.id)[0].blocks))
+    asked = office.types(ANA, "history shop", DEPLOYS)
+    assert asked.text
+    picker = office.types(ANA, "sync", DEPLOYS)
+    found = office.slack.suggest(ANA.id, message=picker, action_id="gitops.pick.sync", query="app-12")
+    assert [one["value"] for one in found] == [f"prod/app-12{n}" for n in range(10)]
+    assert office.slack.open_home(ANA.id).acknowledged
+    assert office.slack.wait_until(lambda: office.slack.home(ANA.id) is not None, timeout_seconds=60)
+
+
+def test_group_s_members_are_asked_of_slack_and_nobody_is_let_in_without_an_answer(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    office.slack.set_group(SRE, ())
+    assert "No rule allows you to pause" in office.types(BOB, "pause payments").text
+
+
+def test_secret_values_are_nowhere(offices: Offices) -> None:
+    canary = "c4nary-v4lue"
+    office = offices()
+    office.open()
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {{name: db}}\nstringData: {{password: {}}}\n"
+    office.sees(DEPLOYS, "Converged", office.upstream.commit({"shop/s.yaml": secret.format(canary)})[:7])
+    last = office.upstream.commit({"shop/s.yaml": secret.format(canary + "-2")})
+    office.sees(DEPLOYS, "Converged", "shop", last[:7])
+    office.sees(DEPLOYS, "data.password: (hidden) -&gt; (hidden, changed)")
+    heard = json.dumps([dict(call.arguments) for call in office.slack.calls()], default=str)
+    assert canary not in heard
+    assert canary not in office.bot.log()
+    assert canary not in json.dumps(office.audit("shop"))
+
+
+def test_long_diff_is_a_file_in_the_thread(offices: Offices) -> None:
+    office = offices()
+    office.commit("info")
+    office.upstream.commit({f"shop/part-{n:02}.yaml": configmap(f"part-{n:02}", "x") for n in range(40)})
+    office.start()
+    root = office.sees(DEPLOYS, "Converged", "shop")
+    file = next(one for one in office.slack.messages(DEPLOYS, thread=root.ts) if one.files)
+    assert file.text.startswith("Changes detected: shop / prod")
+    assert b"ConfigMap default/part-39" in file.files[0].content
