@@ -38,7 +38,6 @@ from bot.sandbox.kube.shapes import shape_of
 from bot.sandbox.kube.store import Stale, Store, Taken
 from bot.sandbox.kube.strategic_patch import strategic_patch
 
-_ATTEMPTS: Final = 10  # of a write that does not insist on a resourceVersion and is overtaken
 _OVERTAKEN: Final = "the object has been modified; please apply your changes to the latest version and try again"
 
 
@@ -276,13 +275,13 @@ class Writer:
     ) -> Written:
         resource = target.resource
         form = self._forms.of(resource)
-        for _ in range(_ATTEMPTS):
+        while True:
             there = self._store.get(resource.key, target.namespace, target.name)
             if there is None:
                 raise target.missing()
             live = convert(there, resource, resource.version)
             new = make(live)
-            insists = self._expect_version(target, new, live)
+            self._expect_version(target, new, live)
             new = self._prepared(form, target, new, live)
             bound = target.subresource == "binding"  # of a Pod to a node, which no update may do
             with self._admission.allocating(resource, new, live):
@@ -296,11 +295,8 @@ class Writer:
                 try:
                     kept = self._commit(target, there, kept)
                 except Stale:
-                    if insists:
-                        raise target.conflict(_OVERTAKEN) from None
-                    continue
+                    continue  # made anew from what is there now; who insists on a version is refused above
             return Written(body=convert(kept, resource, resource.version), warnings=tuple(warnings))
-        raise target.conflict(_OVERTAKEN)
 
     def _commit(self, target: Target, old: Body, new: Body) -> Body:
         """Put the new object into the store, or take it out when its last finalizer is gone."""
@@ -406,14 +402,11 @@ class Writer:
                 f"the name of the object ({given or ''} based on URL) was undeterminable: name must be provided"
             )
 
-    def _expect_version(self, target: Target, new: Body, live: Body) -> bool:
-        """Whether the write insists on a state; raises `StatusError` 409 when that is over."""
+    def _expect_version(self, target: Target, new: Body, live: Body) -> None:
+        """Raise `StatusError` 409 when the write insists on a state that is over."""
         given = new["metadata"].get("resourceVersion")
-        if not given:
-            return False
-        if given != live["metadata"]["resourceVersion"]:
+        if given and given != live["metadata"]["resourceVersion"]:
             raise target.conflict(_OVERTAKEN)
-        return True
 
     def _validate(self, form: Form, resource: Resource, new: Body, old: Body | None, name: str) -> None:
         causes = [*form.check(new, old), *check(resource, new, old)]

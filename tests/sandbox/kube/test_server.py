@@ -120,3 +120,24 @@ def test_rights_come_from_the_roles_of_the_moment(sandbox: KubeSandbox) -> None:
 
 def test_unknown_token_is_nobody(sandbox: KubeSandbox) -> None:
     assert Client(sandbox, "guess")("GET", CONFIGS)[0] == 401
+
+
+def test_patches_that_overtake_each_other_all_happen(sandbox: KubeSandbox) -> None:
+    """A patch used to be a conflict when somebody else wrote meanwhile, as `kubectl rollout restart` found."""
+    Client(sandbox)("POST", CONFIGS, CONFIG)
+    statuses: list[int] = []
+
+    def write(number: int) -> None:
+        client = Client(sandbox)
+        for turn in range(10):
+            body = {"data": {f"key-{number}-{turn}": "x"}}
+            kind = "application/merge-patch+json"
+            statuses.append(client("PATCH", f"{CONFIGS}/settings", body, Content_Type=kind)[0])
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200}
+    assert len(Client(sandbox)("GET", f"{CONFIGS}/settings")[1]["data"]) == 161
