@@ -39,10 +39,10 @@ _EXACT: Final = re.compile(r"v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
 _HANDED_ON: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _AWAY: Final = re.compile(
     r"no such host|connection refused|timeout|deadline exceeded|connection reset|EOF|unreachable|did not end within"
-    r"|5\d\d |Temporary failure|TLS handshake|status code 5\d\d|too many requests",
+    r"|\b5\d\d |Temporary failure|TLS handshake|status code 5\d\d|too many requests",
     re.IGNORECASE,
 )
-_DENIED: Final = re.compile(r"401|403|unauthorized|denied|forbidden|authentication required", re.IGNORECASE)
+_DENIED: Final = re.compile(r"\b401\b|\b403\b|unauthorized|denied|forbidden|authentication required", re.IGNORECASE)
 _REPO: Final = "charts"  # what the repository is called in helm's private configuration
 
 
@@ -190,7 +190,7 @@ class Charts:
             kind = ChartUnreachable if "did not end within" in str(error) else ChartRefused
             raise kind(f"chart {spec.chart} of {spec.repo}: {error}") from error
         if done.status != 0:
-            raise self._failure(spec, done.complaint)
+            raise self._failure(spec, f"{_why_no_update(done.output)}{done.complaint}")
 
     def _failure(self, spec: HelmSpec, complaint: str) -> ChartRefused | ChartUnreachable:
         secret = self._secret(spec.password_env) if spec.password_env else ""
@@ -203,6 +203,11 @@ class Charts:
         if _AWAY.search(reason):
             return ChartUnreachable(f"{what}: {reason}; tried again by itself")
         return ChartRefused(f"{what}: {reason}; check chart, version and repo")
+
+
+def _why_no_update(output: bytes) -> str:
+    """Return what `helm repo update` says on standard output of why a repository did not answer."""
+    return output.decode("utf-8", errors="replace").partition("Unable to get an update")[2].partition(":\n")[2]
 
 
 def chart_facts(archive: Path) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Builds kustomize, helm, sops and a registry from locked Go modules, each once per content of its lock files."""
+"""Builds kustomize, helm, sops, age-keygen and a registry from locked Go modules, once per content of each lock."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ PROGRAMS: Final = (
     Program("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
     Program("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
     Program("sops", "sops", "github.com/getsops/sops/v3/cmd/sops"),
+    Program("sops", "age-keygen", "filippo.io/age/cmd/age-keygen"),
     Program("registry", "registry", "github.com/distribution/distribution/v3/cmd/registry"),
 )
 
@@ -37,3 +38,9 @@ def build() -> tuple[Path, ...]:
 def search_path() -> str:
     """Return a PATH that begins with the folders of the programs."""
     return os.pathsep.join([*(str(folder(program)) for program in PROGRAMS), os.environ.get("PATH", "")])
+
+
+def program(name: str) -> str:
+    """Return the path of a built program."""
+    found = next(one for one in PROGRAMS if one.name == name)
+    return str(folder(found) / name)
