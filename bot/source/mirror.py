@@ -381,7 +381,10 @@ class Mirror:
         """Return what git gets beside the inherited environment: nothing of the user's own configuration counts."""
         credentials = self.spec.credentials
         host = self.spec.address.partition("://")[2].partition("/")[0]
+        # A variable wins over our configuration: one that names the machine's authorities would hide ca_file.
+        authority = {"GIT_SSL_CAINFO": credentials.ca_file} if credentials.ca_file else {}
         return {
+            **authority,
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": str(self.folder / "askpass"),
             "GITOPS_BOT_GIT_HOST": host,
@@ -435,8 +438,6 @@ class Mirror:
         http = {"lowSpeedLimit": "1000", "lowSpeedTime": str(_STALL_SECONDS)}
         if spec.credentials.password:
             http["followRedirects"] = "false"  # whoever we are sent to must not get the password
-        if spec.credentials.ca_file:
-            http["sslCAInfo"] = spec.credentials.ca_file
         sections.append(_section("http", **http))
         if (path := spec.local_path) is not None:
             # Naming a path in our configuration is the consent that git asks for when somebody else owns the folder.
