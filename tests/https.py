@@ -82,6 +82,7 @@ class HttpsServer:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False  # then closing waits for them, and no connection outlives the server
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.certificate, certificate.key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)

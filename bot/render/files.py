@@ -12,6 +12,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from pathspec import GitIgnoreSpec
@@ -45,9 +46,10 @@ def select(tree: SourceTree) -> Selection:
     listing = _Listing(tree)
     files: dict[str, SourceFile] = {}
     linked = 0
+    ignores = len(ignored.patterns) > 0
     for file in tree.files:
         inside = _inside(tree.path, file.path)
-        if _hidden(inside) or ignored.match_file(inside):
+        if _hidden(inside) or (ignores and ignored.match_file(inside)):
             continue
         if not file.is_link:
             files[file.path] = file
@@ -99,7 +101,7 @@ def _inside(root: str, path: str) -> str:
 
 
 def _hidden(inside: str) -> bool:
-    return any(part.startswith(".") for part in inside.split("/"))
+    return inside.startswith(".") or "/." in inside
 
 
 def _ignore_rules(tree: SourceTree, problems: list[Problem]) -> GitIgnoreSpec:
@@ -125,14 +127,20 @@ def _ignore_rules(tree: SourceTree, problems: list[Problem]) -> GitIgnoreSpec:
 
 
 class _Listing:
-    """The tree by path, to look up what links point to."""
+    """The tree by path, to look up what links point to. Most trees have no link, and cost nothing here."""
 
     def __init__(self, tree: SourceTree) -> None:
         self._root = tree.path
-        self._files: Mapping[str, SourceFile] = {file.path: file for file in tree.files}
-        self._folders: frozenset[str] = frozenset(
-            folder for file in tree.files for folder in _parents(file.path) if _within(tree.path, folder)
-        )
+        self._tree = tree
+
+    @cached_property
+    def _files(self) -> Mapping[str, SourceFile]:
+        return {file.path: file for file in self._tree.files}
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        files = self._tree.files
+        return frozenset(folder for file in files for folder in _parents(file.path) if _within(self._root, folder))
 
     def follow(self, link: SourceFile) -> Iterator[SourceFile]:
         """Yield the files behind a link, named as if they were where the link is. Raises `_LinkRefused`."""

@@ -127,11 +127,15 @@ class Renderer:
             return app.render
         if app.helm is not None:
             return Render.HELM
-        paths = [posixpath.join(app.path, name) for name in (CHART_FILE, *NAMES)]
-        chart, *kustomizations = files.repo.hashes(files.commit, paths)
-        if chart:
+        start = f"{app.path}/" if app.path else ""
+        names = {
+            file.path
+            for file in files.repo.tree(files.commit, app.path).files
+            if file.path.count("/") == start.count("/")
+        }
+        if f"{start}{CHART_FILE}" in names:
             return Render.HELM
-        return Render.KUSTOMIZE if any(kustomizations) else Render.YAML
+        return Render.KUSTOMIZE if any(f"{start}{name}" in names for name in NAMES) else Render.YAML
 
     def _render(self, app: AppSpec, files: CommitFiles, chart: Chart | None, kinds: Kinds) -> _Made:
         match self._kind(app, files):

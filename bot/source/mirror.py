@@ -83,7 +83,7 @@ class Mirror:
         self._lock_owner = 0  # the thread that holds it
         self._prepared = threading.Event()
         self._dirty = True  # locks of a killed git may lie about
-        self._generation = 0
+        self.generation = 0
 
     # --- the remote -------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Mirror:
 
     def healed(self, work: Callable[[], T]) -> T:
         """Do `work`; when it finds the copy damaged, make a new copy and do it once more."""
-        generation = self._generation
+        generation = self.generation
         try:
             return work()
         except MirrorBroken as broken:
@@ -273,14 +273,14 @@ class Mirror:
 
     def _recreate(self, generation: int) -> None:
         with self.writing():
-            if generation != self._generation:
+            if generation != self.generation:
                 return  # another thread did it while we waited
-            self._generation += 1
+            self.generation += 1
             self._prepared.clear()
             shutil.rmtree(self.git_dir, ignore_errors=True)
             self.prepare()
             self.fetch()
-            self._generation += 1  # whoever started to read in between tries again too
+            self.generation += 1  # whoever started to read in between tries again too
 
     def _fetch(self, arguments: Sequence[str], *, stdin: bytes = b"", blobs: bool = False) -> bool:
         """Run a fetch; False when the server does not hand out what was asked for by id.

@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from threading import Lock
 from typing import Final, Protocol
 
@@ -23,7 +24,9 @@ from bot.source.spec import shown
 _PATH_REFUSED: Final = re.compile(r"[\x00-\x1f\x7f]")
 _TREE_LIMIT_BYTES: Final = 128 * 1024 * 1024  # manifests are kilobytes; more is binaries, and would sit in memory
 _CACHE_LIMIT_BYTES: Final = 16 * 1024 * 1024  # all remembered trees of one repository: 8,000 manifests of 2 kB
+_IDS_LIMIT: Final = 4096  # of some 200 bytes: what a thousand apps ask of a few commits
 _LINK: Final = "120000"
+_SUBMODULE: Final = "160000"
 
 
 class Opened(Protocol):
@@ -60,6 +63,7 @@ class Trees:
         self._lock = Lock()
         self._trees: OrderedDict[str, SourceTree] = OrderedDict()  # the latest of each path; guarded by _lock
         self._weight = 0
+        self._ids: OrderedDict[tuple[int, str, str], tuple[str, str]] = OrderedDict()  # guarded by _lock
 
     def hashes(self, commit: str, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the hash of the folder or file at each path, "" where nothing is. One process, no contents."""
@@ -101,7 +105,15 @@ class Trees:
     # --- what is at a path ------------------------------------------------------------------------------------
 
     def _objects(self, commit: str, paths: Sequence[str]) -> list[tuple[str, str]]:
-        """Return id and kind of what is at each path, two empty strings for nothing."""
+        """Return id and kind of what is at each path, two empty strings for nothing.
+
+        What a commit has at a path never changes: a copy made anew is another generation and is asked again.
+        """
+        keys = [(self._mirror.generation, commit, path) for path in paths]
+        with self._lock:
+            known = [self._ids.get(key) for key in keys]
+        if all(known):
+            return [pair for pair in known if pair is not None]
         names = [f"{commit}:{path}" if path else f"{commit}^{{tree}}" for path in paths]
         question = "".join(f"{name}\n" for name in (f"{commit}^{{commit}}", *names)).encode()
         for again in (False, True):
@@ -114,7 +126,12 @@ class Trees:
             self._bring(commit)
         # "NAME missing", where a name may contain blanks: only an id of 40 digits and a kind is an object.
         pairs = [line.split(" ") for line in found]
-        return [(pair[0], pair[1]) if len(pair) == 2 and pair[1] in {"tree", "blob"} else ("", "") for pair in pairs]
+        ids = [(pair[0], pair[1]) if len(pair) == 2 and pair[1] in {"tree", "blob"} else ("", "") for pair in pairs]
+        with self._lock:
+            self._ids |= zip(keys, ids, strict=True)
+            while len(self._ids) > _IDS_LIMIT:
+                self._ids.popitem(last=False)
+        return ids
 
     def _tree_elsewhere(self, commit: str, path: str, kind: str) -> SourceTree:
         """Return the tree at a path that is or lies in a submodule; raises `PathNotFound` for what is no folder."""
@@ -162,20 +179,37 @@ class Trees:
     # --- files ------------------------------------------------------------------------------------------------
 
     def _files(self, commit: str, path: str, subtree: str, before: SourceTree | None) -> tuple[SourceFile, ...]:
-        entries = self._list(["ls-tree", "-r", "-z", subtree], path)
-        blobs = {file.blob: file.data for file in before.files} if before is not None else {}
-        wanted = {entry.id for entry in entries if entry.kind == "blob"} - blobs.keys()
-        if wanted:
-            blobs |= self._blobs(wanted, place=f"{path or 'the repository'} at {commit[:7]}")
-        files = [
-            SourceFile(path=entry.path, blob=entry.id, data=blobs[entry.id], is_link=entry.mode == _LINK)
-            for entry in entries
-            if entry.kind == "blob"
-        ]
+        """Return the files of a subtree, taking over from the tree before what did not change."""
+        known = self._unchanged(path, subtree, before) if before is not None else None
+        entries, files = known or (self._list(["ls-tree", "-r", "-z", subtree], path), {})
+        wanted = {entry.id for entry in entries if entry.kind == "blob"}
+        blobs = self._blobs(wanted, place=f"{path or 'the repository'} at {commit[:7]}") if wanted else {}
         for entry in entries:
             if entry.kind == "commit":
-                files += self._moved(self._opened(commit, entry).tree(entry.id, ""), commit, entry.path).files
-        return tuple(sorted(files, key=lambda file: file.path))
+                inside = self._moved(self._opened(commit, entry).tree(entry.id, ""), commit, entry.path)
+                files |= {file.path: file for file in inside.files}
+            else:
+                link = entry.mode == _LINK
+                files[entry.path] = SourceFile(path=entry.path, blob=entry.id, data=blobs[entry.id], is_link=link)
+        return tuple(sorted(files.values(), key=attrgetter("path")))
+
+    def _unchanged(
+        self, path: str, subtree: str, before: SourceTree
+    ) -> tuple[tuple[_Entry, ...], dict[str, SourceFile]] | None:
+        """Return what is new in a subtree and the files that are as before; None when a submodule is or was there."""
+        listing = self._mirror.local(["diff-tree", "-r", "-z", "--no-renames", before.subtree, subtree]).output
+        parts = listing.split(b"\0")[:-1]
+        files = {file.path: file for file in before.files}
+        entries: list[_Entry] = []
+        for facts, name in zip(parts[::2], parts[1::2], strict=True):
+            old, mode, _, id, _ = facts.decode("ascii").lstrip(":").split(" ")
+            place = posixpath.join(path, name.decode("utf-8", errors="backslashreplace"))
+            if _SUBMODULE in {old, mode}:
+                return None
+            files.pop(place, None)
+            if id.strip("0"):
+                entries.append(_Entry(mode=mode, kind="blob", id=id, path=place))
+        return tuple(entries), files
 
     def _list(self, command: Sequence[str], path: str) -> tuple[_Entry, ...]:
         entries: list[_Entry] = []
