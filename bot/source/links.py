@@ -1,4 +1,9 @@
-"""Web addresses of commits and comparisons at the known Git hosts. Pure; "" where the host is not known."""
+"""Web addresses of commits and comparisons at the known Git hosts. Pure; "" where the host is not known.
+
+The address people read is derived from the URL git fetches from, or given as `web_url`. Bitbucket Data Center is known
+by its `/scm/` URLs, its ssh port 7999 and its `/projects/…/repos/…` pages, Azure DevOps by `/_git/`, GitHub, GitLab,
+Gitea and Forgejo by the name of the host.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +11,41 @@ import re
 from typing import Final
 
 _HOSTS: Final = (
-    ("github.com", "{base}/commit/{new}", "{base}/compare/{old}...{new}"),
-    ("gitlab", "{base}/-/commit/{new}", "{base}/-/compare/{old}...{new}"),
-    ("bitbucket.org", "{base}/commits/{new}", "{base}/branches/compare/{new}..{old}"),
-    ("gitea", "{base}/commit/{new}", "{base}/compare/{old}...{new}"),
-    ("codeberg.org", "{base}/commit/{new}", "{base}/compare/{old}...{new}"),
+    (r"/projects/[^/]+/repos/", "{base}/commits/{new}", "{base}/compare/commits?sourceBranch={new}&targetBranch={old}"),
+    (r"/_git/", "{base}/commit/{new}", "{base}/branchCompare?baseVersion=GC{old}&targetVersion=GC{new}"),
+    (r"//[^/]*\bgithub\b", "{base}/commit/{new}", "{base}/compare/{old}...{new}"),
+    (r"//[^/]*\bgitlab\b", "{base}/-/commit/{new}", "{base}/-/compare/{old}...{new}"),
+    (r"//bitbucket\.org/", "{base}/commits/{new}", "{base}/branches/compare/{new}..{old}"),
+    (r"//[^/]*\b(gitea|forgejo|codeberg)\b", "{base}/commit/{new}", "{base}/compare/{old}...{new}"),
 )
+_OTHER: Final = _HOSTS[2]  # for a web_url at a host we do not know: the most common form
 _SCP: Final = re.compile(r"(?:[^@/]+@)?(?P<host>[^/:]+):(?P<path>[^/].*)")
-_URL: Final = re.compile(r"(?:https?|ssh)://(?:[^@/]+@)?(?P<host>[^/:]+)(?::\d+)?/(?P<path>.+)")
+_URL: Final = re.compile(r"(?:https?|ssh)://(?:[^@/]+@)?(?P<host>[^/:]+)(?P<port>:\d+)?/(?P<path>.+)")
+_DATA_CENTER: Final = re.compile(r"(?:(?P<above>.*/)?scm/)?(?P<project>~?[^/]+)/(?P<repo>[^/]+)")
 
 
 def web_base(address: str, web_url: str) -> str:
     """Return where people read the repository: `web_url` when given, else derived for the known hosts."""
     if web_url:
         return web_url.rstrip("/")
-    found = _URL.fullmatch(address) or _SCP.fullmatch(address)
-    if found is None or not any(host in found["host"] for host, _, _ in _HOSTS):
+    url = _URL.fullmatch(address)
+    found = url or _SCP.fullmatch(address)
+    if found is None:
         return ""
+    port = url["port"] or "" if url is not None else ""
     path = found["path"].strip("/").removesuffix(".git")
-    return f"https://{found['host']}/{path}"
+    if (address.startswith("ssh://") and port == ":7999") or "/scm/" in f"/{path}":
+        return _data_center(found["host"], "" if address.startswith("ssh://") else port, path)
+    base = f"https://{found['host']}{port if address.startswith('http') else ''}/{path}"
+    return base if any(re.search(pattern, base) for pattern, _, _ in _HOSTS) else ""
+
+
+def _data_center(host: str, port: str, path: str) -> str:
+    """Return the page of a repository, of a project or, with a tilde, of a person."""
+    found = _DATA_CENTER.fullmatch(path)
+    if found is None:
+        return ""
+    return f"https://{host}{port}/{found['above'] or ''}projects/{found['project']}/repos/{found['repo']}"
 
 
 def commit_url(address: str, web_url: str, commit: str) -> str:
@@ -39,5 +60,5 @@ def _filled(address: str, web_url: str, old: str, new: str, column: int) -> str:
     base = web_base(address, web_url)
     if not base:
         return ""
-    row = next((row for row in _HOSTS if row[0] in base), _HOSTS[0])
+    row = next((row for row in _HOSTS if re.search(row[0], base)), _OTHER)
     return row[column].format(base=base, old=old, new=new)
