@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from bot.errors import ClusterError, ClusterUnreachable
 from bot.live.feeds import Feed
@@ -136,9 +137,11 @@ class Streams:
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
         session = await self._connected(endpoint)
-        url = f"{endpoint.url}{feed.path}"
+        url, headers = URL(f"{endpoint.url}{feed.path}"), endpoint.headers()
+        if any(name.lower() == "authorization" for name in headers):
+            url = url.with_user(None)  # aiohttp refuses a token beside a password in the server's address
         async with session.get(
-            url, params=query, headers=endpoint.headers(), timeout=timeout, server_hostname=endpoint.server_name
+            url, params=query, headers=headers, timeout=timeout, server_hostname=endpoint.server_name
         ) as answer:
             if answer.status == 410:
                 feed.version = ""
