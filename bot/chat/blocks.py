@@ -272,6 +272,7 @@ def _change(change: ChangeLine, *, width: int | None, most: int | None) -> Itera
     yield from (f"    {_line(field, width)}" for field in change.fields[:most])
     if most is not None and len(change.fields) > most:
         yield f"    and {many(len(change.fields) - most, 'more field')}"
+    yield from (f"    changed by {hand}" for hand in change.hands[:2])
 
 
 def _line(text: str, width: int | None) -> str:

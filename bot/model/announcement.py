@@ -55,6 +55,7 @@ class ChangeLine:
     fields: tuple[str, ...] = ()
     origin: str = ""
     why: str = ""
+    hands: tuple[str, ...] = ()  # who changed it by hand, and when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

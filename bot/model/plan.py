@@ -120,6 +120,7 @@ class Change:
     retained: bool = False
     uid: str = ""  # of the live object, "" when there is none: deletes and recreates happen to this one only
     hook: str = ""  # when it runs, as the hook annotation says; "" for what is applied and stays
+    hands: tuple[str, ...] = ()  # who else set these fields, and when: `kubectl-edit at 2026-03-01 12:00 UTC`
     wave: int = 0  # of the wave annotation, as Git has it; for deletes as the cluster has it
 
     @property

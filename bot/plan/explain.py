@@ -36,6 +36,7 @@ def change_lines(plan: Plan) -> tuple[ChangeLine, ...]:
             fields=tuple(field_text(field) for field in change.fields),
             origin=str(change.origin) if change.origin is not None else "",
             why=change.why,
+            hands=change.hands,
         )
         for change in plan.changes
         if _is_shown(change)

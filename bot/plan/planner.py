@@ -44,6 +44,7 @@ from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, names
 from bot.model.source import Revision
 from bot.plan.diff import compare, diff, is_mark, wanted_diff
+from bot.plan.hands import hands
 from bot.plan.impact import impact
 from bot.plan.judged import Judged
 from bot.plan.order import in_order, rank
@@ -152,6 +153,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
             origin=manifest.origin,
             manifest=manifest,
             fields=fields,
+            hands=hands(live, fields),
             verified=verified,
             uid=_uid(live),
             wave=wave_of(manifest.body),

@@ -101,3 +101,12 @@ def test_alert_is_tried_on_request(offices: Offices) -> None:
     (alert,) = eventually(lambda: [one for one in office.oncall.alerts if one.alias == "gitops-bot:test"])
     eventually(lambda: not office.oncall.opened())
     assert "Test alert" in alert.message
+
+
+def test_hand_edit_is_undone_and_says_who_made_it(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    (live,) = [one for one in office.kube.cluster.list("configmaps", "default") if one["metadata"]["name"] == "shop"]
+    office.kube.cluster.update("configmaps", {**live, "data": {"level": "mine"}}, manager="kubectl-edit")
+    office.sees(DEPLOYS, "changed by hand", "data.level", "changed by kubectl-edit at")
+    eventually(lambda: office.level("shop") == "info")
