@@ -14,14 +14,14 @@ from tests.contract.manifests import config
 
 
 @pytest.fixture
-def fleet(worlds: Callable[..., EngineWorld], kube_namespace: str) -> EngineWorld:
+def fleet(worlds: Callable[..., EngineWorld], namespace: str) -> EngineWorld:
     entry = {
         "name": "{basename}",
         "repo": "fleet",
         "paths": "apps/*",
         "exclude": ["apps/old-*"],
         "clusters": ["prod"],
-        "namespace": kube_namespace,
+        "namespace": namespace,
         "interval": "1s",
     }
     return worlds(configuration={"apps": [], "app_sets": [entry]})
