@@ -120,10 +120,12 @@ def test_broken_image_pages_and_its_revert_closes_the_page(page: Page) -> None:
 
 
 def test_rollback_by_button_stays_until_resume(page: Page) -> None:
+    expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible(timeout=MINUTE)
+    offers = messages(page, "Converged", "web / shop-eu", "Roll back to")
+    before = offers.count()
     mischief(page, "Push a good commit")
-    newest = messages(page, "Converged", "web / shop-eu", "Roll back to").last
-    expect(newest).to_be_visible(timeout=MINUTE)
-    newest.get_by_text("Roll back to").click()
+    expect(offers).to_have_count(before + 1, timeout=MINUTE)
+    offers.last.get_by_text("Roll back to").click()
     preview = messages(page, "Only visible to you", "Roll back")
     preview.last.locator("[data-action='gitops.rollback_go']").click()
     expect(messages(page, "Rolled back", "web").first).to_be_visible(timeout=MINUTE)
