@@ -214,7 +214,7 @@ class Transport:
         tls = _tls(settings) if url.scheme == "https" else None
         server_name = getattr(settings, "tls_server_name", None)
         self._endpoint = Endpoint(
-            url=settings.host.rstrip("/"),
+            url=url._replace(auth=None).url.rstrip("/"),  # a password in it would meet our own header
             tls=tls,
             headers=lambda: self._headers("application/json", ""),
             server_name=server_name,
