@@ -57,7 +57,10 @@ FULL_METADATA: Final = some(
     labels=[{"a": "1"}, {"a": "2", "b": "1"}], annotations=[{"b": "1"}], finalizers=[["example.com/hold"]]
 )
 METADATA_PATCH: Final = some(
-    labels=st.one_of(WORDS_PATCH, st.none()), annotations=WORDS_PATCH, finalizers=[None, ["example.com/hold"]]
+    labels=st.one_of(WORDS_PATCH, st.none()),
+    annotations=WORDS_PATCH,
+    finalizers=[None, ["example.com/hold"]],
+    managedFields=[[], [{}], None],
 )
 
 
@@ -315,4 +318,4 @@ WIDGET: Final = Kind(
     status=some(ready=[True, False], conditions=listed("type", ["A", "B"], status=TEXT)),
 )
 
-KINDS: Final = (CONFIG_MAP, WIDGET)
+KINDS: Final = (CONFIG_MAP, DEPLOYMENT, SERVICE, WIDGET)

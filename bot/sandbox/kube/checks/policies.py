@@ -178,7 +178,7 @@ def check_lease(body: Body, old: Body | None) -> Iterator[Cause]:
 
 
 def check_event(body: Body, old: Body | None) -> Iterator[Cause]:
-    about = body.get("involvedObject") or {}
+    about = body.get("involvedObject") or body.get("regarding") or {}
     namespace, here = about.get("namespace", ""), body["metadata"].get("namespace", "")
     if namespace != here and (namespace or here != "default"):
         yield invalid("involvedObject.namespace", namespace, "does not match event.namespace")

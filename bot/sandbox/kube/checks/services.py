@@ -52,6 +52,9 @@ def check_service(body: Body, old: Body | None) -> Iterator[Cause]:
             yield unsupported("spec.externalTrafficPolicy", policy, ("Cluster", "Local"))
     if old is not None:
         yield from _address_stays(spec, old.get("spec") or {})
+        status = body.get("status") or {}
+        if status != old.get("status") and (status.get("loadBalancer") or {}).get("ingress") and kind != "LoadBalancer":
+            yield forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'")
 
 
 def _ports(ports: Sequence[Mapping[str, Any]], kind: str, *, headless: bool) -> Iterator[Cause]:

@@ -150,7 +150,7 @@ def _applied(
     fields = typed.fields_of(schema.root, config).without(ignored or FieldSet())
     time = last.time if last is not None else ""
     managers[me] = Owned(fields=fields, api_version=api_version, time=time)
-    merged = _pruned(schema, merged, managers, last)
+    merged = _pruned(schema, merged, managers, me, last)
     managers, _ = _taken(schema, start, merged, managers, me, ignored, force=force)
     managers = _stripped(managers, me)
     if typed.equal(start, merged):
@@ -273,9 +273,9 @@ def _taken(
     return {who: owned for who, owned in left.items() if owned.fields}, change
 
 
-def _pruned(schema: Schema, merged: Any, managers: Managed, last: Owned | None) -> Any:
+def _pruned(schema: Schema, merged: Any, managers: Managed, me: Manager, last: Owned | None) -> Any:
     """Drop what the manager applied last time, does not apply now, and nobody else owns."""
-    if last is None or not last.fields:
+    if last is None or not last.fields - managers[me].fields:
         return merged
     root = schema.root
     lasting = typed.with_named_fields(root, last.fields)
