@@ -74,12 +74,13 @@ class Signatures:
         home.mkdir(mode=0o700, parents=True)
         (home / "gpg.conf").write_text(_GPG_CONF)
         done = subprocess.run(
-            [gpg, "--homedir", str(home), "--batch", "--quiet", "--import"],
+            [gpg, "--homedir", str(home), "--batch", "--quiet", "--status-fd", "1", "--import"],
             input=keys,
             capture_output=True,
             timeout=_GPG_TIMEOUT_SECONDS,
         )
-        if done.returncode != 0:
+        # Not the exit status: below a long path gpg cannot name its agent's socket, and fails after importing.
+        if b"[GNUPG:] IMPORT_OK" not in done.stdout:
             raise self._error(f"verify.keyring {self._keyring} holds no usable PGP keys")
 
     def _verify(self, commit: str) -> None:
