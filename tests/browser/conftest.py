@@ -42,8 +42,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo() -> Iterator[DemoProcess]:
+def demo(browser: Browser) -> Iterator[DemoProcess]:
+    """A demo whose bot has spoken: from then on it also hears."""
     made = DemoProcess()
+    page = browser.new_page()
+    page.goto(made.url)
+    expect(page.get_by_role("log", name="Messages").get_by_text("Converged").first).to_be_visible(timeout=90_000)
+    page.close()
     yield made
     assert made.interrupt()[0] == 0
 
