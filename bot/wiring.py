@@ -11,25 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.chat.permissions import Rule
-from bot.delivery.courier import Courier
-from bot.delivery.tidings import Fate, tidings
 from bot.live.cluster import KubeCluster
 from bot.live.spec import ClusterSpec
 from bot.model import marks
 from bot.model.app import AppSpec
 from bot.model.record import Consignment, Dispatch
 from bot.oncall.escalation import PagePolicy
-from bot.oncall.heartbeat import Heartbeat
-from bot.oncall.sink import OncallSink
 from bot.ports import Cluster, Repository, Sink, Store
 from bot.reconcile.desk import Desk
-from bot.reconcile.loop import Loop, Retry
 from bot.reconcile.news import Links, Target
 from bot.reconcile.once import World
 from bot.reconcile.passes import Outside, Passes
 from bot.reconcile.post import Post
+from bot.reconcile.retry import Retry
 from bot.reconcile.roster import Roster
 from bot.reconcile.rounds import Rounds
 from bot.reconcile.routing import Quiet, Route, Routing, Severity
@@ -41,10 +38,13 @@ from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url
 from bot.source.repository import GitRepository
 from bot.state.store import SqlStore
-from bot.writeback.events import WebhookTarget
-from bot.writeback.sink import Target as WriteBackTarget
-from bot.writeback.sink import WriteBackSink
-from bot.writeback.statuses import CommitStatusTarget
+
+if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
+    from bot.delivery.courier import Courier
+    from bot.delivery.tidings import Fate
+    from bot.reconcile.loop import Loop
+    from bot.writeback.sink import Target as WriteBackTarget
+
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +173,8 @@ def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) ->
 
 def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[[], None]) -> Loop:
     """Build the loop and let the desk wake it."""
+    from bot.reconcile.loop import Loop
+
     digest = engine.configuration.settings.slack.digest
     rounds = Rounds(
         engine.passes.apps,
@@ -197,6 +199,11 @@ def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[
 
 def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
     """Build the ways out that the configuration names."""
+    from bot.delivery.courier import Courier
+    from bot.delivery.tidings import tidings
+    from bot.oncall.sink import OncallSink
+    from bot.writeback.sink import WriteBackSink
+
     configuration = engine.configuration
     settings = configuration.settings
     sinks: list[Sink] = []
@@ -238,6 +245,8 @@ def build_heartbeat(configuration: Configuration) -> Callable[[], None]:
     oncall = configuration.settings.oncall
     if not oncall.heartbeat:
         return lambda: None
+    from bot.oncall.heartbeat import Heartbeat
+
     heartbeat = Heartbeat(
         oncall.heartbeat, host=oncall.host, provider=oncall.provider, key=configuration.secret("OPSGENIE_API_KEY")
     )
@@ -335,6 +344,9 @@ def _policy(configuration: Configuration) -> PagePolicy | None:
 
 def write_back_targets(configuration: Configuration) -> list[WriteBackTarget]:
     """Return the targets in the order of the configuration."""
+    from bot.writeback.events import WebhookTarget
+    from bot.writeback.statuses import CommitStatusTarget
+
     addresses = {spec.name: spec.address for spec in configuration.repos}
     targets: list[WriteBackTarget] = []
     for one in configuration.settings.writebacks:

@@ -13,15 +13,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bot.errors import ClusterRefused
 from bot.live.feeds import Change, Feed, Place, Seen
-from bot.live.streams import Streams
 from bot.live.transport import Transport
 from bot.live.verdicts import Verdicts
 from bot.model.resource import Body, KindInfo, ResourceId, ResourceRef
 from bot.ports import Stamp
+
+if TYPE_CHECKING:
+    from bot.live.streams import Streams
 
 FEW: Final = 3  # namespaces that are watched one by one; with more of them one watch of all is cheaper
 BELOW: Final = (
@@ -75,7 +77,7 @@ class LiveCache:
     ) -> None:
         self._transport, self._verdicts, self._key, self._clock = transport, verdicts, key, clock
         self._follow, self._stir, self._needs = follow, stir, needs
-        self._streams = Streams(transport)
+        self._streams: Streams | None = None  # guarded by _lock; made when something is followed
         self._lock = RLock()
         self._kinds: dict[_FeedKey, _Kind] = {}  # guarded by _lock
         self._attended: dict[ResourceId, tuple[tuple[str, ResourceRef], ...]] = {}  # guarded by _lock
@@ -129,7 +131,8 @@ class LiveCache:
             else:
                 former, kind.parts, kind.whole = tuple(kind.parts.values()), {}, whole
                 for feed in former:
-                    self._streams.leave(feed)
+                    if self._streams is not None:
+                        self._streams.leave(feed)
                     for change in whole.since(feed):
                         self._changed(change)
                 self._begin(whole)
@@ -152,7 +155,13 @@ class LiveCache:
         )
 
     def _begin(self, feed: Feed) -> None:
-        if self._follow:
+        if not self._follow:
+            return
+        from bot.live.streams import Streams  # imported late: a command that only looks does not pay for it
+
+        with self._lock:
+            if self._streams is None:
+                self._streams = Streams(self._transport)
             self._streams.follow(feed)
 
     def seen(self, info: KindInfo, id: ResourceId) -> Seen | None:
@@ -195,11 +204,11 @@ class LiveCache:
         with self._lock:
             self._writing.add(id)
 
-    def written(self, info: KindInfo, id: ResourceId, body: Body | None) -> None:
+    def written(self, info: KindInfo, id: ResourceId, body: Body | None, digest: bytes | None = None) -> None:
         """The write has ended, with this answer if it succeeded. What came in between is judged now."""
         feed = self._kind(info).feed(id.namespace)
         if feed is not None and body is not None:
-            feed.learn(body)
+            feed.learn(body, digest)
         with self._lock:
             self._writing.discard(id)
             attended = self._attended.get(id, ())
@@ -265,7 +274,10 @@ class LiveCache:
                         del self._listeners[id]
 
     def close(self) -> None:
-        self._streams.close()
+        with self._lock:
+            streams, self._streams, self._follow = self._streams, None, False
+        if streams is not None:
+            streams.close()
 
     # --- what feeds tell --------------------------------------------------------------------------------------
 

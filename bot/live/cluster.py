@@ -23,11 +23,12 @@ from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable, Problem
 from bot.live import causes, fields, rights
 from bot.live.cache import LiveCache
 from bot.live.discovery import discover, info_of, path_of
+from bot.live.gate import MOST
 from bot.live.ownership import MANAGERS, owner_of
 from bot.live.parent import Parents
 from bot.live.projection import projection
 from bot.live.spec import ClusterSpec
-from bot.live.transport import IN_FLIGHT, Reply, Transport
+from bot.live.transport import Reply, Transport
 from bot.live.verdicts import Verdicts
 from bot.live.watching import KubeWatch
 from bot.model import marks
@@ -96,7 +97,7 @@ class KubeCluster:
         self._clock = clock
         self._follow = follow
         self._transport = Transport(spec)
-        self._pool = ThreadPoolExecutor(max_workers=2 * IN_FLIGHT, thread_name_prefix=f"api {spec.name}")
+        self._pool = ThreadPoolExecutor(max_workers=2 * MOST, thread_name_prefix=f"api {spec.name}")
         self._verdicts = Verdicts(key=key, load=recall)
         self._cache = LiveCache(
             self._transport,
@@ -135,7 +136,7 @@ class KubeCluster:
         todo = iter(items)
         try:
             while True:
-                while len(waiting) < IN_FLIGHT and (item := next(todo, _END)) is not _END:
+                while len(waiting) < MOST and (item := next(todo, _END)) is not _END:
                     waiting.append(self._pool.submit(work, item))  # type: ignore[arg-type]
                 if not waiting:
                     return
@@ -329,6 +330,7 @@ class KubeCluster:
             return Rejected(status=404, reason="NotFound", message=f"the server does not serve {manifest.id.kind} yet")
         self._cache.writing(manifest.id)
         body: Body | None = None
+        kept: bytes | None = None
         try:
             ready = self._ready(app, info, manifest)
             if isinstance(ready, Rejected):
@@ -337,10 +339,11 @@ class KubeCluster:
             if not reply.ok:
                 return _rejected(reply, manifest, ready.live)
             body = reply.body
-            self._verdicts.give(app.key, manifest.ref, ready.desired, projection(body, self._key))
+            kept = projection(body, self._key)
+            self._verdicts.give(app.key, manifest.ref, ready.desired, kept)
             return Applied(body=body, created=reply.status == 201)
         finally:
-            self._cache.written(info, manifest.id, body)
+            self._cache.written(info, manifest.id, body, kept)
 
     def _ready(self, app: AppSpec, info: KindInfo, manifest: Manifest) -> _Observed | Rejected:
         """Return what to send. The object is read again only if it was not observed, or is another since."""

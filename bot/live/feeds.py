@@ -161,10 +161,14 @@ class Feed:
                 self.version = str(body["metadata"]["resourceVersion"])
         return True
 
-    def learn(self, body: Body) -> None:
-        """Take an object as it is now, from an event or from the answer to a write."""
+    def learn(self, body: Body, digest: bytes | None = None) -> None:
+        """Take an object as it is now, from an event or from the answer to a write, whose projection is known."""
         place = _place(body)
-        seen = self._seen(body, place, always=False)
+        known = self._objects.get(place)
+        version = number(str((body.get("metadata") or {}).get("resourceVersion") or ""))
+        if known is not None and 0 < version <= known.version:
+            return  # the watch tells of our own write
+        seen = self._seen(body, place, always=False, digest=digest)
         with self._lock:
             before = self._objects.get(place)
             if before is not None and before.version >= seen.version and seen.version:
@@ -183,9 +187,9 @@ class Feed:
             del self._objects[place]
         self._changed(self._change(place, before, None))
 
-    def _seen(self, body: Body, place: Place, *, always: bool) -> Seen:
+    def _seen(self, body: Body, place: Place, *, always: bool, digest: bytes | None = None) -> Seen:
         metadata: Mapping[str, Any] = body.get("metadata") or {}
-        digest = projection(body, self._key)
+        digest = projection(body, self._key) if digest is None else digest
         keeps = always or self._keeps(self._id(place), digest)
         return Seen(
             number(str(metadata.get("resourceVersion") or "")),

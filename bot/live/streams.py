@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
-from yarl import URL
 
 from bot.errors import ClusterError, ClusterUnreachable
+from bot.live.credentials import Access
 from bot.live.feeds import Feed
-from bot.live.transport import CONNECT_SECONDS, Endpoint, Transport
+from bot.live.transport import CONNECT_SECONDS, Transport
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Streams:
         self._thread: threading.Thread | None = None
         self._tasks: dict[Feed, asyncio.Task[None]] = {}  # touched in the loop only
         self._session: aiohttp.ClientSession | None = None
-        self._endpoint: Endpoint | None = None
+        self._access: Access | None = None
 
     def follow(self, feed: Feed) -> None:
         """Keep a feed current from its last version on. Returns at once."""
@@ -128,7 +128,7 @@ class Streams:
 
     async def _watch(self, feed: Feed) -> None:
         """Follow events until the server ends the watch. Leaves `feed.version` at "" when a LIST must come first."""
-        endpoint = await asyncio.get_running_loop().run_in_executor(self._listers, self._transport.endpoint)
+        access = await asyncio.get_running_loop().run_in_executor(self._listers, self._transport.access)
         query = {
             "watch": "1",
             "allowWatchBookmarks": "true",
@@ -136,12 +136,10 @@ class Streams:
             "timeoutSeconds": str(random.randint(*_WATCH_SECONDS)),
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
-        session = await self._connected(endpoint)
-        url, headers = URL(f"{endpoint.url}{feed.path}"), endpoint.headers()
-        if any(name.lower() == "authorization" for name in headers):
-            url = url.with_user(None)  # aiohttp refuses a token beside a password in the server's address
+        session = await self._connected(access)
+        url, headers = f"{access.url}{feed.path}", self._transport.headers()
         async with session.get(
-            url, params=query, headers=headers, timeout=timeout, server_hostname=endpoint.server_name
+            url, params=query, headers=headers, timeout=timeout, server_hostname=access.server_name
         ) as answer:
             if answer.status == 410:
                 feed.version = ""
@@ -168,13 +166,13 @@ class Streams:
                     transport.abort()  # a polite end waits for the server, and we are leaving
                 raise
 
-    async def _connected(self, endpoint: Endpoint) -> aiohttp.ClientSession:
-        if self._endpoint is not endpoint or self._session is None:
+    async def _connected(self, access: Access) -> aiohttp.ClientSession:
+        if self._access is not access or self._session is None:
             if self._session is not None:
                 await self._session.close()
-            connector = aiohttp.TCPConnector(ssl=endpoint.tls or True, limit=0)
+            connector = aiohttp.TCPConnector(ssl=access.tls or True, limit=0)
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
-            self._endpoint = endpoint
+            self._access = access
         return self._session
 
 

@@ -1,18 +1,17 @@
 """Requests to one API server over a pool of connections.
 
 In go method, path and JSON values; out come status and JSON. Trouble of the server as a whole raises a `ClusterError`,
-what it says of one object is a value. Credentials come from the `kubernetes` package, which knows kubeconfigs and
-credential plugins; the calls are raw, at a third of its cost. They are loaded at the first request, so that a bot
-starts without its cluster.
+what it says of one object is a value. The calls are raw, at a third of what the generated client costs. Credentials are
+loaded at the first request, so that a bot starts without its cluster.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import ssl
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -21,15 +20,18 @@ import orjson
 import urllib3
 
 from bot.errors import ClusterRefused, ClusterThrottled, ClusterUnreachable
+from bot.live import credentials
+from bot.live.gate import Gate
 from bot.live.spec import ClusterSpec
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT: Final = 16  # more gains nothing at the API server, one at a time doubles its cost
 CONNECTIONS: Final = 32  # 16 in flight reach the server's limit; the rest is for LISTs
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0  # a slow admission webhook may take 30
 _RETRY_AFTER_DEFAULT: Final = 1.0
+_TRIES_WHEN_THROTTLED: Final = 3
+_LONGEST_REST_SECONDS: Final = 5.0  # a thread rests no longer than that; the pass backs off instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,6 @@ class Reply:
         return str(self.body.get("message") or f"the server answers {self.status}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where the API server is and how to talk to it: for the event loop of the watches, which has its own client."""
-
-    url: str  # without a slash at the end
-    tls: ssl.SSLContext | None  # None for http
-    headers: Callable[[], dict[str, str]]
-    server_name: str | None = None  # in the certificate, where it is not the host of the URL
-
-
 class Transport:
     """Safe to use from several threads. `close` frees every connection."""
 
@@ -75,8 +67,8 @@ class Transport:
         self._lock = threading.Lock()
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._prefix = ""
-        self._credentials: Callable[[], str] = lambda: ""
-        self._endpoint: Endpoint | None = None
+        self._gate = Gate()
+        self._access: credentials.Access | None = None
 
     def request(
         self,
@@ -97,19 +89,27 @@ class Transport:
         pool = self._connected()
         if text is None and body is not None:
             text = orjson.dumps(body)
-        try:
-            answer = pool.request(
-                method,
-                self._url(path, query),
-                body=text,
-                headers=self._headers(accept, content_type if text is not None else "", user),
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                retries=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self.unreachable(error) from error
+        headers = self.headers(accept, content_type if text is not None else "", user)
+        for again in range(_TRIES_WHEN_THROTTLED, 0, -1):
+            with self._gate.one():
+                try:
+                    answer = pool.request(
+                        method,
+                        self._url(path, query),
+                        body=text,
+                        headers=headers,
+                        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                        retries=False,
+                    )
+                except (urllib3.exceptions.HTTPError, OSError) as error:
+                    raise self.unreachable(error) from error
+            self._gate.answered(throttled=answer.status == 429)
+            seconds = _retry_after(answer.headers.get("Retry-After"))
+            if answer.status != 429 or again == 1 or seconds > _LONGEST_REST_SECONDS:
+                break
+            time.sleep(seconds)  # the server took nothing of it: the same request is sent again
         reply = Reply(answer.status, _json(answer.data))
-        self._raise_for_all(reply, answer.headers.get("Retry-After"))
+        self._raise_for_all(reply, seconds)
         return reply
 
     def text(self, path: str, *, query: Mapping[str, str]) -> str:
@@ -119,7 +119,7 @@ class Transport:
             answer = pool.request(
                 "GET",
                 self._url(path, query),
-                headers=self._headers("*/*", ""),
+                headers=self.headers("*/*", ""),
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
                 retries=False,
             )
@@ -127,12 +127,12 @@ class Transport:
             raise self.unreachable(error) from error
         return str(answer.data.decode(errors="replace")) if answer.status == 200 else ""
 
-    def endpoint(self) -> Endpoint:
+    def access(self) -> credentials.Access:
         """Return where to send watches. The same object until the credentials are loaded anew."""
         self._connected()
         with self._lock:
-            assert self._endpoint is not None  # set with the pool
-            return self._endpoint
+            assert self._access is not None  # set with the pool
+            return self._access
 
     def close(self) -> None:
         """Close the connections; the next request loads the credentials anew."""
@@ -141,7 +141,7 @@ class Transport:
                 self._pool.close()
                 self._pool = None
 
-    def _raise_for_all(self, reply: Reply, retry_after: str | None) -> None:
+    def _raise_for_all(self, reply: Reply, retry_after_seconds: float) -> None:
         where = f"cluster {self.spec.name}"
         if reply.status == 401:
             self.close()  # the next request loads the credentials anew: tokens rotate
@@ -151,11 +151,10 @@ class Transport:
                 cluster=self.spec.name,
             )
         if reply.status == 429:
-            seconds = float(retry_after) if retry_after and retry_after.isdigit() else _RETRY_AFTER_DEFAULT
             raise ClusterThrottled(
                 f"{where}: the API server is overloaded and asks to wait (429)",
                 cluster=self.spec.name,
-                retry_after_seconds=seconds,
+                retry_after_seconds=retry_after_seconds,
             )
         if reply.status >= 500 and reply.reason not in {"InternalError", "Timeout"} and not reply.is_misshapen:
             raise ClusterUnreachable(f"{where}: the API server answers {reply.status}", cluster=self.spec.name)
@@ -169,13 +168,13 @@ class Transport:
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         return f"{self._prefix}{path}?{urlencode(query)}" if query else f"{self._prefix}{path}"
 
-    def _headers(self, accept: str, content_type: str, user: str = "") -> dict[str, str]:
+    def headers(self, accept: str = "application/json", content_type: str = "", user: str = "") -> dict[str, str]:
         headers = {"Accept": accept, "User-Agent": "gitops-bot"}
         if content_type:
             headers["Content-Type"] = content_type
         if user:
             headers["Impersonate-User"] = user
-        if token := self._credentials():
+        if self._access is not None and (token := self._access.authorization()):
             headers["Authorization"] = token
         return headers
 
@@ -186,60 +185,29 @@ class Transport:
             return self._pool
 
     def _load(self) -> urllib3.HTTPConnectionPool:
-        from kubernetes import config  # imported late: it takes a second
-        from kubernetes.client.configuration import Configuration
-
-        settings = Configuration()
         try:
-            if self.spec.in_cluster:
-                config.load_incluster_config(  # type: ignore[no-untyped-call]
-                    client_configuration=settings
-                )
-            else:
-                config.load_kube_config(  # type: ignore[no-untyped-call]
-                    config_file=self.spec.kubeconfig or None,
-                    context=self.spec.context or None,
-                    client_configuration=settings,
-                    persist_config=False,
-                )
-        except Exception as error:  # the package raises what its parsers and plugins raise
+            access = self._access = credentials.load(self.spec)
+        except Exception as error:  # parsers and plugins raise what they like
             raise ClusterRefused(
                 f"cluster {self.spec.name}: its kubeconfig cannot be used: {_why(error)}; "
                 "check `kubeconfig`, `context` and the user in it",
                 cluster=self.spec.name,
             ) from error
-        self._credentials = lambda: settings.get_api_key_with_prefix("BearerToken") or ""
-        url = urllib3.util.parse_url(settings.host)
+        url = urllib3.util.parse_url(access.url)
         self._prefix = (url.path or "").rstrip("/")
-        tls = _tls(settings) if url.scheme == "https" else None
-        server_name = getattr(settings, "tls_server_name", None)
-        self._endpoint = Endpoint(
-            url=url._replace(auth=None).url.rstrip("/"),  # a password in it would meet our own header
-            tls=tls,
-            headers=lambda: self._headers("application/json", ""),
-            server_name=server_name,
-        )
-        if tls is None:
+        if access.tls is None:
             return urllib3.HTTPConnectionPool(url.host or "", url.port or 80, maxsize=CONNECTIONS)
         return urllib3.HTTPSConnectionPool(
             url.host or "",
             url.port or 443,
             maxsize=CONNECTIONS,
-            ssl_context=tls,
-            server_hostname=server_name,
+            ssl_context=access.tls,
+            server_hostname=access.server_name,
         )
 
 
-def _tls(settings: Any) -> ssl.SSLContext:
-    """Return what a kubeconfig says of TLS, for both clients."""
-    context = ssl.create_default_context(cafile=settings.ssl_ca_cert)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # CAs of clusters often lack what RFC 5280 asks for
-    if not settings.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if settings.cert_file:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    return context
+def _retry_after(header: str | None) -> float:
+    return float(header) if header and header.isdigit() else _RETRY_AFTER_DEFAULT
 
 
 def _json(data: bytes) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from bot.model.source import GitRef
 from bot.ports import PassRequest, Store
 from bot.reconcile.lanes import Lane
 from bot.reconcile.passes import Passes
+from bot.reconcile.retry import Retry
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +37,6 @@ _ANY_ANSWER: Final = datetime.min.replace(tzinfo=UTC)
 _ROUND_SECONDS: Final = 5  # reminders, expiries and digests are as late as that
 _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
-    """Back-off after the n-th failed pass in a row: first * factor^(n-1), at most `longest`."""
-
-    first: timedelta
-    factor: float
-    longest: timedelta
-
-    def after(self, failures: int) -> timedelta:
-        power = min(max(failures - 1, 0), 64)
-        return min(timedelta(seconds=min(self.first.total_seconds() * self.factor**power, 1e9)), self.longest)
 
 
 @dataclass(slots=True)

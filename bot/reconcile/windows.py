@@ -11,9 +11,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
-
 from bot.model.app import Window
 
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -22,6 +19,9 @@ _NAMES: Final = ("minute", "hour", "day", "month", "day_of_week")
 
 def trigger(window: Window) -> Any:
     """Return what computes the openings of a window. Raises ValueError with the reason a person reads."""
+    from apscheduler.triggers.combining import OrTrigger  # imported late: most apps have no windows
+    from apscheduler.triggers.cron import CronTrigger
+
     fields = window.schedule.lower().split()
     if len(fields) != len(_NAMES):
         raise ValueError("a schedule has five fields: minute hour day month weekday")

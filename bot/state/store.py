@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from bot.errors import StateError
 from bot.model.control import Control, Trigger
@@ -460,7 +460,11 @@ class SqlStore:
         connection.execute(self._insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest))
 
     def _insert(self, table: sa.Table) -> Any:
-        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+        if self._is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # imported late: it takes a third of a second
+
+        return postgresql.insert(table)
 
 
 def _numbered(entry: HistoryEntry, id: int) -> HistoryEntry:

@@ -53,7 +53,7 @@ class ControlPlane:
         self._controllers = controllers
         self._folder = tempfile.TemporaryDirectory(prefix="gitops-bot-control-plane-")
         self.path = Path(self._folder.name)
-        self._binaries = build()
+        self.binaries = build()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._ports = {name: _free_port() for name in ("etcd", "peer", "api", "manager", "scheduler", "kwok")}
         self.url = f"https://127.0.0.1:{self._ports['api']}"
@@ -82,21 +82,7 @@ class ControlPlane:
             f"--initial-advertise-peer-urls=http://127.0.0.1:{ports['peer']}",
             f"--initial-cluster=default=http://127.0.0.1:{ports['peer']}",
         )
-        self._run(
-            "kube-apiserver",
-            f"--etcd-servers={etcd}",
-            f"--secure-port={ports['api']}",
-            "--bind-address=127.0.0.1",
-            f"--cert-dir={self.path}/certs",
-            "--service-cluster-ip-range=10.0.0.0/16",
-            f"--service-account-key-file={key}",
-            f"--service-account-signing-key-file={key}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--token-auth-file={self.path}/tokens.csv",
-            "--authorization-mode=RBAC",
-            f"--audit-policy-file={self.path}/audit-policy.json",
-            f"--audit-log-path={self.path}/audit.log",
-        )
+        self._api = self._start_api(etcd, key)
         self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
         Path(self.kubeconfig).write_text(self.kubeconfig_for(TOKEN), encoding="utf-8")
         if self._controllers:
@@ -132,6 +118,31 @@ class ControlPlane:
         self.request("POST", "/api/v1/nodes", body=node)
         self._until(self._node_is_ready, "the fake node")
         self._until(lambda: bool(self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")), "accounts")
+
+    def restart_api(self) -> None:
+        """End the API server and start it anew, on the same data."""
+        self._api.kill()
+        self._api.wait()
+        self._processes.remove(self._api)
+        self._api = self._start_api(f"http://127.0.0.1:{self._ports['etcd']}", self.path / "service-account.key")
+        self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
+
+    def _start_api(self, etcd: str, key: Path) -> subprocess.Popen[bytes]:
+        return self._run(
+            "kube-apiserver",
+            f"--etcd-servers={etcd}",
+            f"--secure-port={self._ports['api']}",
+            "--bind-address=127.0.0.1",
+            f"--cert-dir={self.path}/certs",
+            "--service-cluster-ip-range=10.0.0.0/16",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--token-auth-file={self.path}/tokens.csv",
+            "--authorization-mode=RBAC",
+            f"--audit-policy-file={self.path}/audit-policy.json",
+            f"--audit-log-path={self.path}/audit.log",
+        )
 
     def stop(self) -> None:
         """Stop everything, etcd last: an API server that lost etcd takes minutes to leave. Idempotent."""
@@ -179,9 +190,14 @@ class ControlPlane:
             if (one["verb"] == "watch") is (one["stage"] == "ResponseStarted")
         )
 
+    @property
+    def api_pid(self) -> int:
+        """The process of the API server."""
+        return self._api.pid
+
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl as administrator and return what it prints."""
-        command = [str(self._binaries / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        command = [str(self.binaries / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def kubeconfig_for(self, token: str) -> str:
@@ -201,17 +217,17 @@ class ControlPlane:
         status = self.request("GET", "/api/v1/nodes/fake").get("status", {})
         return any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ()))
 
-    def _run(self, name: str, *arguments: str) -> None:
-        with open(self.path / f"{name}.log", "wb") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    [str(self._binaries / name), *arguments],
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=self.path,
-                    preexec_fn=_die_with_parent if threading.current_thread() is threading.main_thread() else None,
-                )
+    def _run(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with open(self.path / f"{name}.log", "ab") as log:
+            process = subprocess.Popen(
+                [str(self.binaries / name), *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.path,
+                preexec_fn=_die_with_parent if threading.current_thread() is threading.main_thread() else None,
             )
+        self._processes.append(process)
+        return process
 
     def _until(self, ready: Any, what: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS

@@ -41,6 +41,11 @@ class BotProcess:
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""
         assert self._process is not None

@@ -16,9 +16,9 @@ def test_password_in_the_server_address_stays_out_of_watches(tmp_path: Path) -> 
     try:
         (tmp_path / "kubeconfig").write_text(sandbox.kubeconfig(), encoding="utf-8")
         transport = Transport(ClusterSpec(name="prod", kubeconfig=str(tmp_path / "kubeconfig")))
-        endpoint = transport.endpoint()
-        assert endpoint.url == sandbox.url
-        assert endpoint.headers()["Authorization"] == "Bearer canary"
+        access = transport.access()
+        assert access.url == sandbox.url
+        assert transport.headers()["Authorization"] == "Bearer canary"
         transport.close()
     finally:
         sandbox.stop()

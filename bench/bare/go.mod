@@ -1,0 +1,3 @@
+module gitops-bot.test/bare
+
+go 1.26.0

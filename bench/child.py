@@ -1,0 +1,72 @@
+"""One engine in a process of its own, driven by words on stdin; each answer is one line of JSON.
+
+`pass APP` runs one pass, `rest APP N` asks N times whether the app is at rest, `end` leaves. CPU and peak memory are of
+this process; requests are counted outside, by the API server.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bot.model.control import Trigger, Via
+from bot.settings import load
+from bot.wiring import Engine, build_engine
+
+
+def now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def run_pass(engine: Engine, key: str) -> Mapping[str, Any]:
+    """Run the pass that the schedule runs."""
+    report = engine.passes.perform(
+        engine.passes.apps[key],
+        Trigger(via=Via.SCHEDULE),
+        stop=lambda _: False,
+        patience=timedelta(seconds=5),
+        since=now(),
+    )
+    assert report is not None
+    return {"result": report.result.value, "summary": str(report.summary), "failure": str(report.failure or "")[:300]}
+
+
+def rest(engine: Engine, key: str, times: int) -> Mapping[str, Any]:
+    """Ask what a round asks of each app, with the answer of Git at hand."""
+    app = engine.passes.apps[key]
+    head = engine.world.repos[app.repo].head(app.ref, newer_than=now())
+    return {"rests": sum(engine.passes.is_settled(app, lambda _: head) for _ in range(times)) == times}
+
+
+def main(configuration: str) -> None:
+    engine = build_engine(load(Path(configuration), os.environ), clock=now)
+    for line in sys.stdin:
+        word, *rest_of = line.split()
+        before, started = time.process_time(), time.perf_counter()
+        match word:
+            case "pass":
+                values = run_pass(engine, rest_of[0])
+            case "rest":
+                values = rest(engine, rest_of[0], int(rest_of[1]))
+            case _:
+                break
+        measured = {
+            "seconds": time.perf_counter() - started,
+            "cpu": time.process_time() - before,
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+        sys.stdout.buffer.write(orjson.dumps({**values, **measured}) + b"\n")
+        sys.stdout.buffer.flush()
+    engine.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,220 @@
+"""No shortcut hides a difference: what is known from watches and verdicts against what the server has."""
+
+from __future__ import annotations
+
+import urllib.error
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from bot.live.feeds import Change, Feed
+from bot.live.spec import ClusterSpec
+from bot.live.streams import Streams
+from bot.live.transport import Transport
+from bot.model.record import SyncState
+from bot.model.resource import KindInfo
+from bot.reconcile.loop import Loop
+from tests.contract.engine import EngineWorld, now, until
+from tests.contract.manifests import config, definition, deployment
+from tests.controlplane.plane import ControlPlane
+
+pytestmark = pytest.mark.cluster
+
+APPS = "/apis/apps/v1"
+
+
+@contextmanager
+def resting(world: EngineWorld) -> Iterator[Loop]:
+    """Run the loop, with rounds so rare that only watches can wake an app, until the app is at rest."""
+    world.restart(interval="1h")
+    with world.running() as loop:
+        until(lambda: world.memory().sync is SyncState.SYNCED, "the app is synced")
+        at_rest(world)
+        yield loop
+
+
+def at_rest(world: EngineWorld) -> None:
+    until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest")
+
+
+def test_defaults_and_quantities_are_no_difference_and_hide_none(world: EngineWorld) -> None:
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: api}\n"
+        "spec: {selector: {app: api}, ports: [{name: web, port: 80}, {name: tls, port: 443}]}\n"
+    )
+    limits = "resources: {limits: {cpu: 1000m, memory: 1024Mi}}, ports: [{containerPort: 80}]"
+    text = deployment("api").replace("image: 'nginx:1'", f"image: 'nginx:1', {limits}")
+    world.commit({"s.yaml": service, "d.yaml": text})
+    with resting(world):
+        container = world.found("deployments", "api", base=APPS)["spec"]["template"]["spec"]["containers"][0]
+        assert container["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
+        world.plane.kubectl("-n", world.namespace, "set", "resources", "deployment/api", "--limits=cpu=2")
+        until(
+            lambda: (
+                world.found("deployments", "api", base=APPS)["spec"]["template"]["spec"]["containers"][0]["resources"][
+                    "limits"
+                ]["cpu"]
+                in {"1", "1000m"}
+            ),
+            "the quantity is back",
+        )
+        world.patch("services", "api", {"spec": {"selector": {"app": "other"}}})
+        until(lambda: world.found("services", "api")["spec"]["selector"] == {"app": "api"}, "the selector is back")
+        at_rest(world)
+
+
+def test_what_kubectl_adds_after_a_verdict_goes_away(world: EngineWorld) -> None:
+    world.commit({"d.yaml": deployment("api"), "c.yaml": config("settings")})
+    with resting(world):
+        world.plane.kubectl("-n", world.namespace, "set", "env", "deployment/api", "EXTRA=1")
+        world.plane.kubectl("-n", world.namespace, "label", "configmap", "settings", "extra=yes")
+        until(
+            lambda: (
+                "env" not in world.found("deployments", "api", base=APPS)["spec"]["template"]["spec"]["containers"][0]
+            ),
+            "the variable is gone",
+        )
+        until(lambda: "extra" not in world.found("configmaps", "settings")["metadata"]["labels"], "the label is gone")
+        at_rest(world)
+
+
+def test_field_that_another_manager_takes_is_taken_back_and_its_own_field_stays(world: EngineWorld) -> None:
+    world.commit({"c.yaml": config("settings")})
+    with resting(world):
+        theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
+        path = world.path("configmaps", "settings") + "?fieldManager=other&force=true"
+        world.plane.request("PATCH", path, body={**theirs, "data": {"level": "theirs", "own": "1"}}, kind="apply")
+        until(
+            lambda: world.found("configmaps", "settings")["data"] == {"level": "info", "own": "1"},
+            "our field is ours again",
+        )
+        at_rest(world)
+
+
+def test_object_that_is_made_again_by_hand_is_ours_again(world: EngineWorld) -> None:
+    world.commit({"c.yaml": config("settings"), "d.yaml": config("other")})
+    with resting(world):
+        metadata = {"name": "settings", "labels": world.found("configmaps", "settings")["metadata"]["labels"]}
+        twin = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"level": "twin"}}
+        world.delete(world.path("configmaps", "settings"))
+        with suppress(urllib.error.HTTPError):  # the bot may have been faster
+            world.create("configmaps", twin)
+        until(
+            lambda: (world.get("configmaps", "settings") or {}).get("data") == {"level": "info"},
+            "its content is Git's",
+        )
+        at_rest(world)
+
+
+def test_unknown_fields_of_a_custom_resource_are_watched_too(world: EngineWorld, unique: str) -> None:
+    group = f"{unique}.example.com"
+    free = "{spec: {type: object, x-kubernetes-preserve-unknown-fields: true,"
+    crd = definition(group).replace("{spec: {type: object,", free)
+    widget = f"apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: w}}\nspec: {{free: {{form: [1, two]}}}}\n"
+    world.commit({"a.yaml": crd, "b.yaml": widget})
+    try:
+        with resting(world):
+            base = f"/apis/{group}/v1"
+            assert world.found("widgets", "w", base=base)["spec"] == {"free": {"form": [1, "two"]}, "size": 3}
+            world.patch("widgets", "w", {"spec": {"free": {"form": [2]}}}, base=base)
+            until(
+                lambda: world.found("widgets", "w", base=base)["spec"]["free"] == {"form": [1, "two"]},
+                "the free form is back",
+            )
+            at_rest(world)
+    finally:
+        world.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
+
+
+def test_mutation_by_a_policy_is_no_fight_and_hides_no_edit(world: EngineWorld, unique: str) -> None:
+    base = "/apis/admissionregistration.k8s.io/v1"
+    expression = 'Object{data: {"level": "policy"}}'
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}
+    select = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}}
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": unique},
+        "spec": {
+            "reinvocationPolicy": "Never",
+            "failurePolicy": "Fail",
+            "matchConstraints": {**select, "resourceRules": [rule]},
+            "matchConditions": [{"name": "settings", "expression": "object.metadata.name == 'settings'"}],
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": unique},
+        "spec": {"policyName": unique},
+    }
+    world.plane.request("POST", f"{base}/mutatingadmissionpolicies", body=policy)
+    world.plane.request("POST", f"{base}/mutatingadmissionpolicybindings", body=binding)
+    try:
+        probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"level": "probe"}}
+        path = world.path("configmaps") + "?dryRun=All"
+        until(lambda: world.plane.request("POST", path, body=probe)["data"] == {"level": "policy"}, "the policy works")
+        world.commit({"c.yaml": config("settings"), "d.yaml": config("free")})
+        with resting(world):
+            assert world.found("configmaps", "settings")["data"] == {"level": "policy"}
+            world.patch("configmaps", "free", {"data": {"level": "mine"}})
+            until(lambda: world.found("configmaps", "free")["data"] == {"level": "info"}, "the edit is undone")
+            at_rest(world)
+    finally:
+        world.delete(f"{base}/mutatingadmissionpolicybindings/{unique}")
+        world.delete(f"{base}/mutatingadmissionpolicies/{unique}")
+
+
+def test_watch_that_fell_behind_begins_with_a_list() -> None:
+    """An API server that starts anew does not know what came before: it answers such a watch with 410."""
+    plane = ControlPlane(controllers=False)
+    transport = Transport(ClusterSpec(name="prod", kubeconfig=plane.kubeconfig))
+    info = KindInfo(group="", version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
+    heard: list[Change] = []
+    feed = Feed(transport, info, "default", key=b"k" * 32, clock=now, keeps=lambda *_: False, changed=heard.append)
+    streams = Streams(transport)
+    try:
+        plane.start()
+        path = "/api/v1/namespaces/default/configmaps"
+        for name in ("settings", "later"):
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+            plane.request("POST", path, body=body)
+            if name == "settings":
+                feed.list()
+        before, listed_at = feed.get("default", "settings"), feed.listed_at
+        plane.request("DELETE", f"{path}/settings")
+        heard.clear()
+        plane.restart_api()
+        streams.follow(feed)
+        until(lambda: feed.get("default", "later"), "the new object is seen")
+        assert feed.listed_at != listed_at
+        assert [(one.before, one.after) for one in heard if one.id.name == "settings"] == [(before, None)]
+    finally:
+        streams.close()
+        transport.close()
+        plane.stop()
+
+
+def test_health_that_turns_bad_without_a_commit_wakes_the_app(world: EngineWorld) -> None:
+    world.commit({"d.yaml": deployment("api")})
+    with resting(world) as loop:
+        rounds = loop.completed_at
+        pods = world.plane.request("GET", world.path("pods"))["items"]
+        status = {
+            "containerStatuses": [
+                {
+                    "name": "main",
+                    "image": "nginx:1",
+                    "imageID": "",
+                    "ready": False,
+                    "restartCount": 3,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+                }
+            ]
+        }
+        path = world.path("pods", pods[0]["metadata"]["name"]) + "/status"
+        world.plane.request("PATCH", path, body={"status": status}, kind="merge")
+        until(lambda: world.memory().degraded_since is not None, "the crash loop is seen")
+        assert loop.completed_at != rounds
