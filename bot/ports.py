@@ -175,6 +175,12 @@ class Cluster(Protocol):
     def release(self, app: AppSpec, ref: ResourceRef) -> Rejected | None:
         """Take the app's marks off one object that is still its own; the object stays. Idempotent."""
 
+    def hold(self, holder: str) -> None:
+        """Take or renew the right to write for our instance; `holder` is the installation.
+
+        Costs a request every ten seconds. Raises `ClusterRefused` while another installation has it.
+        """
+
     def forget(self, app: AppSpec) -> None:
         """Delete the app's parent object, and with it its inventory and its mirrored control. Idempotent."""
 
@@ -195,6 +201,9 @@ class Cluster(Protocol):
 
     def verdicts(self, app: AppSpec, refs: Collection[ResourceRef]) -> bytes | None:
         """Return what to save so that a later process need not ask again; None when that is saved already."""
+
+    def proof(self, refs: Collection[ResourceRef]) -> str:
+        """Return a keyed digest of the live fields we own of objects known to be equal; "" when one is not."""
 
     def explain(self, body: Body, pods: Sequence[Body]) -> Cause | None:
         """Find what a person would look for: the worst Pod's reason, its newest warning event, last log lines."""
@@ -218,7 +227,7 @@ class Cluster(Protocol):
         """Try the connection, and whether we have these rights; return what is wrong, each with its fix."""
 
     def close(self) -> None:
-        """Free threads and connections. Idempotent."""
+        """Give back the right to write, free threads and connections. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -311,6 +311,17 @@ def restore(arguments: argparse.Namespace, out: TextIO) -> int:
     return ERROR if any(message for _, message in done) else OK
 
 
+def verify(arguments: argparse.Namespace, out: TextIO) -> int:
+    with engine(arguments) as built:
+        app = _one(built, arguments)
+        found = built.desk.verify(app.key, arguments.ref)
+    if arguments.output == "json":
+        _json(out, reports.verification_json(app.name, found))
+    else:
+        out.write(reports.verification_text(app.title, found) + "\n")
+    return CHANGES if found.differences else OK
+
+
 def check(arguments: argparse.Namespace, out: TextIO) -> int:
     from bot.cli.checking import check_all
 
@@ -372,6 +383,7 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, TextIO], int]]] = {
     "approve": approve,
     "delete": delete,
     "restore": restore,
+    "verify": verify,
     "check": check,
     "rbac": rbac,
     "config": config,

@@ -79,6 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     restore = add("restore", "create again what was pruned in the last thirty days", apps="?")
     restore.add_argument("object", nargs="?", default="", metavar="KIND/NAME")
     restore.add_argument("--list", action="store_true", help="show what can be restored")
+    verify = add("verify", "show that the cluster equals a commit, or what differs", output=True, apps="?")
+    verify.add_argument("--ref", default="", metavar="COMMIT", help="default: the one that converged last")
     add("check", "try every connection; every problem at once, each with its fix", output=True)
     rbac = add("rbac", "print the roles that give the bot exactly the rights its apps need")
     rbac.add_argument(

@@ -11,6 +11,7 @@ from bot.model.plan import Summary
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.resource import ResourceId
 from bot.model.status import AppStatus
+from bot.model.verification import Verification
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -84,6 +85,8 @@ def history_json(app: str, entries: Sequence[HistoryEntry]) -> dict[str, Any]:
                 "finished_at": stamp(one.finished_at),
                 "result": one.result.value,
                 "summary": summary_json(one.summary),
+                "rendered_digest": one.digest or None,
+                "live_digest": one.live_digest or None,
             }
             for one in entries
         ],
@@ -145,6 +148,38 @@ def report_json(report: SyncReport) -> dict[str, Any]:
         "result": report.result.value,
         "reason": report.reason or (report.failure.message if report.failure else ""),
     }
+
+
+def verification_json(app: str, one: Verification) -> dict[str, Any]:
+    return {
+        "app": app,
+        "commit": one.found.commit,
+        "equal": not one.differences,
+        "as_recorded": one.is_as_recorded,
+        "objects": sum(1 for change in one.plan.changes if change.manifest is not None),
+        "rendered_digest": one.found.rendered,
+        "live_digest": one.found.live or None,
+        "recorded": {
+            "commit": one.recorded.commit or None,
+            "rendered_digest": one.recorded.rendered or None,
+            "live_digest": one.recorded.live or None,
+        },
+        "differences": list(one.differences),
+    }
+
+
+def verification_text(title: str, one: Verification) -> str:
+    objects = sum(1 for change in one.plan.changes if change.manifest is not None)
+    if one.differences:
+        count = len(one.differences)
+        head = f"{title} is not equal to {one.revision.short}: {count} {'difference' if count == 1 else 'differences'}"
+        return "\n".join([head, *(f"  {line}" for line in one.differences)])
+    lines = [f"{title} equals {one.revision.short}: {objects} objects"]
+    lines.append(f"  rendered {one.found.rendered}")
+    lines.append(f"  live     {one.found.live}")
+    if one.found.commit == one.recorded.commit and not one.is_as_recorded:
+        lines.append("  the live fields are equal, but not those recorded: objects were made anew or changed owners")
+    return "\n".join(lines)
 
 
 def report_text(report: SyncReport) -> str:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -24,6 +25,7 @@ from bot.live import causes, fields, rights
 from bot.live.cache import LiveCache
 from bot.live.discovery import discover, info_of, path_of
 from bot.live.gate import MOST
+from bot.live.lease import Lease
 from bot.live.ownership import MANAGERS, owner_of
 from bot.live.parent import Parents
 from bot.live.projection import projection
@@ -109,6 +111,7 @@ class KubeCluster:
             needs=self._is_parent,  # its list is read whole
         )
         self._parents = Parents(self._transport, self._cache, spec, instance=instance)
+        self._lease = Lease(self._transport, namespace=spec.namespace, name=f"gitops-bot-{instance}", clock=clock)
         self._lock = threading.Lock()
         self._table: KindTable | None = None  # guarded by _lock
         self._observed: dict[ResourceRef, _Observed] = {}  # guarded by _lock
@@ -457,7 +460,7 @@ class KubeCluster:
         answer = self._transport.request("DELETE", path, body=body, user=app.user)
         if answer.status == 404:
             return Deleted(gone=True)
-        if answer.status == 409:
+        if answer.status == 409 and self._is_another(path, reply.body):
             return Deleted(gone=False, kept="another object has its name now")
         if not answer.ok:
             return Rejected(status=answer.status, reason=answer.reason, message=answer.message)
@@ -466,6 +469,11 @@ class KubeCluster:
             return Deleted(gone=True)
         held = (*(metadata.get("finalizers") or ()), *((answer.body.get("spec") or {}).get("finalizers") or ()))
         return Deleted(gone=False, finalizers=tuple(str(one) for one in held))
+
+    def _is_another(self, path: str, before: Body) -> bool:
+        """Tell whether a conflict is about the uid: every other one says that somebody was faster, and try again."""
+        reply = self._transport.request("GET", path)
+        return reply.ok and reply.body["metadata"].get("uid") != before["metadata"].get("uid")
 
     def create(self, app: AppSpec, body: Body) -> Applied | Rejected:
         id = id_of(body)
@@ -521,6 +529,9 @@ class KubeCluster:
     def verdicts(self, app: AppSpec, refs: Collection[ResourceRef]) -> bytes | None:
         return self._verdicts.changed(app.key, refs)
 
+    def proof(self, refs: Collection[ResourceRef]) -> str:
+        return self._verdicts.proof(refs)
+
     def explain(self, body: Body, pods: Sequence[Body]) -> Cause | None:
         return causes.explain(self._transport, body, pods)
 
@@ -531,6 +542,9 @@ class KubeCluster:
 
     def save_inventory(self, app: AppSpec, inventory: Inventory) -> Inventory:
         return self._parents.save_inventory(app, inventory)
+
+    def hold(self, holder: str) -> None:
+        self._lease.hold(holder)
 
     def forget(self, app: AppSpec) -> None:
         self._parents.forget(app)
@@ -554,8 +568,10 @@ class KubeCluster:
             return (Problem(message=str(error), subject=self.name),)
 
     def close(self) -> None:
-        """Free threads and connections. Idempotent."""
+        """Give back the lease, free threads and connections. Idempotent."""
         self._cache.close()
+        with suppress(ClusterError):  # it runs out by itself
+            self._lease.give_back()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 

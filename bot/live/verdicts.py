@@ -78,6 +78,15 @@ class Verdicts:
             self._recalled[app] = {}
         return _RECIPE + b"".join(part for record in sorted(known) for part in record)
 
+    def proof(self, refs: Collection[ResourceRef]) -> str:
+        """Return one digest of the projections of these objects; "" while one of them is not known to be equal."""
+        with self._lock:
+            known = [(self._name(ref), self._known[ref][1]) for ref in refs if ref in self._known]
+        if len(known) != len(refs):
+            return ""
+        text = b"".join(part for record in sorted(known) for part in record)
+        return f"keyed:{hashlib.blake2b(text, digest_size=32, key=self._key).hexdigest()}"
+
     def _of(self, app: str) -> dict[bytes, tuple[bytes, bytes]]:
         found = self._recalled.get(app)
         if found is None:

@@ -113,6 +113,7 @@ class SyncReport:
     previous: str = ""  # the commit that was deployed before
     plan: Plan | None = None
     digest: str = ""  # of the rendered objects
+    live_digest: str = ""  # of the live fields we own, keyed; "" while something differs
     outcomes: tuple[Outcome, ...] = ()
     health: tuple[tuple[ResourceId, Health], ...] = field(default=())
     failure: Failure | None = None

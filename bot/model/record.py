@@ -39,6 +39,7 @@ class AppMemory:
     revision: str = ""  # deployed commit
     target: str = ""  # head of the branch
     digest: str = ""
+    live_digest: str = ""
     objects: int = 0
     last_sync_at: datetime | None = None  # end of the last pass that converged or tried to
     last_error: str = ""
@@ -75,7 +76,8 @@ class HistoryEntry:
     finished_at: datetime
     result: Result
     summary: Summary
-    digest: str = ""
+    digest: str = ""  # of the rendered objects
+    live_digest: str = ""  # of the live fields we own
     committed_at: datetime | None = None
     id: int = 0  # given by the store
 

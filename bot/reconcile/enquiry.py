@@ -18,8 +18,9 @@ from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AppMemory, AuditEntry, Decision, HistoryEntry, SyncState
 from bot.model.source import Revision
 from bot.model.status import AppStatus, Choice, Settled
+from bot.model.verification import Proof, Verification
 from bot.ports import Repository, Store
-from bot.reconcile.once import World, plan_or_failure
+from bot.reconcile.once import World, plan_at, plan_or_failure, wanted_refs
 
 _LOG: Final = 200  # commits of the branch among which a person searches
 
@@ -118,6 +119,33 @@ class Enquiry:
         shown = ref or (pin.commit[:7] if pin else str(spec.ref))
         deployed = self._store.memory(app).digest
         return plan_or_failure(spec, ref=shown, revision=revision, world=self._world, deployed=deployed)
+
+    def verify(self, app: str, ref: str) -> Verification:
+        """Compare the cluster with a commit, the deployed one where none is given. Changes nothing.
+
+        Raises `OrderRefused` for an app that never converged, and `PassError`.
+        """
+        spec, memory = self._apps[app], self._store.memory(app)
+        if not memory.revision and not ref:
+            raise OrderRefused(f"{spec.title} has never converged: name a commit with --ref")
+        repo = self._world.repos[spec.repo]
+        repo.head(spec.ref, newer_than=self._world.clock())  # brings what a person may mean
+        revision = self._resolve(app, ref) if ref else repo.revision(memory.revision)
+        made = plan_at(
+            spec,
+            revision,
+            ref=revision.short,
+            world=self._world,
+            deployed=memory.digest,
+            newer_than=self._world.clock(),
+        )
+        live = self._world.clusters[spec.cluster].proof(wanted_refs(made.plan))
+        return Verification(
+            revision=revision,
+            plan=made.plan,
+            found=Proof(commit=revision.commit, rendered=made.digest, live=live),
+            recorded=Proof(commit=memory.revision, rendered=memory.digest, live=memory.live_digest),
+        )
 
     def choices(self, app: str, query: str = "", *, limit: int = 100) -> tuple[Choice, ...]:
         """Return commits the app can return to: those that were deployed, newest first, then others of its branch.

@@ -92,6 +92,7 @@ class Loop:
         if self._passes.apps.sets:
             self._scheduler.add_job(self._look, IntervalTrigger(seconds=1), next_run_time=self._clock())
         self._scheduler.add_job(self._poll, IntervalTrigger(seconds=1), next_run_time=self._clock(), max_instances=1)
+        self._scheduler.add_job(self._hold, IntervalTrigger(seconds=10), max_instances=1)
         self._scheduler.add_job(self._heartbeat, IntervalTrigger(seconds=60), max_instances=1)
         self._scheduler.add_job(self._remind, IntervalTrigger(seconds=_ROUND_SECONDS), max_instances=1)
         self._scheduler.start()
@@ -196,6 +197,12 @@ class Loop:
         finally:
             with self._lock:
                 self._asking.discard((repo, seconds))
+
+    def _hold(self) -> None:
+        """Keep the right to write, for the time between passes; a pass that writes meets the same trouble."""
+        for cluster in self._passes.world.clusters.values():
+            with suppress(PassError):
+                cluster.hold(self._passes.world.holder)
 
     def _look(self) -> None:
         """Follow the app sets: an app for each folder that came; one whose folder went is woken no more."""

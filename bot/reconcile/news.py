@@ -199,6 +199,7 @@ def _converged(
         sync=SyncState.SYNCED,
         revision=commit,
         digest=report.digest,
+        live_digest=report.live_digest,
         last_sync_at=now,
         last_error="",
         consecutive_failures=0,
@@ -429,6 +430,7 @@ def history(report: SyncReport) -> HistoryEntry | None:
         summary=report.summary,
         digest=report.digest,
         committed_at=report.revision.committed_at,
+        live_digest=report.live_digest,
     )
 
 

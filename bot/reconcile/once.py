@@ -7,6 +7,7 @@ A neighbour's trouble is part of the report; what raises is a bug.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -60,6 +61,11 @@ class World:
     labels: Callable[[AppSpec], Mapping[str, str]]
     key: bytes
     clock: Callable[[], datetime]
+
+    @property
+    def holder(self) -> str:
+        """The name of this installation: whoever shares its state store has the same."""
+        return f"gitops-bot-{hashlib.sha256(self.key).hexdigest()[:12]}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,11 +158,11 @@ def _run(
         )
         return Result.FAILED
     if order.control.pause is not None:
-        story.health = survey(cluster, _wanted(plan))
+        story.health = survey(cluster, wanted_refs(plan))
         story.reason = "paused"
         return Result.PAUSED
     if plan.writes and (why := windows.closed(app.windows, started, manual=order.trigger.manual)):
-        story.health = survey(cluster, _wanted(plan))
+        story.health = survey(cluster, wanted_refs(plan))
         story.reason = why
         return Result.SKIPPED
     if plan.writes and app.mode is Mode.APPROVE:
@@ -167,14 +173,14 @@ def _run(
         story.reason = " ".join(refusal.message for refusal in plan.refusals)
         return Result.REFUSED
     if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:
-        story.health = survey(cluster, _wanted(plan))
+        story.health = survey(cluster, wanted_refs(plan))
         story.reason = "the cluster differs from Git and self_heal is off"
         return Result.SKIPPED
     listed = narrowed(inventory, plan, ()).refs == inventory.refs  # else something that was leaving has left
     known = order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
     settled = known and listed and not plan.writes and made.former is None
     if settled:
-        story.health = survey(cluster, _wanted(plan))
+        story.health = survey(cluster, wanted_refs(plan))
         return Result.CONVERGED
     return _carry_out(order, story, made, cluster, world, listener, stop)
 
@@ -302,6 +308,7 @@ def _carry_out(
         story.outcomes = (*story.outcomes, *run.outcomes)
         return run
 
+    cluster.hold(world.holder)
     if plan.writes:
         listener.planned(plan, story.kind)
     if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
@@ -372,7 +379,7 @@ def _apply(
     if skipped and not unhealthy:
         return Result.SUPERSEDED
     if not unhealthy:
-        waited = wait(_wanted(plan))
+        waited = wait(wanted_refs(plan))
         story.health = waited.health
         unhealthy = [(id, health) for id, health in waited.health if health.state not in _GOOD]
         if waited.stopped and unhealthy:
@@ -402,7 +409,7 @@ def failure_of(error: PassError) -> Failure:
     return Failure(message=str(error), transient=error.transient)
 
 
-def _wanted(plan: Plan) -> tuple[ResourceRef, ...]:
+def wanted_refs(plan: Plan) -> tuple[ResourceRef, ...]:
     """Return what must be healthy: all that Git wants but what an annotation tells us to leave alone."""
     return tuple(
         change.ref

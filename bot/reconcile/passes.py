@@ -29,7 +29,7 @@ from bot.oncall.escalation import PagePolicy, escalate
 from bot.plan.restoring import keepsake
 from bot.ports import Stamp, Store
 from bot.reconcile import asking, news
-from bot.reconcile.once import Order, World, run_pass
+from bot.reconcile.once import Order, World, run_pass, wanted_refs
 from bot.reconcile.post import Post
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.roster import Roster
@@ -117,6 +117,9 @@ class Passes:
             )
             narrator = _Narrator(app, self._base(app, operation, trigger, started), self._store, self._outside, before)
             report = run_pass(order, world=self.world, listener=narrator, stop=stop)
+            if report.result is Result.CONVERGED and report.plan is not None and not report.partial:
+                live = self.world.clusters[app.cluster].proof(wanted_refs(report.plan))
+                report = replace(report, live_digest=live)
             self._save(order, report, replace(narrator.memory, path=app.path, app_set=app.app_set, channel=app.channel))
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"

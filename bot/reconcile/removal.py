@@ -120,6 +120,7 @@ def remove(
 
 
 def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
+    cluster.hold(world.holder)
     inventory = cluster.load_inventory(order.app)
     revision = Revision(commit=order.memory.revision) if order.memory.revision else _NEVER
     return make_plan(

@@ -57,9 +57,10 @@ class EngineWorld:
         *,
         configuration: Mapping[str, Any] | None = None,
         server: str = "",
+        clock: Callable[[], datetime] = now,
         **app: Any,
     ) -> None:
-        self.plane, self.namespace = plane, namespace
+        self.plane, self.namespace, self._clock = plane, namespace, clock
         self.upstream = Upstream(tmp_path / "fleet.git")
         spec = {"repo": "fleet", "cluster": "prod", "namespace": namespace, "timeout": "15s", "interval": "1s", **app}
         self.file = tmp_path / "gitops-bot.yaml"
@@ -76,7 +77,7 @@ class EngineWorld:
 
     def _built(self) -> Engine:
         self.file.write_bytes(orjson.dumps(self.configuration))
-        return build_engine(load(self.file, _ENVIRONMENT), clock=now)
+        return build_engine(load(self.file, _ENVIRONMENT), clock=self._clock)
 
     def restart(self, **app: Any) -> None:
         """Begin anew as a fresh process would, with settings of both apps changed."""

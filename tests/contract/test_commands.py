@@ -148,3 +148,33 @@ def test_pruned_object_is_restored_and_left_alone(world: EngineWorld, cli: Calla
     assert world.get("configmaps", "settings") is not None
     world.commit({"a.yaml": config("settings", "back")})
     assert world.sync().result is Result.CONVERGED
+
+
+def test_verify_shows_that_the_cluster_equals_a_commit_or_what_differs(
+    world: EngineWorld, cli: Callable[..., tuple[int, str]]
+) -> None:
+    first = world.commit(
+        {"a.yaml": config("settings"), "b.yaml": secret("key", "canary-one"), "c.yaml": deployment("api")}
+    )
+    assert world.sync().result is Result.CONVERGED
+    before = world.found("configmaps", "settings")
+    status, text = cli("verify", "shop", "--output", "json")
+    found = json.loads(text)
+    assert (status, found["equal"], found["as_recorded"], found["commit"]) == (0, True, True, first), text
+    assert found["live_digest"]
+    (entry,) = json.loads(cli("history", "shop", "--output", "json")[1])["entries"]
+    assert (entry["rendered_digest"], entry["live_digest"]) == (found["rendered_digest"], found["live_digest"])
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    world.patch("secrets", "key", {"data": {"token": "bWluZQ=="}})
+    status, text = cli("verify", "shop")
+    assert status == 2
+    assert "2 differences" in text
+    assert "canary" not in text
+    assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
+    world.sync()
+    world.commit({"a.yaml": config("settings", "debug")})
+    world.sync()
+    assert cli("verify", "shop")[0] == 0
+    status, text = cli("verify", "shop", "--ref", first[:8])
+    assert (status, f"ConfigMap {world.namespace}/settings" in text) == (2, True)
+    assert before["metadata"]["uid"] == world.found("configmaps", "settings")["metadata"]["uid"]

@@ -1,0 +1,151 @@
+"""A proxy before the real API server that lets scripted requests go wrong, and knows every request it has seen."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from bot.sandbox.faults import Answer, Fault, FaultKind, Faults, reset, serve
+
+_READ_SECONDS: Final = 60.0
+_HOP: Final = frozenset({"connection", "transfer-encoding", "keep-alive", "content-length", "host", "authorization"})
+
+
+class Upstream(Protocol):
+    """The API server behind."""
+
+    url: str
+    token: str
+    ca_file: str
+
+
+class Proxy:
+    """Listens on loopback in plain HTTP and speaks to the API server as its administrator."""
+
+    def __init__(self, upstream: Upstream, folder: Path) -> None:
+        self.faults = Faults()
+        self.seen: list[str] = []  # method and path of each request, in order
+        self.before: Callable[[str], None] = lambda _: None  # called with each request before it is acted upon
+        self._lock = threading.Lock()
+        self._upstream = upstream
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Bound", (_Handler,), {"proxy": self}))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        self.kubeconfig = str(folder / "proxy.kubeconfig")
+        Path(self.kubeconfig).write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [
+                        {"name": "test", "cluster": {"server": f"http://127.0.0.1:{self._server.server_port}"}}
+                    ],
+                    "users": [{"name": "test", "user": {}}],
+                    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+                    "current-context": "test",
+                }
+            )
+        )
+
+    def note(self, request: str) -> None:
+        with self._lock:
+            self.seen.append(request)
+        self.before(request)
+
+    def connect(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self._upstream.url)
+        host, port = str(parts.hostname), parts.port or 443
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=_READ_SECONDS)
+        context = ssl.create_default_context(cafile=self._upstream.ca_file)
+        return http.client.HTTPSConnection(host, port, timeout=_READ_SECONDS, context=context)
+
+    @property
+    def authorization(self) -> str:
+        return f"Bearer {self._upstream.token}"
+
+    def close(self) -> None:
+        self.faults.heal()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
+
+    def _forward(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = f"{self.command} {self.path.partition('?')[0]}"
+        self.proxy.note(request)
+        fault = self.proxy.faults.strike(f"{self.command} {self.path}")
+        watch = "watch=" in self.path
+        if fault is not None and watch and fault.kind in {FaultKind.LOST, FaultKind.DELAY}:
+            self._stream(body, cut=True)  # a watch that begins and is lost
+        elif fault is None and watch:
+            self._stream(body, cut=False)
+        else:
+            serve(self, lambda: self._answer(body), fault, self.proxy.faults)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward
+
+    def _ask(self, body: bytes) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
+        connection = self.proxy.connect()
+        connection.request(
+            self.command, self.path, body=body or None, headers={**headers, "Authorization": self.proxy.authorization}
+        )
+        return connection, connection.getresponse()
+
+    def _answer(self, body: bytes) -> Answer:
+        connection, response = self._ask(body)
+        try:
+            kept = {name: value for name, value in response.getheaders() if name.lower() == "retry-after"}
+            kind = response.getheader("Content-Type") or "application/json"
+            return Answer(status=response.status, body=response.read(), kind=kind, headers=kept)
+        finally:
+            connection.close()
+
+    def _stream(self, body: bytes, *, cut: bool) -> None:
+        connection, response = self._ask(body)
+        try:
+            self.send_response(response.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            if cut:
+                reset(self)
+                return
+            while chunk := response.read1(65536):
+                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True  # the client or the server has left
+        finally:
+            connection.close()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the tests read `seen`."""
+
+
+def status(code: int, reason: str, message: str) -> Fault:
+    """Return an answer of the API server itself."""
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "reason": reason,
+        "message": message,
+        "code": code,
+    }
+    return Fault(kind=FaultKind.STATUS, status=code, body=json.dumps(body))

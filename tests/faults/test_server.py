@@ -1,0 +1,149 @@
+"""An API server in trouble: what is said of it, how often, and what goes on meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.model.outcome import Result, SyncReport
+from bot.model.plan import Plan
+from bot.sandbox.faults import Fault, FaultKind
+from tests.contract.engine import EngineWorld, now, until
+from tests.contract.manifests import config
+from tests.faults.proxy import Proxy, status
+from tests.faults.scene import NEW, OLD, owned, settled
+
+pytestmark = pytest.mark.cluster
+
+
+def test_short_outage_is_not_said_and_counts_no_failure(world: EngineWorld, proxy: Proxy) -> None:
+    world.commit(OLD)
+    settled(world)
+    world.heard()
+    proxy.faults.add(Fault(kind=FaultKind.REFUSE))
+    assert [world.sync().result for _ in range(3)] == [Result.FAILED] * 3
+    assert world.heard() == ()
+    assert world.memory().consecutive_failures == 0
+    proxy.faults.heal()
+    assert world.sync().result is Result.CONVERGED
+
+
+def test_kind_that_may_not_be_written_is_said_once_with_its_object(world: EngineWorld, proxy: Proxy) -> None:
+    world.commit(OLD)
+    settled(world)
+    world.heard()
+    world.commit(NEW)
+    refusal = status(403, "Forbidden", 'secrets "key" is forbidden: User "bot" cannot patch resource "secrets"')
+    proxy.faults.add(refusal, match="PATCH */secrets/*")
+    assert world.tick().result is Result.FAILED
+    assert world.tick().result is Result.FAILED
+    (said,) = [one for one in world.heard() if one.news.value == "failed"]
+    assert [one.subject for one in said.troubles] == [f"Secret {world.namespace}/key"]
+    assert world.found("configmaps", "changed")["data"] == {"level": "info"}
+    proxy.faults.heal()
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_hanging_request_holds_its_own_app_only(world: EngineWorld, proxy: Proxy) -> None:
+    world.commit(OLD)
+    world.commit({"a.yaml": config("theirs")}, app="other")
+    settled(world)
+    world.commit(NEW)
+    hanging = threading.Event()
+    proxy.before = lambda request: hanging.set() if request.endswith("/secrets/key") else None
+    proxy.faults.add(Fault(kind=FaultKind.HANG), match="PATCH */secrets/key*")
+    reports: list[SyncReport] = []
+    worker = threading.Thread(target=lambda: reports.append(world.tick()))
+    worker.start()
+    assert hanging.wait(20)
+    assert world.tick("other").result is Result.CONVERGED
+    proxy.faults.heal()
+    worker.join(60)
+    assert reports[0].result is Result.FAILED
+    settled(world)
+
+
+def test_token_that_was_rotated_is_read_again(world: EngineWorld) -> None:
+    file = world.file.with_name("token.kubeconfig")
+    file.write_text(world.plane.kubeconfig_for("stale-token"))
+    world.configuration["clusters"][0]["kubeconfig"] = str(file)
+    world.restart()
+    world.commit(OLD)
+    report = world.tick()
+    assert report.failure is not None
+    assert "does not accept our credentials (401)" in report.failure.message
+    file.write_text(world.plane.kubeconfig_for(world.plane.token))
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_admission_webhook_that_flaps_fails_by_name_and_heals(world: EngineWorld, unique: str) -> None:
+    """It decides about every Secret of the namespace, and nobody listens at its address."""
+    world.commit(OLD)
+    settled(world)
+    hook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": unique},
+        "webhooks": [
+            {
+                "name": "flaps.example.com",
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Fail",
+                "timeoutSeconds": 1,
+                "clientConfig": {"url": "https://127.0.0.1:9/"},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["secrets"]}],
+            }
+        ],
+    }
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    world.commit(NEW)
+
+    def refuses() -> bool:
+        plan = world.plan()
+        return isinstance(plan, Plan) and bool(plan.blocked)
+
+    for _ in range(2):
+        world.plane.request("POST", path, body=hook)
+        try:
+            until(refuses, "the webhook refuses")
+            report = world.tick()
+        finally:
+            world.delete(f"{path}/{unique}")
+        assert "flaps.example.com" in str(report.failure)
+        assert "canary" not in str(report.failure)
+        assert world.found("configmaps", "changed")["data"] == {"level": "info"}
+        until(lambda: not refuses(), "the webhook is gone")
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_two_installations_of_one_name_do_not_write_at_once(world: EngineWorld, tmp_path: Path) -> None:
+    world.commit(OLD)
+    settled(world)
+    (tmp_path / "twin").mkdir()
+    twin = EngineWorld(tmp_path / "twin", world.plane, world.namespace)
+    try:
+        twin.commit({"a.yaml": config("changed"), "b.yaml": config("dropped"), "x.yaml": config("twins")})
+        report = twin.sync()
+        assert report.failure is not None
+        assert f"another bot named {world.namespace}" in report.failure.message
+        assert set(owned(world)) == {"changed", "dropped", "key"}
+        world.close()
+        assert twin.sync().result is Result.CONVERGED
+        assert set(owned(twin)) == {"changed", "dropped", "twins"}
+    finally:
+        twin.close()
+
+
+def test_clock_that_jumps_stops_nothing(worlds: Callable[..., EngineWorld]) -> None:
+    shift = timedelta(0)
+    world = worlds(clock=lambda: now() + shift)
+    for jump, files in ((timedelta(0), OLD), (timedelta(days=-1), NEW), (timedelta(days=400), OLD)):
+        shift = jump
+        world.commit(files)
+        assert world.sync().result is Result.CONVERGED
