@@ -9,6 +9,7 @@ means nothing is a problem: a misspelt `gitops-bot/prune: disable` would otherwi
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from typing import Any, Final
 from bot.errors import Problem, RenderError
 from bot.model import marks
 from bot.model.app import AppSpec
+from bot.model.masking import is_secret
 from bot.model.resource import (
     Body,
     DesiredState,
@@ -151,7 +153,26 @@ def _marked(manifest: Manifest, namespace: str, labels: Mapping[str, str]) -> Ma
     if namespace:
         metadata["namespace"] = namespace
     metadata["labels"] = {**(given.get("labels") or {}), **labels}
-    return replace(manifest, id=replace(manifest.id, namespace=namespace), body={**manifest.body, "metadata": metadata})
+    body: Body = {**manifest.body, "metadata": metadata}
+    if is_secret(manifest.id):
+        body = _with_data(body)
+    return replace(manifest, id=replace(manifest.id, namespace=namespace), body=body)
+
+
+def _with_data(body: Body) -> Body:
+    """Return a Secret whose `stringData` is merged into `data`, as the server stores it.
+
+    Applied as it is, our ownership would be of fields that no live object has: an edit of a value would not be seen,
+    and a key that Git drops would stay. What is no text is left to the server, which says what is wrong with it.
+    """
+    texts, data = body.get("stringData"), body.get("data")
+    if not isinstance(texts, Mapping) or not all(isinstance(one, str) for one in texts.values()):
+        return body
+    if data is not None and not isinstance(data, Mapping):
+        return body
+    encoded = {key: base64.b64encode(value.encode(errors="surrogatepass")).decode() for key, value in texts.items()}
+    rest = {key: value for key, value in body.items() if key != "stringData"}
+    return {**rest, "data": {**(data or {}), **encoded}}
 
 
 def _duplicates(placed: Iterable[Manifest]) -> Iterator[Problem]:

@@ -106,3 +106,18 @@ def test_drift_is_left_where_self_heal_is_off(worlds: Callable[..., EngineWorld]
     assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
     world.commit({"a.yaml": config("settings", "debug")})
     assert world.tick().result is Result.CONVERGED
+
+
+def test_edited_value_of_a_secret_is_undone_and_a_dropped_key_goes(world: EngineWorld) -> None:
+    """Written as `stringData`, the fields would be owned under a name that no live Secret has."""
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\nstringData: {token: canary-one, more: canary-two}\n"
+    world.commit({"a.yaml": text})
+    world.sync()
+    before = world.found("secrets", "key")["data"]
+    world.patch("secrets", "key", {"data": {"token": "bWluZQ=="}})
+    assert world.tick().kind is PassKind.DRIFT
+    assert world.found("secrets", "key")["data"] == before
+    world.commit({"a.yaml": text.replace(", more: canary-two", "")})
+    assert world.tick().result is Result.CONVERGED
+    assert set(world.found("secrets", "key")["data"]) == {"token"}
+    assert world.planned().writes == ()
