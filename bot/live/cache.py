@@ -186,7 +186,7 @@ class LiveCache:
             feed.release(id.namespace, id.name)
 
     def below(self, uid: str) -> tuple[Body, ...]:
-        """Return the Pods below an object, through ReplicaSets and Jobs."""
+        """Return the Pods below an object, through Jobs and its ReplicaSet of today: older ones are leaving."""
         with self._lock:
             return tuple(self._pods(uid, _DEEPEST))
 
@@ -195,7 +195,13 @@ class LiveCache:
             id, body = self._owners[child]
             if id.kind == "Pod":
                 yield body
-            yield from self._pods(child, depth - 1)
+            if not (id.kind == "ReplicaSet" and self._is_superseded(uid, body)):
+                yield from self._pods(child, depth - 1)
+
+    def _is_superseded(self, owner: str, replica_set: Body) -> bool:
+        """Tell whether a Deployment has moved on from a ReplicaSet: its controller writes a revision on both."""
+        today = _revision(self._owners[owner][1]) if owner in self._owners else ""
+        return bool(today) and _revision(replica_set) not in {"", today}
 
     # --- our own writes ---------------------------------------------------------------------------------------
 
@@ -346,6 +352,10 @@ class LiveCache:
                 return
             yield found[0]
             body = found[1]
+
+
+def _revision(body: Body) -> str:
+    return str(((body.get("metadata") or {}).get("annotations") or {}).get("deployment.kubernetes.io/revision") or "")
 
 
 def _owner_uids(body: Body | None) -> Iterator[str]:

@@ -154,21 +154,3 @@ def names(ids: Sequence[ResourceId], *, limit: int = 5) -> str:
     shown = ", ".join(str(one) for one in ids[:limit])
     rest = len(ids) - limit
     return f"{shown} and {rest} more" if rest > 0 else shown
-
-
-def owned_pods(root: Body, objects: Iterable[Body]) -> tuple[Body, ...]:
-    """Return the Pods below an object by owner references, through ReplicaSets and Jobs; a Pod is its own."""
-    if root.get("kind") == "Pod":
-        return (root,)
-    below: dict[str, list[Body]] = {}
-    for body in objects:
-        for reference in body["metadata"].get("ownerReferences") or ():
-            below.setdefault(str(reference.get("uid")), []).append(body)
-    found: list[Body] = []
-    pending = [root]
-    while pending:
-        for child in below.pop(str(pending.pop()["metadata"].get("uid")), ()):
-            pending.append(child)
-            if child.get("kind") == "Pod":
-                found.append(child)
-    return tuple(found)

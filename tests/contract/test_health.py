@@ -36,6 +36,14 @@ def test_fix_ends_the_wait_for_the_commit_before_it(world: EngineWorld) -> None:
     assert world.memory().sync.value == "synced"
 
 
+def test_fix_of_a_bad_image_converges_at_once_while_the_bad_pod_is_leaving(world: EngineWorld) -> None:
+    world.restart(timeout="30s")
+    world.commit({"a.yaml": deployment("api", "gitops-bot.test/bad-image:1")})
+    assert world.tick().result is Result.UNHEALTHY
+    world.commit({"a.yaml": deployment("api", "nginx:1")})
+    assert world.tick().result is Result.CONVERGED
+
+
 def test_job_that_its_ttl_removes_counts_as_success(world: EngineWorld) -> None:
     world.commit({"a.yaml": job("migrate", extra="  ttlSecondsAfterFinished: 0\n"), "b.yaml": config("settings")})
     assert world.sync().result is Result.CONVERGED

@@ -75,3 +75,9 @@ def test_pod_on_its_way_out_does_not_count() -> None:
     pod = body(POD, "{containerStatuses: [{name: main, state: {waiting: {reason: CrashLoopBackOff}}}]}")
     pod["metadata"]["deletionTimestamp"] = "now"
     assert assess(body(DEPLOYMENT, "{observedGeneration: 2}"), [pod]).state is HealthState.PROGRESSING
+
+
+def test_pods_of_the_version_before_are_not_blamed_on_the_new_one() -> None:
+    """A fix that was just applied was said to fail, because the Pod it replaces still could not pull its image."""
+    pod = body(POD, "{containerStatuses: [{name: main, state: {waiting: {reason: ImagePullBackOff}}}]}")
+    assert assess(body(DEPLOYMENT, "{observedGeneration: 1}"), [pod]).state is HealthState.PROGRESSING

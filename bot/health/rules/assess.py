@@ -46,9 +46,9 @@ def assess(body: Body, below: Sequence[Body] = ()) -> Health:
     rule = _RULES.get((group, str(body.get("kind"))))
     observed = status_of(body).get("observedGeneration")
     if isinstance(observed, int) and observed < number(metadata.get("generation")):
-        health = Health(state=HealthState.PROGRESSING, message="its controller has not seen the change yet")
-    else:
-        health = rule(body) if rule is not None else by_conditions(body)
+        # Its Pods are those of the version before: whether they run says nothing about this one.
+        return Health(state=HealthState.PROGRESSING, message="its controller has not seen the change yet")
+    health = rule(body) if rule is not None else by_conditions(body)
     if body.get("kind") in _RUNS_PODS and health.state is not HealthState.SUSPENDED:
         return next((bad for one in below if (bad := pods.cannot_run(one)) is not None), health)
     return health
