@@ -107,6 +107,7 @@ def build_engine(
                 context=one.context,
                 in_cluster=one.in_cluster,
                 namespace=one.namespace,
+                qps=settings.cluster_defaults.qps,
             ),
             instance=settings.instance,
             key=store.key(),

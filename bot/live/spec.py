@@ -14,3 +14,4 @@ class ClusterSpec:
     context: str = ""
     in_cluster: bool = False
     namespace: str = "gitops-bot"
+    qps: float = 0  # requests a second at most; 0: the server's own fairness alone

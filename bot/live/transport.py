@@ -22,6 +22,7 @@ import urllib3
 from bot.errors import ClusterRefused, ClusterThrottled, ClusterUnreachable
 from bot.live import credentials
 from bot.live.gate import Gate
+from bot.live.pace import Pace
 from bot.live.spec import ClusterSpec
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Transport:
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._prefix = ""
         self._gate = Gate()
+        self._pace = Pace(spec.qps)
         self._access: credentials.Access | None = None
 
     def request(
@@ -91,6 +93,8 @@ class Transport:
             text = orjson.dumps(body)
         headers = self.headers(accept, content_type if text is not None else "", user)
         for again in range(_TRIES_WHEN_THROTTLED, 0, -1):
+            if rest := self._pace.wait_seconds(time.monotonic()):
+                time.sleep(rest)
             with self._gate.one():
                 try:
                     answer = pool.request(
