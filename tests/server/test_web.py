@@ -1,0 +1,103 @@
+"""The HTTP server over a real socket: routes, limits, and an end without a trace."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from bot.server.web import MAX_BODY_BYTES, Answer, Handlers, Web, WebServer
+
+Reply = tuple[int, str]
+
+
+def handlers(health: str = "ok") -> Handlers:
+    def broken() -> bytes:
+        raise RuntimeError("canary")
+
+    return Handlers(
+        health=lambda: (health, {"state": health}),
+        ready=lambda: True,
+        metrics=broken,
+        push=lambda repo, headers, body: Answer(202, f"{repo} {len(body)}"),
+        oncall=lambda headers, body: Answer(401, "no secret"),
+        slack=None,
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    made = WebServer(Web(handlers()), host="127.0.0.1", port=0)
+    made.start()
+    yield made
+    made.stop()
+
+
+def ask(
+    server: WebServer, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Reply:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_each_path_has_its_handler(server: WebServer) -> None:
+    status, text = ask(server, "GET", "/healthz")
+    assert (status, json.loads(text)) == (200, {"status": "ok", "parts": {"state": "ok"}})
+    assert ask(server, "GET", "/readyz") == (200, "ready\n")
+    assert ask(server, "POST", "/webhooks/git/fleet", b"{}") == (202, "fleet 2\n")
+    assert ask(server, "POST", "/webhooks/oncall", b"{}") == (401, "no secret\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("GET", "/webhooks/git/fleet", 405), ("POST", "/slack/events", 404), ("POST", "/healthz", 405)],
+)
+def test_what_is_not_there_says_so(server: WebServer, method: str, path: str, status: int) -> None:
+    assert ask(server, method, path)[0] == status
+
+
+def test_bug_in_a_handler_is_500_without_details(server: WebServer) -> None:
+    status, text = ask(server, "GET", "/metrics")
+    assert status == 500
+    assert "canary" not in text
+
+
+def test_body_that_is_too_large_is_refused_unread(server: WebServer) -> None:
+    status, _ = ask(server, "POST", "/webhooks/git/fleet", headers={"Content-Length": str(MAX_BODY_BYTES + 1)})
+    assert status == 413
+
+
+@pytest.mark.parametrize(("word", "status"), [("ok", 200), ("degraded", 200), ("stuck", 503)])
+def test_only_what_a_restart_may_cure_is_unhealthy(word: str, status: int) -> None:
+    server = WebServer(Web(handlers(word)), host="127.0.0.1", port=0)
+    server.start()
+    try:
+        assert ask(server, "GET", "/healthz")[0] == status
+    finally:
+        server.stop()
+
+
+def test_end_with_open_connections_is_quiet_and_frees_the_port() -> None:
+    """The listener was closed under the server's select, whose thread then died with a traceback."""
+    before = set(threading.enumerate())
+    server = WebServer(Web(handlers()), host="127.0.0.1", port=0)
+    server.start()
+    port = server.port
+    idle = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    idle.request("GET", "/readyz")
+    assert idle.getresponse().read() == b"ready\n"
+    server.stop()
+    server.stop()
+    idle.close()
+    assert not [one for one in set(threading.enumerate()) - before if one.name == "http"]
+    again = WebServer(Web(handlers()), host="127.0.0.1", port=port)
+    again.start()
+    again.stop()
