@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from bot.model.announcement import Parcel
-from bot.model.control import Via
+from bot.model.control import Pin, Via
 from bot.model.outcome import HealthState, PassKind, Result
 from bot.model.plan import Summary
 from bot.model.resource import Body, ResourceRef
@@ -59,6 +59,14 @@ class AppMemory:
     path: str = ""  # where the app lies in its repository
     app_set: str = ""  # title of the set it comes from
     channel: str = ""  # where it is spoken of, for the time after the configuration dropped it
+    pin_operation: str = ""  # of the last rollback that has converged
+
+    def has_reached(self, pin: Pin) -> bool:
+        """Tell whether a rollback has converged: at its commit, and by its order where the pin names one.
+
+        The commit alone does not tell: what people roll back to is the last that converged, while a newer one fails.
+        """
+        return self.revision == pin.commit and pin.operation in {"", self.pin_operation}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,7 +192,7 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     head = repo.head(app.ref, newer_than=order.since)
     story.target = repo.revision(head)
     story.revision = repo.revision(pin.commit) if pin is not None else story.target
-    if pin is not None and order.memory.revision != pin.commit:
+    if pin is not None and not order.memory.has_reached(pin):
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
     made = plan_at(

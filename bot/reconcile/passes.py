@@ -100,8 +100,8 @@ class Passes:
             if trigger.manual and trigger.confirm is None and before.waiting_hash:
                 decided = self._verdicts(before, before.waiting_hash, started)
                 before = asking.renewed(before, decided, now=started)
-            rolls_back = control.pin is not None and before.revision != control.pin.commit
-            operation = control.pin.operation if control.pin is not None and rolls_back else ""
+            pin = control.pin
+            operation = pin.operation if pin is not None and not before.has_reached(pin) else ""
             operation = operation or before.operation or news.operation_at(started, secrets.token_hex(3))
             order = Order(
                 app=app,
@@ -284,6 +284,8 @@ class Passes:
             memory, pages = escalate(before, told.memory, app=app, report=report, policy=self._outside.policy)
         if report.result is not Result.SUPERSEDED and not memory.said:
             memory = replace(memory, operation="")
+        if report.result is Result.CONVERGED and order.control.pin is not None:
+            memory = replace(memory, pin_operation=order.control.pin.operation)
         changed = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
         audits = (
             [

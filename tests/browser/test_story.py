@@ -78,7 +78,7 @@ def test_good_commit_is_deployed_in_one_message_that_is_edited(page: Page) -> No
 def test_hand_edit_is_named_and_undone(page: Page) -> None:
     expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible(timeout=MINUTE)
     mischief(page, "Edit a ConfigMap")
-    undone = messages(page, "Converged", "web / shop-eu", "1 updated")
+    undone = messages(page, "Converged", "web / shop-eu", "1 updated", "ConfigMap web")
     expect(undone).to_have_count(1, timeout=MINUTE)
     undone.get_by_role("button", name=re.compile("repl")).click()
     expect(replies(page, "BANNER").first).to_be_visible()

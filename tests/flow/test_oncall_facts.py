@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
-from tests.flow.story import ANA, Story, eventually
+from tests.flow.story import ANA, DEPLOYS, Story, eventually
 
 Tell = Callable[..., Story]
 
@@ -65,7 +65,8 @@ def test_convergence_closes_the_page_once_and_says_so(story: Story) -> None:
     assert story.calls("close") == 1
 
 
-def test_rollback_to_a_good_commit_closes_the_page(story: Story) -> None:
+def test_rollback_to_the_last_good_commit_is_said_and_closes_the_page(story: Story) -> None:
+    """What people roll back to is the commit that converged last: its order was left at "Syncing" for ever."""
     good = story.mends()
     story.bot.start()
     story.sees("Converged", good[:7])
@@ -74,6 +75,8 @@ def test_rollback_to_a_good_commit_closes_the_page(story: Story) -> None:
     assert story.bot.run("rollback", "shop", good[:7])[0] == 0
     eventually(lambda: not story.oncall.opened())
     assert story.bot.status("shop")["control"] == "pinned"
+    story.sees("Rolled back", good[:7])
+    assert [one.text for one in story.slack.roots(DEPLOYS) if one.text.startswith("Syncing")] == []
 
 
 @pytest.mark.parametrize(
