@@ -96,6 +96,8 @@ class ControlPlane:
             f"--service-account-private-key-file={key}",
             "--leader-elect=false",
             "--controllers=*,-node-ipam-controller",
+            # The fake node sends no heartbeats: after the usual 50 s its Pods would be marked as not ready for ever.
+            "--node-monitor-grace-period=24h",
             f"--secure-port={ports['manager']}",
             f"--cert-dir={self.path}/manager",
         )
