@@ -148,7 +148,7 @@ function select(one, keep, port, block, filled) {
   const show = () => {
     const texts = chosen.map((value) => known.get(value)?.text.text ?? value);
     label.textContent = texts.join(", ") || one.placeholder?.text || "Choose";
-    label.classList.toggle("empty", !texts.length);
+    label.classList.toggle("unset", !texts.length);
   };
   const trigger = h("button.button.select", {
     type: "button",
