@@ -12,10 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.model.app import AppSpec
 from bot.model.resource import KindTable
 from bot.model.source import MAIN
 from bot.render import CommitFiles, Renderer
@@ -24,30 +23,11 @@ from bot.render.programs import Limits, Programs
 from bot.render.sops import Sops
 from bot.source.repository import GitRepository
 from bot.source.spec import RepoSpec
+from tests.plan.world import app
 from tests.source.upstream import Upstream
 
 RUNS = 5
-APP = AppSpec(
-    name="shop",
-    cluster="prod",
-    repo="fleet",
-    ref=MAIN,
-    path="app",
-    namespace="shop",
-    env="",
-    interval=timedelta(seconds=60),
-    timeout=timedelta(minutes=5),
-    prune=True,
-    self_heal=True,
-    allow_empty=False,
-    max_delete_count=10,
-    max_delete_share=0.66,
-    ignore=(),
-    depends_on=(),
-    channel="",
-    oncall_team="",
-    oncall_priority="P3",
-)
+APP = app(path="app", env="", channel="")
 MANIFEST = """\
 apiVersion: apps/v1
 kind: Deployment

@@ -5,36 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bot.model.announcement import PageAct
-from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.record import AppMemory, SyncState
-from bot.model.source import branch
 from bot.oncall.escalation import PagePolicy, escalate
+from tests.plan.world import app
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 POLICY = PagePolicy(failures=3, duration=timedelta(minutes=15))
-APP = AppSpec(
-    name="shop",
-    cluster="prod",
-    repo="fleet",
-    ref=branch("main"),
-    path="",
-    namespace="shop",
-    env="production",
-    interval=timedelta(seconds=60),
-    timeout=timedelta(minutes=5),
-    prune=True,
-    self_heal=True,
-    allow_empty=False,
-    max_delete_count=10,
-    max_delete_share=0.66,
-    ignore=(),
-    depends_on=(),
-    channel="C1",
-    oncall_team="",
-    oncall_priority="P2",
-)
+APP = app(path="", channel="C1", oncall_priority="P2")
 
 
 def report(result: Result, at: datetime = NOW) -> SyncReport:

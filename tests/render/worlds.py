@@ -7,42 +7,22 @@ import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from bot.errors import PathNotFound, RenderError
-from bot.model.app import AppSpec
 from bot.model.resource import DesiredState, KindInfo, KindTable
-from bot.model.source import MAIN, SourceFile, SourceTree
+from bot.model.source import SourceFile, SourceTree
 from bot.ports import Repository
 from bot.render import CommitFiles, Renderer
 from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
 from bot.render.sops import Sops
+from tests.plan.world import app
 from tests.tools.building import search_path
 
-APP = AppSpec(
-    name="shop",
-    cluster="prod",
-    repo="fleet",
-    ref=MAIN,
-    path="app",
-    namespace="shop",
-    env="",
-    interval=timedelta(seconds=60),
-    timeout=timedelta(minutes=5),
-    prune=True,
-    self_heal=True,
-    allow_empty=False,
-    max_delete_count=10,
-    max_delete_share=0.66,
-    ignore=(),
-    depends_on=(),
-    channel="",
-    oncall_team="",
-    oncall_priority="P3",
-)
+APP = app(path="app", env="", channel="")
 KINDS = KindTable(
     kinds={
         ("apps", "Deployment"): (
