@@ -19,10 +19,11 @@ from bot.errors import ConfigError, Problem
 from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render
 from bot.model.appset import AppSet
 from bot.model.source import MAIN, GitRef, RefKind, branch
-from bot.settings import model
-from bot.settings.model import NOT_YET, AppKeys, Section, Settings
+from bot.settings import model, wording
+from bot.settings.model import AppKeys, Settings
 from bot.settings.yamlfile import Location, YamlFile, read
 from bot.source import spec as git
+from bot.state.address import fault as state_fault
 
 _SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "OPSGENIE_API_KEY", "ONCALL_WEBHOOK_SECRET")
 
@@ -65,9 +66,13 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
         try:
             settings = Settings.model_validate(file.value if file.value is not None else {})
         except ValidationError as error:
-            problems += _validation_problems(error, file, shown)
+            problems += [_at(file, shown, *fault) for fault in wording.faults(error, file.value)]
         problems += [_at(file, shown, *found) for found in _dangling(file.value)]
     secrets = _read_secrets(environment, problems)
+    state_url = _state_url(file.value, path, secrets)
+    if wrong := state_fault(state_url):
+        where = "DATABASE_URL" if secrets.get("DATABASE_URL") else f"{shown}:{file.line(('state',))}"
+        problems.append(Problem(message=f"state: {wrong}", where=where))
     if settings is not None:
         problems += [_at(file, shown, *found) for found in _missing_secrets(settings, secrets)]
         repos = tuple(_repo(settings, index, path.parent, secrets) for index in range(len(settings.repos)))
@@ -85,7 +90,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
                     _app_set(settings, index, one, path.parent) for index, one in enumerate(settings.app_sets)
                 ),
                 repos=repos,
-                state_url=_state_url(settings, path, secrets),
+                state_url=state_url,
                 port=int(environment.get("PORT") or settings.server.port),
                 secrets=secrets,
             )
@@ -104,53 +109,6 @@ def _by_line(problem: Problem, shown: str) -> tuple[int, str]:
 
 def _at(file: YamlFile, shown: str, location: Location, message: str) -> Problem:
     return Problem(message=message, where=f"{shown}:{file.line(location)}")
-
-
-def _validation_problems(error: ValidationError, file: YamlFile, shown: str) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False, include_input=False):
-        location = tuple(part for part in detail["loc"] if part not in {"commit-status", "webhook"})
-        name = _name(location)
-        match detail["type"]:
-            case "extra_forbidden":
-                message = _unknown(name, location)
-            case "missing":
-                message = f"{name} is missing"
-            case "value_error":
-                message = f"{name}: {detail['ctx']['error']}"
-            case _:
-                message = f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
-        yield _at(file, shown, location, message)
-
-
-def _name(location: Location) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".") or "the file"
-
-
-def _unknown(name: str, location: Location) -> str:
-    key = str(location[-1])
-    if key in NOT_YET:
-        return f"{name} is not supported by this version"
-    close = difflib.get_close_matches(key, _known_keys(location), n=1)
-    return f"{name} is no known key" + (f": did you mean {close[0]}?" if close else "")
-
-
-def _known_keys(location: Location) -> list[str]:
-    model: Any = Settings
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        found = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Section) else None
-        model = _section_in(found.annotation) if found else None
-    return list(model.model_fields) if model is not None else []
-
-
-def _section_in(annotation: Any) -> type[Section] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return next((one for arg in getattr(annotation, "__args__", ()) if (one := _section_in(arg))), None)
 
 
 def _entries(raw: Any, key: str) -> list[tuple[int, Mapping[str, Any]]]:
@@ -397,8 +355,10 @@ def _spec(settings: Settings, app: AppKeys, folder: Path, *, name: str, cluster:
     )
 
 
-def _state_url(settings: Settings, path: Path, secrets: Mapping[str, str]) -> str:
-    url = secrets.get("DATABASE_URL") or settings.state
+def _state_url(raw: Any, path: Path, secrets: Mapping[str, str]) -> str:
+    default = str(Settings.model_fields["state"].default)
+    said = raw.get("state") if isinstance(raw, Mapping) else None
+    url = secrets.get("DATABASE_URL") or (said if isinstance(said, str) else default)
     scheme, _, rest = url.partition(":///")
     if scheme == "sqlite" and rest and not rest.startswith("/"):
         return f"sqlite:///{(path.parent / rest).absolute()}"
