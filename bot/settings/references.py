@@ -1,0 +1,119 @@
+"""What the sections say of each other: names that are there twice, that nobody has, and circles.
+
+Works on a file that is wrong elsewhere too: in go its values as YAML has them, out come locations with a sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.settings.yamlfile import Location
+
+Found = tuple[Location, str]
+
+
+def dangling(raw: Any) -> Iterator[Found]:
+    """Yield what the sections say of each other and is not so."""
+    known: dict[str, list[str]] = {}
+    for section in ("clusters", "repos"):
+        known[section] = [str(item["name"]) for _, item in entries(raw, section) if isinstance(item.get("name"), str)]
+        yield from _twice(raw, section)
+    yield from _apps(raw, known)
+    yield from _app_sets(raw, known)
+    yield from _dependencies(raw)
+    for index, item in entries(raw, "writebacks"):
+        yield from _missing(("writebacks", index, "repo"), item.get("repo"), "repo", known["repos"])
+
+
+def entries(raw: Any, section: str) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the entries of a list in the file that are mappings, with their places."""
+    items = raw.get(section) if isinstance(raw, Mapping) else None
+    return [(i, item) for i, item in enumerate(items) if isinstance(item, Mapping)] if isinstance(items, list) else []
+
+
+def _twice(raw: Any, section: str) -> Iterator[Found]:
+    seen: set[str] = set()
+    for index, item in entries(raw, section):
+        name = item.get("name")
+        if isinstance(name, str):
+            if name in seen:
+                yield (section, index, "name"), f"{section}[{index}].name: {name} is there twice"
+            seen.add(name)
+
+
+def _apps(raw: Any, known: Mapping[str, Sequence[str]]) -> Iterator[Found]:
+    apps = entries(raw, "apps")
+    keys: list[str] = []
+    for index, app in apps:
+        if _key(app) in keys:
+            yield ("apps", index, "name"), f"apps[{index}].name: {app.get('name')} is there twice on its cluster"
+        keys.append(_key(app))
+        for word, section in (("cluster", "clusters"), ("repo", "repos")):
+            yield from _missing(("apps", index, word), app.get(word), word, known[section])
+        path = app.get("path")
+        if isinstance(path, str) and (path.startswith("/") or ".." in path.split("/")):
+            yield ("apps", index, "path"), f"apps[{index}].path: {path} leaves the repository: write it relative to it"
+        old = app.get("moved_from")
+        if isinstance(old, str) and old and f"{app.get('cluster')}/{old}" in map(_key, (other for _, other in apps)):
+            yield ("apps", index, "moved_from"), f"apps[{index}].moved_from: {old} is an app still: remove it first"
+
+
+def _app_sets(raw: Any, known: Mapping[str, Sequence[str]]) -> Iterator[Found]:
+    for index, one in entries(raw, "app_sets"):
+        yield from _missing(("app_sets", index, "repo"), one.get("repo"), "repo", known["repos"])
+        wanted = one.get("clusters")
+        for number, name in enumerate(wanted if isinstance(wanted, list) else ()):
+            yield from _missing(("app_sets", index, "clusters", number), name, "cluster", known["clusters"])
+        name = one.get("name")
+        if name is not None and "{" not in str(name):
+            where: Location = ("app_sets", index, "name")
+            yield where, f"app_sets[{index}].name: every app would be {name}: use {{basename}}"
+
+
+def _dependencies(raw: Any) -> Iterator[Found]:
+    apps = entries(raw, "apps")
+    keys = [_key(app) for _, app in apps]
+    has_sets = bool(entries(raw, "app_sets"))
+    graph: dict[str, list[str]] = {}
+    for index, app in apps:
+        wanted = app.get("depends_on")
+        graph[_key(app)] = []
+        for number, other in enumerate(wanted if isinstance(wanted, list) else ()):
+            target = str(other) if "/" in str(other) else f"{app.get('cluster')}/{other}"
+            graph[_key(app)].append(target)
+            if target not in keys and not has_sets:  # an app of a set is known once its folder is
+                where: Location = ("apps", index, "depends_on", number)
+                yield where, f"apps[{index}].depends_on: {_no_such('app', str(other), keys)}"
+    for index, key in enumerate(graph):
+        if _reaches(graph, key):
+            yield ("apps", index, "depends_on"), f"apps[{index}].depends_on: {key} depends on itself in a circle"
+
+
+def _key(app: Mapping[str, Any]) -> str:
+    return f"{app.get('cluster')}/{app.get('name')}"
+
+
+def _missing(where: Location, value: Any, word: str, names: Sequence[str]) -> Iterator[Found]:
+    if isinstance(value, str) and value not in names:
+        section, index, key = where[:3]
+        yield where, f"{section}[{index}].{key}: {_no_such(word, value, names)}"
+
+
+def _no_such(word: str, value: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(value, names, n=1)
+    return f"there is no {word} {value}" + (f": did you mean {close[0]}?" if close else "")
+
+
+def _reaches(graph: Mapping[str, Sequence[str]], start: str) -> bool:
+    seen: set[str] = set()
+    pending = list(graph[start])
+    while pending:
+        one = pending.pop()
+        if one == start:
+            return True
+        if one not in seen:
+            seen.add(one)
+            pending += graph.get(one, ())
+    return False

@@ -1,0 +1,95 @@
+"""Secrets from the environment or from files, and those that the configuration needs and nobody has given.
+
+In goes the file as YAML has it, right or wrong: what a section that is wrong in one key says in the others still
+counts, so that a person hears of a typo and of a missing token at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from bot.errors import Problem
+from bot.settings.model import Credentials, Helm, Oncall, Section, Slack
+from bot.settings.references import Found, entries
+
+NAMES: Final = (
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "OPSGENIE_API_KEY",
+    "ONCALL_WEBHOOK_SECRET",
+)
+_SLACK: Final[Mapping[str, tuple[str, ...]]] = {
+    "off": (),
+    "socket": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"),
+    "http": ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"),
+}
+
+S = TypeVar("S", bound=Section)
+
+
+def read_secrets(environment: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
+    """Return the environment with each `NAME_FILE` of a secret replaced by the file's content."""
+    secrets = dict(environment)
+    for name in [*environment]:
+        base = name.removesuffix("_FILE")
+        if base == name or not base.startswith((*NAMES, "WEBHOOK_SECRET", "DATABASE_URL")):
+            continue
+        try:
+            secrets[base] = Path(environment[name]).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem(message=f"the file cannot be read: {type(error).__name__}", where=name))
+    return secrets
+
+
+def missing_secrets(raw: Any, secrets: Mapping[str, str]) -> Iterator[Found]:
+    """Yield each secret that a section of the file needs and that is not there."""
+    sections: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
+    slack, oncall = _sound(Slack, sections.get("slack", {})), _sound(Oncall, sections.get("oncall", {}))
+    for name in _SLACK[slack.mode] if slack is not None else ():
+        if not secrets.get(name):
+            yield ("slack", "mode"), f"slack.mode: {_lacks(name)}"
+    if (
+        oncall is not None
+        and oncall.provider in {"opsgenie", "opsgenie-eu", "jsm"}
+        and not any(name.startswith("OPSGENIE_API_KEY") and value for name, value in secrets.items())
+    ):
+        yield ("oncall", "provider"), f"oncall.provider: {_lacks('OPSGENIE_API_KEY')}"
+    for index, item in entries(raw, "repos"):
+        login = _sound(Credentials, item.get("credentials", {}))
+        if login is not None and login.password_env and not secrets.get(login.password_env):
+            yield (
+                ("repos", index, "credentials", "password_env"),
+                f"repos[{index}].credentials: {_lacks(login.password_env)}",
+            )
+    for section in ("apps", "app_sets"):
+        for index, item in entries(raw, section):
+            helm = _sound(Helm, item.get("helm", {}))
+            name = helm.credentials.password_env if helm is not None else ""
+            if name and not secrets.get(name):
+                yield (section, index, "helm", "credentials"), f"{section}[{index}].helm.credentials: {_lacks(name)}"
+    for index, item in entries(raw, "writebacks"):
+        name = str(item.get("token_env" if item.get("type") == "commit-status" else "secret_env") or "")
+        if name and not secrets.get(name):
+            yield ("writebacks", index), f"writebacks[{index}]: {_lacks(name)}"
+
+
+def _lacks(name: str) -> str:
+    return f"the environment variable {name} (or {name}_FILE) is not set"
+
+
+def _sound(section: type[S], value: Any) -> S | None:
+    """Return a section without the keys that are wrong, None when nothing can be made of it."""
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    rest = {key: one for key, one in value.items() if key not in wrong} if isinstance(value, Mapping) else {}
+    try:
+        return section.model_validate(rest)
+    except ValidationError:
+        return None
