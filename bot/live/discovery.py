@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 from bot.errors import ClusterUnreachable
 from bot.live.transport import Transport
@@ -56,8 +57,13 @@ def _kinds(group: str, version: Mapping[str, Any]) -> list[KindInfo]:
 def path_of(info: KindInfo, namespace: str, name: str = "") -> str:
     """Return the path of one object, or of the collection in a namespace ("" is all namespaces)."""
     base = f"/apis/{info.group}/{info.version}" if info.group else f"/api/{info.version}"
-    inside = f"/namespaces/{namespace}" if info.namespaced and namespace else ""
-    return f"{base}{inside}/{info.plural}" + (f"/{name}" if name else "")
+    inside = f"/namespaces/{_quoted(namespace)}" if info.namespaced and namespace else ""
+    return f"{base}{inside}/{info.plural}" + (f"/{_quoted(name)}" if name else "")
+
+
+def _quoted(name: str) -> str:
+    """Quote one part of a path: a role may be called `read?all#1`, and no name may lead elsewhere."""
+    return quote(name, safe=":")
 
 
 def info_of(table: KindTable, ref: ResourceRef) -> KindInfo | None:

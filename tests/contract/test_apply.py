@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -30,6 +31,19 @@ def test_renamed_objects_are_replaced_in_one_pass(world: EngineWorld) -> None:
     assert world.get("configmaps", "one") is None
     assert world.get("secrets", "one") is None
     assert world.inventory() == {f"ConfigMap {world.namespace}/two", f"Secret {world.namespace}/two"}
+
+
+def test_name_that_needs_quoting_is_applied_and_pruned(world: EngineWorld) -> None:
+    """The names of roles are free: one may hold what means something else in a URL."""
+    role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: 'read?all=#1 ü'}\nrules: []\n"
+    world.commit({"a.yaml": config("settings"), "b.yaml": role})
+    assert world.sync().result is Result.CONVERGED
+    assert world.planned().writes == ()
+    path = world.path("roles", quote("read?all=#1 ü"), base="/apis/rbac.authorization.k8s.io/v1")
+    assert world.read(path) is not None
+    world.commit({"b.yaml": None})
+    assert world.sync().result is Result.CONVERGED
+    assert world.read(path) is None
 
 
 def test_commit_in_any_order_converges_in_one_pass(world: EngineWorld, unique: str) -> None:
