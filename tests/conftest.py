@@ -7,7 +7,7 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]
+pytest_plugins = ["tests.controlplane.fixtures", "tests.contract.fixtures", "tests.postgres.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

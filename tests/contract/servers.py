@@ -33,6 +33,7 @@ class Server(Protocol):
 
     url: str
     token: str
+    ca_file: str  # "" where it speaks plain HTTP
     kubeconfig: str
 
     def request(
@@ -56,7 +57,7 @@ class SandboxServer:
     def __init__(self, folder: Path) -> None:
         self.sandbox = KubeSandbox(users={LIMITED_TOKEN: "limited"}, speed=5)
         self.sandbox.start()
-        self.url, self.token = self.sandbox.url, self.sandbox.token
+        self.url, self.token, self.ca_file = self.sandbox.url, self.sandbox.token, ""
         self.kubeconfig = str(folder / "kubeconfig")
         Path(self.kubeconfig).write_text(self.sandbox.kubeconfig(), encoding="utf-8")
 

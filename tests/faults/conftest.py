@@ -10,25 +10,23 @@ from typing import Any
 import pytest
 
 from tests.contract.engine import EngineWorld
-from tests.controlplane.plane import ControlPlane
+from tests.contract.servers import Server
 from tests.faults.proxy import Proxy
 
 
 @pytest.fixture
-def proxy(tmp_path: Path, control_plane: ControlPlane) -> Iterator[Proxy]:
-    made = Proxy(control_plane, tmp_path)
+def proxy(tmp_path: Path, server: Server) -> Iterator[Proxy]:
+    made = Proxy(server, tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def worlds(
-    tmp_path: Path, control_plane: ControlPlane, kube_namespace: str, proxy: Proxy
-) -> Iterator[Callable[..., EngineWorld]]:
+def worlds(tmp_path: Path, server: Server, namespace: str, proxy: Proxy) -> Iterator[Callable[..., EngineWorld]]:
     with ExitStack() as stack:
 
         def make(**settings: Any) -> EngineWorld:
-            world = EngineWorld(tmp_path, control_plane, kube_namespace, server=proxy.kubeconfig, **settings)
+            world = EngineWorld(tmp_path, server, namespace, server=proxy.kubeconfig, **settings)
             stack.callback(lambda: world.close())
             return world
 

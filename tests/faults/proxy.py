@@ -9,27 +9,20 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bot.sandbox.faults import Answer, Fault, FaultKind, Faults, reset, serve
+from tests.contract.servers import Server
 
 _READ_SECONDS: Final = 60.0
 _HOP: Final = frozenset({"connection", "transfer-encoding", "keep-alive", "content-length", "host", "authorization"})
 
 
-class Upstream(Protocol):
-    """The API server behind."""
-
-    url: str
-    token: str
-    ca_file: str
-
-
 class Proxy:
     """Listens on loopback in plain HTTP and speaks to the API server as its administrator."""
 
-    def __init__(self, upstream: Upstream, folder: Path) -> None:
+    def __init__(self, upstream: Server, folder: Path) -> None:
         self.faults = Faults()
         self.seen: list[str] = []  # method and path of each request, in order
         self.before: Callable[[str], None] = lambda _: None  # called with each request before it is acted upon

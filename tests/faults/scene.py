@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, Final
 
 from bot.model.outcome import Result, SyncReport
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, secret
 from tests.faults.proxy import Proxy
+
+ROOT: Final = Path(__file__).parents[2]
 
 OLD: Final = {
     "a.yaml": config("changed"),
@@ -76,3 +82,16 @@ def steps(world: EngineWorld, proxy: Proxy) -> list[str]:
     world.commit(OLD)
     settled(world)
     return seen
+
+
+def terminal_sync(world: EngineWorld) -> subprocess.Popen[bytes]:
+    """Start the terminal's `sync` on the world's configuration and state."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "PYTHONPATH": str(ROOT),
+        "SLACK_BOT_TOKEN": "xoxb-test",
+        "SLACK_SIGNING_SECRET": "signing",
+    }
+    arguments = [sys.executable, "-m", "bot", "--config", str(world.file), "--log-level", "error", "sync", "shop"]
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

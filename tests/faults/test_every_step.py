@@ -12,8 +12,6 @@ from tests.contract.engine import EngineWorld
 from tests.faults.proxy import Proxy, status
 from tests.faults.scene import NEW, OLD, foreign, is_new, settled, steps
 
-pytestmark = pytest.mark.cluster
-
 FAULTS = {
     "refused": Fault(kind=FaultKind.REFUSE),
     "reset": Fault(kind=FaultKind.RESET),

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan
 from bot.sandbox.faults import Fault, FaultKind
@@ -16,8 +14,6 @@ from tests.contract.engine import EngineWorld, now, until
 from tests.contract.manifests import config
 from tests.faults.proxy import Proxy, status
 from tests.faults.scene import NEW, OLD, owned, settled
-
-pytestmark = pytest.mark.cluster
 
 
 def test_short_outage_is_not_said_and_counts_no_failure(world: EngineWorld, proxy: Proxy) -> None:
