@@ -46,3 +46,13 @@ def replies(page: Page, *words: str) -> Locator:
 
 def becomes(page: Page, name: str) -> None:
     page.get_by_label("You act as").select_option(label=name)
+
+
+def decides(page: Page, message: Locator, verdict: str) -> None:
+    """Approve or reject the plan that a message shows, and mean it."""
+    message.get_by_role("button", name=re.compile(f"^{verdict}")).click()
+    confirms(page, verdict)
+
+
+def confirms(page: Page, label: str) -> None:
+    page.locator("dialog.confirm").get_by_role("button", name=label, exact=True).click()

@@ -113,7 +113,7 @@ def test_broken_image_pages_and_its_revert_closes_the_page(page: Page) -> None:
     expect(alert).to_contain_text("catalog")
     alert.get_by_role("button", name="Acknowledge").click()
     expect(alert).to_contain_text("Acknowledged by ana@shop.example")
-    mischief(page, "Revert the last bad commit")
+    mischief(page, "Revert the broken image")
     expect(page.get_by_role("article", name="Alert 1, closed")).to_be_visible(timeout=MINUTE)
     window(page, "Slack")
     expect(messages(page, "Converged", "catalog", "Revert").first).to_be_visible(timeout=MINUTE)

@@ -101,6 +101,24 @@ def test_home_is_published_when_a_person_looks(slack: SlackWorkspace) -> None:
     assert home["blocks"][0]["text"]["text"] == "All is well"
 
 
+def test_block_that_stays_keeps_the_name_a_person_is_pressing(slack: SlackWorkspace) -> None:
+    """A Home that was published anew while a person looked at a confirmation had no such button any more."""
+    client = WebClient(token=slack.bot_token, base_url=slack.api_url)
+    go = {"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}, "value": "1"}
+    row = {"type": "actions", "elements": [go]}
+    client.views_publish(user_id=ANA.id, view={"type": "home", "blocks": [said("one"), row]})
+    seen = slack.home(ANA.id)
+    assert seen is not None
+    names = [block["block_id"] for block in seen["blocks"]]
+    client.views_publish(user_id=ANA.id, view={"type": "home", "blocks": [said("two"), said("three"), row, row]})
+    home = slack.home(ANA.id)
+    assert home is not None
+    now = [block["block_id"] for block in home["blocks"]]
+    assert now[2] == names[1]
+    assert len(set(now)) == 4
+    assert slack.act(home["id"], ANA.id, action_id="go", block_id=names[1]).payload["actions"][0]["value"] == "1"
+
+
 def test_view_that_slack_would_refuse_is_refused(slack: SlackWorkspace) -> None:
     client = WebClient(token=slack.bot_token, base_url=slack.api_url)
     with pytest.raises(SlackApiError, match="invalid_arguments"):

@@ -96,6 +96,7 @@ apps:
     cluster: shop-eu
     namespace: {_PRODUCTION}
     env: {story.PRODUCTION}
+    mode: approve                 # it moves money: nothing is applied before a person agrees to exactly that plan
     channel: {cast.PAYMENTS.id}
     interval: 5s
     timeout: 45s
@@ -103,11 +104,16 @@ apps:
 """
 
 
-def _own(path: str) -> str:
+def own_app(path: str) -> str:
+    """Return what the bot calls the app in a folder of a person's own repository."""
     name = "".join(char if char.isalnum() else "-" for char in path.strip("/").rpartition("/")[2].lower()).strip("-")
+    return name or "app"
+
+
+def _own(path: str) -> str:
     return f"""\
 apps:
-  - name: {name or "app"}
+  - name: {own_app(path)}
     repo: fleet
     path: {path}
     cluster: shop-eu

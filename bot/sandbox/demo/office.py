@@ -46,7 +46,7 @@ class Office:
         try:
             return doors[verb](user, said)
         except (LookupError, TypeError) as error:
-            raise Misuse(str(error)) from error
+            raise Misuse(f"That is not there any more: {error}.") from error
 
     def _say(self, user: str, said: Mapping[str, Any]) -> dict[str, Any]:
         """Send what was typed: a slash command, a mention, or a message nobody but people reads."""

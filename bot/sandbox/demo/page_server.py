@@ -172,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cluster(self) -> None:
         try:
-            self._json(HTTPStatus.OK, {"apps": cluster.tree(self.server.world.door)})
+            self._json(HTTPStatus.OK, {"apps": self.server.world.cluster()})
         except cluster.Unreachable as error:  # an answer like any other: the page shows it
             self._json(HTTPStatus.OK, {"unreachable": str(error)})
 

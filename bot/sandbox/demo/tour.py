@@ -1,6 +1,7 @@
-"""The guided tour: eight steps, each with what to do, where, what to look at, and how the page knows it was done.
+"""The guided tour: at most eight steps, each with what to do, where, what to look at, and when it is done.
 
-A step is done when its fact has been true once; steps may be done in any order, or not at all.
+A step is done when its fact has been true once; steps may be done in any order, or not at all. With a person's own
+repository or cluster, what cannot be done there is left out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bot.sandbox.demo import cast
+from bot.sandbox.demo import cast, mischief
 from bot.sandbox.slack import SlackWorkspace
 
 
@@ -31,7 +32,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """`action` is what its button does: `do:` or `undo:` a mischief, `type:` a command, a `channel:`, act `as:`."""
+    """`action` is what its button does: `do:` or `undo:` a mischief, `type:` a command, open a `channel:`, act `as:`
+    somebody in a channel.
+    """
 
     id: str
     title: str
@@ -46,7 +49,7 @@ STEPS: Final = (
         id="converged",
         title="Twelve apps, one bot",
         text="The bot has just read the fleet from Git and made the cluster equal to it. Each app's story is one "
-        "message in its channel; details are in the thread below it.",
+        "message in its channel; details are in the thread below it. Only payments waits for a person.",
         action=f"channel:{cast.DEPLOYS.id}",
         label="Open #deploys",
         done=lambda facts: facts.said("Converged"),
@@ -106,20 +109,51 @@ STEPS: Final = (
         done=lambda facts: facts.said("Rolled back"),
     ),
     Step(
-        id="rights",
-        title="Be somebody else",
-        text="Act as Bob (bottom left) and try `/gitops pause web`. He may look at production, not touch it, and is "
-        "told who can.",
-        action=f"as:{cast.BOB.id}",
+        id="approve",
+        title="Two pairs of eyes",
+        text="payments moves money: nothing is applied before somebody agrees to exactly that plan. Act as Bob (bottom "
+        "left) and press Approve in #payments: he may not, and is told who can. Then press it as Chloé.",
+        action=f"as:{cast.BOB.id}:{cast.PAYMENTS.id}",
         label="Act as Bob",
-        done=lambda facts: facts.said("You may not"),
+        done=lambda facts: facts.said("Approved", "payments"),
+    ),
+)
+
+# With a repository of one's own: nothing that is about the shop.
+_OWN: Final = (
+    Step(
+        id="converged",
+        title="Your folder, one bot",
+        text="The bot reads your folder from Git and makes the cluster equal to it. Its story is one message in "
+        "#deploys; details are in the thread below it. Push to your branch, and a new one begins.",
+        action=f"channel:{cast.DEPLOYS.id}",
+        label="Open #deploys",
+        done=lambda facts: facts.said("Converged"),
+    ),
+    next(step for step in STEPS if step.id == "status"),
+    Step(
+        id="outage",
+        title="Take Slack away",
+        text="Slack goes down and the bot goes on without it. Commands are not answered, and what it has to say waits "
+        "until Slack is up again.",
+        action="do:slack-down",
+        label="Slack down",
+        done=lambda facts: "slack-down" in facts.done,
     ),
 )
 
 
-def view() -> list[Mapping[str, str]]:
+def steps(stage: mischief.Stage) -> tuple[Step, ...]:
+    """Return what can be played on this stage."""
+    if stage.repository is None:
+        return _OWN
+    missing = {f"do:{one.id}" for one in mischief.ALL if not one.needs(stage)}
+    return tuple(step for step in STEPS if step.action not in missing)
+
+
+def view(stage: mischief.Stage) -> list[Mapping[str, str]]:
     """Return the steps as the page shows them."""
     return [
         {"id": step.id, "title": step.title, "text": step.text, "action": step.action, "label": step.label}
-        for step in STEPS
+        for step in steps(stage)
     ]

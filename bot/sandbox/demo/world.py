@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.chat.verbs import VERBS
-from bot.sandbox.demo import cast, mischief, story, tour
+from bot.sandbox.demo import cast, cluster, mischief, story, tour
 from bot.sandbox.demo.cluster import ClusterDoor, KubeconfigDoor, TokenDoor, Unreachable
-from bot.sandbox.demo.configuration import Places, configuration
+from bot.sandbox.demo.configuration import Places, configuration, own_app
+from bot.sandbox.demo.mischief.commits import MISSING_IMAGE
 from bot.sandbox.demo.office import Office
 from bot.sandbox.demo.process import BotProcess
 from bot.sandbox.demo.repository import Repository
@@ -72,6 +73,7 @@ class World:
         self._port = 0
         self._done: set[str] = set()
         self._health: Mapping[str, object] = {"status": "starting"}
+        self._turn = threading.Lock()
         self._leaving = threading.Event()
         self._parts = ExitStack()
 
@@ -127,6 +129,13 @@ class World:
         found = self.repository.log(limit=_COMMITS) if self.repository is not None else ()
         return {"commits": found, "apps": self._apps()}
 
+    def cluster(self) -> list[dict[str, Any]]:
+        """Return every app's objects on the cluster and what the bot says of it. Raises `Unreachable`."""
+        found = {one["app"]: one["objects"] for one in cluster.tree(self.door)}
+        states = {one["app"]: one for one in self._apps()}
+        names = sorted({*found, *states})
+        return [{"app": name, "objects": found.get(name, []), "state": states.get(name)} for name in names]
+
     def _hello(self) -> dict[str, Any]:
         return {
             "users": [
@@ -136,12 +145,12 @@ class World:
             "bot": self.slack.state.bot_user,
             "channels": [{"id": one.id, "name": one.name} for one in cast.CHANNELS],
             "groups": [{"id": id, "name": id.removeprefix("S0").lower()} for id in cast.GROUPS],
-            "apps": [story.app_name(app, env) for env in story.ENVIRONMENTS for app in story.APPS],
+            "apps": self._app_names(),
             "verbs": [
                 {"verb": verb, "usage": f"/gitops {one.form}", "app": "app" in one.form, "commit": "commit" in one.form}
                 for verb, one in VERBS.items()
             ],
-            "tour": tour.view(),
+            "tour": tour.view(self.stage),
             "mischief": [
                 {
                     "id": one.id,
@@ -169,9 +178,14 @@ class World:
         return {
             "health": self._health,
             "on": [one.id for one in mischief.ALL if one.is_on(self.stage)],
-            "done": [step.id for step in tour.STEPS if step.done(facts)],
+            "done": [step.id for step in tour.steps(self.stage) if step.done(facts)],
             "head": self.repository.head()[:7] if self.repository is not None else "",
         }
+
+    def _app_names(self) -> list[str]:
+        if self.options.repo_url:
+            return [own_app(self.options.path)]
+        return [story.app_name(app, env) for env in story.ENVIRONMENTS for app in story.APPS]
 
     def _apps(self) -> list[dict[str, str]]:
         """Return what the bot's own metrics say of each app."""
@@ -191,8 +205,9 @@ class World:
         one = next((one for one in mischief.ALL if one.id == id), None)
         if one is None or not one.needs(self.stage):
             raise mischief.Impossible("There is no such mischief here.")
+        with self._turn:  # two pages may press at once
+            said = one.undo(self.stage) if undo and one.undo is not None else one.do(self.stage)
         self._done.add(id)
-        said = one.undo(self.stage) if undo and one.undo is not None else one.do(self.stage)
         self.pulse.beat()
         return said
 
@@ -314,7 +329,7 @@ def _sandbox() -> KubeSandbox:
     from bot.sandbox.kube import KubeSandbox  # imported late: a cluster of one's own needs none of it
     from bot.sandbox.kube.controllers.images import DEFAULT_RULES, Fate, Images
 
-    images = Images(rules=((mischief.MISSING_IMAGE, Fate.CANNOT_PULL), *DEFAULT_RULES))
+    images = Images(rules=((MISSING_IMAGE, Fate.CANNOT_PULL), *DEFAULT_RULES))
     return KubeSandbox(images=images, namespaces=tuple(story.NAMESPACES.values()))
 
 

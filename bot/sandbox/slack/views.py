@@ -7,7 +7,8 @@ Callers hold the workspace's condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,7 +68,8 @@ class Views:
             raise ViewRefused("not_found")
         if hash and hash != before["hash"]:
             raise ViewRefused("hash_conflict")
-        view = {**self._checked(said, str(before["type"])), **_identity(before), "hash": self.new_id("hash.")}
+        checked = self._checked(said, str(before["type"]), before=before["blocks"])
+        view = {**checked, **_identity(before), "hash": self.new_id("hash.")}
         kept = {str(block.get("block_id") or "") for block in view["blocks"]}
         values = {block: value for block, value in before["state"]["values"].items() if block in kept}
         self.known[id] = {**view, "state": {"values": values}}
@@ -129,14 +131,24 @@ class Views:
         self.known[id] = view
         return view
 
-    def _checked(self, said: object, kind: str) -> dict[str, Any]:
+    def _checked(self, said: object, kind: str, *, before: Sequence[View] = ()) -> dict[str, Any]:
+        """Return the view with every block named: by the app, as the same block was named before, or anew."""
         found = limits.view_complaints(said, kind)
         if found:
             raise ViewRefused("invalid_arguments", *(f"[ERROR] {one}" for one in found))
         assert isinstance(said, Mapping)  # else there was a complaint
         named = {"app_id": self.app, "team_id": self.team, "bot_id": self.bot}
-        blocks = [{**one, "block_id": one.get("block_id") or self.new_id("b")} for one in said["blocks"]]
+        names = {_content(one): one["block_id"] for one in before}
+        blocks = []
+        for one in said["blocks"]:
+            # A person may be pressing what stays; taken out of `names`, as two equal blocks need two names.
+            known = names.pop(_content(one), "")
+            blocks.append({**one, "block_id": one.get("block_id") or known or self.new_id("b")})
         return {"private_metadata": "", "callback_id": "", "external_id": "", **said, **named, "blocks": blocks}
+
+
+def _content(block: View) -> str:
+    return json.dumps({key: value for key, value in block.items() if key != "block_id"}, sort_keys=True)
 
 
 def _identity(view: View) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from bot.model import marks
-from bot.sandbox.demo import cast, cluster, mischief, story
+from bot.sandbox.demo import cast, cluster, mischief, story, tour
 from bot.sandbox.demo.cluster import TokenDoor
 from bot.sandbox.demo.mischief import Impossible, Stage
 from bot.sandbox.demo.repository import Repository
@@ -72,24 +73,49 @@ def test_good_commits_differ_and_stay_sane(stage: Stage) -> None:
 
 @pytest.mark.parametrize("id", ["broken-image", "invalid-manifest"])
 def test_bad_commit_is_reverted_by_the_button_that_appears(stage: Stage, id: str) -> None:
-    bad, revert = by_id(id), by_id("broken-image")
+    bad = by_id(id)
     path = "production/catalog/deployment.yaml" if id == "broken-image" else "production/orders/deployment.yaml"
     before = stage.repo().read(path)
     bad.do(stage)
     assert stage.repo().read(path) != before
-    assert revert.is_on(stage)
-    assert revert.undo is not None
-    revert.undo(stage)
+    assert [one.id for one in mischief.ALL if one.is_on(stage)] == [id]
+    head = stage.repo().head()
+    with pytest.raises(Impossible, match="in Git already"):
+        bad.do(stage)
+    assert stage.repo().head() == head
+    assert bad.undo is not None
+    bad.undo(stage)
     assert stage.repo().read(path) == before
-    assert not revert.is_on(stage)
+    assert not bad.is_on(stage)
     with pytest.raises(Impossible):
-        revert.undo(stage)
+        bad.undo(stage)
 
 
 def test_force_push_takes_the_last_commit_away(stage: Stage) -> None:
     left = stage.repo().head()
     by_id("force-push").do(stage)
     assert left not in {one.id for one in stage.repo().log(limit=80) if not one.dropped}
+
+
+def test_force_push_drops_one_bad_commit_and_leaves_the_other_to_be_reverted(stage: Stage) -> None:
+    for id in ("broken-image", "invalid-manifest", "force-push"):
+        by_id(id).do(stage)
+    assert [one.id for one in mischief.ALL if one.is_on(stage)] == ["broken-image"]
+    assert "three" not in stage.repo().read("production/orders/deployment.yaml")
+    assert mischief.commits.MISSING_IMAGE in stage.repo().read("production/catalog/deployment.yaml")
+
+
+def test_tour_offers_what_can_be_played(stage: Stage) -> None:
+    whole = tour.steps(stage)
+    assert len(whole) == 8
+    buttons = {step.action.partition(":")[2] for step in whole if step.action.startswith(("do:", "undo:"))}
+    assert buttons <= {one.id for one in mischief.ALL}
+    own = replace(stage, cluster=None, kube=None)
+    assert {step.id for step in whole} - {step.id for step in tour.steps(own)} == {"drift"}
+    own = replace(own, repository=None)
+    offered = {f"do:{one.id}" for one in mischief.ALL if one.needs(own)}
+    assert {step.action for step in tour.steps(own) if step.action.startswith("do:")} <= offered
+    assert not any("web" in step.text or "payments" in step.text for step in tour.steps(own))
 
 
 def test_hand_edit_is_kubectls_and_shows_in_the_tree(stage: Stage) -> None:

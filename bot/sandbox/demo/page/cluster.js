@@ -1,23 +1,29 @@
 // The cluster: each app's objects as a live tree, with health, marks of what was touched by hand, and a way to touch it.
 
 import { fill, h, icon, toast } from "./dom.js";
+import { recent } from "./git.js";
 import { get, on, post, store } from "./store.js";
 
 const LOOK_MS = 1000;
+const COMMITS = 12;
 const closed = new Set();
 let chosen = "";
 
 export function clusterPane() {
   const tree = h("div.tree");
+  const history = h("aside.beside", { "aria-label": "Git history" });
   const note = h("div.banner", { role: "status", hidden: true });
   const filter = h("input", { type: "search", placeholder: "Filter by app or object", "aria-label": "Filter by app or object" });
   const pane = h("div.pane.cluster", {},
     h("header.pane-head", {}, h("h1", {}, "Cluster"), h("p.soft", {}, "shop-eu, as its API server tells it. Choose an object to edit or delete it by hand: the bot will notice."), filter),
-    note, tree);
+    note, h("div.cluster-body", {}, tree, history));
   let last = "";
   let apps = [];
   let timer = 0;
-  const draw = () => fill(tree, apps.map((one) => branch(one, filter.value.toLowerCase(), draw)));
+  const draw = () => {
+    fill(tree, apps.length ? apps.map((one) => branch(one, filter.value.toLowerCase(), draw)) : h("div.empty", {}, h("p", {}, "Nothing of the bot is here yet.")));
+    fill(history, h("h2", {}, "Git"), recent(COMMITS));
+  };
   const look = async () => {
     clearTimeout(timer);
     if (store.place.pane !== "cluster") return;
@@ -30,10 +36,10 @@ export function clusterPane() {
         tree.classList.remove("stale");
         if (text !== last) {
           last = text;
-          apps = said.apps;
+          ({ apps } = said);
+          store.apps = apps.flatMap((one) => one.state ?? []);
           draw();
         }
-        if (!apps.length) fill(tree, h("div.empty", {}, h("p", {}, "Nothing of the bot is here yet.")));
       } catch (error) {
         note.hidden = false;
         note.textContent = error.message;
@@ -44,6 +50,7 @@ export function clusterPane() {
   };
   filter.addEventListener("input", draw);
   on("place", look);
+  on("git hello", draw);
   return pane;
 }
 
@@ -67,17 +74,29 @@ function saidBelow(node, message) {
 function branch(one, query, redraw) {
   const fits = (node) => !query || one.app.includes(query) || `${node.kind} ${node.name}`.toLowerCase().includes(query) || node.children.some(fits);
   const objects = one.objects.filter(fits);
-  if (!objects.length) return null;
+  if (!objects.length && !(one.app.includes(query) && !one.objects.length)) return null;
   const isOpen = !closed.has(one.app);
   const hands = one.objects.filter((node) => node.hands.length).length;
   return h("section.app", { "aria-label": one.app },
-    h("h2", {}, h("button", {
-      type: "button",
-      "aria-expanded": String(isOpen),
-      dataset: { key: `app ${one.app}` },
-      onclick: () => { closed[isOpen ? "add" : "delete"](one.app); redraw(); },
-    }, icon("down"), dot(worst(one.objects)), one.app, h("span.soft", {}, one.objects[0].namespace), hands > 0 && h("span.hand-mark", {}, icon("hand"), `${hands} touched by hand`))),
-    isOpen && h("ul", {}, objects.map((node) => leaf(node, redraw))));
+    h("div.app-head", {},
+      h("h2", {}, h("button", {
+        type: "button",
+        "aria-expanded": String(isOpen),
+        dataset: { key: `app ${one.app}` },
+        onclick: () => { closed[isOpen ? "add" : "delete"](one.app); redraw(); },
+      }, icon("down"), dot(one.objects.length ? worst(one.objects) : "unknown"), one.app, h("span.soft", {}, one.objects[0]?.namespace ?? ""), hands > 0 && h("span.hand-mark", {}, icon("hand"), `${hands} touched by hand`))),
+      one.state && standing(one.state)),
+    isOpen && (objects.length
+      ? h("ul", {}, objects.map((node) => leaf(node, redraw)))
+      : h("p.soft.none", {}, "Nothing of it is on the cluster yet.")));
+}
+
+/** What the bot says of an app: the commit it is at, and what keeps it from the newest one. */
+function standing({ revision, sync, control }) {
+  const held = control !== "running" ? control : sync;
+  return h("span.standing", {},
+    held !== "synced" && h("span.tag", { class: held === "failed" ? "bad" : "" }, held.replace("-", " ")),
+    revision && h("a", { href: `#git/${revision}`, title: "The commit it is at" }, h("code", {}, revision.slice(0, 7))));
 }
 
 function leaf(node, redraw) {

@@ -136,7 +136,7 @@ function completions(text, thread) {
     return "@gitops".startsWith(text) ? [{ label: "@gitops", about: "Mention the bot; works in threads too", text: "@gitops ", partial: true }] : [];
   }
   const words = text.match(/^(\/gitops|@gitops) (\S*)(?: (\S*))?(?: (\S*))?$/);
-  if (!words) return [];
+  if (!words || !store.hello) return [];
   const [, head, verb, app, commit] = words;
   if (app === undefined) {
     return store.hello.verbs
@@ -159,5 +159,5 @@ function completions(text, thread) {
 
 function usageOf(text) {
   const words = text.match(/^(?:\/gitops|@gitops) (\S+) /);
-  return words ? store.hello.verbs.find((one) => one.verb === words[1])?.usage ?? "" : "";
+  return words ? store.hello?.verbs.find((one) => one.verb === words[1])?.usage ?? "" : "";
 }

@@ -53,8 +53,8 @@ function overflow(one, send) {
 export function inputField(one, id, port) {
   const name = `field-${++numbers}`;
   const error = port.errors?.[id];
-  const keep = (value) => {
-    port.form.set(id, one.element.action_id, one.element, value);
+  const keep = (value, option) => {
+    port.form.set(id, one.element.action_id, one.element, value, option);
     if (one.dispatch_action) port.act(id, one.element.action_id, value);
   };
   const made = field(one.element, keep, port, id);

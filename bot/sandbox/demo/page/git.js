@@ -49,14 +49,14 @@ export function gitPane() {
     if (store.place.pane !== "git") return;
     await refresh();
     show();
-    const text = JSON.stringify([store.commits, store.apps, store.place.item]);
+    const text = JSON.stringify([store.commits, store.apps, store.place.item, Boolean(store.hello)]);
     if (text !== last) {
       last = text;
       draw();
     }
     timer = setTimeout(look, LOOK_MS);
   };
-  on("place", look);
+  on("place hello", look);
   let head = "";
   on("world hello", () => {
     if (!store.hello || store.world.head === head) return;
@@ -65,6 +65,11 @@ export function gitPane() {
     else refresh();
   });
   return pane;
+}
+
+/** The last commits and what is deployed where, for beside the cluster. */
+export function recent(count) {
+  return h("ol", {}, (store.commits || []).slice(0, count).map(row));
 }
 
 async function refresh() {

@@ -69,7 +69,7 @@ function follow(action) {
   const what = rest.join(":");
   if (verb === "channel") go({ pane: "slack", channel: what, thread: "" });
   else if (verb === "pane") go({ pane: what });
-  else if (verb === "as") { become(what); go({ pane: "slack", channel: "C0DEPLOYS", thread: "" }); typeFor("/gitops pause web"); }
+  else if (verb === "as") { become(rest[0]); go({ pane: "slack", channel: rest[1], thread: "" }); }
   else if (verb === "type") { go({ pane: "slack", channel: store.place.channel || "C0DEPLOYS" }); requestAnimationFrame(() => typeFor(what)); }
   else if (verb === "do") {
     const one = store.hello.mischief.find((deedOne) => deedOne.id === what);

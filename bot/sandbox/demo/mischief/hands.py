@@ -1,0 +1,61 @@
+"""What people do to the cluster behind the bot's back, as kubectl does it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.sandbox.demo import story
+from bot.sandbox.demo.mischief.stage import Group, Mischief, Stage
+
+_SHOP: Final = story.NAMESPACES[story.PRODUCTION]
+
+
+def _edit(stage: Stage) -> str:
+    body = {"data": {"BANNER": "EVERYTHING IS FREE", "LOG_LEVEL": "debug"}}
+    path = f"/api/v1/namespaces/{_SHOP}/configmaps/web"
+    stage.by_hand("PATCH", path, manager="kubectl-edit", body=body, kind="application/merge-patch+json")
+    return f"ConfigMap {_SHOP}/web was edited with kubectl."
+
+
+def _delete(stage: Stage) -> str:
+    stage.by_hand("DELETE", f"/api/v1/namespaces/{_SHOP}/services/cart", manager="kubectl")
+    return f"Service {_SHOP}/cart was deleted with kubectl."
+
+
+def _scale(stage: Stage) -> str:
+    path = f"/apis/apps/v1/namespaces/{_SHOP}/deployments/web/scale"
+    stage.by_hand("PATCH", path, manager="kubectl", body={"spec": {"replicas": 6}}, kind="application/merge-patch+json")
+    return f"Deployment {_SHOP}/web was scaled to 6 with kubectl."
+
+
+def _the_shops(stage: Stage) -> object:
+    """The objects are the shop's, and stand in a cluster of ours."""
+    return stage.repository and stage.cluster
+
+
+ALL: Final = (
+    Mischief(
+        id="hand-edit",
+        group=Group.CLUSTER,
+        title="Edit a ConfigMap",
+        text="kubectl edit: web's banner gives everything away.",
+        do=_edit,
+        needs=_the_shops,
+    ),
+    Mischief(
+        id="delete",
+        group=Group.CLUSTER,
+        title="Delete a Service",
+        text="kubectl delete: nobody reaches the cart any more.",
+        do=_delete,
+        needs=_the_shops,
+    ),
+    Mischief(
+        id="scale",
+        group=Group.CLUSTER,
+        title="Scale to 6 replicas",
+        text="kubectl scale: web gets more than Git says.",
+        do=_scale,
+        needs=_the_shops,
+    ),
+)
