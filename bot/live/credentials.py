@@ -12,10 +12,11 @@ import ssl
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-import urllib3
 import yaml
 
 from bot.live.spec import ClusterSpec
@@ -31,6 +32,7 @@ _PLAIN_CLUSTER: Final = frozenset(
         "certificate-authority-data",
         "insecure-skip-tls-verify",
         "tls-server-name",
+        "proxy-url",
         "extensions",
     }
 )
@@ -38,12 +40,13 @@ _PLAIN_CLUSTER: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """`authorization` returns the header's value, "" for none; `tls` is None for http."""
+    """`authorization` returns the header's value, "" for none; `tls` is None for http, `proxy` "" for none."""
 
     url: str
     tls: ssl.SSLContext | None
     server_name: str | None  # in the certificate, where it is not the host of the URL
     authorization: Callable[[], str]
+    proxy: str = ""
 
 
 def load(spec: ClusterSpec) -> Access:
@@ -69,7 +72,13 @@ def _plain(spec: ClusterSpec) -> Access | None:
     url = _without_password(str(cluster["server"]))
     token = f"Bearer {user['token']}" if user.get("token") else ""
     tls = _tls(cluster, user, path.parent) if url.startswith("https:") else None
-    return Access(url=url, tls=tls, server_name=cluster.get("tls-server-name"), authorization=lambda: token)
+    return Access(
+        url=url,
+        tls=tls,
+        server_name=cluster.get("tls-server-name"),
+        authorization=lambda: token,
+        proxy=_proxy(url, cluster.get("proxy-url") or ""),
+    )
 
 
 def _named(value: Any, section: str, name: str) -> Mapping[str, Any]:
@@ -113,15 +122,35 @@ def _context(*, verify: bool, ca_file: str | None, ca_text: str | None = None) -
 
 def _without_password(address: str) -> str:
     """Return an address without the user in it, who would meet our own header."""
-    parsed = urllib3.util.parse_url(address)
-    return str(parsed._replace(auth=None)).rstrip("/")
+    parsed = urlsplit(address)
+    return parsed._replace(netloc=parsed.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def _proxy(address: str, named: str) -> str:
+    """Return the proxy that a kubeconfig or else the environment names, as kubectl reads them; "" for none."""
+    if not named and any(name.lower().endswith("_proxy") for name in os.environ):
+        from urllib import request  # imported late: it is large
+
+        url = urlsplit(address)
+        if not (url.hostname == "localhost" or _is_loopback(url.hostname or "") or request.proxy_bypass(url.netloc)):
+            named = request.getproxies().get(url.scheme, "")
+    if named and urlsplit(named).scheme != "http":
+        raise ValueError("only proxies whose address begins with http:// are supported")
+    return named
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name
 
 
 def _by_package(spec: ClusterSpec) -> Access:
     from kubernetes import config  # imported late: see above
     from kubernetes.client.configuration import Configuration
 
-    settings = Configuration()
+    settings = Configuration(proxy="")  # the environment's is read below
     if spec.in_cluster:
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     else:
@@ -136,9 +165,11 @@ def _by_package(spec: ClusterSpec) -> Access:
         tls = _context(verify=settings.verify_ssl, ca_file=settings.ssl_ca_cert)
         if settings.cert_file:
             tls.load_cert_chain(settings.cert_file, settings.key_file)
+    url = _without_password(settings.host)
     return Access(
-        url=_without_password(settings.host),
+        url=url,
         tls=tls,
         server_name=getattr(settings, "tls_server_name", None),
         authorization=lambda: settings.get_api_key_with_prefix("BearerToken") or "",
+        proxy=_proxy(url, settings.proxy or ""),
     )

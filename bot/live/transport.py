@@ -1,8 +1,8 @@
 """Requests to one API server over a pool of connections.
 
 In go method, path and JSON values; out come status and JSON. Trouble of the server as a whole raises a `ClusterError`,
-what it says of one object is a value. The calls are raw, at a third of what the generated client costs. Credentials are
-loaded at the first request, so that a bot starts without its cluster.
+what it says of one object is a value. Credentials are loaded at the first request, so that a bot starts without its
+cluster. Answers are asked for as they are: compressing them costs both sides more than a network of today does.
 """
 
 from __future__ import annotations
@@ -14,22 +14,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
-import urllib3
 
 from bot.errors import ClusterRefused, ClusterThrottled, ClusterUnreachable
 from bot.live import credentials
 from bot.live.gate import Gate
 from bot.live.pace import Pace
 from bot.live.spec import ClusterSpec
+from bot.live.wire import Answer, Pool, Wire
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS: Final = 32  # 16 in flight reach the server's limit; the rest is for LISTs
-CONNECT_SECONDS: Final = 5.0
-READ_SECONDS: Final = 30.0  # a slow admission webhook may take 30
+APPLY: Final = "application/apply-patch+yaml"
 _RETRY_AFTER_DEFAULT: Final = 1.0
 _TRIES_WHEN_THROTTLED: Final = 3
 _LONGEST_REST_SECONDS: Final = 5.0  # a thread rests no longer than that; the pass backs off instead
@@ -65,12 +63,10 @@ class Transport:
 
     def __init__(self, spec: ClusterSpec) -> None:
         self.spec = spec
+        self.gate = Gate()
         self._lock = threading.Lock()
-        self._pool: urllib3.HTTPConnectionPool | None = None
-        self._prefix = ""
-        self._gate = Gate()
+        self._pool: Pool | None = None  # guarded by _lock
         self._pace = Pace(spec.qps)
-        self._access: credentials.Access | None = None
 
     def request(
         self,
@@ -91,59 +87,90 @@ class Transport:
         pool = self._connected()
         if text is None and body is not None:
             text = orjson.dumps(body)
-        headers = self.headers(accept, content_type if text is not None else "", user)
+        request = self._request(
+            pool, method, path, query, text=text, content_type=content_type, accept=accept, user=user
+        )
+        repeatable = method == "GET" or content_type == APPLY  # the same apply twice is the apply once
         for again in range(_TRIES_WHEN_THROTTLED, 0, -1):
             if rest := self._pace.wait_seconds(time.monotonic()):
                 time.sleep(rest)
-            with self._gate.one():
-                try:
-                    answer = pool.request(
-                        method,
-                        self._url(path, query),
-                        body=text,
-                        headers=headers,
-                        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                        retries=False,
-                    )
-                except (urllib3.exceptions.HTTPError, OSError) as error:
-                    raise self.unreachable(error) from error
-            self._gate.answered(throttled=answer.status == 429)
-            seconds = _retry_after(answer.headers.get("Retry-After"))
+            answer = self._ask(pool, request, repeatable=repeatable)
+            seconds = _retry_after(answer) if answer.status == 429 else 0.0
             if answer.status != 429 or again == 1 or seconds > _LONGEST_REST_SECONDS:
                 break
             time.sleep(seconds)  # the server took nothing of it: the same request is sent again
         reply = Reply(answer.status, _json(answer.data))
-        self._raise_for_all(reply, seconds)
+        if not reply.ok:
+            self._raise_for_all(reply, seconds)
         return reply
 
     def text(self, path: str, *, query: Mapping[str, str]) -> str:
         """Return a plain text answer, "" when the server refuses. Raises `ClusterUnreachable`."""
         pool = self._connected()
-        try:
-            answer = pool.request(
-                "GET",
-                self._url(path, query),
-                headers=self.headers("*/*", ""),
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                retries=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self.unreachable(error) from error
-        return str(answer.data.decode(errors="replace")) if answer.status == 200 else ""
+        answer = self._ask(pool, self._request(pool, "GET", path, query, accept="*/*"), repeatable=True)
+        return answer.data.decode(errors="replace") if answer.status == 200 else ""
 
-    def access(self) -> credentials.Access:
-        """Return where to send watches. The same object until the credentials are loaded anew."""
-        self._connected()
-        with self._lock:
-            assert self._access is not None  # set with the pool
-            return self._access
+    def stream(self, path: str, *, query: Mapping[str, str]) -> Wire:
+        """Begin a GET whose answer does not end, over a connection of its own: its head has come. Raises `OSError`."""
+        pool = self._connected()
+        wire = Wire(pool.access)
+        try:
+            wire.send(self._request(pool, "GET", path, query))
+            wire.head()
+        except BaseException:
+            wire.close()
+            raise
+        return wire
 
     def close(self) -> None:
         """Close the connections; the next request loads the credentials anew."""
         with self._lock:
-            if self._pool is not None:
-                self._pool.close()
-                self._pool = None
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+    def _ask(self, pool: Pool, request: bytes, *, repeatable: bool) -> Answer:
+        with self.gate.one() as passage:
+            try:
+                answer = pool.ask(request, repeatable=repeatable)
+            except OSError as error:
+                raise self.unreachable(error) from error
+            passage.throttled = answer.status == 429
+        return answer
+
+    def _request(
+        self,
+        pool: Pool,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        *,
+        text: bytes | None = None,
+        content_type: str = "",
+        accept: str = "application/json",
+        user: str = "",
+    ) -> bytes:
+        """Return the bytes of a request."""
+        url = urlsplit(pool.access.url)
+        target = f"{url.path}{path}"
+        if query:
+            target = f"{target}?{urlencode(query)}"
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {url.netloc}", "User-Agent: gitops-bot", f"Accept: {accept}"]
+        if token := pool.access.authorization():
+            lines.append(f"Authorization: {token}")
+        if user:
+            lines.append(f"Impersonate-User: {user}")
+        if text is not None:
+            lines += [f"Content-Type: {content_type}", f"Content-Length: {len(text)}"]
+        elif method != "GET":
+            lines.append("Content-Length: 0")
+        head = "\r\n".join(lines)
+        if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
+            raise ClusterRefused(
+                f"cluster {self.spec.name}: its token, the account to write as, or a name holds a line break",
+                cluster=self.spec.name,
+            )
+        return head.encode() + b"\r\n\r\n" + (text or b"")
 
     def _raise_for_all(self, reply: Reply, retry_after_seconds: float) -> None:
         where = f"cluster {self.spec.name}"
@@ -169,49 +196,26 @@ class Transport:
             f"cluster {self.spec.name}: the API server cannot be reached: {reason}", cluster=self.spec.name
         )
 
-    def _url(self, path: str, query: Mapping[str, str] | None) -> str:
-        return f"{self._prefix}{path}?{urlencode(query)}" if query else f"{self._prefix}{path}"
-
-    def headers(self, accept: str = "application/json", content_type: str = "", user: str = "") -> dict[str, str]:
-        headers = {"Accept": accept, "User-Agent": "gitops-bot"}
-        if content_type:
-            headers["Content-Type"] = content_type
-        if user:
-            headers["Impersonate-User"] = user
-        if self._access is not None and (token := self._access.authorization()):
-            headers["Authorization"] = token
-        return headers
-
-    def _connected(self) -> urllib3.HTTPConnectionPool:
+    def _connected(self) -> Pool:
         with self._lock:
             if self._pool is None:
-                self._pool = self._load()
+                self._pool = Pool(self._load())
             return self._pool
 
-    def _load(self) -> urllib3.HTTPConnectionPool:
+    def _load(self) -> credentials.Access:
         try:
-            access = self._access = credentials.load(self.spec)
+            return credentials.load(self.spec)
         except Exception as error:  # parsers and plugins raise what they like
             raise ClusterRefused(
                 f"cluster {self.spec.name}: its kubeconfig cannot be used: {_why(error)}; "
                 "check `kubeconfig`, `context` and the user in it",
                 cluster=self.spec.name,
             ) from error
-        url = urllib3.util.parse_url(access.url)
-        self._prefix = (url.path or "").rstrip("/")
-        if access.tls is None:
-            return urllib3.HTTPConnectionPool(url.host or "", url.port or 80, maxsize=CONNECTIONS)
-        return urllib3.HTTPSConnectionPool(
-            url.host or "",
-            url.port or 443,
-            maxsize=CONNECTIONS,
-            ssl_context=access.tls,
-            server_hostname=access.server_name,
-        )
 
 
-def _retry_after(header: str | None) -> float:
-    return float(header) if header and header.isdigit() else _RETRY_AFTER_DEFAULT
+def _retry_after(answer: Answer) -> float:
+    header = answer.headers.get(b"retry-after", b"")
+    return float(header) if header.isdigit() else _RETRY_AFTER_DEFAULT
 
 
 def _json(data: bytes) -> Mapping[str, Any]:
@@ -223,6 +227,4 @@ def _json(data: bytes) -> Mapping[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    text = text.rpartition(">: ")[2] or text
-    return json.dumps(text)[1:-1][:200]
+    return json.dumps(str(error) or type(error).__name__)[1:-1][:200]

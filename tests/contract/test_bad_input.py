@@ -9,7 +9,7 @@ from bot.model.outcome import Result
 from bot.model.plan import PlanFailure
 from bot.plan.explain import plan_text
 from tests.contract.engine import EngineWorld
-from tests.contract.manifests import config, secret
+from tests.contract.manifests import config, definition, secret, widget
 
 
 def failure(world: EngineWorld) -> str:
@@ -149,6 +149,23 @@ def test_misspelt_annotation_is_an_error(world: EngineWorld) -> None:
             subject=report.failure.problems[0].subject,
         ),
     )
+
+
+def test_field_that_no_schema_has_is_blocked_by_the_server(world: EngineWorld, unique: str) -> None:
+    """Server-side apply refuses it without being asked for strict validation, in custom kinds too."""
+    group = f"{unique}.example.com"
+    world.commit({"crd.yaml": definition(group)})
+    assert world.sync().result is Result.CONVERGED
+    world.restart()
+    try:
+        wrong = widget(group).replace("spec: {}", "spec: {colour: red}")
+        world.commit({"a.yaml": config("settings") + "dta: {level: debug}\n", "b.yaml": wrong})
+        plan = world.planned()
+        blocked = {change.id.kind: change.why for change in plan.blocked}
+        assert set(blocked) == {"ConfigMap", "Widget"}, plan
+        assert all("field not declared in schema" in why for why in blocked.values()), plan
+    finally:
+        world.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
 
 
 def test_unsigned_commit_is_not_deployed_where_signatures_are_checked(world: EngineWorld, tmp_path: Path) -> None:
