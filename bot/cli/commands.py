@@ -120,7 +120,7 @@ def sync(arguments: argparse.Namespace, out: TextIO) -> int:
     if arguments.output == "json":
         _json(out, {"apps": [_sync_json(app, report) for app, report in results]})
     else:
-        out.write("\n".join(reports.report_text(report) for _, report in results) + "\n")
+        out.write("\n".join(reports.report_text(app.title, report) for app, report in results) + "\n")
     statuses = {
         OK if arguments.no_wait and report.result is Result.SUPERSEDED else _STATUS[report.result]
         for _, report in results
@@ -258,7 +258,7 @@ def rollback(arguments: argparse.Namespace, out: TextIO) -> int:
         answer = built.desk.rollback(app.key, arguments.commit, by=operator(), reason=arguments.reason, via=Via.CLI)
         out.write(f"{answer}\n")
         report = _pass(built, app, Trigger(via=Via.CLI, by=operator()), wait=True)
-        out.write(reports.report_text(report) + "\n")
+        out.write(reports.report_text(app.title, report) + "\n")
     return OK if report.result is Result.CONVERGED else ERROR
 
 
@@ -286,7 +286,7 @@ def delete(arguments: argparse.Namespace, out: TextIO) -> int:
     if arguments.output == "json":
         _json(out, {"apps": [_sync_json(app, report)]})
     else:
-        out.write(reports.report_text(report) + "\n")
+        out.write(reports.report_text(app.title, report) + "\n")
         if report.result is Result.REFUSED and report.plan is not None:
             out.write(f"Say yes to it with: gitops-bot delete {arguments.app} --confirm {report.plan.hash}\n")
     return _STATUS[report.result]

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.model.outcome import Health, Outcome, SyncReport
+from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Summary
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.resource import ResourceId
 from bot.model.status import AppStatus
 from bot.model.verification import Verification
+from bot.plan.explain import object_json, summary_json
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -103,12 +104,19 @@ def history_text(entries: Sequence[HistoryEntry]) -> str:
             one.revision[:7],
             one.kind.value,
             one.result.value,
-            str(one.summary),
+            _changes(one),
             one.by or one.via.value,
         )
         for one in entries
     ]
     return table(rows)
+
+
+def _changes(one: HistoryEntry) -> str:
+    """Return what a pass did, or set out to do."""
+    if one.result is Result.CONVERGED:
+        return one.summary.done
+    return str(one.summary) if one.summary != Summary() else "no plan"
 
 
 def audit_json(one: AuditEntry) -> dict[str, Any]:
@@ -130,21 +138,20 @@ def audit_text(entries: Sequence[AuditEntry]) -> str:
     return table(rows)
 
 
-def summary_json(summary: Summary) -> dict[str, int]:
-    return {
-        "create": summary.create,
-        "update": summary.update + summary.recreate,
-        "delete": summary.delete,
-        "unchanged": summary.unchanged,
-        "blocked": summary.blocked,
-    }
-
-
 def report_json(report: SyncReport) -> dict[str, Any]:
     """Return what `sync --output json` adds to the plan of an app."""
+    versions = {change.id: change.ref.api_version for change in report.plan.changes} if report.plan else {}
+
+    def named(id: ResourceId) -> dict[str, str]:
+        return object_json(versions.get(id, id.group), id)
+
     return {
-        "outcomes": [_outcome(one) for one in report.outcomes],
-        "health": [_health(id, one) for id, one in report.health],
+        "outcomes": [
+            {"object": named(one.id), "deed": one.deed.value, "message": one.message} for one in report.outcomes
+        ],
+        "health": [
+            {"object": named(id), "health": one.state.value, "message": one.message} for id, one in report.health
+        ],
         "result": report.result.value,
         "reason": report.reason or (report.failure.message if report.failure else ""),
     }
@@ -182,9 +189,9 @@ def verification_text(title: str, one: Verification) -> str:
     return "\n".join(lines)
 
 
-def report_text(report: SyncReport) -> str:
+def report_text(title: str, report: SyncReport) -> str:
     revision = f" at {report.revision.short}" if report.revision else ""
-    lines = [f"{report.app}: {report.result.value}{revision}"]
+    lines = [f"{title}: {report.result.value}{revision}"]
     lines += [f"  {one.deed.value} {one.id}" + (f": {one.message}" if one.message else "") for one in report.outcomes]
     if report.failure:
         lines.append(f"  {report.failure.message}")
@@ -209,15 +216,3 @@ def table(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
-
-
-def _outcome(one: Outcome) -> dict[str, Any]:
-    return {"object": _object(one.id), "deed": one.deed.value, "message": one.message}
-
-
-def _health(id: ResourceId, one: Health) -> dict[str, Any]:
-    return {"object": _object(id), "health": one.state.value, "message": one.message}
-
-
-def _object(id: ResourceId) -> dict[str, str]:
-    return {"group": id.group, "kind": id.kind, "namespace": id.namespace, "name": id.name}

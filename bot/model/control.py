@@ -32,6 +32,11 @@ class Pause:
     until: datetime | None = None
     operation: str = ""  # whose thread hears of it
 
+    def __str__(self) -> str:
+        """`paused by U0ANA since 2026-11-25 21:45 UTC (migration)`."""
+        why = f" ({self.reason})" if self.reason else ""
+        return f"paused by {self.by} since {self.since:%Y-%m-%d %H:%M} UTC{why}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:

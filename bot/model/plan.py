@@ -192,19 +192,18 @@ class Summary:
         return self.create + self.update + self.recreate + self.delete
 
     def __str__(self) -> str:
-        """`2 to update, 1 to create`; `nothing to change` for none."""
-        parts = [
-            f"{count} {word}"
-            for count, word in (
-                (self.create, "to create"),
-                (self.update, "to update"),
-                (self.recreate, "to recreate"),
-                (self.delete, "to delete"),
-                (self.blocked, "blocked"),
-            )
-            if count
-        ]
-        return ", ".join(parts) or "nothing to change"
+        """`1 to create, 2 to update`; `nothing to change` for none."""
+        return self._said(before="to ") or "nothing to change"
+
+    @property
+    def done(self) -> str:
+        """`1 created, 2 updated`; `nothing changed` for none."""
+        return self._said(after="d") or "nothing changed"
+
+    def _said(self, *, before: str = "", after: str = "") -> str:
+        counts = {"create": self.create, "update": self.update, "recreate": self.recreate, "delete": self.delete}
+        parts = [f"{count} {before}{verb}{after}" for verb, count in counts.items() if count]
+        return ", ".join([*parts, f"{self.blocked} blocked"] if self.blocked else parts)
 
 
 def summarise(changes: Iterable[Change]) -> Summary:

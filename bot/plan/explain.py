@@ -57,7 +57,7 @@ def plan_json(plan: Plan | PlanFailure) -> dict[str, Any]:
             "revision": plan.revision.commit if plan.revision is not None else None,
             "ref": plan.ref,
             "plan_hash": None,
-            "summary": _summary_json(Summary()),
+            "summary": summary_json(Summary()),
             "changes": [],
             "impact": [],
             "warnings": [],
@@ -70,7 +70,7 @@ def plan_json(plan: Plan | PlanFailure) -> dict[str, Any]:
         "revision": plan.revision.commit,
         "ref": plan.ref,
         "plan_hash": plan.hash,
-        "summary": _summary_json(plan.summary),
+        "summary": summary_json(plan.summary),
         "changes": [_change_json(change) for change in plan.changes],
         "impact": list(plan.impact),
         "warnings": list(plan.warnings),
@@ -138,7 +138,8 @@ def _value(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _summary_json(summary: Summary) -> dict[str, int]:
+def summary_json(summary: Summary) -> dict[str, int]:
+    """Return the numbers of a plan, as `plan` and `history` print them."""
     return {
         "create": summary.create,
         "update": summary.update,
@@ -153,14 +154,15 @@ def _change_json(change: Change) -> dict[str, Any]:
     return {
         "action": change.action.value,
         "verified": change.verified,
-        "object": _object_json(change.ref.api_version, change.id),
+        "object": object_json(change.ref.api_version, change.id),
         "why": change.why,
         "origin": str(change.origin) if change.origin is not None else None,
         "fields": [{"path": field.path, "before": field.before, "after": field.after} for field in change.fields],
     }
 
 
-def _object_json(api_version: str, id: ResourceId) -> dict[str, str]:
+def object_json(api_version: str, id: ResourceId) -> dict[str, str]:
+    """Return the name of an object in every output."""
     return {"apiVersion": api_version, "kind": id.kind, "namespace": id.namespace, "name": id.name}
 
 

@@ -43,9 +43,7 @@ class Ordered:
 def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | None, reason: str) -> Ordered:
     """Stop applying. Raises `OrderRefused` when the app is paused already."""
     if control.pause is not None:
-        held = control.pause
-        why = f" ({held.reason})" if held.reason else ""
-        raise OrderRefused(f"{app.title} is already paused by {held.by} since {held.since:%Y-%m-%d %H:%M} UTC{why}")
+        raise OrderRefused(f"{app.title} is already {control.pause}")
     end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until someone resumes it"
     return Ordered(
         control=replace(

@@ -54,7 +54,7 @@ class Desk(Enquiry):
         control = self._store.control(app).at(self._world.clock())
         title = self._apps[app].title
         if control.pause is not None:
-            raise OrderRefused(f"{title} is paused by {control.pause.by}: /gitops resume {self._apps[app].name} first")
+            raise OrderRefused(f"{title} is {control.pause}: `resume {self._apps[app].name}` first")
         self._store.request(app, trigger, at=self._world.clock())
         if self._wake(app):
             operation = self._store.memory(app).operation or "a pass"

@@ -395,7 +395,7 @@ def _waiting(
     if target is None or target.commit in {memory.revision, memory.waiting_commit}:
         return (), memory
     pinned = report.revision is not None and report.revision.commit != target.commit
-    why = "pinned" if pinned else report.reason
+    why = "pinned" if pinned else "paused" if report.result is Result.PAUSED else report.reason
     count = f" {waits.behind} commits wait." if waits.behind > 1 else ""
     news = replace(
         base,

@@ -159,7 +159,7 @@ def _run(
         return Result.FAILED
     if order.control.pause is not None:
         story.health = survey(cluster, wanted_refs(plan))
-        story.reason = "paused"
+        story.reason = str(order.control.pause)
         return Result.PAUSED
     if plan.writes and (why := windows.closed(app.windows, started, manual=order.trigger.manual)):
         story.health = survey(cluster, wanted_refs(plan))

@@ -17,7 +17,7 @@ from bot.health.wait import HealthWait
 from bot.model.app import AppSpec
 from bot.model.control import Trigger
 from bot.model.outcome import Deed, Failure, Outcome, PassKind, Result, SyncReport
-from bot.model.plan import Plan
+from bot.model.plan import Action, Plan, RefusalKind
 from bot.model.record import AppMemory
 from bot.model.resource import Body, ResourceRef, names
 from bot.model.source import MAIN, Revision
@@ -123,7 +123,7 @@ def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
     cluster.hold(world.holder)
     inventory = cluster.load_inventory(order.app)
     revision = Revision(commit=order.memory.revision) if order.memory.revision else _NEVER
-    return make_plan(
+    plan = make_plan(
         app=replace(order.app, prune=True, allow_empty=False),
         revision=revision,
         ref="delete",
@@ -131,6 +131,12 @@ def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
         tracked=cluster.track(order.app, inventory.refs),
         inventory=inventory,
         key=world.key,
+    )
+    deletes = [change.id for change in plan.changes if change.action is Action.DELETE]
+    what = f"{names(deletes)} would be deleted, and {order.app.title} is forgotten"
+    return replace(
+        plan,
+        refusals=tuple(replace(one, message=what) if one.kind is RefusalKind.EMPTY else one for one in plan.refusals),
     )
 
 

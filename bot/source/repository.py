@@ -192,7 +192,7 @@ class GitRepository:
         if not candidates:
             if text in self._mirror.branches():
                 raise self._refused(self._is_branch(text))
-            raise self._refused(f"{shown(text)} is no commit of this repository: check it with /gitops history")
+            raise self._refused(f"{shown(text)} is no commit of this repository: `history` lists those deployed")
         if len(candidates) > 1:
             listed = ", ".join(commit[:12] for commit in sorted(candidates)[:5])
             raise self._refused(f"{shown(text)} is ambiguous: {len(candidates)} commits begin so ({listed}); type more")

@@ -239,7 +239,7 @@ def test_each_way_to_be_wrong_has_its_own_message(upstream: Upstream, repository
         main[:4]: f'"{main[:4]}" is too short: type at least 7 digits of the commit',
         "main": f'"main" is a branch: name a commit (its tip is {main[:7]})',
         "feed": f'"feed" is a branch: name a commit (its tip is {first[:7]})',
-        "0" * 7: '"0000000" is no commit of this repository: check it with /gitops history',
+        "0" * 7: '"0000000" is no commit of this repository: `history` lists those deployed',
         foreign[:7]: f"{foreign[:7]} is neither on main nor was it ever deployed here: merge it into main first",
         "mian": '"mian" is no commit: type 7 to 40 hexadecimal digits',
         "f" * 41: f'"{"f" * 39}…" is no commit: type 7 to 40 hexadecimal digits',
@@ -483,7 +483,8 @@ def test_file_url_and_work_tree_are_read_like_a_path(upstream: Upstream, tmp_pat
 def test_writer_waits_for_another_process_and_gives_up_in_time(upstream: Upstream, cache: Path) -> None:
     upstream.commit({"a": "1"})
     holder = upstream.repository(cache)
-    waiter = upstream.repository(cache, fetch_timeout=timedelta(milliseconds=200))
+    hasty = upstream.repository(cache, fetch_timeout=timedelta(milliseconds=200))
+    patient = upstream.repository(cache)
     release, held = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -495,9 +496,9 @@ def test_writer_waits_for_another_process_and_gives_up_in_time(upstream: Upstrea
     thread.start()
     held.wait(timeout=60)
     with pytest.raises(RepositoryUnreachable, match="another process has been fetching"):
-        waiter.head(branch("main"), newer_than=START)
+        hasty.head(branch("main"), newer_than=START)
     release.set()
     thread.join()
-    assert waiter.head(branch("main"), newer_than=LATER)
-    waiter.close()
-    holder.close()
+    assert patient.head(branch("main"), newer_than=LATER)
+    for one in (hasty, patient, holder):
+        one.close()

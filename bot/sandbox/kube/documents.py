@@ -14,6 +14,9 @@ import orjson
 from bot.sandbox.kube import recorded
 from bot.sandbox.kube.kinds import KindTable, Resource, Subresource
 
+# kubectl asks for the old format when it does not know a kind; an openapi.v2.Document that names no kind does for that.
+PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+NO_DEFINITIONS: Final = b"\x0a\x032.0"
 AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _CLIENTS: Final = ({"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"},)
 

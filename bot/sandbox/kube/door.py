@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from bot.sandbox.kube import documents, recorded
@@ -44,6 +45,10 @@ from bot.sandbox.kube.watching import watch
 from bot.sandbox.kube.writes import PatchType, Strictness, Target, Write, Written
 
 _VERBS: Final = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_OUTDATED: Final = {
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+}
 _HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -62,7 +67,13 @@ class Door:
         try:
             user = self._impersonated(self._user(request), request)
             wants = asked(request.path)
-            return self._resource(request, wants, user) if wants is not None else self._server(request, user)
+            if wants is None:
+                return self._server(request, user)
+            reply = self._resource(request, wants, user)
+            outdated = _OUTDATED.get((wants.group, wants.version, wants.plural))
+            if outdated and isinstance(reply, Reply):
+                return replace(reply, warnings=(*reply.warnings, outdated))
+            return reply
         except StatusError as error:
             return error_reply(error)
 
@@ -118,6 +129,8 @@ class Door:
             kind = f"{documents.AGGREGATED}"
             return Reply(body=json_reply(documents.aggregated(self._api.kinds, path)).body, kind=kind)
         if path.startswith("/openapi/"):
+            if path == "/openapi/v2" and "protobuf" in accept:
+                return Reply(body=documents.NO_DEFINITIONS, kind=documents.PROTOBUF)
             if "json" not in accept and "*/*" not in accept and accept:
                 return Reply(status=406, body=b"Not Acceptable", kind="text/plain")
             text = documents.openapi(self._api.kinds, path)
@@ -146,6 +159,8 @@ class Door:
             ),
         )
         resource = self._api.kinds.find(wants.group, wants.version, wants.plural)
+        if resource is None and not self._api.kinds.builtin(wants.group, wants.version):
+            return Reply(status=404, body=b"404 page not found\n", kind="text/plain; charset=utf-8")
         if resource is None or (wants.namespace and not resource.namespaced and wants.plural != "namespaces"):
             raise path_not_found()
         if not resource.namespaced:

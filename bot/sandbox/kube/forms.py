@@ -116,12 +116,12 @@ class CustomForm:
         except WrongType as error:
             raise bad_request(str(error)) from error
         pruned, unknown = merge.prune(self.schema, {**body, "metadata": metadata})
-        return private(pruned), [*reading.unknown, *unknown]
+        return _numbered(pruned), [*reading.unknown, *unknown]
 
     def hold(self, merged: Body) -> dict[str, Any]:
         # A null that the merge left behind is an error of the schema and is not dropped like one that was sent.
         metadata = self._metadata.read(merged.get("metadata") or {}, "metadata", Reading(), "ObjectMeta")
-        held: dict[str, Any] = private({**merged, "metadata": metadata})
+        held: dict[str, Any] = _numbered({**merged, "metadata": metadata})
         return held
 
     def keep(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +135,22 @@ class CustomForm:
             Cause(reason=error.reason, field=error.field, message=error.message)
             for error in merge.validate(self.schema, body)
         ]
+
+
+def _numbered(value: Any) -> Any:
+    """Return a private copy with its numbers as Go prints them: 1.0 is given back as 1."""
+    match value:
+        case Mapping():
+            return {name: _numbered(inside) for name, inside in value.items()}
+        case list():
+            return [_numbered(inside) for inside in value]
+        case float() if value.is_integer() and abs(value) < _EXACT:
+            return int(value)
+        case _:
+            return value
+
+
+_EXACT: Final = 2.0**53  # above, not every integer is a float
 
 
 class Forms:

@@ -136,16 +136,10 @@ class Housekeeper:
                 self._release(one, uid)
             self._drop_finalizer(reference, body, ORPHAN)
         elif FOREGROUND in waiting:
-            blocking = False
             for one in self._living(uid):
                 dependent = self._store.get(*one)
-                if dependent is None:
-                    continue
-                blocking = blocking or any(o["uid"] == uid and o.get("blockOwnerDeletion") for o in owners(dependent))
-                if not leaving(dependent):
+                if dependent is not None and not leaving(dependent):
                     self._api.delete(*one, uid=dependent["metadata"]["uid"], propagation=Propagation.FOREGROUND)
-                    gone = self._store.get(*one) is None
-                    blocking = blocking and not (gone and len(self._living(uid)) == 0)
             if not [one for one in self._living(uid) if self._blocks(one, uid)]:
                 self._drop_finalizer(reference, body, FOREGROUND)
         elif reference[0] == "namespaces":

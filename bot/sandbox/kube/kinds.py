@@ -85,6 +85,10 @@ class KindTable:
         group, _, version = api_version.rpartition("/")
         return next((one for one in self.of_version(group, version) if one.kind == kind), None)
 
+    def builtin(self, group: str, version: str) -> bool:
+        """Whether the server itself has resources in a version of a group."""
+        return any(one.definition is None for one in self.of_version(group, version))
+
     def of_version(self, group: str, version: str) -> Sequence[Resource]:
         return [one for one in self.resources.values() if (one.group, one.version) == (group, version)]
 

@@ -6,7 +6,7 @@ Source: k8s.io/apiserver/pkg/storage/etcd3 (list semantics), pkg/endpoints/handl
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,8 +41,10 @@ class Selection:
 
 def selection(resource: Resource, namespace: str, query: Mapping[str, str], *, name: str = "") -> Selection:
     """Read the selectors of a query. Raises `StatusError` 400."""
-    declared = (resource.definition or {}).get("selectableFields") or ()
-    selectable = [one["jsonPath"].lstrip(".") for one in declared]
+    definition = resource.definition
+    selectable = None
+    if definition is not None:
+        selectable = [one["jsonPath"].lstrip(".") for one in definition.get("selectableFields") or ()]
     text = query.get("fieldSelector", "")
     if name:
         text = ",".join(filter(None, (text, f"metadata.name={name}")))
@@ -56,7 +58,7 @@ def selection(resource: Resource, namespace: str, query: Mapping[str, str], *, n
 def collection(store: Store, resource: Resource, chosen: Selection, request: Request) -> dict[str, Any]:
     """Return a list object. Raises `StatusError` 400 and 410."""
     query = request.query
-    at, after = _where(query)
+    at, after = _where(query, store.revision)
     snapshot = _snapshot(store, resource, chosen.namespace, at)
     found = []
     limit = _number(query, "limit")
@@ -108,17 +110,13 @@ def partial(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def version_of(query: Mapping[str, str]) -> int | None:
-    """Return the resourceVersion of a query, None when there is none. Raises `StatusError` 422."""
+    """Return the resourceVersion of a query, None when there is none. Raises `StatusError` 400."""
     text = query.get("resourceVersion", "")
     if not text:
         return None
     if not text.isdigit():
-        cause = Cause(
-            reason="FieldValueInvalid",
-            field="resourceVersion",
-            message=f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax',
-        )
-        raise invalid("meta.k8s.io", "ListOptions", "", [cause])
+        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise bad_request(f"invalid resource version: resourceVersion: {why}")
     return int(text)
 
 
@@ -132,7 +130,7 @@ def too_new(asked: int, current: int) -> StatusError:
     return StatusError(504, "Timeout", message, causes=[cause], retry_after_seconds=1)
 
 
-def _where(query: Mapping[str, str]) -> tuple[int | None, tuple[str, str] | None]:
+def _where(query: Mapping[str, str], newest: int) -> tuple[int | None, tuple[str, str] | None]:
     """Return the revision a list is to show (None: the newest) and the object after which it goes on."""
     token, match, version = query.get("continue", ""), query.get("resourceVersionMatch", ""), version_of(query)
     if token:
@@ -143,7 +141,7 @@ def _where(query: Mapping[str, str]) -> tuple[int | None, tuple[str, str] | None
             namespace, _, name = str(decoded["start"]).partition("/")
             return int(decoded["rv"]), (namespace, name)
         except (ValueError, KeyError, TypeError) as error:
-            raise bad_request(f"continue key is not valid: {error}") from error
+            raise bad_request(f"invalid continue token: continue key is not valid: {error}") from error
     if match and version is None:
         cause = Cause(
             reason="FieldValueForbidden",
@@ -162,6 +160,8 @@ def _where(query: Mapping[str, str]) -> tuple[int | None, tuple[str, str] | None
         return version, None
     if version is not None and query.get("limit") and version > 0 and not match:
         return version, None
+    if version is not None and version > newest:
+        raise too_new(version, newest)  # which the real server waits for in vain for three seconds
     return None, None
 
 
@@ -188,6 +188,3 @@ def _number(query: Mapping[str, str], name: str) -> int:
     if not text.lstrip("-").isdigit():
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
     return max(0, int(text))
-
-
-Objects = Sequence[Body]

@@ -102,8 +102,11 @@ class Struct(Shape):
     @cached_property
     def numbered(self) -> Mapping[int, tuple[str, Field]]:
         """The fields by their protobuf numbers; the name of an inlined struct is empty."""
-        fields = ((name, self.field(name)) for name in self._source)
-        return {one.number: (name if name[:1] != "#" else "", one) for name, one in fields if one and one.number}
+        fields = [(name, one) for name in self._source if (one := self.field(name)) is not None and one.number]
+        inlined = [one.shape for name, one in fields if name[:1] == "#"]
+        # JSON shows the fields of an inlined struct as the outer one's; in protobuf they have their own numbers.
+        foreign = {name for one in inlined if isinstance(one, Struct) for name in one._source}
+        return {one.number: ("" if name[:1] == "#" else name, one) for name, one in fields if name not in foreign}
 
     def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
         if not isinstance(value, Mapping):

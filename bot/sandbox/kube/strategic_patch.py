@@ -59,7 +59,7 @@ def _merge_map(shape: Shape | None, live: Any, patch: Mapping[str, Any]) -> Any:
             merged[name] = [one for one in merged.get(name) or [] if one not in value]
         elif key.startswith(_ORDER) and (name := key.removeprefix(_ORDER)) not in patch and name in merged:
             inside = _field(shape, name)
-            merged[name] = _ordered(merged[name], value, inside.merge_key if inside is not None else "")
+            merged[name] = _ordered(merged[name], value, merged[name], inside.merge_key if inside is not None else "")
     return merged
 
 
@@ -67,7 +67,7 @@ def _merge_list(field: Field, live: list[Any], patch: list[Any], order: Sequence
     key = field.merge_key
     if not key:
         merged = [*live, *(one for one in patch if one not in live)]
-        return _ordered(merged, order, "")
+        return _ordered(merged, order or patch, live, "")
     if any(isinstance(one, Mapping) and one.get(_PATCH) == "replace" for one in patch):
         return [_cleaned(one) for one in patch if one.get(_PATCH) != "replace" or len(one) > 1]
     items = field.shape.items if isinstance(field.shape, List) else None
@@ -85,21 +85,24 @@ def _merge_list(field: Field, live: list[Any], patch: list[Any], order: Sequence
             merged.append(_merge_map(items, None, one))
         else:
             merged[index] = _merge_map(items, merged[index], one)
-    return _ordered(merged, order, key)
+    return _ordered(merged, order or patch, live, key)
 
 
-def _ordered(items: list[Any], order: Sequence[Any] | None, key: str) -> list[Any]:
-    """Return the entries in the order the patch wants; the others stay behind their neighbours."""
-    if not order:
-        return items
-    wanted = [one.get(key) if key and isinstance(one, Mapping) else one for one in order]
-    ranks: list[tuple[float, int]] = []
-    last = -1.0
-    for index, item in enumerate(items):
-        name = item.get(key) if key and isinstance(item, Mapping) else item
-        last = float(wanted.index(name)) if name in wanted else last
-        ranks.append((last, index))
-    return [items[index] for _, index in sorted(ranks)]
+def _ordered(items: list[Any], order: Sequence[Any], live: Sequence[Any], key: str) -> list[Any]:
+    """Return the entries that the patch names in its order, and the others before or after them as they were."""
+
+    def name(item: Any) -> Any:
+        return item.get(key) if key and isinstance(item, Mapping) else item
+
+    wanted, before = [name(one) for one in order], [name(one) for one in live]
+    named = sorted((one for one in items if name(one) in wanted), key=lambda one: wanted.index(name(one)))
+    others = [one for one in items if name(one) not in wanted]
+    result = []
+    while named and others:
+        first, second = name(others[0]), name(named[0])
+        kept = first in before and second in before and before.index(first) < before.index(second)
+        result.append((others if kept else named).pop(0))
+    return [*result, *others, *named]
 
 
 def _field(shape: Shape | None, name: str) -> Field | None:

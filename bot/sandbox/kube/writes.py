@@ -228,9 +228,6 @@ class Writer:
             raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({target.name})")
         place(metadata, namespaced=resource.namespaced, namespace=target.namespace)
         config = {**config, "metadata": metadata}
-        unknown = [] if write.strictness is Strictness.IGNORE else form.read(config)[1]
-        if unknown and write.strictness is Strictness.STRICT:
-            form.read(config)
 
         def make(live: Body | None) -> dict[str, Any]:
             try:

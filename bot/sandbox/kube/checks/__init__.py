@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from bot.sandbox.kube.checks import batch, config, network, policies, storage, workloads
+from bot.sandbox.kube.checks import batch, config, definitions, network, policies, storage, workloads
 from bot.sandbox.kube.checks.names import check_metadata
 from bot.sandbox.kube.checks.pods import check_pod
 from bot.sandbox.kube.checks.services import check_service
 from bot.sandbox.kube.errors import Cause
-from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.kinds import CRDS, Resource
 from bot.sandbox.kube.ports import Body
 
 Check = Callable[[Body, Body | None], Iterator[Cause]]
@@ -36,6 +36,7 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "clusterrolebindings.rbac.authorization.k8s.io": policies.check_cluster_binding,
     "priorityclasses.scheduling.k8s.io": policies.check_priority,
     "leases.coordination.k8s.io": policies.check_lease,
+    CRDS: definitions.check_definition,
     "deployments.apps": workloads.check_deployment,
     "replicasets.apps": workloads.check_replica_set,
     "daemonsets.apps": workloads.check_daemon_set,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from bot.sandbox.kube.checks.fields import forbidden, immutable, invalid, required
+from bot.sandbox.kube.checks.fields import forbidden, immutable, invalid, required, too_long
 from bot.sandbox.kube.checks.names import wrong_config_key
 from bot.sandbox.kube.errors import Cause
 from bot.sandbox.kube.ports import Body
@@ -28,14 +28,15 @@ def check_config_map(body: Body, old: Body | None) -> Iterator[Cause]:
     for key in binary:
         if key in data:
             yield invalid(f"binaryData[{key}]", key, "duplicate of key present in data")
-    yield from _size(sum(len(value.encode()) for value in data.values()) + sum(_length(one) for one in binary.values()))
+    total = sum(len(value.encode()) for value in data.values()) + sum(_length(one) for one in binary.values())
+    yield from _size(total, "[]")  # the real server's path of nothing
     yield from _immutable(body, old, ("data", "binaryData"))
 
 
 def check_secret(body: Body, old: Body | None) -> Iterator[Cause]:
     data, kind = body.get("data") or {}, body.get("type", "")
     yield from _keys(data, "data")
-    yield from _size(sum(_length(value) for value in data.values()))
+    yield from _size(sum(_length(value) for value in data.values()), "data")
     for key in _NEEDED.get(kind, ()):
         if key not in data:
             yield required(f"data[{key}]")
@@ -70,10 +71,9 @@ def _keys(data: Mapping[str, Any], at: str) -> Iterator[Cause]:
         yield from (invalid(f"{at}[{key}]", key, text) for text in wrong_config_key(key))
 
 
-def _size(total: int) -> Iterator[Cause]:
+def _size(total: int, at: str) -> Iterator[Cause]:
     if total > _BYTES:
-        message = f"Too long: may not be more than {_BYTES} bytes"
-        yield Cause(reason="FieldValueTooLong", field="data", message=message)
+        yield too_long(at, _BYTES)
 
 
 def _length(encoded: str) -> int:

@@ -194,7 +194,7 @@ def _create(world: _World, ordinal: int) -> list[Write]:
             *({"name": volume, "persistentVolumeClaim": {"claimName": claim}} for volume, claim in of_claims.items()),
             *volumes,
         ]
-    message = f"create Pod {name} in StatefulSet {name_of(owner)} successful"
+    message = f"Create Pod {name} in StatefulSet {name_of(owner)} successful"
     return [
         *_claims(world, ordinal, name),
         Create(resource="pods", body=pod),
@@ -224,7 +224,7 @@ def _claims(world: _World, ordinal: int, pod: str) -> list[Write]:
 
 
 def _delete(world: _World, pod: Body) -> list[Write]:
-    message = f"delete Pod {name_of(pod)} in StatefulSet {name_of(world.stateful_set)} successful"
+    message = f"Delete Pod {name_of(pod)} in StatefulSet {name_of(world.stateful_set)} successful"
     return [
         Delete(resource="pods", namespace=namespace_of(pod), name=name_of(pod), uid=uid_of(pod)),
         Tell(about=world.stateful_set, reason="SuccessfulDelete", message=message, component=COMPONENT),

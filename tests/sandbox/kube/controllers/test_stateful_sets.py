@@ -133,7 +133,7 @@ def test_smaller_set_loses_its_last_pods_and_keeps_their_claims(world: World) ->
     world.live(3)
     assert world.names("pods") == ["db-0"]
     assert len(world.names("persistentvolumeclaims")) == 3
-    assert "SuccessfulDelete: delete Pod db-2 in StatefulSet db successful" in world.told("db")
+    assert "SuccessfulDelete: Delete Pod db-2 in StatefulSet db successful" in world.told("db")
 
 
 def test_old_revisions_beyond_the_history_go(world: World) -> None:
