@@ -1,7 +1,8 @@
 """What the default admission plugins add to objects and refuse, and what is handed out once: addresses and ports.
 
-Source: k8s.io/kubernetes/plugin/pkg/admission (NamespaceLifecycle, ServiceAccount, DefaultTolerationSeconds, Priority,
-DefaultStorageClass, StorageObjectInUseProtection, TaintNodesByCondition, DefaultIngressClass, ResourceQuota is not).
+Source: k8s.io/kubernetes/plugin/pkg/admission (NamespaceLifecycle, LimitRanger, ServiceAccount, Priority,
+DefaultTolerationSeconds, DefaultStorageClass, StorageObjectInUseProtection, TaintNodesByCondition, DefaultIngressClass,
+ResourceQuota).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from bot.sandbox.kube import limits, quotas
 from bot.sandbox.kube.errors import Cause, StatusError, forbidden, invalid, not_found
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.objects import leaving, new_uid
@@ -50,7 +52,20 @@ class Admission:
             mutate(body, old)
 
     def validate(self, resource: Resource, body: Body, old: Body | None) -> None:
-        """Refuse what the object alone does not show to be wrong. Raises `StatusError`."""
+        """Refuse what LimitRanges and quotas of the namespace do not allow. Raises `StatusError` 403."""
+        metadata = body["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+        if not namespace:
+            return
+        if resource.key == "persistentvolumeclaims" or (resource.key == "pods" and old is None):
+            for one in self._store.list(limits.RESOURCE, namespace).objects:
+                if told := list(limits.refusals(resource.key, body, one)):
+                    said = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+                    raise forbidden(resource.group, resource.plural, name, said)
+        for quota in self._store.list(quotas.RESOURCE, namespace).objects:
+            why = quotas.refusal(quota, lambda kind: self._store.list(kind, namespace).objects, resource.key, body, old)
+            if why is not None:
+                raise forbidden(resource.group, resource.plural, name, why)
 
     def refuse_delete(self, resource: Resource, name: str) -> None:
         """Keep the namespaces that nobody may delete. Raises `StatusError` 403."""
@@ -80,6 +95,7 @@ class Admission:
         spec = body["spec"] = dict(body.get("spec") or {})
         self._tolerations(spec)
         if old is None:
+            limits.complete(body, self._store.list(limits.RESOURCE, body["metadata"]["namespace"]).objects)
             self._service_account(body, spec)
             self._priority(body, spec)
 
@@ -183,14 +199,16 @@ class Admission:
 
     @contextmanager
     def allocating(self, resource: Resource, body: dict[str, Any], old: Body | None = None) -> Iterator[None]:
-        """Hand out a Service's addresses and ports; held until it is stored, so that nobody gets them twice."""
-        if resource.key != "services":
+        """Hand out addresses, ports and the room of quotas; held until it is stored, so that nobody gets it twice."""
+        namespace = body["metadata"].get("namespace", "")
+        if resource.key != "services" and not self._store.list(quotas.RESOURCE, namespace).objects:
             yield
             return
         with self._allocation:
-            body["spec"] = dict(body.get("spec") or {})
-            self._addresses(body, body["spec"], old)
-            self._ports(body, body["spec"], old)
+            if resource.key == "services":
+                body["spec"] = dict(body.get("spec") or {})
+                self._addresses(body, body["spec"], old)
+                self._ports(body, body["spec"], old)
             yield
 
     def _addresses(self, body: Body, spec: dict[str, Any], old: Body | None) -> None:

@@ -43,13 +43,35 @@ def canonical(value: str | int | float) -> str:
     suffix = (found["suffix"] or "") if found else ""
     if suffix.endswith("i") and amount.denominator == 1 and abs(amount) >= 1024:
         return _largest(int(amount), 1024, ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))
-    nanos = amount * 10**9
-    whole = -(-nanos.numerator // nanos.denominator)  # rounded up: finer than nano cannot be kept
     if suffix[:1] in {"e", "E"} and len(suffix) > 1:
-        return _exponent(Fraction(whole, 10**9))
-    if not whole:
-        return "0"
-    return _largest(whole, 1000, ("n", "u", "m", "", "k", "M", "G", "T", "P", "E"))
+        return _exponent(Fraction(_nanos(amount), 10**9))
+    return _decimal(amount)
+
+
+def _nanos(amount: Fraction) -> int:
+    nanos = amount * 10**9
+    return -(-nanos.numerator // nanos.denominator)  # rounded up: finer than nano cannot be kept
+
+
+def _decimal(amount: Fraction) -> str:
+    nanos = _nanos(amount)
+    return _largest(nanos, 1000, ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")) if nanos else "0"
+
+
+def total(first: str, second: str) -> str:
+    """Return the sum of two canonical quantities, in the form of the first unless that is 0."""
+    return _like(second if first == "0" else first, parse(first) + parse(second))
+
+
+def difference(first: str, second: str) -> str:
+    """Return what two canonical quantities differ by, 0 when the second is larger."""
+    return _like(first, max(parse(first) - parse(second), Fraction(0)))
+
+
+def _like(form: str, amount: Fraction) -> str:
+    if form.endswith("i") and amount.denominator == 1:
+        return _largest(int(amount), 1024, ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))
+    return _decimal(amount)
 
 
 def _largest(number: int, step: int, suffixes: tuple[str, ...]) -> str:

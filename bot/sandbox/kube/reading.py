@@ -15,9 +15,10 @@ import orjson
 from bot.sandbox.kube.conversion import convert
 from bot.sandbox.kube.errors import Cause, StatusError, bad_request, gone, invalid
 from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.label_query import parse_labels
 from bot.sandbox.kube.ports import Body
 from bot.sandbox.kube.requests import Request, Wanted
-from bot.sandbox.kube.selectors import FieldSelector, LabelSelector, parse_fields, parse_labels
+from bot.sandbox.kube.selectors import FieldSelector, LabelSelector, parse_fields
 from bot.sandbox.kube.store import Compacted, Future, Store, key_of
 from bot.sandbox.kube.tables import table
 

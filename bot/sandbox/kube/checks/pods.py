@@ -106,11 +106,20 @@ def _listed(field: str, value: str, allowed: Sequence[str]) -> Cause:
     return unsupported(field, value, allowed, ordered=True)
 
 
+# In the order in which the real server looks: the first one counts, each further one is too many.
+_SOURCES: Final = (
+    *("emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi"),
+    *("glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc"),
+    *("flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk"),
+    *("storageos", "projected", "scaleIO", "csi", "ephemeral", "image"),
+)
+
+
 def _volumes(volumes: Sequence[Mapping[str, Any]], at: str) -> Iterator[Cause]:
     seen: set[str] = set()
     for index, one in enumerate(volumes):
         here, name = f"{at}[{index}]", one.get("name", "")
-        sources = [key for key in one if key != "name"]
+        sources = [key for key in _SOURCES if key in one]
         for other in sources[1:]:
             yield forbidden(f"{here}.{other}", "may not specify more than 1 volume type")
         for source in sources[:1]:

@@ -10,6 +10,7 @@ from bot.sandbox.kube.controllers import logs
 from bot.sandbox.kube.controllers.images import Images
 from bot.sandbox.kube.controllers.nodes import sandbox_node
 from bot.sandbox.kube.controllers.pace import Pace
+from bot.sandbox.kube.controllers.quota import Bookkeeper
 from bot.sandbox.kube.controllers.registry import deciders
 from bot.sandbox.kube.controllers.runner import Runner
 from bot.sandbox.kube.controllers.volumes import standard_class
@@ -45,9 +46,11 @@ class Controllers:
                     raise
         self._runner = Runner(cluster, deciders(self._pace, self._images, ca))
         self._thread = threading.Thread(target=self._run, name="sandbox-controllers")
+        self._quotas = Bookkeeper(cluster)
 
     def start(self) -> None:
         self._thread.start()
+        self._quotas.start()
 
     def stop(self) -> None:
         """End the thread; idempotent, and harmless before `start`."""
@@ -56,6 +59,7 @@ class Controllers:
         if self._thread.is_alive():
             self._thread.join()
         self._runner.close()
+        self._quotas.stop()
 
     def use(self, images: Images) -> None:
         """Let images behave otherwise from now on; from any thread. Containers that cannot pull try again at once."""
