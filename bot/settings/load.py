@@ -107,7 +107,11 @@ def _at(file: YamlFile, shown: str, location: Location, message: str) -> Problem
 
 
 def _validation_problems(error: ValidationError, file: YamlFile, shown: str) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False, include_input=False):
+    details = error.errors(include_url=False, include_input=False)
+    for detail in details:
+        around, others = detail["loc"], [one["loc"] for one in details if one is not detail]
+        if detail["type"] == "too_short" and any(loc[: len(around)] == around for loc in others):
+            continue  # pydantic counts the sound entries of a list, and each unsound one is said by itself
         location = tuple(part for part in detail["loc"] if part not in {"commit-status", "webhook"})
         name = _name(location)
         match detail["type"]:
@@ -161,6 +165,12 @@ def _incomplete(settings: Settings) -> Iterator[tuple[Location, str]]:
             yield ("slack",), f"slack.default_channel is missing, and {without[0]} has no channel of its own"
     if settings.oncall.provider == "webhook" and not settings.oncall.host:
         yield ("oncall", "provider"), "oncall.host is missing: the URL to send alerts to"
+    for section, entries in (("apps", settings.apps), ("app_sets", settings.app_sets)):
+        for index, app in enumerate(entries):
+            follows_branch = bool(app.branch) or (app.ref is not None and bool(app.ref.branch))
+            if follows_branch and any(repo.name == app.repo and repo.needs_tag for repo in settings.repos):
+                text = f"{section}[{index}]: it follows a branch, and {app.repo} lets only signed tags through"
+                yield (section, index, "branch" if app.branch else "ref"), text
     for index, one in enumerate(settings.writebacks):
         if one.type == "commit-status" and urlsplit(one.api_url).scheme == "http" and _is_far(one.api_url):
             yield ("writebacks", index, "api_url"), f"writebacks[{index}].api_url: a token is not sent over plain http"

@@ -98,7 +98,7 @@ def _with_one_ref(section: T) -> T:
 
 class Verify(Section):
     keyring: Annotated[str, Field(min_length=1)]  # file of allowed signers (SSH) or of public keys (PGP)
-    mode: Literal["head"] = "head"  # the commit that is deployed must be signed
+    mode: Literal["head", "tag", "tag-and-head"] = "head"  # what must be signed: the commit, the tag followed, or both
 
 
 class Repo(Section):
@@ -113,6 +113,17 @@ class Repo(Section):
     @model_validator(mode="after")
     def _one_ref(self) -> Repo:
         return _with_one_ref(self)
+
+    @property
+    def needs_tag(self) -> bool:
+        """Whether only what a signed tag leads to is used."""
+        return self.verify is not None and self.verify.mode != "head"
+
+    @model_validator(mode="after")
+    def _tag_to_verify(self) -> Repo:
+        if self.needs_tag and (self.ref is None or self.ref.branch):
+            raise ValueError("a verify.mode with tag needs ref: {tag: …} or {semver: …}")
+        return self
 
 
 class Ignore(Section):

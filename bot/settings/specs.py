@@ -26,6 +26,7 @@ def repo_spec(settings: Settings, index: int, folder: Path, secrets: Mapping[str
         url=url,
         ref=_ref(repo.ref, repo.branch) or MAIN,
         keyring_file=settings.resolve_path(repo.verify.keyring, folder) if repo.verify is not None else "",
+        signed=git.Signed(repo.verify.mode) if repo.verify is not None else git.Signed.HEAD,
         credentials=git.Credentials(
             username=login.username,
             password=secrets.get(login.password_env, "") if login.password_env else "",

@@ -42,6 +42,7 @@ class Heads:
         self._refs: set[GitRef] = set()  # guarded by _asking, like what follows
         self._answer: _Answer | None = None
         self._latest: dict[GitRef, str] = {}
+        self._names: dict[GitRef, str] = {}  # where on the remote each was found
 
     def tip(self, ref: GitRef, *, newer_than: datetime) -> str:
         """Return the commit `ref` points to on the remote; it is here when this returns.
@@ -62,6 +63,11 @@ class Heads:
             # A fresh one for each caller: raising one object in several threads mixes their tracebacks.
             raise type(found)(str(found), repo=self._mirror.spec.name) from found
         return found
+
+    def tag(self, ref: GitRef) -> str:
+        """Return the tag (`refs/tags/…`) that `tip` was found by last, "" for anything else."""
+        name = self._names.get(ref, "")
+        return name if name.startswith(_TAGS) else ""
 
     def known(self, ref: GitRef) -> str:
         """Return where `ref` pointed when we last heard, "" for a branch we never saw; asks only for a tag not seen."""
@@ -91,7 +97,8 @@ class Heads:
                 found |= self._chosen(missing)
         absent = [ref for ref in wanted if ref not in found]
         tips: dict[GitRef, str | SourceError] = dict(self._excuses(absent)) if absent else {}
-        for ref, (_, commit) in found.items():
+        for ref, (name, commit) in found.items():
+            self._names[ref] = name
             tips[ref] = commit if not self._is_new(ref, commit) else self._undelivered(ref, commit)
         return tips
 

@@ -19,13 +19,11 @@ import hashlib
 import logging
 import os
 import re
-import shlex
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +32,7 @@ from bot.errors import RepositoryRefused, RepositoryUnreachable, SourceError
 from bot.source.binary import Finished, GitBinary, GitClosed, GitMissing, GitTimedOut
 from bot.source.complaints import Complaint, Trouble, read_complaint
 from bot.source.spec import RepoSpec
+from bot.source.surroundings import environment, write_surroundings
 
 log = logging.getLogger(__name__)
 
@@ -42,21 +41,7 @@ T = TypeVar("T")
 _LOCAL_TIMEOUT = timedelta(seconds=60)  # a read of our own disk; longer means the disk hangs
 _LOCK_POLL_SECONDS = 0.05  # flock has no timeout of its own
 _PACKS_BEFORE_REPACK = 100  # each fetch adds one; lookups slow down with their number
-_STALL_SECONDS = 30  # a transfer slower than 1 kB/s for so long is given up
 _KEPT = "refs/gitops-bot/kept/"
-
-_ASKPASS = """#!/bin/sh
-# Answers git's questions for user and password, for our host only.
-case "$1" in
-  *"://$GITOPS_BOT_GIT_HOST'"* | *"@$GITOPS_BOT_GIT_HOST'"*) ;;
-  *) exit 1 ;;
-esac
-case "$1" in
-  Username*) printf '%s\\n' "$GITOPS_BOT_GIT_USERNAME" ;;
-  Password*) printf '%s\\n' "$GITOPS_BOT_GIT_PASSWORD" ;;
-  *) exit 1 ;;
-esac
-"""
 
 
 class MirrorBroken(Exception):
@@ -76,7 +61,7 @@ class Mirror:
         self.folder = (directory / f"{slug}-{address_hash}").absolute()
         self.git_dir = self.folder / "mirror.git"
         self.gnupg_home = self.folder / "gnupg"  # the keys that commits are checked against, never the user's own
-        self._binary = GitBinary(directory=self.folder, environment=self._environment())
+        self._binary = GitBinary(directory=self.folder, environment=environment(spec, self.folder))
         self._filters = spec.local_path is None
         self._writing = threading.RLock()
         self._lock_file = -1  # the descriptor that holds the file lock; guarded by _writing
@@ -109,13 +94,18 @@ class Mirror:
             before = self.branches()
             self._fetch(["--prune", "--force", "origin"])
             self._keep(before, self.branches())
+            self.fetch_tags(tags)
+            self._repack()
+
+    def fetch_tags(self, tags: Sequence[str]) -> None:
+        """Bring some tags (`refs/tags/…`) up to date, and keep the commits behind them."""
+        with self.writing():
             for tag in tags:
                 # By its name, which every server hands out, into a place named after it that nothing prunes.
                 self._fetch(["--force", "origin", f"{tag}:{_KEPT}{tag}"])
                 commit = self.local(["rev-parse", "--verify", f"{_KEPT}{tag}^{{commit}}"], accept=(0, 128)).text.strip()
                 if commit:
                     self.local(["update-ref", f"{_KEPT}{commit}", commit])
-            self._repack()
 
     def fetch_commit(self, commit: str) -> bool:
         """Try to get one commit that no branch has any more; False when the server does not hand it out."""
@@ -157,6 +147,20 @@ class Mirror:
         """Return the tips of all branches as of the last fetch."""
         listing = self.local(["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/"])
         return {name.removeprefix("refs/heads/"): commit for commit, name in _pairs(listing.text)}
+
+    def tag(self, name: str) -> tuple[str, str]:
+        """Return the object of a tag (`refs/tags/…`) as it was fetched and the commit behind it, "" where unknown."""
+        names = (f"{_KEPT}{name}", f"{_KEPT}{name}^{{commit}}")
+        found = [*self.local(["rev-parse", "--revs-only", *names], accept=(0, 128)).text.split(), "", ""]
+        return found[0], found[1]
+
+    def tags_on(self, commit: str) -> tuple[str, ...]:
+        """Return the tags (`refs/tags/…`) on a commit: those that were fetched, or else those of the remote."""
+        command = ["for-each-ref", f"--points-at={commit}", "--format=%(refname)", f"{_KEPT}refs/tags/"]
+        fetched = tuple(name.removeprefix(_KEPT) for name in self.local(command).text.split())
+        if fetched:
+            return fetched
+        return tuple(name for name, behind in self.ask(["refs/tags/*"]).items() if behind == commit)
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Say whether `old` is `new` or an ancestor of it; both must be here."""
@@ -254,9 +258,7 @@ class Mirror:
 
     def _write_helpers(self) -> None:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_if_changed(self.folder / "askpass", _ASKPASS, mode=0o700)
-            _write_if_changed(self.folder / "gitconfig", self._gitconfig(), mode=0o600)
+            write_surroundings(self.spec, self.folder)
         except OSError as error:
             raise SourceError(
                 f"repository {self.spec.name}: the cache folder {self.folder} cannot be written: "
@@ -377,74 +379,6 @@ class Mirror:
                 repo=self.spec.name,
             ) from error
 
-    def _environment(self) -> dict[str, str]:
-        """Return what git gets beside the inherited environment: nothing of the user's own configuration counts."""
-        credentials = self.spec.credentials
-        host = self.spec.address.partition("://")[2].partition("/")[0]
-        # A variable wins over our configuration: one that names the machine's authorities would hide ca_file.
-        authority = {"GIT_SSL_CAINFO": credentials.ca_file} if credentials.ca_file else {}
-        return {
-            **authority,
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ASKPASS": str(self.folder / "askpass"),
-            "GITOPS_BOT_GIT_HOST": host,
-            "GITOPS_BOT_GIT_USERNAME": self.spec.username,
-            "GITOPS_BOT_GIT_PASSWORD": credentials.password,
-            "GIT_SSH_COMMAND": self._ssh_command(),
-            "GIT_SSH_VARIANT": "ssh",
-            "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"),
-            "GIT_CONFIG_COUNT": "0",
-            "GIT_CONFIG_PARAMETERS": "",
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GNUPGHOME": str(self.gnupg_home),
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_NAMESPACE": "",
-            "GIT_OBJECT_DIRECTORY": str(self.git_dir / "objects"),  # set by the hook that started us, perhaps
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
-            "GIT_TRACE": "0",
-            "GIT_TRACE_CURL": "0",
-        }
-
-    def _ssh_command(self) -> str:
-        credentials = self.spec.credentials
-        options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=10", "ServerAliveCountMax=3"]
-        options += [
-            "StrictHostKeyChecking=yes",
-            f"UserKnownHostsFile={_ssh_quoted(credentials.known_hosts_file)}",
-            "GlobalKnownHostsFile=/dev/null",
-        ]
-        command = ["ssh"]
-        if credentials.ssh_key_file:
-            options.append("IdentitiesOnly=yes")
-            command += ["-i", credentials.ssh_key_file]
-        for option in options:
-            command += ["-o", option]
-        return shlex.join(command)
-
-    def _gitconfig(self) -> str:
-        """Return the configuration that stands in for the user's own. It contains no secret."""
-        spec = self.spec
-        sections = [
-            _section('remote "origin"', url=spec.address, fetch="+refs/heads/*:refs/heads/*"),
-            # One pack per fetch: unlike loose objects it appears as a whole or, if git is killed, not at all.
-            _section("fetch", unpackLimit="1", writeCommitGraph="true", recurseSubmodules="false"),
-            _section("gc", auto="0"),
-            _section("maintenance", auto="false"),
-            _section("credential", helper=""),
-            _section("protocol", version="2"),
-        ]
-        http = {"lowSpeedLimit": "1000", "lowSpeedTime": str(_STALL_SECONDS)}
-        if spec.credentials.password:
-            http["followRedirects"] = "false"  # whoever we are sent to must not get the password
-        sections.append(_section("http", **http))
-        if (path := spec.local_path) is not None:
-            # Naming a path in our configuration is the consent that git asks for when somebody else owns the folder.
-            places = {str(place) for place in (path, path / ".git", path.resolve(), path.resolve() / ".git")}
-            sections += [_section("safe", directory=place) for place in sorted(places)]
-        return "".join(sections)
-
 
 class _RemoteFailed(Exception):
     """A remote command failed; `complaint` says why."""
@@ -465,28 +399,3 @@ def _both(patterns: Sequence[str]) -> list[str]:
     """Return the patterns with what asks for the commits behind annotated tags."""
     peeled = [f"{one}^{{}}" for one in patterns if one.startswith("refs/tags/") and not one.endswith("*")]
     return [*patterns, *peeled]
-
-
-def _section(title: str, **values: str) -> str:
-    lines = [f"[{title}]"]
-    for key, value in values.items():
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        lines.append(f'\t{key} = "{escaped}"')
-    return "\n".join(lines) + "\n"
-
-
-def _ssh_quoted(path: str) -> str:
-    """Quote a path for an option of ssh_config: it splits values at blanks and expands percent signs."""
-    return '"' + path.replace("%", "%%") + '"'
-
-
-def _write_if_changed(path: Path, text: str, *, mode: int) -> None:
-    """Put a file in place in one step; two processes that do it at once both succeed."""
-    with suppress(FileNotFoundError):
-        if path.read_text() == text:
-            return
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    os.chmod(draft, mode)
-    os.replace(draft, path)

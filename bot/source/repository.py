@@ -63,7 +63,9 @@ class GitRepository:
         self._depth = depth
         self._mirror = Mirror(spec, directory=directory, ask_timeout=ask_timeout, fetch_timeout=fetch_timeout)
         self._heads = Heads(self._mirror, clock=clock)
-        self._signatures = Signatures(self._mirror, keyring=Path(spec.keyring_file)) if spec.keyring_file else None
+        self._signatures = (
+            Signatures(self._mirror, keyring=Path(spec.keyring_file), signed=spec.signed) if spec.keyring_file else None
+        )
         self._trees = Trees(self._mirror, bring=self._bring, submodule=self._submodule)
         self._lock = threading.Lock()
         self._revisions: dict[str, Revision] = {}  # guarded by _lock
@@ -79,7 +81,7 @@ class GitRepository:
         commit = self._heads.tip(ref, newer_than=newer_than)
         if ref.kind is RefKind.COMMIT:
             self._mirror.healed(lambda: self._bring(commit))
-        self._verify(commit)
+        self._verify(commit, tag=self._heads.tag(ref))
         return commit
 
     # --- files ------------------------------------------------------------------------------------------------
@@ -126,14 +128,14 @@ class GitRepository:
                 self._children[spec.address] = self._open_child(spec)
             return self._children[spec.address]
 
-    def _verify(self, commit: str) -> None:
+    def _verify(self, commit: str, *, tag: str = "") -> None:
         signatures = self._signatures
         if signatures is not None:
-            self._mirror.healed(lambda: self._checked(signatures, commit))
+            self._mirror.healed(lambda: self._checked(signatures, commit, tag))
 
-    def _checked(self, signatures: Signatures, commit: str) -> None:
+    def _checked(self, signatures: Signatures, commit: str, tag: str) -> None:
         self._bring(commit)
-        signatures.check(commit)
+        signatures.check(commit, tag=tag)
 
     # --- history ----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -40,6 +41,14 @@ class Credentials:
     ca_file: str = ""
 
 
+class Signed(Enum):
+    """What must be signed before a commit is used; the words of Flux's `verify.mode`."""
+
+    HEAD = "head"  # the commit
+    TAG = "tag"  # the annotated tag that leads to it
+    TAG_AND_HEAD = "tag-and-head"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepoSpec:
     """One repository: its name in the configuration, where it is, what is followed, how to log in, whom to trust."""
@@ -49,6 +58,7 @@ class RepoSpec:
     ref: GitRef = MAIN
     credentials: Credentials = Credentials()
     keyring_file: str = ""  # allowed signers (ssh) or public keys (PGP); "" checks no signature
+    signed: Signed = Signed.HEAD
 
     @property
     def scheme(self) -> str:

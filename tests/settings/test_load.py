@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import ConfigError
 from bot.settings import Configuration, load, schema
+from bot.source.spec import Signed
 
 GOOD = """\
 clusters:
@@ -93,6 +94,19 @@ def test_dependency_in_a_circle_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "a: [", "- 1", "a: 1\na: 2", "apps: &a [*a]", "\t"])
 def test_text_that_is_no_configuration_is_refused_with_a_line(text: str, tmp_path: Path) -> None:
     assert all(one.startswith("gitops-bot.yaml:1") or ":2" in one for one in problems(tmp_path, text))
+
+
+def test_signed_tags_want_a_ref_that_is_a_tag(tmp_path: Path) -> None:
+    verify = "verify: {keyring: keys, mode: tag}"
+    text = GOOD.replace("url: ./fleet.git", f"url: ./fleet.git, {verify}")
+    assert problems(tmp_path, text) == [
+        "gitops-bot.yaml:4: repos[0]: a verify.mode with tag needs ref: {tag: …} or {semver: …}"
+    ]
+    text = text.replace(verify, f"{verify}, ref: {{semver: 1.x}}")
+    assert read(tmp_path, text).repos[0].signed is Signed.TAG
+    assert problems(tmp_path, text + "    branch: main\n") == [
+        "gitops-bot.yaml:11: apps[0]: it follows a branch, and fleet lets only signed tags through"
+    ]
 
 
 def test_missing_file_says_how_to_name_one(tmp_path: Path) -> None:

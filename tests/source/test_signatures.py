@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from bot.errors import SignatureRefused, SourceError
-from bot.model.source import branch
+from bot.model.source import GitRef, RefKind, branch
 from bot.source.repository import GitRepository
+from bot.source.spec import Signed
 from tests.source.upstream import START, Upstream
 
+V1 = GitRef(RefKind.TAG, "v1.0.0")
 LATER = START + timedelta(days=1)
 MAIN = branch("main")
 
@@ -85,6 +87,21 @@ def allowed(path: Path, *keys: Path) -> Path:
     lines = [f'ana@example.com namespaces="git" {key.with_suffix(".pub").read_text()}' for key in keys]
     path.write_text("".join(lines))
     return path
+
+
+def tagged(upstream: Upstream, name: str, commit: str, key: Path | None) -> None:
+    """Put a tag on a commit, signed or not, by `git tag`."""
+    who = {"GIT_COMMITTER_NAME": "Ana", "GIT_COMMITTER_EMAIL": "ana@example.com"}
+    signing = [] if key is None else ["-c", "gpg.format=ssh", "-c", f"user.signingkey={key}"]
+    upstream.git(*signing, "tag", "-s" if key else "-a", "-f", "-m", name, name, commit, env=who)
+
+
+@pytest.fixture
+def tags(upstream: Upstream, cache: Path, tmp_path: Path) -> Iterator[GitRepository]:
+    """Let only signed tags through."""
+    made = upstream.repository(cache, keyring=str(tmp_path / "keyring"), signed=Signed.TAG)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -194,3 +211,65 @@ def test_missing_keyring_and_missing_program_are_named(
     monkeypatch.setenv("PATH", str(only_git))
     with pytest.raises(SourceError, match=r"ssh-keygen is needed to check signatures .* install openssh-client"):
         checked.head(MAIN, newer_than=LATER)
+
+
+def test_signed_tag_lets_an_unsigned_commit_through(
+    upstream: Upstream, tags: GitRepository, cache: Path, ssh_key: Callable[[str], Path], tmp_path: Path
+) -> None:
+    ana = ssh_key("ana")
+    keyring = allowed(tmp_path / "keyring", ana)
+    commit = upstream.commit({"app/x.yaml": "1"})
+    tagged(upstream, "v1.0.0", commit, ana)
+    assert tags.head(V1, newer_than=START) == commit
+    assert tags.head(GitRef(RefKind.SEMVER, "1.x"), newer_than=LATER) == commit
+    upstream.git("update-ref", "-d", "refs/tags/v1.0.0")
+    upstream.commit({"app/x.yaml": "2"})
+    assert tags.tree(commit, "app").files[0].data == b"1"
+    again = upstream.repository(cache, keyring=str(keyring), signed=Signed.TAG)
+    assert again.tree(commit, "app").files[0].data == b"1"  # what was deployed stays readable, for a rollback
+    again.close()
+
+
+def test_tag_that_is_not_signed_or_by_a_stranger_or_under_another_name_is_refused(
+    upstream: Upstream, tags: GitRepository, ssh_key: Callable[[str], Path], tmp_path: Path
+) -> None:
+    ana, eve = ssh_key("ana"), ssh_key("eve")
+    allowed(tmp_path / "keyring", ana)
+    commit = by_ssh(upstream, "1", ana)
+    days = iter(range(1, 10))
+
+    def refusal() -> str:
+        with pytest.raises(SignatureRefused) as refused:
+            tags.head(V1, newer_than=START + timedelta(days=next(days)))
+        with pytest.raises(SignatureRefused):
+            tags.tree(commit, "app")
+        return str(refused.value)
+
+    upstream.git("tag", "v1.0.0", commit)
+    assert "tag v1.0.0 is not signed; nothing is deployed from it" in refusal()
+    tagged(upstream, "v1.0.0", commit, None)
+    assert "tag v1.0.0 is not signed" in refusal()
+    tagged(upstream, "v1.0.0", commit, eve)
+    assert "tag v1.0.0 is signed by the unknown key SHA256:" in refusal()
+    tagged(upstream, "v0.1.0", commit, ana)
+    upstream.git("update-ref", "refs/tags/v1.0.0", "refs/tags/v0.1.0")
+    with pytest.raises(SignatureRefused, match=r'tag v1\.0\.0 was signed under another name, "v0\.1\.0"'):
+        tags.head(V1, newer_than=START + timedelta(days=next(days)))
+    tagged(upstream, "v1.0.0", commit, ana)
+    assert tags.head(V1, newer_than=START + timedelta(days=next(days))) == commit
+
+
+def test_tag_and_commit_can_both_be_asked_for(upstream: Upstream, cache: Path, gpg_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "keyring").write_bytes(gpg(gpg_home, "--export", "ana@example.com"))
+    both = upstream.repository(cache, keyring=str(tmp_path / "keyring"), signed=Signed.TAG_AND_HEAD)
+    who = {"GIT_COMMITTER_NAME": "Ana", "GIT_COMMITTER_EMAIL": "ana@example.com", "GNUPGHOME": str(gpg_home)}
+    try:
+        for commit in (upstream.commit({"app/x.yaml": "1"}), by_gpg(upstream, "2", gpg_home, "bob")):
+            upstream.git("tag", "-u", "ana@example.com", "-f", "-m", "v1", "v1.0.0", commit, env=who)
+            with pytest.raises(SignatureRefused, match=rf"commit {commit[:7]} is (not )?signed"):
+                both.head(V1, newer_than=LATER)
+        good = by_gpg(upstream, "3", gpg_home, "ana")
+        upstream.git("tag", "-u", "ana@example.com", "-f", "-m", "v1", "v1.0.0", good, env=who)
+        assert both.head(V1, newer_than=LATER + timedelta(days=1)) == good
+    finally:
+        both.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.source.repository import GitRepository
-from bot.source.spec import Credentials, RepoSpec
+from bot.source.spec import Credentials, RepoSpec, Signed
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -101,7 +101,10 @@ class Upstream:
         who = {"GIT_COMMITTER_NAME": "Ana Lima", "GIT_COMMITTER_EMAIL": "ana@example.com"}
         self.git("tag", "--annotate", "--force", "--message", tag, tag, commit, env=who)
 
-    def repository(self, directory: Path, *, url: str = "", keyring: str = "", **timeouts: Any) -> GitRepository:
+    def repository(
+        self, directory: Path, *, url: str = "", keyring: str = "", signed: Signed = Signed.HEAD, **timeouts: Any
+    ) -> GitRepository:
         """Return our side of it, with its cache below `directory`."""
-        spec = RepoSpec(name="fleet", url=url or str(self.path), credentials=Credentials(), keyring_file=keyring)
+        address = url or str(self.path)
+        spec = RepoSpec(name="fleet", url=address, credentials=Credentials(), keyring_file=keyring, signed=signed)
         return GitRepository(spec, directory=directory, clock=Clock(), **timeouts)
