@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from bot.errors import Problem
+from bot.model.announcement import Announcement
 from bot.model.app import AppSpec
 from bot.model.control import Control, Trigger
+from bot.model.incident import Incident
 from bot.model.outcome import Cause
 from bot.model.plan import Observation, Rejected, Tracked
 from bot.model.record import (
@@ -34,6 +36,7 @@ from bot.model.resource import Body, KindTable, Manifest, ResourceId, ResourceRe
 from bot.model.rights import Grant
 from bot.model.source import GitRef, Revision, SourceFile, SourceTree
 
+INCIDENTS: Final = "incidents"  # the name of a lock
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -247,6 +250,7 @@ class MessageRef:
 
     channel: str
     ts: str
+    taken: bool = False  # another operation goes on in it; the thread stays
 
 
 class Store(Protocol):
@@ -303,8 +307,15 @@ class Store(Protocol):
         history: HistoryEntry | None = None,
         audits: Sequence[AuditEntry] = (),
         dispatches: Sequence[Dispatch] = (),
+        incidents: Sequence[Incident] = (),
     ) -> None:
-        """Save the end of a pass and all it makes the world hear, all or nothing."""
+        """Save the end of a pass and all it makes the world hear, all or nothing; an incident without failures ends."""
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return what apps fail for now. Whoever changes one holds the lock `INCIDENTS` from the read to the save."""
+
+    def save_incidents(self, incidents: Sequence[Incident], *, dispatches: Sequence[Dispatch] = ()) -> None:
+        """Replace incidents; one without failures ends."""
 
     def history(self, app: str, *, limit: int) -> tuple[HistoryEntry, ...]:
         """Return an app's history, newest first."""
@@ -356,6 +367,12 @@ class Store(Protocol):
 
     def message(self, operation: str) -> MessageRef | None:
         """Return the root message of an operation."""
+
+    def root(self, operation: str) -> Announcement | None:
+        """Return what was said last in a root message about a trouble that lasts; None when it is over."""
+
+    def inherit(self, operation: str, heir: str) -> MessageRef | None:
+        """Let another operation go on in a root message; None when there is none, or it was taken already."""
 
     def save_message(self, operation: str, message: MessageRef) -> None:
         """Remember (or replace) the root message of an operation."""

@@ -17,10 +17,12 @@ from bot.chat.permissions import Rule
 from bot.live.cluster import KubeCluster
 from bot.live.spec import ClusterSpec
 from bot.model import marks
+from bot.model.announcement import Page
 from bot.model.app import AppSpec
 from bot.model.record import Consignment, Dispatch
 from bot.oncall.escalation import PagePolicy
 from bot.ports import Cluster, Repository, Sink, Store
+from bot.reconcile.attention import Attention
 from bot.reconcile.desk import Desk
 from bot.reconcile.news import Links, Target
 from bot.reconcile.once import World
@@ -41,7 +43,6 @@ from bot.state.store import SqlStore
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.delivery.courier import Courier
-    from bot.delivery.tidings import Fate
     from bot.reconcile.loop import Loop
     from bot.writeback.sink import Target as WriteBackTarget
 
@@ -201,7 +202,7 @@ def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[
 def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
     """Build the ways out that the configuration names."""
     from bot.delivery.courier import Courier
-    from bot.delivery.tidings import tidings
+    from bot.delivery.tidings import Fate, tidings
     from bot.oncall.sink import OncallSink
     from bot.writeback.sink import WriteBackSink
 
@@ -235,7 +236,11 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
     if settings.writebacks:
         sinks.append(WriteBackSink(write_back_targets(configuration)))
 
+    attention = Attention(engine.store, post=engine.post)
+
     def tell(consignment: Consignment, fate: Fate, why: str) -> tuple[Dispatch, ...]:
+        if fate is Fate.ARRIVED and isinstance(consignment.parcel, Page):
+            attention.arrived(consignment.parcel, at=clock())
         return engine.post.rows(tidings(consignment, fate, why=why, at=clock()))
 
     return Courier(engine.store, sinks, clock=clock, tell=tell)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.chat import kit
+from bot.chat import folded, kit
 from bot.chat.kit import Block, code, cut, escape, many, person, took, when
 from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
 from bot.model.plan import Summary
@@ -94,6 +94,7 @@ def render(news: Announcement, *, author: str = "") -> Message:
     before = [*_head(news), *kit.fields(list(_facts(news, author))), *_paragraph(news.message), *_progress(news)]
     detail = [
         *_troubles(news.troubles),
+        *folded.apps(news),
         *_changes(news),
         *_list("In short" if news.news in {News.DIGEST, News.UNMUTED} else "Impact", news.impact),
         *_list("Mind", news.warnings),
@@ -123,9 +124,7 @@ def sentence(news: Announcement) -> str:
     _, word = _WORDS[news.news]
     at = f" at {news.revision.short}" if news.revision else ""
     count = f", {news.done} of {news.total} objects applied" if news.news is News.SYNCING and news.total else ""
-    detail = " ".join(
-        part for part in (news.message, *(f"{t.subject}: {t.message}." for t in news.troubles[:3])) if part
-    )
+    detail = " ".join(part for part in (news.message, *map(_spoken, news.troubles[:3]), folded.names(news)) if part)
     failures = f" Failure {news.failures} in a row." if news.news is News.FAILED and news.failures > 1 else ""
     page = f" On-call is paged: {news.page}." if news.page else ""
     name = news.revision.author if news.revision and news.news is News.DIFF else ""
@@ -133,7 +132,12 @@ def sentence(news: Announcement) -> str:
     head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}{failures}{page}{author}")
     by = f" By {person(news.by)}." if news.by else ""
     reason = f" Reason: {kit.one_line(news.reason)}." if news.reason else ""
+    by += f" Acknowledged by {person(news.acknowledged_by)}." if news.acknowledged_by else ""
     return escape(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300))
+
+
+def _spoken(trouble: TroubleLine) -> str:
+    return f"{trouble.subject}: {trouble.message}." if trouble.subject else f"{trouble.message}."
 
 
 def _head(news: Announcement) -> Iterator[Block]:
@@ -198,7 +202,8 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
 def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
     """Yield what people decided or have to decide."""
     if news.page:
-        yield "On-call", f"paged {escape(news.page)}"
+        by = f", acknowledged by {person(news.acknowledged_by)}" if news.acknowledged_by else ""
+        yield "On-call", f"paged {escape(news.page)}{by}"
     if news.needed:
         given = f" by {', '.join(map(person, news.given))}" if news.given else ""
         yield "Approvals", f"{len(news.given)} of {news.needed}{given}"
@@ -293,6 +298,10 @@ def _is_much(troubles: Sequence[TroubleLine]) -> bool:
 def _buttons(news: Announcement) -> Iterator[Block]:
     if news.in_thread:
         return
+    if news.apps:
+        yield from folded.menu(news)
+        yield from _acknowledge(news, {"alias": news.alias}, news.app)
+        return
     key, name = f"{news.cluster}/{news.app}", f"{news.app} in {news.cluster}"
     value = {"app": key, "op": news.operation}
     diff = kit.button("gitops.diff", "View full diff", value, says=f"View the full diff of {name}")
@@ -320,6 +329,7 @@ def _buttons(news: Announcement) -> Iterator[Block]:
             yield kit.button("gitops.sync", "Retry now", value, style="primary", says=f"Sync {name} again now")
             if news.previous:
                 yield back
+            yield from _acknowledge(news, {**value, "alias": news.alias}, name)
             yield pause
         case News.REFUSED | News.APPROVAL:
             yield from (*_verdicts(news, value, name), diff)
@@ -343,6 +353,12 @@ def _buttons(news: Announcement) -> Iterator[Block]:
             yield kit.button("gitops.diff", "What would change", value, says=f"Show what resuming {name} would change")
         case _:
             pass
+
+
+def _acknowledge(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
+    """Yield the button that tells the on-call service that somebody has it; gone when somebody has."""
+    if news.alias and not news.acknowledged_by:
+        yield kit.button("gitops.acknowledge", "Acknowledge", value, says=f"Acknowledge the page of {name}")
 
 
 def _verdicts(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:

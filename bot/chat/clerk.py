@@ -100,6 +100,8 @@ class Clerk:
         name = action.removeprefix("gitops.")
         if name == "cancel":
             caller.replace_answer("Cancelled; nothing has changed.", ())
+        elif name == "acknowledge":
+            self._guarded(lambda: self._acknowledge(facts.get("alias", ""), caller), caller)
         elif name.startswith("page."):
             self._guarded(lambda: self._turn(int(facts["page"]), caller), caller)
         elif name.startswith("home."):
@@ -295,6 +297,15 @@ class Clerk:
             self._say(self._desk.test_page(by=caller.user, via=Via.SLACK, channel=caller.channel), caller)
         else:
             caller.answer(*replies.listing("On-call", self._desk.oncall()))
+
+    def _acknowledge(self, alias: str, caller: Caller) -> None:
+        """Whoever may see to one app of a page may have it."""
+        apps = self._desk.paged(alias)
+        if not apps:
+            raise OrderRefused("That page is closed already.")
+        may = next((app for app in apps if self._decide("oncall", app, caller).allowed), apps[0])
+        if self._may(Order(verb="oncall", typed=f"button acknowledge {alias}"), may, caller):
+            self._say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK), caller)
 
     def _mute_all(self, order: Order, caller: Caller) -> None:
         if not all(self._may(order, app, caller) for app in self._desk.apps()):

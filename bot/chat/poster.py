@@ -72,7 +72,7 @@ class SlackSink:
             ) from error
 
     def _announce(self, news: Announcement) -> float:
-        root = self._store.message(news.root_key)
+        root = self._root(news)
         if news.edits_only and (root is None or news.in_thread):
             return 0.0
         file = attachment(news)
@@ -92,6 +92,13 @@ class SlackSink:
         if file is not None:
             self._upload(file, root, comment="")
         return _AFTER_EDIT
+
+    def _root(self, news: Announcement) -> MessageRef | None:
+        """Return the message that this one edits or answers; a first one may take the place of another."""
+        root = self._store.message(news.root_key)
+        if root is None and news.inherits:
+            root = self._store.inherit(news.inherits, news.root_key)
+        return None if root is not None and root.taken and not news.in_thread else root
 
     def _upload(self, file: Attachment, root: MessageRef, *, comment: str) -> None:
         """Put a file into the thread; the comment is the message beside it, so that both arrive or neither."""

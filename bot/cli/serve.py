@@ -183,7 +183,7 @@ def _handlers(
         if event is None:
             return Answer(401, "the secret header is missing or wrong")
         for one in event:
-            engine.desk.acknowledge(one.alias, one.by)
+            engine.desk.heard(one.action, one.alias, one.by)
         return Answer(200, "ok")
 
     registry = CollectorRegistry()

@@ -43,7 +43,13 @@ def tidings(consignment: Consignment, fate: Fate, *, why: str, at: datetime) -> 
 
 
 def _done(page: Page) -> str:
-    return {PageAct.OPEN: "paged", PageAct.NOTE: "told more", PageAct.CLOSE: "told that it is over"}[page.act]
+    return {
+        PageAct.OPEN: "paged",
+        PageAct.NOTE: "told more",
+        PageAct.ACKNOWLEDGE: "told who has the page",
+        PageAct.RAISE: "told how urgent it is",
+        PageAct.CLOSE: "told that it is over",
+    }[page.act]
 
 
 def _thread(page: Page, news: News, message: str, at: datetime) -> Announcement:

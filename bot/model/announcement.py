@@ -69,6 +69,16 @@ class TroubleLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppLine:
+    """One of the apps that a message speaks for; `how` says what ended its trouble, "" while it lasts."""
+
+    key: str
+    name: str
+    cluster: str
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a sync is, in words: what is done, what is under way or waited for, what is left."""
 
@@ -127,6 +137,10 @@ class Announcement:
     needed: int = 0  # distinct approvals that the plan needs
     given: tuple[str, ...] = ()  # who has approved it by now
     page: str = ""  # who was paged: `sre, P2`
+    alias: str = ""  # of the alert that is open
+    acknowledged_by: str = ""  # who has that alert in hand
+    apps: tuple[AppLine, ...] = ()  # those that one message speaks for
+    inherits: str = ""  # root message whose place this one takes, when it is the first of its own
     root: str = ""  # names the root message where that is not the operation's own: in another channel
 
     @property
@@ -138,12 +152,18 @@ class Announcement:
 class PageAct(Enum):
     OPEN = "open"
     NOTE = "note"
+    ACKNOWLEDGE = "acknowledge"
+    RAISE = "raise"  # to a more urgent priority
     CLOSE = "close"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One call to the on-call service. `alias` is stable per app: `gitops-bot:<cluster>:<app>`."""
+    """One call to the on-call service.
+
+    `alias` is stable: `gitops-bot:<cluster>:<app>`, or `gitops-bot:_shared:<reason>` for apps that fail for one reason.
+    A page with a `collapse` key takes the place of those with the same key that wait on its lane.
+    """
 
     id: str
     act: PageAct
@@ -158,6 +178,8 @@ class Page:
     description: str = ""
     priority: str = "P3"
     team: str = ""
+    by: str = ""  # who acknowledges
+    collapse: str = ""
 
 
 class Verdict(Enum):

@@ -90,11 +90,12 @@ class PassKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a pass failed: one sentence, all problems, and whether a neighbour's outage is to blame."""
+    """Why a pass failed: one sentence, all problems, and whether a neighbour's outage is to blame, and whose."""
 
     message: str
     problems: tuple[Problem, ...] = ()
     transient: bool = False
+    neighbour: str = ""  # what strikes every app alike: `cluster prod`, `git host git.example.com`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

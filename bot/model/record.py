@@ -51,6 +51,8 @@ class AppMemory:
     said: str = ""
     paged: bool = False
     page_operation: str = ""
+    page_alias: str = ""  # of the alert that speaks for the app
+    incident: str = ""  # id of the one it is part of
     reminded_at: datetime | None = None
     waiting_commit: str = ""  # newest commit announced as waiting
     waiting_hash: str = ""  # of the plan that waits for approval
@@ -169,14 +171,17 @@ class Dispatch:
     """A parcel on its way into the outbox.
 
     Rows of one (sink, lane) are delivered one at a time in order. A row with a `collapse` key replaces the waiting
-    rows of its lane with the same key that nobody has tried yet. One that `clears` its lane takes the place of all that
-    waits there, tried or not: when an app has converged, a page that never got through wakes nobody any more.
+    rows of its lane with the same key that nobody has tried yet; with `keeps_place` it goes where the first of them
+    stood, so that news of many apps is not held back by what is said of each. One that `clears` its lane takes the
+    place of all that waits there, tried or not: when an app has converged, a page that never got through wakes nobody
+    any more.
     """
 
     sink: SinkName
     lane: str
     parcel: Parcel
     collapse: str = ""
+    keeps_place: bool = False
     clears: bool = False
 
 

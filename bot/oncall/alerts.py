@@ -113,6 +113,19 @@ class AlertApi:
             case PageAct.NOTE:
                 payload = opsgenie_sdk.AddNoteToAlertPayload(note=page.message, source="gitops-bot")
                 return api.add_note(page.alias, payload, identifier_type="alias", _request_timeout=_TIMEOUT)
+            case PageAct.ACKNOWLEDGE:
+                payload = opsgenie_sdk.AcknowledgeAlertPayload(user=page.by, note=page.message, source="gitops-bot")
+                return api.acknowledge_alert(
+                    page.alias,
+                    identifier_type="alias",
+                    acknowledge_alert_payload=payload,
+                    _request_timeout=_TIMEOUT,
+                )
+            case PageAct.RAISE:
+                payload = opsgenie_sdk.UpdateAlertPriorityPayload(priority=page.priority)
+                return api.update_alert_priority(
+                    page.alias, payload, identifier_type="alias", _request_timeout=_TIMEOUT
+                )
             case PageAct.CLOSE:
                 payload = opsgenie_sdk.CloseAlertPayload(note=page.message, source="gitops-bot")
                 return api.close_alert(

@@ -3,7 +3,7 @@
 A page opens after N failures in a row or after T of trouble, whichever comes first; an outage of a neighbour and a
 degradation count by time alone. While it is open, a new failing commit is a note. It closes with convergence, and
 only then. Refused, paused and waiting apps wake nobody. The alias is stable, so that a page that was sent twice
-is one alert.
+is one alert. What is decided here is for an app alone; `bot.reconcile.folding` makes one page of many.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ def escalate(
     return replace(after, paged=True, page_operation=operation), (page,)
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return text of at most `limit` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def alias_of(app: AppSpec) -> str:
     """Return the alias of an app's alert."""
     return f"gitops-bot:{app.cluster}:{app.name}"
@@ -82,7 +87,7 @@ def _page(app: AppSpec, act: PageAct, text: str, now: datetime, operation: str, 
         channel=app.channel,
         operation=operation,
         at=now,
-        message=text if len(text) <= limit else f"{text[: limit - 1]}…",
+        message=shortened(text, limit),
         priority=app.oncall_priority,
         team=app.oncall_team,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
+from bot.model.incident import Incident, OpenPage
 from bot.model.plan import Plan, PlanFailure, Rejected
 from bot.model.record import AppMemory, Approval, AuditEntry, Dispatch, Mute, Pruned, SinkName, SyncState
 from bot.model.resource import ResourceId, id_of
@@ -22,6 +24,7 @@ from bot.model.source import RefKind
 from bot.plan.order import rank
 from bot.ports import Store
 from bot.reconcile import approval, asking, commands, muting, news
+from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.once import World, plan_or_failure
 from bot.reconcile.post import EVERY_APP, Post
@@ -48,6 +51,7 @@ class Desk(Enquiry):
         super().__init__(apps, world=world, store=store)
         self._roster = apps
         self._post, self._wake, self._pager = post, wake, tuple(pager)
+        self._attention = Attention(store, post=post)
 
     def sync(self, app: str, *, trigger: Trigger) -> str:
         """Ask for a pass at once; the request survives a restart."""
@@ -219,8 +223,11 @@ class Desk(Enquiry):
 
     def oncall(self) -> tuple[str, ...]:
         """Return who is paged when, and what is open now."""
-        paged = [one for one in self._store.memories().values() if one.paged and one.app in self._apps]
-        now = [f"{self._apps[one.app].title} is paged: {one.last_error or 'degraded'}" for one in paged]
+        now = [
+            f"{page.words}, since {page.at:%Y-%m-%d %H:%M} UTC: {_whose(incident, page)}: {incident.message}"
+            + (f" (acknowledged by {page.acknowledged_by})" if page.acknowledged_by else "")
+            for incident, page in self._attention.open_pages()
+        ]
         return (*self._pager, *(now or ["nothing is paged now"]))
 
     def test_page(self, *, by: str, via: Via, channel: str) -> str:
@@ -256,21 +263,31 @@ class Desk(Enquiry):
     def first_time(self, key: str) -> bool:
         return self._store.first_time(key, at=self._world.clock())
 
-    def acknowledge(self, alias: str, by: str) -> None:
-        """Say in the thread that a person has the page; an alias that is not ours is ignored."""
-        for app in self._apps.values():
-            memory = self._store.memory(app.key)
-            if alias != f"gitops-bot:{app.cluster}:{app.name}" or not memory.page_operation:
-                continue
-            base = self._base(app, self._person(by, Via.WEBHOOK), memory.page_operation)
-            said = replace(
-                base,
-                id=f"{memory.page_operation}:acknowledged:{by[:60]}",
-                news=News.ACKNOWLEDGED,
-                in_thread=True,
-                message=f"{by} has the page.",
-            )
-            self._store.dispatch(self._post.rows([said]))
+    def paged(self, alias: str) -> tuple[AppSpec, ...]:
+        """Return the apps that an open page speaks for."""
+        keys = [
+            one.app
+            for incident, page in self._attention.open_pages()
+            for one in incident.failing
+            if page.alias == alias and page.team == one.team
+        ]
+        return tuple(self._apps[key] for key in keys if key in self._apps)
+
+    def acknowledge(self, alias: str, *, by: str, via: Via) -> str:
+        """Tell the on-call service who has a page. Raises `OrderRefused` when it is not open."""
+        person = self._person(by, via)
+        answer = self._attention.acknowledge(alias, person, tell_service=True)
+        self._store.add_audit(commands.audit_of(person, "oncall", f"acknowledge {alias}"))
+        return answer
+
+    def heard(self, action: str, alias: str, by: str) -> None:
+        """Follow what a person did with an alert over there; an alias that is not ours is ignored."""
+        person = self._person(by, Via.WEBHOOK)
+        if action == "Close":
+            self._attention.closed(alias, by, at=person.at)
+            return
+        with suppress(OrderRefused):
+            self._attention.acknowledge(alias, person, tell_service=False)
 
     def pushed(self, repo: str, tips: Mapping[str, str]) -> tuple[str, ...]:
         """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
@@ -320,3 +337,8 @@ class Desk(Enquiry):
         self._store.request(app, Trigger(via=audit.via, by=audit.who, confirm=confirm), at=audit.at)
         self._wake(app)
         return ordered.answer
+
+
+def _whose(incident: Incident, page: OpenPage) -> str:
+    some = [one for one in incident.failing if one.team == page.team]
+    return some[0].title if len(some) == 1 else f"{len(some)} apps"

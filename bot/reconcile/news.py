@@ -8,7 +8,6 @@ message; trouble keeps its operation from the first failure to the recovery, so 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +22,8 @@ from bot.model.record import AppMemory, Approval, HistoryEntry, SyncState
 from bot.model.resource import ResourceId, names
 from bot.plan.explain import change_lines
 from bot.reconcile import asking
+from bot.reconcile.fingerprint import fingerprint
 
-_VOLATILE: Final = re.compile(r"[0-9a-f]{7,}|\d+|\bat \S+ UTC\b")
 OUTAGE_IS_NEWS_AFTER: Final = timedelta(minutes=1)  # shorter ones heal before a person could act
 _TROUBLES_SHOWN: Final = 20  # the rest is counted: a message has room for so many
 _GOOD: Final = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
@@ -286,7 +285,7 @@ def _degraded(report: SyncReport, memory: AppMemory, base: Announcement) -> Told
     since = memory.degraded_since or report.finished_at
     if not bad:
         return Told(memory=memory)  # on its way: the next pass sees where it arrives
-    said = _fingerprint("degraded", *(f"{id}" for id, _ in bad))
+    said = fingerprint("degraded", *(f"{id}" for id, _ in bad))
     after = replace(memory, degraded_since=since, said=said, operation=memory.operation or base.operation)
     if said == memory.said:
         return Told(memory=after)
@@ -315,7 +314,8 @@ def _failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announcem
     commit = report.revision.commit if report.revision else ""
     count = memory.consecutive_failures if failure.transient else memory.consecutive_failures + 1
     since = memory.failing_since or now
-    said = _fingerprint(failure.message, *(f"{one.subject}{one.where}{one.message}" for one in failure.problems))
+    texts = [failure.message, *(f"{one.subject}{one.where}{one.message}" for one in failure.problems)]
+    said = fingerprint(*([failure.neighbour] if failure.neighbour else texts))
     detail = "; ".join(str(one) for one in failure.problems[:3])
     after = replace(
         memory,
@@ -333,7 +333,7 @@ def _failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announcem
     news = replace(
         base,
         news=News.FAILED,
-        id=f"{base.operation}:failed:{said[:12]}",
+        id=f"{base.operation}:failed:{said[:12]}:{now.timestamp():.0f}",  # it may fail so, otherwise, and so again
         message=f"{failure.message}.",
         troubles=_troubles(report),
         failures=count,
@@ -469,10 +469,6 @@ def _write_backs(
 
 def _failures(count: int) -> str:
     return {0: "an outage", 1: "1 failure"}.get(count, f"{count} failures")
-
-
-def _fingerprint(*texts: str) -> str:
-    return hashlib.sha256("\n".join(_VOLATILE.sub("#", text) for text in texts).encode()).hexdigest()
 
 
 def operation_at(now: datetime, unique: str) -> str:

@@ -30,6 +30,7 @@ from bot.plan.placing import place
 from bot.plan.planner import make_plan, select
 from bot.ports import Cluster, Repository
 from bot.reconcile import approval, windows
+from bot.reconcile.fingerprint import neighbour
 from bot.render import CommitFiles, Renderer
 
 _GOOD = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
@@ -406,7 +407,7 @@ def failure_of(error: PassError) -> Failure:
         count = len(error.problems)
         what = "1 problem" if count == 1 else f"{count} problems"
         return Failure(message=f"the commit cannot be used: {what}", problems=error.problems)
-    return Failure(message=str(error), transient=error.transient)
+    return Failure(message=str(error), transient=error.transient, neighbour=neighbour(error))
 
 
 def wanted_refs(plan: Plan) -> tuple[ResourceRef, ...]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.errors import PassError
+from bot.errors import PassError, StateError
 from bot.health.wait import survey
 from bot.model.announcement import Announcement, News, Page, Parcel
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Trigger, Via
+from bot.model.incident import Incident
 from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Dispatch, Pruned, SyncState
@@ -27,8 +29,10 @@ from bot.model.resource import Body, ResourceId, ResourceRef
 from bot.model.source import GitRef, Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.plan.restoring import keepsake
-from bot.ports import Stamp, Store
+from bot.ports import INCIDENTS, Stamp, Store
 from bot.reconcile import asking, news
+from bot.reconcile.attention import Attention
+from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.once import Order, World, run_pass, wanted_refs
 from bot.reconcile.post import Post
 from bot.reconcile.removal import Removal, remove
@@ -36,6 +40,7 @@ from bot.reconcile.roster import Roster
 
 log = logging.getLogger(__name__)
 
+_INCIDENTS_PATIENCE: Final = timedelta(seconds=30)
 _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
 
 
@@ -69,6 +74,7 @@ class Passes:
         self._store = store
         self._outside = outside
         self._mirrored: dict[str, Control] = {}
+        self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
         self._settled: dict[str, Settled] = {}  # each written whole, under its app's lock
 
     def perform(
@@ -115,7 +121,8 @@ class Passes:
                 only=only,
                 verdicts=lambda plan_hash: self._verdicts(before, plan_hash, started),
             )
-            narrator = _Narrator(app, self._base(app, operation, trigger, started), self._store, self._outside, before)
+            base = self._base(app, operation, trigger, started)
+            narrator = _Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
             report = run_pass(order, world=self.world, listener=narrator, stop=stop)
             if report.result is Result.CONVERGED and report.plan is not None and not report.partial:
                 live = self.world.clusters[app.cluster].proof(wanted_refs(report.plan))
@@ -206,6 +213,7 @@ class Passes:
                     _note(app, report.finished_at, verb, str(report.summary)), who=trigger.by, via=trigger.via
                 )
                 self._store.forget(app.key, audit=done)
+                Attention(self._store, post=self._outside.post).gone(app.key, "was deleted", at=report.finished_at)
                 if app.key in self.apps:
                     self._hold(app, trigger, report.finished_at)
         return report
@@ -215,6 +223,13 @@ class Passes:
         reason = "it was deleted; drop it from the configuration, or resume it to deploy it again"
         pause = Pause(by=trigger.by, reason=reason, since=now)
         self._store.save_control(app.key, Control(pause=pause), audit=_note(app, now, "pause", reason))
+
+    def _fold(self, app: AppSpec, memory: AppMemory) -> str:
+        """Name the root message that speaks for the app and others in its channel; "" when it speaks for itself."""
+        if not memory.incident:
+            return ""
+        incidents = [one for one in self._store.incidents() if one.id == memory.incident and one.fails(app.key)]
+        return next((one.fold(app.channel) for one in incidents if one.is_folded(app.channel)), "")
 
     def _verdicts(self, memory: AppMemory, plan_hash: str, now: datetime) -> tuple[Approval, ...]:
         return asking.counted(memory, plan_hash, self._store.approvals(memory.app, plan_hash), now=now)
@@ -278,14 +293,8 @@ class Passes:
             thread=order.control.operation,
         )
         told = news.ended(app, report, before, base=linked, targets=self._outside.targets, waits=waits)
-        memory, said = told.memory, told.announcements
-        pages: tuple[Page, ...] = ()
-        if self._outside.policy is not None and (before.paged or not self._outside.post.is_muted(app.key, base.at)):
-            memory, pages = escalate(before, told.memory, app=app, report=report, policy=self._outside.policy)
-        if report.result is not Result.SUPERSEDED and not memory.said:
-            memory = replace(memory, operation="")
         if report.result is Result.CONVERGED and order.control.pin is not None:
-            memory = replace(memory, pin_operation=order.control.pin.operation)
+            told = replace(told, memory=replace(told.memory, pin_operation=order.control.pin.operation))
         changed = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
         audits = (
             [
@@ -303,11 +312,53 @@ class Passes:
             if changed
             else []
         )
+        after, trouble = told.memory, before.incident or before.paged or told.memory.failing_since
+        if not (trouble or after.degraded_since):
+            self._end(Folded(memory=after, said=told.announcements), told, audits, report)
+            return
+        with self._incidents, self._store.lock(INCIDENTS, timeout=_INCIDENTS_PATIENCE) as held:
+            if not held:
+                raise StateError(
+                    "state: another process has been entering failures for too long; tried again by itself"
+                )
+            incidents = self._store.incidents()
+            self._end(self._folded(app, report, covered(before, incidents), told, incidents), told, audits, report)
+
+    def _folded(
+        self, app: AppSpec, report: SyncReport, before: AppMemory, told: news.Told, incidents: Sequence[Incident]
+    ) -> Folded:
+        """Return what is said and paged, given what other apps fail for."""
+        post, policy = self._outside.post, self._outside.policy
+        if not before.paged and post.is_muted(app.key, report.finished_at):
+            policy = None
+        memory = replace(told.memory, paged=before.paged)
+        pages: tuple[Page, ...] = ()
+        if policy is not None:
+            memory, pages = escalate(before, memory, app=app, report=report, policy=policy)
+        trouble = next((one for one in told.announcements if one.news in TROUBLES), None)
+        alone = Alone(
+            app=app,
+            report=report,
+            before=before,
+            memory=memory,
+            said=told.announcements,
+            pages=pages,
+            heard=post.heard(trouble) if trouble is not None else {},
+            owns=not before.operation,
+        )
+        return fold(incidents, alone, policy=policy)
+
+    def _end(self, folded: Folded, told: news.Told, audits: Sequence[AuditEntry], report: SyncReport) -> None:
+        memory, post = folded.memory, self._outside.post
+        if report.result is not Result.SUPERSEDED and not memory.said:
+            memory = replace(memory, operation="")
+        rows = post.rows([*folded.said, *told.writebacks, *folded.pages], hushed=folded.hushed)
         self._store.save_pass(
             memory,
             history=told.history,
             audits=audits,
-            dispatches=self._parcels([*said, *told.writebacks, *pages]),
+            dispatches=(*rows, *post.exactly(folded.folds)),
+            incidents=folded.incidents,
         )
 
     def _parcels(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
@@ -347,10 +398,22 @@ class Passes:
 
 
 class _Narrator:
-    """Says in the outbox what a pass is about to do and how far it is."""
+    """Says in the outbox what a pass is about to do and how far it is.
 
-    def __init__(self, app: AppSpec, base: Announcement, store: Store, outside: Outside, memory: AppMemory) -> None:
-        self.memory = memory
+    Where one message speaks for many apps, named by `fold`, each one's changes stand in its thread.
+    """
+
+    def __init__(
+        self,
+        app: AppSpec,
+        base: Announcement,
+        store: Store,
+        outside: Outside,
+        memory: AppMemory,
+        *,
+        fold: str = "",
+    ) -> None:
+        self.memory, self._fold = memory, fold
         self._app, self._base, self._store, self._outside = app, base, store, outside
         self._latest: Announcement | None = None
         self._plan: Plan | None = None
@@ -362,10 +425,14 @@ class _Narrator:
         base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
         base = replace(base, started_at=self._base.at, total=plan.summary.total)
         said, backs = news.found(self._app, plan, kind, base=base, targets=self._outside.targets)
-        self._latest, self._plan = said[-1], plan
+        rows = self._outside.post.rows([*said, *backs])
+        if self._fold:
+            thread = [replace(one, operation=self._fold) for one in said if one.in_thread]
+            rows = (*self._outside.post.exactly(thread), *self._outside.post.rows(backs))
+        self._latest, self._plan = None if self._fold else said[-1], plan
         # The operation is remembered first: a pass killed after this line goes on in the same message.
         self.memory = replace(self.memory, operation=self._base.operation)
-        self._store.save_pass(self.memory, dispatches=self._outside.post.rows([*said, *backs]))
+        self._store.save_pass(self.memory, dispatches=rows)
 
     def applied(self, outcome: Outcome) -> None:
         self._done.add(outcome.id)

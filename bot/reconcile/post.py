@@ -5,7 +5,8 @@ What is said becomes rows of the outbox, in the transaction of what it is about;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +17,7 @@ from bot.ports import Store
 from bot.reconcile.routing import Routing
 
 EVERY_APP: Final = "*"
+OWN: Final = frozenset({News.FAILED, News.DEGRADED, News.CONVERGED, News.RECOVERED})
 _OF_THE_MUTE: Final = frozenset({News.MUTED, News.UNMUTED, News.DIGEST})
 
 
@@ -34,29 +36,49 @@ class Post:
         """Return the app with the channel it lives in."""
         return self.routing.placed(app)
 
-    def rows(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
-        """Return the rows of parcels, in order; progress collapses to the last."""
+    def heard(self, news: Announcement) -> Mapping[str, str]:
+        """Return the root message of news in each channel that it rings in."""
+        if not news.channel or not self._announces:
+            return {}
+        muted = self.is_muted(f"{news.cluster}/{news.app}", news.at)
+        return {one.channel: one.root_key for one in self.routing.addressed(news, muted=muted) if not one.edits_only}
+
+    def exactly(self, news: Sequence[Announcement]) -> tuple[Dispatch, ...]:
+        """Return the rows of news for the channels they name, whatever routes say; a message's last one counts."""
+        return tuple(
+            Dispatch(sink=SinkName.SLACK, lane=one.channel, parcel=one, collapse=one.root_key, keeps_place=True)
+            if not one.in_thread
+            else Dispatch(sink=SinkName.SLACK, lane=one.channel, parcel=one)
+            for one in news
+            if self._announces and one.channel
+        )
+
+    def rows(self, parcels: Sequence[Parcel], *, hushed: Collection[str] = ()) -> tuple[Dispatch, ...]:
+        """Return the rows of parcels, in order; progress collapses to the last.
+
+        In `hushed` channels a message about many apps speaks for this one: its own is only edited.
+        """
         rows: list[Dispatch] = []
         for parcel in parcels:
             match parcel:
                 case Page():
-                    clears = parcel.act is PageAct.CLOSE
-                    rows.append(Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel, clears=clears))
+                    row = Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel, collapse=parcel.collapse)
+                    rows.append(replace(row, clears=parcel.act is PageAct.CLOSE))
                 case WriteBack():
                     rows.append(Dispatch(sink=SinkName.WRITEBACK, lane=str(parcel.target), parcel=parcel))
                 case Announcement() if parcel.channel and self._announces:
-                    rows += self._said(parcel)
+                    rows += self._said(parcel, hushed)
                 case _:
                     pass  # Slack is off, or nobody wants to hear of it
         return tuple(rows)
 
-    def _said(self, news: Announcement) -> list[Dispatch]:
+    def _said(self, news: Announcement, hushed: Collection[str]) -> list[Dispatch]:
         muted = news.news not in _OF_THE_MUTE and self.is_muted(f"{news.cluster}/{news.app}", news.at)
         return [
             Dispatch(
                 sink=SinkName.SLACK,
                 lane=one.channel,
-                parcel=one,
+                parcel=replace(one, edits_only=True) if one.channel in hushed and one.news in OWN else one,
                 collapse=one.root_key if one.news is News.SYNCING else "",
             )
             for one in self.routing.addressed(news, muted=muted)

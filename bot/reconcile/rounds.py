@@ -18,6 +18,7 @@ from bot.model.control import Control, Via
 from bot.model.record import AuditEntry, Decision, Mute
 from bot.ports import Store
 from bot.reconcile import asking, commands, windows
+from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.news import operation_at
@@ -43,6 +44,7 @@ class Rounds:
     ) -> None:
         self._apps, self._store, self._post, self._enquiry = apps, store, post, enquiry
         self._clock, self._schedule = clock, schedule
+        self._attention = Attention(store, post=post)
         self._slots: dict[str, datetime] = {}  # the last quiet hours and digest that were looked at
 
     def make(self) -> None:
@@ -58,6 +60,10 @@ class Rounds:
             if memory is not None and ends is not None and now >= ends:
                 name = f"expired {app.key} {memory.waiting_hash} {ends.isoformat()}"
                 said.append((name, asking.expired(memory, base=self._base(app, now))))
+        for incident in self._store.incidents():
+            for one in incident.failing:
+                if one.app not in self._apps:
+                    self._attention.gone(one.app, "is not in the configuration any more", at=now)
         for key, mute in self._store.mutes().items():
             if mute.until <= now:
                 self._unmute(key, mute, now)

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.errors import StateError
 from bot.model.announcement import Announcement, Page, Parcel, Reply, WriteBack
 from bot.model.control import Control, Trigger
+from bot.model.incident import Incident
 from bot.model.record import AppMemory, Approval, AuditEntry, HistoryEntry, Mute, Pruned
 
 CONTROL: Final = TypeAdapter(Control)
@@ -18,9 +19,11 @@ AUDIT: Final = TypeAdapter(AuditEntry)
 PRUNED: Final = TypeAdapter(Pruned)
 APPROVAL: Final = TypeAdapter(Approval)
 MUTE: Final = TypeAdapter(Mute)
+INCIDENT: Final = TypeAdapter(Incident)
+ANNOUNCEMENT: Final = TypeAdapter(Announcement)
 TRIGGER: Final = TypeAdapter(Trigger)
 _PARCELS: Final[dict[str, TypeAdapter[Any]]] = {
-    "announcement": TypeAdapter(Announcement),
+    "announcement": ANNOUNCEMENT,
     "page": TypeAdapter(Page),
     "writeback": TypeAdapter(WriteBack),
     "reply": TypeAdapter(Reply),

@@ -21,7 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from bot.errors import StateError
+from bot.model.announcement import Announcement, News
 from bot.model.control import Control, Trigger
+from bot.model.incident import Incident
 from bot.model.outcome import Result
 from bot.model.record import (
     AppMemory,
@@ -218,8 +220,10 @@ class SqlStore:
         history: HistoryEntry | None = None,
         audits: Sequence[AuditEntry] = (),
         dispatches: Sequence[Dispatch] = (),
+        incidents: Sequence[Incident] = (),
     ) -> None:
         with self._transaction() as connection:
+            self._enter(connection, incidents)
             self._put(connection, tables.memories, app=memory.app, value=codec.dump(codec.MEMORY, memory))
             if history is not None:
                 connection.execute(
@@ -234,6 +238,23 @@ class SqlStore:
             for entry in audits:
                 self._append_audit(connection, entry)
             self._send(connection, dispatches)
+
+    def incidents(self) -> tuple[Incident, ...]:
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(tables.incidents.c.value).order_by(tables.incidents.c.id)).scalars()
+            return tuple(codec.load(codec.INCIDENT, text) for text in rows)
+
+    def save_incidents(self, incidents: Sequence[Incident], *, dispatches: Sequence[Dispatch] = ()) -> None:
+        with self._transaction() as connection:
+            self._enter(connection, incidents)
+            self._send(connection, dispatches)
+
+    def _enter(self, connection: sa.Connection, incidents: Sequence[Incident]) -> None:
+        for one in incidents:
+            if one.failing:
+                self._put(connection, tables.incidents, id=one.id, value=codec.dump(codec.INCIDENT, one))
+            else:
+                connection.execute(tables.incidents.delete().where(tables.incidents.c.id == one.id))
 
     def _value(self, table: sa.Table, app: str) -> str:
         with self._transaction() as connection:
@@ -320,20 +341,24 @@ class SqlStore:
         box = tables.outbox
         for one in dispatches:
             kind, value = codec.dump_parcel(one.parcel)
+            if isinstance(one.parcel, Announcement) and not one.parcel.in_thread:
+                self._keep_root(connection, one.parcel, value)
             if one.clears:
                 waiting = (box.c.sink == one.sink.value, box.c.lane == one.lane, box.c.state == "waiting")
                 connection.execute(box.delete().where(*waiting))
+            place: dict[str, int] = {}
             if one.collapse:
-                connection.execute(
-                    box.delete().where(
-                        box.c.sink == one.sink.value,
-                        box.c.lane == one.lane,
-                        box.c.collapse == one.collapse,
-                        box.c.state == "waiting",
-                        box.c.attempts == 0,
-                    )
+                same = (
+                    box.c.sink == one.sink.value,
+                    box.c.lane == one.lane,
+                    box.c.collapse == one.collapse,
+                    box.c.state == "waiting",
+                    box.c.attempts == 0,
                 )
-            row = {
+                first = connection.execute(sa.select(sa.func.min(box.c.id)).where(*same)).scalar()
+                connection.execute(box.delete().where(*same))
+                place = {"id": first} if one.keeps_place and first is not None else {}
+            row = place | {
                 "parcel_id": one.parcel.id,
                 "sink": one.sink.value,
                 "lane": one.lane,
@@ -347,6 +372,19 @@ class SqlStore:
                 "why": "",
             }
             connection.execute(self._insert(box).values(row).on_conflict_do_nothing())
+
+    def _keep_root(self, connection: sa.Connection, said: Announcement, value: str) -> None:
+        if said.news in {News.FAILED, News.DEGRADED}:
+            self._put(connection, tables.roots, operation=said.root_key, value=value)
+        else:
+            connection.execute(tables.roots.delete().where(tables.roots.c.operation == said.root_key))
+
+    def root(self, operation: str) -> Announcement | None:
+        query = sa.select(tables.roots.c.value).where(tables.roots.c.operation == operation)
+        with self._transaction() as connection:
+            text = connection.execute(query).scalar()
+        found: Announcement | None = codec.load(codec.ANNOUNCEMENT, text) if text else None
+        return found
 
     def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:
         box = tables.outbox
@@ -410,14 +448,28 @@ class SqlStore:
     # --- messages and deliveries ------------------------------------------------------------------------------
 
     def message(self, operation: str) -> MessageRef | None:
-        query = sa.select(tables.messages).where(tables.messages.c.operation == operation)
         with self._transaction() as connection:
-            row = connection.execute(query).first()
-        return MessageRef(channel=row.channel, ts=row.ts) if row is not None else None
+            return self._message(connection, operation)
+
+    def _message(self, connection: sa.Connection, operation: str) -> MessageRef | None:
+        box, taken = tables.messages, tables.taken
+        query = sa.select(box, taken.c.operation.is_not(None).label("taken")).where(box.c.operation == operation)
+        row = connection.execute(query.join(taken, taken.c.operation == box.c.operation, isouter=True)).first()
+        return MessageRef(channel=row.channel, ts=row.ts, taken=bool(row.taken)) if row is not None else None
+
+    def inherit(self, operation: str, heir: str) -> MessageRef | None:
+        with self._transaction() as connection:
+            found = self._message(connection, operation)
+            if found is None or found.taken:
+                return None
+            self._put(connection, tables.messages, operation=heir, channel=found.channel, ts=found.ts)
+            connection.execute(tables.taken.insert().values(operation=operation))
+            return found
 
     def save_message(self, operation: str, message: MessageRef) -> None:
         with self._transaction() as connection:
             self._put(connection, tables.messages, operation=operation, channel=message.channel, ts=message.ts)
+            connection.execute(tables.taken.delete().where(tables.taken.c.operation == operation))
 
     def first_time(self, key: str, *, at: datetime) -> bool:
         row = {"name": hashlib.sha256(key.encode(errors="replace")).hexdigest(), "at": _text(at)}

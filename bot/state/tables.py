@@ -110,6 +110,23 @@ messages = sa.Table(
     sa.Column("channel", sa.String(64), nullable=False),
     sa.Column("ts", sa.String(64), nullable=False),
 )
+taken = sa.Table(  # root messages whose place another one has taken: their threads go on, they are edited no more
+    "taken",
+    metadata,
+    sa.Column("operation", sa.String(64), primary_key=True),
+)
+roots = sa.Table(  # what the message about a present trouble says, to be said again with one thing changed
+    "roots",
+    metadata,
+    sa.Column("operation", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
 seen = sa.Table(
     "seen",
     metadata,

@@ -53,6 +53,8 @@ class Story:
         app: str = "interval: 1s",
         mode: str = "socket",
         flavour: str = "opsgenie",
+        page_after: str = "{failures: 3, duration: 1h}",
+        oncall: str = "",
         apps: str = "",
         more: str = "",
         **env: str,
@@ -72,7 +74,7 @@ apps:
      {app}, timeout: 20s, oncall: {{priority: P2}}}}
 {apps}
 slack: {{mode: {mode}, default_channel: {DEPLOYS}, api_url: "{self.slack.api_url}"}}
-oncall: {{provider: {flavour}, host: "{self.oncall.url}", page_after: {{failures: 3, duration: 1h}}}}
+oncall: {{provider: {flavour}, host: "{self.oncall.url}", page_after: {page_after} {oncall}}}
 permissions: [{{verbs: ["*"], users: [ana@example.com]}}]
 retry: {{first: 200ms, factor: 1, max: 1s}}
 {more}

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
-from tests.flow.story import ANA, DEPLOYS, Story, eventually
+from bot.sandbox.slack.values import Message
+from tests.flow.story import ANA, BOB, DEPLOYS, Story, eventually
 
 Tell = Callable[..., Story]
 
@@ -179,17 +180,76 @@ def hook(story: Story, action: str, alias: str, *, secret: str = "hook", more: s
         return 413
 
 
-def test_acknowledgement_over_there_is_one_line_in_the_thread(story: Story) -> None:
+def buttons(message: Message) -> set[str]:
+    return {one["action_id"] for block in message.blocks if block["type"] == "actions" for one in block["elements"]}
+
+
+def test_acknowledgement_over_there_is_one_line_in_the_thread_and_takes_the_button_away(story: Story) -> None:
     paged(story)
     alias = "gitops-bot:prod:shop"
+    eventually(lambda: "gitops.acknowledge" in buttons(story.sees("Sync failed", "paged on-call, P2")))
     assert hook(story, "Acknowledge", alias, secret="wrong") == 401
     assert hook(story, "Acknowledge", "gitops-bot:prod:other") == 200
     assert hook(story, "Acknowledge", alias, more="x" * 2_000_000) == 413
     for _ in range(2):
         assert hook(story, "Acknowledge", alias) == 200
-    line = story.sees("ana", "has the page")
+    line = story.sees("Page acknowledged", "Acknowledged by ana")
     assert line.thread_ts
-    assert len([one for one in story.said() if "has the page" in one.text]) == 1
+    assert len([one for one in story.said() if "Page acknowledged" in one.text]) == 1
+    shown = story.sees("Sync failed", "acknowledged by ana")
+    assert "gitops.acknowledge" not in buttons(shown)
+    assert story.calls("acknowledge") == 0
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+@pytest.mark.parametrize("flavour", ["opsgenie", "jsm"])
+def test_button_acknowledges_over_there_in_the_name_of_who_pressed_it(tell: Tell, mode: str, flavour: str) -> None:
+    story = paged(tell(mode=mode, flavour=flavour))
+    assert story.slack.wait_until(lambda: bool(story.slack.sockets()) or bool(story.slack.events_url))
+    failed = eventually(
+        lambda: next((one for one in story.slack.roots(DEPLOYS) if "gitops.acknowledge" in buttons(one)), None)
+    )
+    assert story.slack.click(failed, "gitops.acknowledge", BOB.id).acknowledged
+    story.slack.wait_until(lambda: bool(story.slack.ephemerals(BOB.id)))
+    assert "may not oncall" in story.slack.ephemerals(BOB.id)[0].text
+    assert story.slack.click(failed, "gitops.acknowledge", ANA.id).acknowledged
+    (alert,) = story.oncall.opened()
+    eventually(lambda: alert.acknowledged)
+    assert alert.acknowledged_by == ANA.id
+    assert "gitops.acknowledge" not in buttons(story.sees("Sync failed", "acknowledged by"))
+    story.sees("Page acknowledged")
+    assert story.calls("acknowledge") == 1
+
+
+def test_close_over_there_is_not_an_acknowledgement_and_pages_again_only_later(story: Story) -> None:
+    paged(story)
+    alert = story.oncall.opened()[0]
+    with story.oncall.changed:
+        alert.open = False
+    for _ in range(2):
+        assert hook(story, "Close", alert.alias) == 200
+    line = story.sees("Closed by ana over there; the app is still failing", "It pages again if that goes on")
+    assert line.thread_ts
+    assert "gitops.acknowledge" not in buttons(story.sees("Sync failed"))
+    before = story.bot.metric("gitops_bot_app_failures")
+    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 4)
+    assert story.oncall.opened() == []
+    assert len([one for one in story.said() if "Closed by ana" in one.text]) == 1
+    story.mends()
+    story.sees("Converged")
+    assert story.calls("close") == 0
+
+
+def test_closed_over_there_it_pages_again_when_the_app_fails_on(tell: Tell) -> None:
+    story = paged(tell(ONCALL_WEBHOOK_SECRET="hook", page_after="{failures: 3, duration: 5s}"))
+    alert = story.oncall.opened()[0]
+    with story.oncall.changed:
+        alert.open = False
+    assert hook(story, "Close", alert.alias) == 200
+    eventually(story.oncall.opened)
+    assert [one.alias for one in story.oncall.alerts] == [alert.alias] * 2
+    story.mends()
+    eventually(lambda: not story.oncall.opened())
 
 
 def test_order_from_slack_while_the_service_hangs_is_followed(tell: Tell) -> None:

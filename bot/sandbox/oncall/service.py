@@ -24,6 +24,7 @@ from bot.sandbox.oncall.alerts import Alert, Entry
 
 MESSAGE_LIMIT: Final = 130  # characters, Opsgenie alert API
 ALIAS_LIMIT: Final = 512
+PRIORITIES: Final = ("P1", "P2", "P3", "P4", "P5")
 BASES: Final = {"opsgenie": "", "jsm": "/jsm/ops/integration"}
 _WEBHOOK_SECONDS: Final = 5.0
 _THROTTLED: Final = b'{"message": "You are making too many requests!", "took": 0.001, "requestId": "none"}'
@@ -64,6 +65,9 @@ class OncallService:
 
             def do_POST(self) -> None:
                 service._handle(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+            def do_PUT(self) -> None:
+                self.do_POST()
 
             def do_DELETE(self) -> None:
                 service._handle(self, b"")
@@ -179,6 +183,8 @@ class OncallService:
                 return self._status(id)
             case ("POST", ["v2", "alerts", alias, ("close" | "notes" | "acknowledge") as act]):
                 return self._change(alias, act, said)
+            case ("PUT", ["v2", "alerts", alias, "priority"]):
+                return self._raise(alias, str(said.get("priority") or ""))
             case ("GET", ["v2", "heartbeats", _, "ping"]) if self.flavour == "opsgenie":
                 self.beats += 1
                 return 202, {"result": "PONG", "took": 0.001, "requestId": "none"}
@@ -220,6 +226,15 @@ class OncallService:
         if act != "notes":
             self._settle(alert, act, by)
         return self._accepted(ok=True)
+
+    def _raise(self, alias: str, priority: str) -> tuple[int, dict[str, Any]]:
+        if priority not in PRIORITIES:
+            return 422, {"message": "Request body is not processable", "took": 0.001, "requestId": "none"}
+        alert = self._open(alias)
+        if alert is not None:
+            alert.priority = priority
+            self._log(alert, "the API", f"priority {priority}")
+        return self._accepted(ok=alert is not None)
 
     def _settle(self, alert: Alert, act: str, by: str) -> None:
         alert.open = act != "close"

@@ -1,0 +1,56 @@
+"""Many apps in one message: all their names, grouped as people look for them, and a way to each of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Final
+
+from bot.chat import kit
+from bot.chat.kit import Block, escape
+from bot.model.announcement import Announcement, AppLine
+
+_TEXT: Final = kit.TEXT_LIMIT - 100
+
+
+def apps(news: Announcement) -> Iterator[Block]:
+    """Yield who still fails and who is over it, by cluster; as many sections as it takes."""
+    failing = [one for one in news.apps if not one.how]
+    over = [one for one in news.apps if one.how]
+    for title, some in ((f"Failing ({len(failing)})", failing), (f"Over it ({len(over)})", over)):
+        if some:
+            yield from _sections([f"*{title}*", *_lines(some)])
+
+
+def menu(news: Announcement) -> Iterator[Block]:
+    """Yield the menu that shows how one of the apps stands; those that fail come first."""
+    chosen = sorted(news.apps, key=lambda one: bool(one.how))[: kit.OPTIONS_LIMIT]
+    options = [kit.option(f"{one.name} / {one.cluster}", one.key) for one in chosen]
+    yield kit.menu("gitops.pick.status", "Look at one app", options)
+
+
+def names(news: Announcement) -> str:
+    """Return who still fails, for the sentence."""
+    failing = [one.name for one in news.apps if not one.how]
+    return f"Failing: {', '.join(failing)}." if failing else ""
+
+
+def _lines(some: list[AppLine]) -> Iterator[str]:
+    ordered = sorted(some, key=lambda one: (one.cluster, one.name))
+    for cluster, here in groupby(ordered, key=lambda one: one.cluster):
+        yield f"{escape(cluster)}: {', '.join(escape(_told(one)) for one in here)}"
+
+
+def _told(one: AppLine) -> str:
+    return f"{one.name} ({one.how})" if one.how else one.name
+
+
+def _sections(lines: list[str]) -> Iterator[Block]:
+    """Yield lines in sections of Slack's size; a line that is too long goes on in the next one."""
+    text = ""
+    for word in " \n".join(lines).split(" "):
+        if len(text) + len(word) > _TEXT:
+            yield kit.section(text)
+            text = ""
+        text = f"{text} {word}" if text else word
+    yield kit.section(text)

@@ -1,0 +1,98 @@
+"""One reason for which apps fail, and whom it has woken: what people hear of once instead of once per app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sufferer:
+    """An app that fails, or has failed, for an incident.
+
+    `roots` names the root message of the app alone in each channel that hears of it. `owns` tells that this message
+    began with the failure, so that the one about many apps may take its place.
+    """
+
+    app: str  # key
+    title: str
+    cluster: str
+    env: str
+    team: str
+    priority: str
+    since: datetime
+    reason: str
+    roots: tuple[tuple[str, str], ...] = ()
+    owns: bool = False
+    over_at: datetime | None = None
+    how: str = ""  # what ended it: `converged at a1b2c3d`
+
+    @property
+    def name(self) -> str:
+        return self.app.partition("/")[2]
+
+    def root(self, channel: str) -> str:
+        """Return the root message in a channel, "" where nobody hears of the app."""
+        return dict(self.roots).get(channel, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPage:
+    """An alert that is open for an incident; there is one for each team.
+
+    `closed_by` names who closed it over there while apps go on failing.
+    """
+
+    alias: str
+    team: str
+    priority: str
+    operation: str  # whose thread hears of it
+    channel: str
+    at: datetime
+    arrived: bool = False
+    acknowledged_by: str = ""
+    closed_by: str = ""
+    closed_at: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """Return who was paged, as a message says it: `sre, P2`."""
+        return f"{self.team or 'on-call'}, {self.priority}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """`key` is the same for apps that fail alike; `shared` tells that a neighbour of all apps is to blame for it."""
+
+    id: str  # operation of the first app
+    key: str
+    shared: bool
+    news: str  # value of the News that says it: failed or degraded
+    message: str
+    since: datetime
+    joined_at: datetime  # when the newest app joined
+    sufferers: tuple[Sufferer, ...] = ()
+    pages: tuple[OpenPage, ...] = ()
+    version: int = 0  # counts what was said of it
+
+    @property
+    def failing(self) -> tuple[Sufferer, ...]:
+        return tuple(one for one in self.sufferers if one.over_at is None)
+
+    def fails(self, app: str) -> bool:
+        return any(one.app == app for one in self.failing)
+
+    def heard_in(self, channel: str) -> tuple[Sufferer, ...]:
+        """Return the apps that a channel hears of, in the order they began to fail."""
+        return tuple(one for one in self.sufferers if one.root(channel))
+
+    def is_folded(self, channel: str) -> bool:
+        """Tell whether one message speaks for several apps there."""
+        return len(self.heard_in(channel)) > 1
+
+    def fold(self, channel: str) -> str:
+        """Name the root message that speaks for several apps in a channel."""
+        return f"{self.heard_in(channel)[0].root(channel)}:{self.key[:8]}"
+
+    def page(self, team: str) -> OpenPage | None:
+        return next((one for one in self.pages if one.team == team), None)

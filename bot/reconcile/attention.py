@@ -1,0 +1,177 @@
+"""What on-call people and their service do with a page, and who hears of it: it arrived, somebody has it, it is closed.
+
+Both ways meet here: a button pressed in Slack goes out to the service, a webhook of the service comes back to Slack.
+What is said once is remembered on the open page, so that an answer to our own call says nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.errors import OrderRefused, StateError
+from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.control import Via
+from bot.model.incident import Incident, OpenPage
+from bot.model.record import Dispatch
+from bot.ports import INCIDENTS, Store
+from bot.reconcile.commands import Person
+from bot.reconcile.folding import dropped
+from bot.reconcile.post import Post
+
+_PATIENCE: Final = timedelta(seconds=30)
+
+
+class Attention:
+    """Safe to use from several threads. All methods raise `StateError`."""
+
+    def __init__(self, store: Store, *, post: Post) -> None:
+        self._store, self._post = store, post
+
+    def arrived(self, page: Page, *, at: datetime) -> None:
+        """The service has an alert: the message about the trouble says so and offers to acknowledge it."""
+        if page.act is PageAct.OPEN:
+            self._change(page.alias, lambda one: None if one.arrived else replace(one, arrived=True), at, lambda *_: ())
+
+    def acknowledge(self, alias: str, person: Person, *, tell_service: bool) -> str:
+        """Note who has the page; returns the answer for them. Raises `OrderRefused` when it is not open.
+
+        Without `tell_service` the service has told us.
+        """
+        by = self._page(alias).acknowledged_by
+        changed = self._change(
+            alias,
+            lambda one: None if one.acknowledged_by else replace(one, acknowledged_by=person.who),
+            person.at,
+            lambda incident, page: self._acknowledged(incident, page, person, tell_service=tell_service),
+        )
+        return "You have the page." if changed else f"The page is already acknowledged by {by}."
+
+    def closed(self, alias: str, by: str, *, at: datetime) -> None:
+        """Somebody closed the alert over there; apps that still fail page again later."""
+
+        def close(one: OpenPage) -> OpenPage | None:
+            return None if one.closed_by else replace(one, closed_by=by, closed_at=at, acknowledged_by="")
+
+        def said(incident: Incident, page: OpenPage) -> tuple[Dispatch, ...]:
+            count = sum(1 for one in incident.failing if one.team == page.team)
+            what = "the app is still failing" if count == 1 else f"{count} apps are still failing"
+            line = _line(incident, page, News.PAGE_CLOSED, f"Closed by {by} over there; {what}.", at)
+            return self._post.exactly([replace(line, next_step="It pages again if that goes on.")])
+
+        self._change(alias, close, at, said)
+
+    def gone(self, app: str, how: str, *, at: datetime) -> None:
+        """Let an app that can neither fail nor recover any more hold no page open."""
+        with self._held():
+            folded = dropped(self._store.incidents(), app, how=how, at=at)
+            if folded is not None:
+                rows = [*self._post.rows(folded.pages), *self._post.exactly(folded.folds)]
+                self._store.save_incidents(folded.incidents, dispatches=rows)
+
+    def open_pages(self) -> Iterator[tuple[Incident, OpenPage]]:
+        for incident in self._store.incidents():
+            for page in incident.pages:
+                if not page.closed_by:
+                    yield incident, page
+
+    def _page(self, alias: str) -> OpenPage:
+        found = next((page for _, page in self.open_pages() if page.alias == alias), None)
+        if found is None:
+            raise OrderRefused("That page is closed already.")
+        return found
+
+    def _acknowledged(
+        self, incident: Incident, page: OpenPage, person: Person, *, tell_service: bool
+    ) -> tuple[Dispatch, ...]:
+        line = _line(incident, page, News.ACKNOWLEDGED, f"Acknowledged by {person.who}.", person.at)
+        call = Page(
+            id=f"{page.operation}:acknowledge:{int(person.at.timestamp())}",
+            act=PageAct.ACKNOWLEDGE,
+            alias=page.alias,
+            app=line.app,
+            cluster=line.cluster,
+            env=line.env,
+            channel=page.channel,
+            operation=page.operation,
+            at=person.at,
+            message=f"Acknowledged in Slack by {person.who}.",
+            by=person.who,
+            team=page.team,
+        )
+        return (*self._post.exactly([line]), *(self._post.rows([call]) if tell_service else ()))
+
+    def _change(
+        self,
+        alias: str,
+        change: Callable[[OpenPage], OpenPage | None],
+        at: datetime,
+        said: Callable[[Incident, OpenPage], Sequence[Dispatch]],
+    ) -> bool:
+        """Change the open page with an alias, in the store and in every message about it; False when nothing is new."""
+        with self._held():
+            for incident in self._store.incidents():
+                for page in incident.pages:
+                    new = change(page) if page.alias == alias else None
+                    if new is None:
+                        continue
+                    pages = tuple(new if one is page else one for one in incident.pages)
+                    rows = [*said(incident, new), *self._edits(incident, new, at)]
+                    self._store.save_incidents([replace(incident, pages=pages)], dispatches=rows)
+                    return True
+        return False
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._store.lock(INCIDENTS, timeout=_PATIENCE) as held:
+            if not held:
+                raise StateError("state: another process has been entering failures for 30 s")
+            yield
+
+    def _edits(self, incident: Incident, page: OpenPage, at: datetime) -> tuple[Dispatch, ...]:
+        """Return the messages about an incident as they read with the page as it is now."""
+        shown = [self._store.root(key) for key in _roots(incident)]
+        words = "" if page.closed_by else page.words
+        edited = [
+            replace(
+                one,
+                id=f"{one.root_key}:page:{at.timestamp():.3f}",
+                page=words,
+                alias=page.alias if words else "",
+                acknowledged_by=page.acknowledged_by,
+            )
+            for one in shown
+            if one is not None
+        ]
+        return self._post.exactly(edited)
+
+
+def _roots(incident: Incident) -> Iterator[str]:
+    """Yield the root messages that speak of an incident: of all apps, or of the one."""
+    for channel in sorted({channel for one in incident.sufferers for channel, _ in one.roots}):
+        if incident.is_folded(channel):
+            yield incident.fold(channel)
+        else:
+            yield from (one.root(channel) for one in incident.heard_in(channel))
+
+
+def _line(incident: Incident, page: OpenPage, news: News, message: str, at: datetime) -> Announcement:
+    """Return a line in the thread of a page."""
+    some = [one for one in incident.sufferers if one.team == page.team]
+    clusters = {one.cluster for one in some}
+    return Announcement(
+        id=f"{page.operation}:{news.value}:{at.timestamp():.3f}",
+        operation=page.operation,
+        news=news,
+        app=some[0].name if len(some) == 1 else f"{len(some)} apps",
+        cluster=some[0].cluster if len(clusters) == 1 else f"{len(clusters)} clusters",
+        env="",
+        channel=page.channel,
+        at=at,
+        in_thread=True,
+        message=message,
+        via=Via.WEBHOOK.value,
+    )

@@ -1,0 +1,460 @@
+"""Apps that fail for one reason: one message in each channel, one page for each team. Pure.
+
+In goes what a pass would say of its app alone, and the incidents that are open; out comes what is said instead. An
+incident begins with the first app that fails, and while it is the only one its message and its page are its own. With
+the second the message becomes that of all: its list is edited as apps join and recover. An app whose reason differs
+leaves with a message of its own; it stays with the page that is open, and pages alone if it still fails when that is
+closed. docs/adr/0006-one-reason-one-message.md says why.
+
+Apps that fail alike by their own words are kin only when they begin within minutes of each other: two apps with a
+wrong image on two days have two reasons. An outage of a neighbour is one for as long as it lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.model.announcement import Announcement, AppLine, News, Page, PageAct, TroubleLine
+from bot.model.app import AppSpec
+from bot.model.incident import Incident, OpenPage, Sufferer
+from bot.model.outcome import HealthState, Result, SyncReport
+from bot.model.record import AppMemory
+from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, PagePolicy, shortened
+from bot.reconcile.fingerprint import fingerprint, kinship
+
+TOGETHER: Final = timedelta(minutes=5)
+TROUBLES: Final = frozenset({News.FAILED, News.DEGRADED})
+_LISTED: Final = 50  # apps in a note; the message in Slack has all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """What a pass would say if its app were alone.
+
+    `heard` names the root message in each channel that hears of its trouble; `owns` tells that it begins with it.
+    """
+
+    app: AppSpec
+    report: SyncReport
+    before: AppMemory
+    memory: AppMemory
+    said: tuple[Announcement, ...]
+    pages: tuple[Page, ...]
+    heard: Mapping[str, str]
+    owns: bool
+
+    @property
+    def trouble(self) -> Announcement | None:
+        return next((one for one in self.said if one.news in TROUBLES), None)
+
+    @property
+    def is_well(self) -> bool:
+        quiet = self.memory.failing_since is None and self.memory.degraded_since is None
+        return self.report.result is Result.CONVERGED and quiet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """What is said instead: of the app alone, but silently in `hushed` channels, and of all of them, in `folds`.
+
+    `incidents` are those that changed; one for which nothing fails any more is over.
+    """
+
+    memory: AppMemory
+    said: tuple[Announcement, ...]
+    pages: tuple[Page, ...] = ()
+    folds: tuple[Announcement, ...] = ()
+    hushed: frozenset[str] = frozenset()
+    incidents: tuple[Incident, ...] = ()
+
+
+def covered(before: AppMemory, incidents: Sequence[Incident]) -> AppMemory:
+    """Return the memory as it is true now: an app is paged while the alert that speaks for it is open."""
+    open_now = any(page.alias == before.page_alias and not page.closed_by for one in incidents for page in one.pages)
+    return replace(before, paged=open_now) if before.paged is not open_now else before
+
+
+def fold(incidents: Sequence[Incident], alone: Alone, *, policy: PagePolicy | None) -> Folded:
+    """Return what is said of a pass, given the incidents that are open."""
+    book = _Book(incidents, alone)
+    held = next((one for one in incidents if one.id == alone.before.incident and one.fails(alone.app.key)), None)
+    if alone.is_well:
+        if held is not None:
+            short = alone.report.revision.short if alone.report.revision else "?"
+            book.leave(held, f"converged at {short}")
+        memory = replace(alone.memory, incident="", paged=False, page_operation="", page_alias="")
+        return book.folded(memory)
+    due = next((one for one in alone.pages if one.act is PageAct.OPEN), None)
+    incident = held
+    if alone.trouble is not None or (held is None and due is not None):
+        incident = book.join(held)
+    if incident is None:
+        return Folded(memory=alone.memory, said=alone.said, pages=alone.pages)
+    memory = replace(alone.memory, incident=incident.id)
+    return book.folded(book.paged(incident, memory, due, policy))
+
+
+def dropped(incidents: Sequence[Incident], app: str, *, how: str, at: datetime) -> Folded | None:
+    """Return what is said when an app is no longer there to fail or recover; None when it fails for nothing."""
+    held = next((one for one in incidents if one.fails(app)), None)
+    if held is None:
+        return None
+    team = _own(held, app).team
+    left, folds = _without(held, app, how, at)
+    left, pages = _closed(left, team, f"{app} {how}.", at)
+    return Folded(memory=AppMemory(app=app), said=(), pages=pages, folds=folds, incidents=(left,))
+
+
+class _Book:
+    """The incidents while one pass is entered; every method returns the incident as it is then."""
+
+    def __init__(self, incidents: Sequence[Incident], alone: Alone) -> None:
+        self._incidents, self._alone = {one.id: one for one in incidents}, alone
+        self._changed: dict[str, Incident] = {}
+        self._folds: dict[str, Announcement] = {}
+        self._pages: list[Page] = []
+        self._hushed: set[str] = set()
+        self._now = alone.report.finished_at
+        self._key = alone.app.key
+
+    def folded(self, memory: AppMemory) -> Folded:
+        changed = tuple(self._changed.values())
+        pages = {page.alias: page for one in changed for page in one.pages}
+        page = pages.get(memory.page_alias)
+        said = tuple(
+            replace(one, page=page.words, alias=page.alias, acknowledged_by=page.acknowledged_by)
+            if page is not None and page.arrived and one.news in TROUBLES
+            else one
+            for one in self._alone.said
+        )
+        return Folded(
+            memory=memory,
+            said=said,
+            pages=tuple(self._pages),
+            folds=tuple(self._folds.values()),
+            hushed=frozenset(self._hushed),
+            incidents=changed,
+        )
+
+    # --- who fails for what -----------------------------------------------------------------------------------
+
+    def leave(self, held: Incident, how: str) -> Incident:
+        """Take the app out of an incident, and close the page when nobody of its team is left."""
+        self._hushed |= {channel for channel, _ in _own(held, self._key).roots if held.is_folded(channel)}
+        left, folds = _without(held, self._key, how, self._now)
+        count = sum(1 for one in left.sufferers if one.team == self._alone.app.oncall_team)
+        note = f"{how[:1].upper()}{how[1:]} ({self._alone.report.operation})."
+        text = note if count == 1 else f"All {count} apps are over it; {self._alone.app.title} {how}."
+        left, pages = _closed(left, self._alone.app.oncall_team, text, self._now)
+        self._pages += pages
+        self._folds |= {one.channel: one for one in folds}
+        return self._entered(left)
+
+    def join(self, held: Incident | None) -> Incident:
+        """Enter the app under the incident of its trouble; it leaves the one it was under when that is another."""
+        key, shared = _kin(self._alone)
+        if held is not None and held.key == key:
+            incident = held
+        else:
+            incident = self._kindred(key) or self._new(key, shared=shared)
+            if held is not None:
+                incident = self._moved(held, incident)
+        sufferer = self._sufferer(incident)
+        known = incident.fails(self._key)
+        others = [one for one in incident.sufferers if not (one.app == self._key and one.over_at is None)]
+        place = incident.sufferers.index(_own(incident, self._key)) if known else len(others)
+        incident = replace(
+            incident,
+            sufferers=(*others[:place], sufferer, *others[place:]),
+            joined_at=incident.joined_at if known else self._now,
+            version=incident.version + 1,
+        )
+        folded = [channel for channel, _ in sufferer.roots if incident.is_folded(channel)]
+        self._hushed |= set(folded)
+        self._folds |= {channel: told(incident, channel, at=self._now) for channel in folded}
+        return self._entered(incident)
+
+    def _kindred(self, key: str) -> Incident | None:
+        for one in self._incidents.values():
+            if one.key == key and one.failing and (one.shared or self._now - one.joined_at <= TOGETHER):
+                return one
+        return None
+
+    def _new(self, key: str, *, shared: bool) -> Incident:
+        operation = self._alone.memory.operation or self._alone.report.operation
+        trouble = self._alone.trouble
+        return Incident(
+            id=f"{operation}:{key[:8]}",
+            key=key,
+            shared=shared,
+            news=(trouble.news if trouble is not None else News.FAILED).value,
+            message=_reason(self._alone),
+            since=self._since,
+            joined_at=self._now,
+        )
+
+    def _moved(self, held: Incident, incident: Incident) -> Incident:
+        """Leave one incident for another; the page goes along when nobody else of the team needs it."""
+        team, title = self._alone.app.oncall_team, self._alone.app.title
+        page = held.page(team)
+        if page is not None and any(one.team == team and one.app != self._key for one in held.failing):
+            text = f"{title} fails for another reason now: {_reason(self._alone)}"
+            self._pages.append(_page(page, self._alone.app, PageAct.NOTE, text, self._now))
+        elif page is not None and incident.page(team) is None:
+            held = replace(held, pages=tuple(one for one in held.pages if one is not page))
+            incident = replace(incident, pages=(*incident.pages, page))
+        self.leave(held, "fails for another reason now")
+        # Its own message speaks again, and rings: the reason is new.
+        self._hushed.clear()
+        return incident
+
+    @property
+    def _since(self) -> datetime:
+        memory = self._alone.memory
+        return memory.failing_since or memory.degraded_since or self._now
+
+    def _sufferer(self, incident: Incident) -> Sufferer:
+        app, known = self._alone.app, next((one for one in incident.failing if one.app == self._key), None)
+        heard = tuple(self._alone.heard.items()) if self._alone.trouble is not None else ()
+        if known is not None:
+            return replace(known, reason=_reason(self._alone), roots=known.roots or heard)
+        return Sufferer(
+            app=self._key,
+            title=app.title,
+            cluster=app.cluster,
+            env=app.env,
+            team=app.oncall_team,
+            priority=app.oncall_priority,
+            since=self._since,
+            reason=_reason(self._alone),
+            roots=heard,
+            owns=self._alone.owns,
+        )
+
+    def _entered(self, incident: Incident) -> Incident:
+        self._changed[incident.id] = self._incidents[incident.id] = incident
+        return incident
+
+    # --- who is woken -----------------------------------------------------------------------------------------
+
+    def paged(self, incident: Incident, memory: AppMemory, due: Page | None, policy: PagePolicy | None) -> AppMemory:
+        """Decide whether the app is a page, a line in one that is open, or nothing yet; returns the memory."""
+        if policy is None:
+            return memory
+        app, now = self._alone.app, self._now
+        page = incident.page(app.oncall_team)
+        joins = incident.id != self._alone.before.incident
+        if page is not None and page.closed_by and page.closed_at is not None:
+            if due is None or now - page.closed_at < policy.duration:
+                return replace(memory, paged=False)
+            page = None  # it was closed over there a while ago and nothing is well: somebody has to know
+        if page is None and due is not None:
+            page = self._opened(incident, due)
+        elif page is not None:
+            page = self._noted(incident, page, joins=joins)
+        if page is None:
+            return memory
+        if page not in incident.pages:
+            others = tuple(one for one in incident.pages if one.team != page.team)
+            self._entered(replace(incident, pages=(*others, page)))
+        return replace(memory, paged=True, page_alias=page.alias, page_operation=page.operation)
+
+    def _opened(self, incident: Incident, due: Page) -> OpenPage:
+        team = self._alone.app.oncall_team
+        failing = [one for one in incident.failing if one.team == team]
+        channel = self._alone.app.channel
+        if len(failing) > 1:
+            alias = _alias(incident, team, {page.alias for one in self._incidents.values() for page in one.pages})
+            operation = incident.fold(channel) if incident.is_folded(channel) else due.operation
+            due = replace(_many(due, failing, incident), alias=alias, operation=operation)
+        due = replace(due, id=f"{due.operation}:open:{int(self._now.timestamp())}")
+        self._pages.append(due)
+        return OpenPage(
+            alias=due.alias,
+            team=team,
+            priority=due.priority,
+            operation=due.operation,
+            channel=channel,
+            at=self._now,
+        )
+
+    def _noted(self, incident: Incident, page: OpenPage, *, joins: bool) -> OpenPage:
+        app = self._alone.app
+        for note in self._alone.pages:
+            if note.act is PageAct.NOTE:  # once for each commit, however many apps say it
+                commit = note.id.rpartition(":")[2]
+                self._pages.append(replace(_page(page, app, PageAct.NOTE, note.message, self._now, unique=commit)))
+        failing = [one for one in incident.failing if one.team == page.team]
+        if joins and len(failing) > 1:
+            text = f"{len(failing)} apps fail for this reason now: {_names(failing)}"
+            note = _page(page, app, PageAct.NOTE, text, self._now, unique=f"join:{app.key}")
+            self._pages.append(replace(note, collapse="joined"))
+        if app.oncall_priority < page.priority:  # P1 is more urgent than P2
+            raised = _page(page, app, PageAct.RAISE, f"{app.title} fails for the same reason.", self._now)
+            self._pages.append(replace(raised, priority=app.oncall_priority))
+            page = replace(page, priority=app.oncall_priority)
+        return page
+
+
+def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
+    """Return the message that speaks for all apps of an incident in a channel."""
+    here = incident.heard_in(channel)
+    failing = [one for one in here if one.over_at is None]
+    many, cluster, env = _place(here)
+    some = 0 < len(failing) < len(here)
+    fail = "are degraded" if incident.news == News.DEGRADED.value else "fail"
+    page = next((one for one in incident.pages if one.arrived and not one.closed_by), None) if failing else None
+    first = "" if incident.shared else f"for example {here[0].title}"
+    return Announcement(
+        id=f"{incident.fold(channel)}:{incident.version}",
+        operation=incident.fold(channel),
+        news=News(incident.news) if failing else News.RECOVERED,
+        app=f"{len(failing)} of {many}" if some else many,
+        cluster=cluster,
+        env=env,
+        channel=channel,
+        at=at,
+        since=incident.since,
+        message=_sentence(incident, failing=len(failing), count=len(here), fail=fail),
+        troubles=(TroubleLine(subject=first, message=incident.message),) if failing else (),
+        apps=tuple(AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how) for one in here),
+        next_step="Each app is tried again by itself, and this message follows them." if failing else "",
+        inherits=here[0].root(channel) if here[0].owns else "",
+        page=page.words if page is not None else "",
+        alias=page.alias if page is not None else "",
+        acknowledged_by=page.acknowledged_by if page is not None else "",
+    )
+
+
+def _sentence(incident: Incident, *, failing: int, count: int, fail: str) -> str:
+    if failing == count:
+        return f"{count} apps {fail} for one reason."
+    if failing:
+        return f"{failing} of {count} apps still {fail} for one reason."
+    return f"All {count} apps are over it. They had one reason: {incident.message}."
+
+
+def _place(apps: Sequence[Sufferer]) -> tuple[str, str, str]:
+    """Return what stands for app, cluster and environment of several apps; of one, its own."""
+    clusters, envs = {one.cluster for one in apps}, {one.env for one in apps}
+    cluster = next(iter(clusters)) if len(clusters) == 1 else f"{len(clusters)} clusters"
+    name = apps[0].name if len(apps) == 1 else f"{len(apps)} apps"
+    return name, cluster, next(iter(envs)) if len(envs) == 1 else ""
+
+
+def _without(incident: Incident, app: str, how: str, at: datetime) -> tuple[Incident, tuple[Announcement, ...]]:
+    """Return the incident without an app, and what the channels hear; a channel where all is over forgets it."""
+    own = _own(incident, app)
+    folded = [channel for channel, _ in own.roots if incident.is_folded(channel)]
+    roots = tuple((channel, root) for channel, root in own.roots if channel in folded)
+    over = replace(own, over_at=at, how=how, roots=roots)
+    others = tuple(over if one is own else one for one in incident.sufferers)
+    incident = replace(incident, sufferers=others, version=incident.version + 1)
+    folds = tuple(told(incident, one, at=at) for one in folded)
+    quiet = {one for one in folded if all(s.over_at is not None for s in incident.heard_in(one))}
+    kept = [replace(one, roots=tuple(root for root in one.roots if root[0] not in quiet)) for one in incident.sufferers]
+    return replace(incident, sufferers=tuple(kept)), folds
+
+
+def _closed(incident: Incident, team: str, text: str, at: datetime) -> tuple[Incident, tuple[Page, ...]]:
+    """Close a team's page when no app of the team fails for the incident any more."""
+    page = incident.page(team)
+    if page is None or any(one.team == team for one in incident.failing):
+        return incident, ()
+    incident = replace(incident, pages=tuple(one for one in incident.pages if one is not page))
+    if page.closed_by:
+        return incident, ()
+    name, cluster, env = _place([one for one in incident.sufferers if one.team == team])
+    close = Page(
+        id=f"{page.operation}:close:{int(at.timestamp())}",
+        act=PageAct.CLOSE,
+        alias=page.alias,
+        app=name,
+        cluster=cluster,
+        env=env,
+        channel=page.channel,
+        operation=page.operation,
+        at=at,
+        message=shortened(text, DESCRIPTION_LIMIT),
+        team=page.team,
+    )
+    return incident, (close,)
+
+
+def _page(page: OpenPage, app: AppSpec, act: PageAct, text: str, at: datetime, *, unique: str = "") -> Page:
+    return Page(
+        id=f"{page.operation}:{act.value}:{unique or f'{app.key}:{int(at.timestamp())}'}",
+        act=act,
+        alias=page.alias,
+        app=app.name,
+        cluster=app.cluster,
+        env=app.env,
+        channel=page.channel,
+        operation=page.operation,
+        at=at,
+        message=shortened(text, DESCRIPTION_LIMIT),
+        priority=page.priority,
+        team=page.team,
+    )
+
+
+def _many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> Page:
+    """Return the page of one app as that of several, with the list inside."""
+    many, where, env = _place(failing)
+    lines = [f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" for one in failing]
+    lines.append("\nIt closes by itself when all of them have converged.")
+    description = "\n".join([f"{many} fail for one reason: {incident.message}\n", *lines])
+    return replace(
+        due,
+        app=many,
+        cluster=where,
+        env=env,
+        message=shortened(f"{many} / {where}: {incident.message}", MESSAGE_LIMIT),
+        description=shortened(description, DESCRIPTION_LIMIT),
+        priority=min(one.priority for one in failing),
+    )
+
+
+def _alias(incident: Incident, team: str, taken: Collection[str]) -> str:
+    """Return the alias of a page for several apps; no cluster has a name with an underscore."""
+    alias = f"gitops-bot:_shared:{incident.key[:12]}" + (f":{team}" if team else "")
+    return alias if alias not in taken else f"{alias}:{incident.id}"
+
+
+def _own(incident: Incident, app: str) -> Sufferer:
+    return next(one for one in incident.sufferers if one.app == app and one.over_at is None)
+
+
+def _names(failing: Sequence[Sufferer]) -> str:
+    rest = f" and {len(failing) - _LISTED} more" if len(failing) > _LISTED else ""
+    return ", ".join(one.title for one in failing[:_LISTED]) + rest
+
+
+def _kin(alone: Alone) -> tuple[str, bool]:
+    """Return the key of the app's incident, and whether a neighbour is to blame for it."""
+    failure = alone.report.failure
+    if failure is not None and failure.neighbour:
+        return fingerprint(failure.neighbour), True
+    plan, app = alone.report.plan, alone.app
+    objects = [change.id for change in plan.changes] if plan is not None else []
+    own = [app.name, app.namespace, app.path, *(id.name for id in objects), *(id.namespace for id in objects)]
+    return kinship(list(_texts(alone)), own=own), False
+
+
+def _texts(alone: Alone) -> Iterator[str]:
+    failure = alone.report.failure
+    if failure is not None:
+        yield from (one.message for one in failure.problems)
+        if not failure.problems:
+            yield failure.message
+        return
+    yield from (one.message for _, one in alone.report.health if one.state is HealthState.DEGRADED)
+
+
+def _reason(alone: Alone) -> str:
+    failure = alone.report.failure
+    texts = list(_texts(alone))
+    return texts[0] if texts else (failure.message if failure is not None else "")

@@ -1,0 +1,148 @@
+"""Thirty apps that fail for one reason are one message and one page, on the wire, with the real bot process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.faults import Fault, FaultKind
+from bot.sandbox.slack import limits
+from bot.sandbox.slack.values import Message
+from tests.flow.sandbox import SandboxPlane
+from tests.flow.story import ANA, DEPLOYS, Story, configmap, eventually
+
+COUNT = 30
+NAMES = [f"app-{number:02}" for number in range(1, COUNT + 1)]
+TOKEN = Fault(kind=FaultKind.STATUS, status=401, body='{"kind": "Status", "status": "Failure", "code": 401}')
+
+Fleet = Callable[..., Story]
+
+
+@pytest.fixture(params=["socket-opsgenie", "http-jsm"])
+def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
+    """Thirty apps of one team on a cluster of their own; nothing is committed yet."""
+    mode, _, flavour = request.param.partition("-")
+    plane = SandboxPlane(tmp_path)
+    plane.start()
+    apps = "\n".join(
+        f"  - {{name: {name}, repo: fleet, path: apps/{name}, cluster: prod, env: production, interval: 1s,"
+        f" oncall: {{priority: P2}}}}"
+        for name in NAMES
+    )
+    story = Story(tmp_path, plane, "default", mode=mode, flavour=flavour, apps=apps, ONCALL_WEBHOOK_SECRET="hook")
+    story.mends()
+    yield story
+    story.close()
+    plane.stop()
+    assert "Traceback" not in story.bot.log()
+    for call in story.slack.calls():
+        if call.method in {"chat.postMessage", "chat.update"}:
+            blocks = call.arguments["blocks"]
+            assert limits.complaints(json.loads(blocks) if isinstance(blocks, str) else blocks) == ()
+
+
+def commits(story: Story, text: Callable[[str], str]) -> str:
+    return story.upstream.commit({f"apps/{name}/a.yaml": text(name) for name in NAMES}, message="Change all")
+
+
+def good(name: str) -> str:
+    return configmap(name).replace("settings", name)
+
+
+def bad(name: str) -> str:
+    return good(name) + "nonsense: one\n"
+
+
+def failures(story: Story) -> list[Message]:
+    return [one for one in story.slack.roots(DEPLOYS) if one.text.startswith("Sync failed")]
+
+
+def listed(message: Message) -> set[str]:
+    return {name for name in NAMES if name in json.dumps(message.blocks)}
+
+
+def folded(story: Story, count: int = COUNT) -> Message:
+    """Wait until one message speaks for so many apps."""
+    return story.sees("Sync failed", f"{count} apps fail for one reason")
+
+
+def test_one_commit_that_breaks_thirty_apps_is_one_message_and_one_page(fleet: Story) -> None:
+    commits(fleet, bad)
+    fleet.bot.start()
+    found = folded(fleet)
+    assert listed(found) == set(NAMES)
+    assert len(failures(fleet)) == 1
+    eventually(fleet.oncall.opened)
+    before = fleet.bot.metric("gitops_bot_app_failures")
+    eventually(lambda: fleet.bot.metric("gitops_bot_app_failures") > before + 3 * COUNT)
+    (alert,) = fleet.oncall.opened()
+    assert alert.count == 1
+    assert alert.alias.startswith("gitops-bot:_shared:")
+    assert all(name in alert.description for name in NAMES)
+    assert len(failures(fleet)) == 1
+
+    fixed = commits(fleet, lambda name: bad(name) if name in NAMES[:2] else good(name))
+    fleet.sees("Sync failed", f"2 of {COUNT} apps still fail for one reason", f"converged at {fixed[:7]}")
+    assert len(fleet.oncall.opened()) == 1
+    commits(fleet, good)
+    fleet.sees("Recovered", f"All {COUNT} apps are over it")
+    eventually(lambda: not fleet.oncall.opened())
+    assert len(fleet.oncall.alerts) == 1
+    assert failures(fleet) == []
+
+
+def test_token_that_ran_out_is_one_message_that_unfolds_app_by_app(fleet: Story) -> None:
+    plane = fleet.plane
+    assert isinstance(plane, SandboxPlane)
+    commits(fleet, good)
+    plane.kube.faults.add(TOKEN)
+    fleet.bot.start()
+    found = folded(fleet, COUNT + 1)
+    assert listed(found) == set(NAMES)
+    assert len(fleet.slack.roots(DEPLOYS)) == 1
+    eventually(fleet.oncall.opened)
+    plane.kube.faults.heal()
+    fleet.sees("Recovered", f"All {COUNT + 1} apps are over it")
+    eventually(lambda: not fleet.oncall.opened())
+    assert len(fleet.oncall.alerts) == 1
+
+
+def test_app_whose_reason_differs_speaks_for_itself(fleet: Story) -> None:
+    commits(fleet, bad)
+    fleet.bot.start()
+    folded(fleet)
+    other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {level: [1]}\n"
+    commits(fleet, lambda name: other if name == NAMES[4] else bad(name))
+    fleet.sees("Sync failed", f"{COUNT - 1} of {COUNT} apps still fail")
+    fleet.sees("Sync failed", f"{NAMES[4]} / prod")
+    assert len(failures(fleet)) == 2
+
+
+def test_nothing_is_doubled_or_lost_when_the_bot_is_killed_in_between(fleet: Story) -> None:
+    commits(fleet, bad)
+    fleet.bot.start()
+    fleet.sees("Sync failed", "apps fail for one reason")
+    fleet.bot.kill()
+    fleet.bot.start()
+    folded(fleet)
+    eventually(fleet.oncall.opened)
+    fleet.bot.kill()
+    commits(fleet, good)
+    fleet.bot.start()
+    fleet.sees("Recovered", f"All {COUNT} apps are over it")
+    eventually(lambda: not fleet.oncall.opened())
+    assert len(fleet.oncall.alerts) == 1
+
+
+def test_one_of_the_apps_is_looked_at_from_the_message(fleet: Story) -> None:
+    commits(fleet, bad)
+    fleet.bot.start()
+    found = folded(fleet)
+    assert fleet.slack.wait_until(lambda: bool(fleet.slack.sockets()) or bool(fleet.slack.events_url))
+    before = len(fleet.slack.ephemerals(ANA.id))
+    assert fleet.slack.click(found, "gitops.pick.status", ANA.id, value=f"prod/{NAMES[6]}").acknowledged
+    assert fleet.slack.wait_until(lambda: len(fleet.slack.ephemerals(ANA.id)) > before)
+    assert NAMES[6] in json.dumps(fleet.slack.ephemerals(ANA.id)[before].blocks)

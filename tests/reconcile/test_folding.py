@@ -1,0 +1,249 @@
+"""Who is told and woken when apps fail together: passes in, messages and pages out, on plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import Problem
+from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.app import AppSpec
+from bot.model.control import Trigger, Via
+from bot.model.incident import Incident
+from bot.model.outcome import Failure, PassKind, Result, SyncReport
+from bot.model.record import AppMemory
+from bot.model.source import Revision
+from bot.oncall.escalation import PagePolicy, escalate
+from bot.reconcile import news
+from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, dropped, fold
+from tests.plan.world import app
+
+NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
+POLICY = PagePolicy(failures=3, duration=timedelta(minutes=15))
+DOWN = Failure(message="cluster prod: the API server answers 503", transient=True, neighbour="cluster prod")
+TOKEN = Failure(message="cluster prod: 401", neighbour="cluster prod: credentials")
+
+
+def broken(text: str) -> Failure:
+    return Failure(message="cannot be applied", problems=(Problem(message=text),))
+
+
+@dataclass
+class World:
+    """The memory of apps and the incidents between passes, as the store keeps them."""
+
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    memories: dict[str, AppMemory] = field(default_factory=dict)
+    pages: list[Page] = field(default_factory=list)
+    now: datetime = NOON
+
+    def ends(self, spec: AppSpec, failure: Failure | None, *, commit: str = "a" * 40) -> Folded:
+        """End a pass of an app; None is a good one."""
+        self.now += timedelta(seconds=1)
+        before = self.memories.get(spec.key, AppMemory(app=spec.key))
+        operation = before.operation or f"op_{len(self.memories)}_{self.now:%H%M%S}"
+        report = SyncReport(
+            operation=operation,
+            app=spec.key,
+            kind=PassKind.SYNC,
+            trigger=Trigger(via=Via.SCHEDULE),
+            started_at=self.now,
+            finished_at=self.now,
+            result=Result.FAILED if failure else Result.CONVERGED,
+            revision=Revision(commit=commit),
+            target=Revision(commit=commit),
+            failure=failure,
+        )
+        base = Announcement(
+            id=operation,
+            operation=operation,
+            news=News.DIFF,
+            app=spec.name,
+            cluster=spec.cluster,
+            env=spec.env,
+            channel=spec.channel,
+            at=self.now,
+        )
+        before = covered(before, list(self.incidents.values()))
+        told = news.ended(spec, report, before, base=base, targets=(), waits=news.Waits())
+        memory, pages = escalate(before, told.memory, app=spec, report=report, policy=POLICY)
+        trouble = next((one for one in told.announcements if one.news in TROUBLES), None)
+        alone = Alone(
+            app=spec,
+            report=report,
+            before=before,
+            memory=memory,
+            said=told.announcements,
+            pages=pages,
+            heard={spec.channel: trouble.root_key} if trouble is not None else {},
+            owns=not before.operation,
+        )
+        folded = fold(list(self.incidents.values()), alone, policy=POLICY)
+        self.memories[spec.key] = folded.memory if folded.memory.said else replace(folded.memory, operation="")
+        self.enter(folded)
+        return folded
+
+    def enter(self, folded: Folded) -> None:
+        self.pages += folded.pages
+        for one in folded.incidents:
+            self.incidents.pop(one.id, None)
+            if one.failing:
+                self.incidents[one.id] = one
+
+    def later(self, span: timedelta) -> None:
+        self.now += span
+
+    def acts(self) -> list[tuple[PageAct, str]]:
+        return [(one.act, one.alias) for one in self.pages]
+
+    def opened(self) -> set[str]:
+        """Return the aliases that are open over there."""
+        found: set[str] = set()
+        for one in self.pages:
+            if one.act is PageAct.OPEN:
+                assert one.alias not in found, "paged again"
+                found.add(one.alias)
+            elif one.act is PageAct.CLOSE:
+                found.discard(one.alias)
+        return found
+
+
+def apps(count: int, **more: str) -> list[AppSpec]:
+    named = [app(path="", channel="C1", oncall_priority="P3") for _ in range(count)]
+    return [replace(one, name=f"app-{number}", **more) for number, one in enumerate(named)]  # type: ignore[arg-type]
+
+
+def all_end(world: World, some: Sequence[AppSpec], failure: Failure | None, *, times: int = 1) -> Folded:
+    for _ in range(times):
+        for one in some:
+            last = world.ends(one, failure)
+    return last
+
+
+def test_second_app_with_the_same_reason_makes_one_message_of_both() -> None:
+    world, (first, second) = World(), apps(2)
+    alone = world.ends(first, TOKEN)
+    assert (alone.folds, alone.hushed) == ((), frozenset())
+    both = world.ends(second, TOKEN)
+    (told,) = both.folds
+    assert both.hushed == {"C1"}
+    assert told.inherits == alone.said[0].root_key
+    assert [one.key for one in told.apps] == [first.key, second.key]
+
+
+def test_one_page_for_all_with_the_most_urgent_priority() -> None:
+    world, some = World(), apps(30)
+    some[7] = replace(some[7], oncall_priority="P1")
+    all_end(world, some, TOKEN, times=6)
+    ((act, alias),) = world.acts()
+    assert (act, alias.startswith("gitops-bot:_shared:")) == (PageAct.OPEN, True)
+    assert world.pages[0].priority == "P1"
+    assert all(one.title in world.pages[0].description for one in some)
+    all_end(world, some[1:], None)
+    assert world.opened() == {alias}
+    all_end(world, some[:1], None)
+    assert (world.opened(), world.incidents) == (set(), {})
+
+
+def test_each_team_has_its_own_page() -> None:
+    world = World()
+    some = [*apps(3), *(replace(one, name=f"x-{one.name}", oncall_team="sre") for one in apps(3))]
+    all_end(world, some, TOKEN, times=4)
+    assert {(page.team, page.alias.count(":sre")) for page in world.pages} == {("", 0), ("sre", 1)}
+    assert len(world.pages) == 2
+
+
+def test_app_that_was_paged_alone_speaks_for_those_that_join_and_is_not_paged_again() -> None:
+    world, (first, second) = World(), apps(2)
+    second = replace(second, oncall_priority="P1")
+    all_end(world, [first], TOKEN, times=3)
+    alias = f"gitops-bot:{first.cluster}:{first.name}"
+    assert world.acts() == [(PageAct.OPEN, alias)]
+    all_end(world, [second], TOKEN, times=4)
+    assert world.acts()[1:] == [(PageAct.NOTE, alias), (PageAct.RAISE, alias)]
+    world.ends(first, None)
+    assert world.opened() == {alias}
+    world.ends(second, None)
+    assert world.opened() == set()
+
+
+def test_app_whose_reason_differs_stays_with_the_open_page_and_pages_when_that_closes() -> None:
+    world, some = World(), apps(3)
+    all_end(world, some, TOKEN, times=4)
+    (shared,) = world.opened()
+    differs = world.ends(some[0], broken("quota exceeded"))
+    assert differs.hushed == frozenset()
+    assert differs.said[0].news is News.FAILED
+    assert world.opened() == {shared}
+    all_end(world, some[1:], None)
+    assert world.opened() == set()
+    world.ends(some[0], broken("quota exceeded"))
+    assert world.opened() == {f"gitops-bot:{some[0].cluster}:{some[0].name}"}
+
+
+def test_same_words_on_two_days_are_two_reasons() -> None:
+    world, (first, second) = World(), apps(2)
+    all_end(world, [first], broken("image not found"), times=3)
+    world.later(timedelta(hours=2))
+    all_end(world, [second], broken("image not found"), times=3)
+    assert world.opened() == {f"gitops-bot:{one.cluster}:{one.name}" for one in (first, second)}
+
+
+def test_outage_of_a_neighbour_is_one_reason_for_as_long_as_it_lasts() -> None:
+    world, (first, second) = World(), apps(2)
+    all_end(world, [first], TOKEN, times=3)
+    world.later(timedelta(hours=2))
+    assert world.ends(second, TOKEN).hushed == {"C1"}
+
+
+def test_alert_closed_over_there_pages_again_after_the_duration_alone() -> None:
+    world, (first, *_) = World(), apps(1)
+    all_end(world, [first], TOKEN, times=3)
+    (incident,) = world.incidents.values()
+    (page,) = incident.pages
+    world.enter(
+        Folded(
+            memory=AppMemory(app=""),
+            said=(),
+            incidents=(replace(incident, pages=(replace(page, closed_by="ana", closed_at=world.now),)),),
+        )
+    )
+    all_end(world, [first], TOKEN, times=30)
+    assert [one.act for one in world.pages] == [PageAct.OPEN]
+    world.later(POLICY.duration)
+    all_end(world, [first], TOKEN, times=3)
+    assert [one.act for one in world.pages] == [PageAct.OPEN, PageAct.OPEN]
+    world.ends(first, None)
+    assert world.pages[-1].act is PageAct.CLOSE
+
+
+def test_app_that_is_deleted_holds_no_page_open() -> None:
+    world, some = World(), apps(2)
+    all_end(world, some, TOKEN, times=4)
+    world.ends(some[0], None)
+    gone = dropped(list(world.incidents.values()), some[1].key, how="was deleted", at=world.now)
+    assert gone is not None
+    world.enter(gone)
+    assert (world.opened(), world.incidents) == (set(), {})
+
+
+_REASONS = st.sampled_from([None, TOKEN, DOWN, broken("quota exceeded"), broken("no such kind")])
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), _REASONS, st.integers(0, 1200)), max_size=60))
+def test_whatever_happens_nobody_is_paged_twice_and_all_pages_close_at_the_end(
+    passes: list[tuple[int, Failure | None, int]],
+) -> None:
+    world, some = World(), apps(5)
+    for number, failure, pause in passes:
+        world.later(timedelta(seconds=pause))
+        world.ends(some[number], failure)
+        world.opened()
+        failing = {key for key, memory in world.memories.items() if memory.incident}
+        assert failing == {one.app for incident in world.incidents.values() for one in incident.failing}
+    all_end(world, some, None)
+    assert (world.opened(), world.incidents) == (set(), {})
