@@ -68,7 +68,7 @@ def test_good_commit_is_deployed_in_one_message_that_is_edited(page: Page) -> No
     expect(page.get_by_role("heading", name="Git", exact=True, level=1)).to_be_visible()
     expect(page.locator(".patch")).to_contain_text(short)
     expect(page.locator(".patch .plus", has_text="image: registry.shop.example/web:").first).to_be_visible()
-    row = page.locator(".commit", has_text="checkout button")
+    row = page.locator(".git .commit", has_text="checkout button")
     expect(row).to_contain_text("main")
     expect(row).to_contain_text("deployed")
     page.go_back()
@@ -168,5 +168,6 @@ def test_api_server_that_is_down_is_shown_and_comes_back(open_page: Open) -> Non
 def test_force_push_shows_what_it_dropped(page: Page) -> None:
     mischief(page, "Force-push main")
     window(page, "Git")
-    expect(page.get_by_text("dropped by a force-push").first).to_be_visible()
-    expect(page.locator(".commit").first).to_contain_text("pushed with --force")
+    git = page.locator(".git")
+    expect(git.get_by_text("dropped by a force-push").first).to_be_visible()
+    expect(git.locator(".commit").first).to_contain_text("pushed with --force")

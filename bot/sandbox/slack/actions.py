@@ -1,4 +1,4 @@
-"""What a person did to an element, as interactions carry it. Pure.
+"""Elements that people use, and what they did to them as interactions carry it. Pure.
 
 Source: https://docs.slack.dev/reference/interaction-payloads.
 """
@@ -6,6 +6,7 @@ Source: https://docs.slack.dev/reference/interaction-payloads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 _FIELDS: Final = {
@@ -25,7 +26,34 @@ _FIELDS: Final = {
 }
 _ONE: Final = frozenset({"static_select", "overflow", "radio_buttons"})
 _MANY: Final = frozenset({"multi_static_select", "checkboxes"})
-FIXED: Final = frozenset({"button", *_ONE})  # elements that know the values they can send
+_FIXED: Final = frozenset({"button", *_ONE})  # elements that know the values they can send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An element, and the block it stands in."""
+
+    block_id: str
+    element: Mapping[str, Any]
+
+
+def place_of(blocks: Sequence[Mapping[str, Any]], action_id: str, *, value: Any = None, block_id: str = "") -> Place:
+    """Return where an element is; `value` decides between buttons that share an action.
+
+    Raises `LookupError` when there is no such element: what is not there cannot be used.
+    """
+    for index, block in enumerate(blocks):
+        name = str(block.get("block_id") or f"block-{index}")
+        if block_id and block_id != name:
+            continue
+        single = [block[key] for key in ("accessory", "element") if key in block]
+        for element in [*(block.get("elements") or ()), *single]:
+            if element.get("action_id") != action_id:
+                continue
+            values = [element.get("value"), *(option["value"] for option in element.get("options") or ())]
+            if value is None or element["type"] not in _FIXED or value in values:
+                return Place(block_id=name, element=element)
+    raise LookupError(f"no element {action_id!r} to use")
 
 
 def chosen(element: Mapping[str, Any], value: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ MESSAGE_BLOCKS: Final = 50
 VIEW_BLOCKS: Final = 100
 ALL_BLOCKS_CHARACTERS: Final = 13_200  # not in the reference; the real API answers msg_blocks_too_long above it
 TEXT_CHARACTERS: Final = 40_000
+VIEW_CHARACTERS: Final = 250_000
 
 _SECTION_TEXT: Final = 3_000
 _FIELDS: Final = 10
@@ -49,6 +50,24 @@ _PICKERS: Final = frozenset(
     }
 )
 _STYLES: Final = ("primary", "danger")
+_TEXTUAL: Final = ("placeholder", "focus_on_load", "initial_value", "dispatch_action_config")
+_FIELDS_OF: Final[Mapping[str, Sequence[str]]] = {
+    "header": ("text",),
+    "section": ("text", "fields", "accessory", "expand"),
+    "context": ("elements",),
+    "actions": ("elements",),
+    "input": ("label", "element", "hint", "optional", "dispatch_action"),
+    "divider": (),
+    "rich_text": ("elements",),
+    "markdown": ("text",),
+    "button": ("text", "url", "value", "style", "confirm", "accessibility_label"),
+    "static_select": ("placeholder", "options", "option_groups", "initial_option", "confirm", "focus_on_load"),
+    "external_select": ("placeholder", "min_query_length", "initial_option", "confirm", "focus_on_load"),
+    "overflow": ("options", "confirm"),
+    "checkboxes": ("options", "initial_options", "confirm", "focus_on_load"),
+    "radio_buttons": ("options", "initial_option", "confirm", "focus_on_load"),
+    "plain_text_input": ("multiline", "min_length", "max_length", *_TEXTUAL),
+}  # besides `type`, and `block_id` or `action_id`; kinds that are not here are not held to theirs
 
 
 def complaints(blocks: object, *, most: int = MESSAGE_BLOCKS) -> tuple[str, ...]:
@@ -97,6 +116,7 @@ def _block(block: object, at: str) -> Iterator[str]:
         yield f"must be an object [json-pointer:{at}]"
         return
     yield from _length(block.get("block_id", ""), _BLOCK_ID, f"{at}/block_id", least=0)
+    yield from _known(block, ("type", "block_id"), at)
     match block.get("type"):
         case "header":
             yield from _text(block.get("text"), _HEADER_TEXT, f"{at}/text", kinds=("plain_text",))
@@ -165,6 +185,7 @@ def _element(element: object, at: str) -> Iterator[str]:
         yield f"must be an object [json-pointer:{at}]"
         return
     yield from _length(element.get("action_id", ""), _ACTION_ID, f"{at}/action_id", least=0)
+    yield from _known(element, ("type", "action_id"), at)
     if "confirm" in element:
         yield from _confirm(element["confirm"], f"{at}/confirm")
     match element.get("type"):
@@ -219,6 +240,7 @@ def options(given: object, at: str, *, most: int = _OPTIONS) -> Iterator[str]:
         if not isinstance(option, Mapping):
             yield f"must be an object [json-pointer:{place}]"
             continue
+        yield from _strangers(option, ("text", "value", "description", "url"), place)
         yield from _text(option.get("text"), _OPTION_TEXT, f"{place}/text")
         yield from _length(option.get("value"), _OPTION_VALUE, f"{place}/value")
         if "description" in option:
@@ -229,6 +251,7 @@ def _confirm(confirm: object, at: str) -> Iterator[str]:
     if not isinstance(confirm, Mapping):
         yield f"must be an object [json-pointer:{at}]"
         return
+    yield from _strangers(confirm, ("title", "text", "confirm", "deny", "style"), at)
     yield from _text(confirm.get("title"), _CONFIRM_TITLE, f"{at}/title", kinds=("plain_text",))
     yield from _text(confirm.get("text"), _CONFIRM_TEXT, f"{at}/text")
     yield from _text(confirm.get("confirm"), _CONFIRM_BUTTON, f"{at}/confirm", kinds=("plain_text",))
@@ -239,9 +262,23 @@ def _text(text: object, most: int, at: str, kinds: Sequence[str] = ("plain_text"
     if not isinstance(text, Mapping):
         yield f"missing required field [json-pointer:{at}]"
         return
+    yield from _strangers(text, ("type", "text", "emoji" if text.get("type") == "plain_text" else "verbatim"), at)
     if text.get("type") not in kinds:
         yield f"must be {' or '.join(kinds)} [json-pointer:{at}/type]"
     yield from _length(text.get("text"), most, f"{at}/text")
+
+
+def _known(given: Mapping[str, Any], common: Sequence[str], at: str) -> Iterator[str]:
+    fields = _FIELDS_OF.get(str(given.get("type")))
+    if fields is not None:
+        yield from _strangers(given, (*common, *fields), at)
+
+
+def _strangers(given: Mapping[str, Any], allowed: Sequence[str], at: str) -> Iterator[str]:
+    """Yield what the schema does not know: the real API refuses it, however harmless."""
+    for name in given:
+        if name not in allowed:
+            yield f"invalid additional property: {name} [json-pointer:{at}]"
 
 
 def _length(value: object, most: int, at: str, *, least: int = 1) -> Iterator[str]:

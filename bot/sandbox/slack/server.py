@@ -17,6 +17,7 @@ from typing import Any
 
 from bot.sandbox import faults
 from bot.sandbox.faults import FaultKind
+from bot.sandbox.slack import limits
 from bot.sandbox.slack.sockets import SocketConnection, handshake
 from bot.sandbox.slack.state import State
 from bot.sandbox.slack.values import Call
@@ -162,6 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
                 said = json.loads(body)
             except ValueError:
                 return _plain(400, "invalid_payload")
+            wrong = _unsayable(said)
+            if wrong:
+                self._note("response_url", said, wrong)
+                return _plain(400, wrong)
             outcome = self.server.state.respond(
                 id,
                 text=str(said.get("text") or ""),
@@ -216,6 +221,13 @@ def _arguments(kind: str, query: str, body: bytes) -> dict[str, Any]:
     else:
         found.update(urllib.parse.parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
     return found
+
+
+def _unsayable(said: Mapping[str, Any]) -> str:
+    """Return Slack's word for why an answer to a response_url cannot be shown, "" when it can."""
+    if limits.complaints(blocks_of(said)):
+        return "invalid_blocks"
+    return "" if said.get("text") or said.get("blocks") or said.get("delete_original") else "no_text"
 
 
 def _bearer(header: str) -> str:

@@ -26,6 +26,7 @@ class Trigger:
 
     user: str
     made_at: datetime
+    exchanged: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

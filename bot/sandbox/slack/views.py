@@ -75,10 +75,12 @@ class Views:
         self.known[id] = {**view, "state": {"values": values}}
         return self.known[id]
 
-    def publish(self, user: str, said: object) -> View:
+    def publish(self, user: str, said: object, *, hash: str = "") -> View:
         """Show a Home tab to a person."""
         if user in self.homes:
-            return self.update(self.homes[user], said)
+            return self.update(self.homes[user], said, hash=hash)
+        if hash:
+            raise ViewRefused("hash_conflict")
         view = self._made(said, "home", previous="", root="")
         self.homes[user] = view["id"]
         return view
@@ -137,6 +139,8 @@ class Views:
         if found:
             raise ViewRefused("invalid_arguments", *(f"[ERROR] {one}" for one in found))
         assert isinstance(said, Mapping)  # else there was a complaint
+        if limits.characters([said]) > limits.VIEW_CHARACTERS:
+            raise ViewRefused("view_too_large")
         named = {"app_id": self.app, "team_id": self.team, "bot_id": self.bot}
         names = {_content(one): one["block_id"] for one in before}
         blocks = []

@@ -118,6 +118,8 @@ class WebApi:
         return {"channel": channel.id, "ts": message.ts, "message": self.message_json(message)}
 
     def _update(self, arguments: Arguments, base_url: str) -> Answer:
+        if str(arguments.get("channel") or "") not in self.state.channels:
+            raise Refused("channel_not_found")  # unlike chat.postMessage it takes ids only
         channel = self._writable(arguments)
         message = self.state.messages.get((channel.id, str(arguments.get("ts", ""))))
         if message is None or message.ephemeral_for:
@@ -126,7 +128,7 @@ class WebApi:
             raise Refused("cant_update_message")
         said = self._new_message(channel, arguments)
         edited = self.state.edit(message, text=said.text, blocks=said.blocks)
-        if said.metadata:
+        if "metadata" in arguments:  # left out, it stays; empty, it goes
             edited = self.state.add(replace(edited, metadata=said.metadata))
         return {"channel": channel.id, "ts": edited.ts, "text": edited.text, "message": self.message_json(edited)}
 
@@ -167,8 +169,10 @@ class WebApi:
 
     def _upload_url(self, arguments: Arguments, base_url: str) -> Answer:
         name, length = str(arguments.get("filename") or ""), str(arguments.get("length") or "")
-        if not name or not length.isdigit() or int(length) == 0:
+        if not name or not length.isdigit():
             raise Refused("invalid_arguments")
+        if int(length) == 0:
+            raise Refused("missing_argument")
         file = File(id=self.state.new_id("F"), name=name)
         self.state.files[file.id] = file
         return {"upload_url": f"{base_url}/upload/v1/{file.id}", "file_id": file.id}
@@ -203,12 +207,10 @@ class WebApi:
         return {"files": [{"id": file.id, "title": file.title} for file in files]}
 
     def _views_open(self, arguments: Arguments, base_url: str) -> Answer:
-        user = self._trigger(arguments)
-        return self._viewed(lambda: self.state.views.open(user, _decoded(arguments.get("view"))))
+        return self._triggered(arguments, self.state.views.open)
 
     def _views_push(self, arguments: Arguments, base_url: str) -> Answer:
-        user = self._trigger(arguments)
-        return self._viewed(lambda: self.state.views.push(user, _decoded(arguments.get("view"))))
+        return self._triggered(arguments, self.state.views.push)
 
     def _views_update(self, arguments: Arguments, base_url: str) -> Answer:
         id, hash = str(arguments.get("view_id") or ""), str(arguments.get("hash") or "")
@@ -218,16 +220,22 @@ class WebApi:
         user = str(arguments.get("user_id") or "")
         if user not in self.state.users:
             raise Refused("invalid_arguments")
-        return self._viewed(lambda: self.state.views.publish(user, _decoded(arguments.get("view"))))
+        hash = str(arguments.get("hash") or "")
+        return self._viewed(lambda: self.state.views.publish(user, _decoded(arguments.get("view")), hash=hash))
 
-    def _trigger(self, arguments: Arguments) -> str:
-        """Return whose trigger it is, and use it up."""
-        trigger = self.state.triggers.pop(str(arguments.get("trigger_id") or ""), None)
+    def _triggered(self, arguments: Arguments, show: Callable[[str, object], View]) -> Answer:
+        """Show a view to whose trigger it is; a trigger is exchanged once, and not for a view that is refused."""
+        id = str(arguments.get("trigger_id") or "")
+        trigger = self.state.triggers.get(id)
         if trigger is None:
             raise Refused("invalid_trigger_id")
+        if trigger.exchanged:
+            raise Refused("exchanged_trigger_id")
         if (self.state.clock() - trigger.made_at).total_seconds() > _TRIGGER_SECONDS:
             raise Refused("expired_trigger_id")
-        return trigger.user
+        answer = self._viewed(lambda: show(trigger.user, _decoded(arguments.get("view"))))
+        self.state.triggers[id] = replace(trigger, exchanged=True)
+        return answer
 
     def _viewed(self, act: Callable[[], View]) -> Answer:
         try:
@@ -265,7 +273,11 @@ class WebApi:
         if limits.characters(blocks) > limits.ALL_BLOCKS_CHARACTERS:
             raise Refused("msg_blocks_too_long")
         metadata = _decoded(arguments.get("metadata")) or {}
-        if metadata and not (isinstance(metadata, Mapping) and metadata.get("event_type")):
+        if metadata and not (
+            isinstance(metadata, Mapping)
+            and metadata.get("event_type")
+            and isinstance(metadata.get("event_payload"), Mapping)
+        ):
             raise Refused("invalid_metadata_format")
         return Message(
             channel=channel.id,
