@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from bot.sandbox.demo.cluster import TokenDoor
+from bot.sandbox.kube import KubeSandbox
 from tests.browser.demo_process import DemoProcess
 
 
@@ -22,6 +26,44 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind() -> None:
     assert (code, said) == (0, "")
     assert not demo.folder.exists()
     assert not Path(f"/proc/{bot}").exists()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[KubeSandbox]:
+    kube = KubeSandbox(namespaces=("shop-staging",))
+    kube.start()
+    yield kube
+    kube.stop()
+
+
+def test_own_cluster_is_left_as_it_was(own_cluster: KubeSandbox, tmp_path: Path) -> None:
+    """The bot's own namespace, with the inventories of a shop that was gone, stayed."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(own_cluster.kubeconfig(), encoding="utf-8")
+    door = TokenDoor(kubeconfig)
+    demo = DemoProcess("--kubeconfig", str(kubeconfig))
+    assert _namespaces(door) >= {"shop", "shop-staging", "gitops-bot"}
+    assert demo.interrupt()[0] == 0
+    assert _namespaces(door) & {"shop", "shop-staging", "gitops-bot"} == {"shop-staging"}
+
+
+def _namespaces(door: TokenDoor) -> set[str]:
+    """Return those that are there and stay."""
+    found = door.request("GET", "/api/v1/namespaces").body["items"]
+    return {one["metadata"]["name"] for one in found if "deletionTimestamp" not in one["metadata"]}
+
+
+def test_terminal_has_the_bots_commands(demo: DemoProcess) -> None:
+    """The folder's commands named no tokens, so that each of them ended with a list of missing ones."""
+    done = subprocess.run(
+        ["sh", "-c", '. "$0/bot.env" && gitops-bot status --output json', str(demo.folder)],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert len(json.loads(done.stdout)["apps"]) == 12
 
 
 def test_port_in_use_is_one_line(demo: DemoProcess) -> None:

@@ -35,7 +35,7 @@ def demo(options: Options, *, port: int | None, browser: bool, out: TextIO) -> i
             server.start(world)
             out.write(
                 f"The demo is at  {server.url}\n"
-                f"Its files are in  {folder}  (kubeconfig, gitops-bot.yaml, fleet.git, bot.log)\n"
+                f"Its files are in  {folder}  ({', '.join(world.files)})\n"
                 "Ctrl-C ends it and leaves nothing behind.\n"
             )
             out.flush()

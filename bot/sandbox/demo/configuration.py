@@ -28,6 +28,8 @@ class Places:
 def configuration(places: Places) -> str:
     """Return the whole file."""
     apps = _own(places.path) if places.path else _SHOP
+    # The page shows the commits of the shop; those of a person's own repository are at their own host.
+    web_url = "" if places.path else f"    web_url: {places.web_url}\n"
     return f"""\
 # The bot's own configuration file: nothing in it knows that this is a demo.
 instance: demo
@@ -40,8 +42,7 @@ repos:
   - name: fleet
     url: {places.repo_url}
     branch: {places.branch}
-    web_url: {places.web_url}
-
+{web_url}
 {apps}
 slack:
   mode: socket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,12 @@ _LEAVE_SECONDS: Final = 20  # what `run` promises after SIGTERM
 _HEALTH_SECONDS: Final = 2
 _OURS: Final = ("SLACK_", "OPSGENIE_", "WEBHOOK_", "ONCALL_", "GITOPS_BOT_")
 _NAMES: Final = frozenset({"DATABASE_URL", "PORT", "KUBECONFIG"})
+
+
+def shell(settings: Mapping[str, str]) -> str:
+    """Return a file that a shell reads to give a terminal the bot's environment, and the bot by its name."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
+    return "\n".join([*lines, f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"', ""])
 
 
 class BotProcess:

@@ -27,7 +27,7 @@ from bot.sandbox.demo.cluster import ClusterDoor, KubeconfigDoor, TokenDoor, Unr
 from bot.sandbox.demo.configuration import Places, configuration, own_app
 from bot.sandbox.demo.mischief.commits import MISSING_IMAGE
 from bot.sandbox.demo.office import Office
-from bot.sandbox.demo.process import BotProcess
+from bot.sandbox.demo.process import BotProcess, shell
 from bot.sandbox.demo.repository import Repository
 from bot.sandbox.demo.stream import Feed, Pulse
 from bot.sandbox.oncall import OncallService
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 0.5  # how often the repository's branches and the bot's health are looked at
 _WEBHOOK_SECRET: Final = "sandbox-webhook-secret"
 _ONCALL_KEY: Final = "sandbox-oncall-key"
+_BOT_NAMESPACE: Final = "gitops-bot"  # the configuration names no other
 _COMMITS: Final = 80
 
 
@@ -118,6 +119,12 @@ class World:
 
     def last_words(self) -> str:
         return self._bot.last_words()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return what a person finds in the folder."""
+        own = [*(["kubeconfig"] if self.kube else []), *(["fleet.git"] if self.repository else [])]
+        return ("gitops-bot.yaml", "bot.env", "bot.log", *own)
 
     # What the page shows
 
@@ -234,8 +241,8 @@ class World:
         return str(file)
 
     def _make_namespaces(self) -> None:
-        """Make what the shop's manifests stand in, and clear away at the end what was not there before."""
-        for name in story.NAMESPACES.values():
+        """Make what the shop and the bot's inventories stand in; clear away at the end what was not there before."""
+        for name in (*story.NAMESPACES.values(), _BOT_NAMESPACE):
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             if self.door.request("POST", "/api/v1/namespaces", body=body).status == HTTPStatus.CREATED:
                 self._parts.callback(self._delete_namespace, name)
@@ -270,6 +277,8 @@ class World:
             "WEBHOOK_SECRET": _WEBHOOK_SECRET,
             "ONCALL_WEBHOOK_SECRET": _WEBHOOK_SECRET,
         }
+        settings = {**secrets, "GITOPS_BOT_CONFIG": str(file), "KUBECONFIG": kubeconfig}
+        (self.folder / "bot.env").write_text(shell(settings), encoding="utf-8")
         self._bot = BotProcess(file, log=self.folder / "bot.log", port=self._port, secrets=secrets)
         self._parts.callback(self._bot.stop)
         self._bot.start()

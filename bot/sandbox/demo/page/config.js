@@ -7,7 +7,7 @@ export function configPane() {
   const pane = h("div.pane.config");
   on("hello place world", () => {
     if (!store.hello || store.place.pane !== "config") return;
-    const { folder, bot_url: bot, configuration, stand_ins: others, own } = store.hello;
+    const { folder, bot_url: bot, configuration, stand_ins: others, own, apps } = store.hello;
     const health = store.world.health;
     const old = pane.querySelector("pre.file")?.scrollTop ?? 0;
     fill(pane,
@@ -21,8 +21,8 @@ export function configPane() {
             h("p", {}, h("a", { href: `${bot}/healthz`, target: "_blank" }, "/healthz"), " · ", h("a", { href: `${bot}/metrics`, target: "_blank" }, "/metrics"))),
           h("section", {}, h("h2", {}, "In a terminal"),
             h("pre.code", { tabindex: 0 }, [
-              own.cluster ? "" : `export KUBECONFIG=${folder}/kubeconfig\nkubectl get all -n shop\n\n`,
-              `cd ${folder}\ngitops-bot status\ngitops-bot plan web\ntail -f bot.log\n`,
+              `. ${folder}/bot.env\n\ngitops-bot status\ngitops-bot plan ${apps[0]}\ntail -f ${folder}/bot.log\n`,
+              own.cluster ? "" : "\nkubectl get all -n shop\n",
               own.repo ? "" : `\ngit clone ${folder}/fleet.git /tmp/fleet\n`,
             ].join(""))),
           h("section", {}, h("h2", {}, "Faults"),
