@@ -140,6 +140,7 @@ class Repository:
             capture_output=True,
             check=False,
             timeout=_TIMEOUT_SECONDS,
+            start_new_session=True,  # Ctrl-C in the terminal ends the demo, not a commit in the middle
         )
 
 
