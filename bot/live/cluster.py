@@ -25,6 +25,7 @@ from bot.live import causes, fields, rights
 from bot.live.cache import LiveCache
 from bot.live.discovery import discover, info_of, path_of
 from bot.live.gate import FIRST
+from bot.live.ignoring import pointers, respecting
 from bot.live.lease import Lease
 from bot.live.ownership import MANAGERS, owner_of
 from bot.live.parent import Parents
@@ -249,7 +250,7 @@ class KubeCluster:
 
     def _wanted(self, app: AppSpec, manifest: Manifest) -> _Observed:
         text = orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS)
-        rules = [[rule.pointers for rule in app.ignore if rule.matches(manifest.id)], sorted(app.adopt), app.moved_from]
+        rules = [pointers(app, manifest), sorted(app.adopt), app.moved_from]
         return _Observed(manifest, text, self._verdicts.digest(text, rules), None, adopts=False)
 
     def _observe(
@@ -293,7 +294,7 @@ class KubeCluster:
             kept = projection(live, self._key)
             if self._verdicts.holds(app.key, manifest.ref, one.desired, kept):
                 return Accepted(predicted=live)
-        wanted = _respecting(app, manifest, live)
+        wanted = respecting(app, manifest, live)
         text = one.text if wanted is manifest.body else orjson.dumps(wanted)
         reply = self._patch(info, manifest, text, user=app.user, dry_run=True)
         if not reply.ok:
@@ -368,7 +369,7 @@ class KubeCluster:
             if live is None or isinstance(live, Rejected):
                 return live or Rejected(status=409, reason="Conflict", message="someone deleted the object meanwhile")
         if live is not observed.live or not observed.text:
-            text = orjson.dumps(_respecting(app, manifest, live))
+            text = orjson.dumps(respecting(app, manifest, live))
             observed = _Observed(manifest, text, observed.desired, live, adopts=False)
         return observed
 
@@ -596,28 +597,6 @@ def _left(manifest: Manifest, live: Body | None) -> str:
     if notes.get(marks.RECONCILE) == "disabled":
         return f"its annotation on the cluster says {marks.RECONCILE}: disabled"
     return ""
-
-
-def _respecting(app: AppSpec, manifest: Manifest, live: Body | None) -> Body:
-    """Return the body to apply, with ignored fields left out, or as they are where we are their only owner."""
-    pointers = [one for rule in app.ignore if rule.matches(manifest.id) for one in rule.pointers]
-    if not pointers or live is None:
-        return manifest.body
-    body: dict[str, Any] = orjson.loads(orjson.dumps(manifest.body))
-    for pointer in pointers:
-        *above, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.lstrip("/").split("/")]
-        want: Any = body
-        have: Any = live
-        for part in above:
-            want = want.get(part) if isinstance(want, dict) else None
-            have = have.get(part) if isinstance(have, Mapping) else None
-        if not isinstance(want, dict) or last not in want:
-            continue
-        if fields.owned_by_others(live, pointer):
-            del want[last]
-        elif isinstance(have, Mapping) and last in have:
-            want[last] = have[last]
-    return body
 
 
 def _rejected(reply: Reply, manifest: Manifest, live: Body | None) -> Rejected:

@@ -44,6 +44,10 @@ def is_ours(entry: Mapping[str, Any]) -> bool:
     return entry.get("manager") == marks.FIELD_MANAGER and entry.get("operation") == "Apply"
 
 
+def is_kubectls(entry: Mapping[str, Any]) -> bool:
+    return _is_one_of(entry, KUBECTL)
+
+
 def needs_adoption(live: Body, managers: Collection[str] = KUBECTL) -> bool:
     """True when one of these managers owns anything of the object."""
     return any(_is_one_of(entry, managers) for entry in entries(live))
@@ -88,22 +92,6 @@ def without_adopted(predicted: Body, live: Body, wanted: Body, managers: Collect
     return result
 
 
-def owned_by_others(live: Body, pointer: str) -> bool:
-    """True when a manager that is neither we nor kubectl owns the field at a JSON pointer."""
-    path = [part.replace("~1", "/").replace("~0", "~") for part in pointer.lstrip("/").split("/")]
-    for entry in entries(live):
-        if is_ours(entry):
-            continue
-        node: Any = entry.get("fieldsV1") or {}
-        for part in path:
-            node = node.get(f"f:{part}") if isinstance(node, Mapping) else None
-            if node is None:
-                break
-        if node is not None:
-            return True
-    return False
-
-
 def _subtract(body: Any, fields: Fields, wanted: Any, others: Fields) -> None:
     """Remove from `body`, in place, what `fields` name and neither `wanted` nor `others` have."""
     for key, below in fields.items():
@@ -114,11 +102,11 @@ def _subtract(body: Any, fields: Fields, wanted: Any, others: Fields) -> None:
             _one(body, name, below, want, theirs)
         elif kind == "k" and isinstance(body, list):
             keys = json.loads(name)
-            index = next((i for i, item in enumerate(body) if _has(item, keys)), None)
+            index = next((i for i, item in enumerate(body) if has(item, keys)), None)
             if index is None:
                 continue
             items = wanted if isinstance(wanted, list) else []
-            _one(body, index, below, next((item for item in items if _has(item, keys)), _MISSING), theirs)
+            _one(body, index, below, next((item for item in items if has(item, keys)), _MISSING), theirs)
         elif kind == "v" and isinstance(body, list):
             value = json.loads(name)
             if theirs is _MISSING and value in body and not (isinstance(wanted, list) and value in wanted):
@@ -137,6 +125,6 @@ def _one(parent: Any, key: Any, below: Fields, want: Any, theirs: Any) -> None:
         del parent[key]
 
 
-def _has(item: Any, keys: Mapping[str, Any]) -> bool:
-    """List items leave out keys that have their default (`protocol: TCP`): only a different value differs."""
+def has(item: Any, keys: Mapping[str, Any]) -> bool:
+    """Tell whether a list's item is the one that `k:` names: a key left out has its default (`protocol: TCP`)."""
     return isinstance(item, Mapping) and all(item.get(name, value) == value for name, value in keys.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 FIELD_MANAGER = "gitops-bot"
 
@@ -24,12 +24,28 @@ FORCE = "gitops-bot/force"
 APPLY = "gitops-bot/apply"
 WAVE = "gitops-bot/wave"
 HOOK = "gitops-bot/hook"
+IGNORE = "gitops-bot/ignore"
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _NAME_LIMIT = 253  # characters of a ConfigMap's name, RFC 1123 subdomain
 _PLAIN = re.compile(r"[a-z0-9]+")
 _FOREIGN = re.compile(r"[^a-z0-9.-]+")
+
+
+def ignored(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the JSON pointers of the object's fields that Git does not own, as its annotation lists them."""
+    return tuple(annotations.get(IGNORE, "").replace(",", " ").split())
+
+
+def parts_of(pointer: str) -> tuple[str, ...]:
+    """Return the parts of a JSON pointer, unescaped (RFC 6901)."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("/").split("/"))
+
+
+def pointer_of(parts: Iterable[str | int]) -> str:
+    """Return the JSON pointer of some parts."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def parent_name(app_name: str, instance: str) -> str:

@@ -118,6 +118,8 @@ def _annotation_faults(manifest: Manifest) -> Iterator[str]:
             yield f"the annotation {key} must be one of {', '.join(_WORDS[key])}"
         elif key == marks.WAVE and not _WAVE.fullmatch(value):
             yield f"the annotation {key} must be an integer in quotes, such as '-1'"
+        elif key == marks.IGNORE and not all(one.startswith("/") and one[1:] for one in marks.ignored({key: value})):
+            yield f"the annotation {key} must be JSON pointers with blanks between them, such as /spec/replicas"
 
 
 def _unknown(manifest: Manifest, table: KindTable) -> str:

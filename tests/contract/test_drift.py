@@ -66,6 +66,65 @@ def test_change_of_ignored_fields_alone_is_unchanged_and_not_written(worlds: Cal
     assert (live["metadata"]["generation"], live["spec"]["replicas"]) == (before, 2)
 
 
+IGNORING = """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: api
+  annotations:
+    gitops-bot/ignore: /spec/replicas, /spec/template/spec/containers/0/image /metadata/annotations/acme~1owner
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api, tier: TIER}}
+    spec: {containers: [{name: main, image: "nginx:1"}, {name: side, image: "busybox:1"}]}
+"""
+
+
+def test_fields_that_an_object_s_annotation_ignores_stay_as_people_set_them(world: EngineWorld) -> None:
+    """kubectl's edits of ignored fields were taken over and undone: two replicas of five were left."""
+    world.commit({"a.yaml": IGNORING.replace("TIER", "one")})
+    world.sync()
+    edit = {
+        "metadata": {"annotations": {"acme/owner": "ana"}},
+        "spec": {"replicas": 5, "template": {"spec": {"containers": [{"name": "main", "image": "nginx:9"}]}}},
+    }
+    path = world.path("deployments", "api", base=APPS) + "?fieldManager=kubectl-edit"
+    world.plane.request("PATCH", path, body=edit, kind="strategic")
+    assert world.planned().writes == ()
+    world.commit({"a.yaml": IGNORING.replace("TIER", "two")})
+    assert world.sync().result is Result.CONVERGED
+    live = world.found("deployments", "api", base=APPS)
+    spec = live["spec"]
+    assert spec["template"]["metadata"]["labels"]["tier"] == "two"
+    assert (spec["replicas"], live["metadata"]["annotations"]["acme/owner"]) == (5, "ana")
+    assert [one["image"] for one in spec["template"]["spec"]["containers"]] == ["nginx:9", "busybox:1"]
+    world.plane.request("PATCH", path, body={"spec": {"template": {"spec": {"nodeName": "n1"}}}}, kind="strategic")
+    assert [one.path for change in world.planned().writes for one in change.fields] == ["spec.template.spec.nodeName"]
+
+
+def test_field_that_its_owner_keeps_is_left_out_by_annotation_too(world: EngineWorld) -> None:
+    world.commit({"a.yaml": IGNORING.replace("TIER", "one")})
+    world.sync()
+    scale = world.path("deployments", "api", base=APPS) + "/scale?fieldManager=autoscaler"
+    world.plane.request("PATCH", scale, body={"spec": {"replicas": 7}}, kind="merge")
+    world.commit({"a.yaml": IGNORING.replace("TIER", "two")})
+    assert world.sync().result is Result.CONVERGED
+    live = world.found("deployments", "api", base=APPS)
+    assert live["spec"]["replicas"] == 7
+    owners = [
+        one["manager"] for one in live["metadata"]["managedFields"] if "f:replicas" in one["fieldsV1"].get("f:spec", {})
+    ]
+    assert owners == ["autoscaler"]
+
+
+def test_pointer_that_is_none_is_an_error_with_its_place(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings", **{"gitops-bot/ignore": "spec.replicas"})})
+    failure = world.sync().failure
+    assert failure is not None
+    assert "JSON pointers with blanks between them" in str(failure.problems[0])
+
+
 def test_drift_while_paused_is_shown_and_undone_after_resume(world: EngineWorld) -> None:
     world.commit({"a.yaml": config("settings")})
     world.sync()
