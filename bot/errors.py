@@ -15,7 +15,8 @@ exactly one boundary: the worker of the loop, or the command line.
     │   │   ├── RefNotFound                a branch, tag or range of versions
     │   │   ├── PathNotFound
     │   │   ├── SignatureRefused           a commit nobody we trust has signed
-    │   │   └── RevisionRefused            unknown, ambiguous or foreign commit, a branch name
+    │   │   ├── RevisionRefused            unknown, ambiguous or foreign commit, a branch name
+    │   │   └── PushRefused                the remote does not take our commit
     │   ├── ChartError          a Helm chart from a registry
     │   │   ├── ChartUnreachable           (transient)
     │   │   └── ChartRefused               credentials, no such chart or version
@@ -110,6 +111,10 @@ class SignatureRefused(SourceError):
 
 class RevisionRefused(SourceError):
     """A commit given by a person is unknown, ambiguous, foreign, too short, or a branch name."""
+
+
+class PushRefused(SourceError):
+    """The remote does not take a commit of ours: a protected branch, no right to write, somebody was faster."""
 
 
 class ChartError(PassError):

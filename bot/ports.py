@@ -85,11 +85,30 @@ class Repository(Protocol):
     def count_between(self, old: str, new: str) -> int | None:
         """Return how many commits `new` is ahead of `old`; None when `old` is no ancestor of it."""
 
+    def propose(self, commit: str, files: Mapping[str, bytes], *, branch: str, message: str) -> str:
+        """Commit files on top of `commit` on a new branch and push it; returns its tip.
+
+        A branch that is there already is left as it is. Raises `PushRefused`.
+        """
+
+    def put_back(self, commit: str, path: str, earlier: str, *, branch: str, message: str) -> str:
+        """Commit a folder as it was at `earlier` on top of a branch that is at `commit`; returns the new commit.
+
+        Raises `PushRefused`, also when the branch has moved meanwhile.
+        """
+
     def check(self) -> tuple[Problem, ...]:
         """Try the connection and the branch as `gitops-bot check` does; return what is wrong, each with its fix."""
 
     def close(self) -> None:
         """Leave no process and no descriptor behind."""
+
+
+class Proposals(Protocol):
+    """Where a branch that is pushed becomes a question to people."""
+
+    def open(self, *, branch: str, into: str, title: str, body: str) -> str:
+        """Return the address of the open pull request of a branch; opens one where none is. Raises `DeliveryFailed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,42 @@ import re
 from typing import Final
 
 _HOSTS: Final = (
-    (r"/projects/[^/]+/repos/", "{base}/commits/{new}", "{base}/compare/commits?sourceBranch={new}&targetBranch={old}"),
-    (r"/_git/", "{base}/commit/{new}", "{base}/branchCompare?baseVersion=GC{old}&targetVersion=GC{new}"),
-    (r"//[^/]*\bgithub\b", "{base}/commit/{new}", "{base}/compare/{old}...{new}"),
-    (r"//[^/]*\bgitlab\b", "{base}/-/commit/{new}", "{base}/-/compare/{old}...{new}"),
-    (r"//bitbucket\.org/", "{base}/commits/{new}", "{base}/branches/compare/{new}..{old}"),
-    (r"//[^/]*\b(gitea|forgejo|codeberg)\b", "{base}/commit/{new}", "{base}/compare/{old}...{new}"),
+    (
+        r"/projects/[^/]+/repos/",
+        "{base}/commits/{new}",
+        "{base}/compare/commits?sourceBranch={new}&targetBranch={old}",
+        "{base}/pull-requests?create&sourceBranch={new}&targetBranch={old}",
+    ),
+    (
+        r"/_git/",
+        "{base}/commit/{new}",
+        "{base}/branchCompare?baseVersion=GC{old}&targetVersion=GC{new}",
+        "{base}/pullrequestcreate?sourceRef={new}&targetRef={old}",
+    ),
+    (
+        r"//[^/]*\bgithub\b",
+        "{base}/commit/{new}",
+        "{base}/compare/{old}...{new}",
+        "{base}/compare/{old}...{new}?expand=1",
+    ),
+    (
+        r"//[^/]*\bgitlab\b",
+        "{base}/-/commit/{new}",
+        "{base}/-/compare/{old}...{new}",
+        "{base}/-/merge_requests/new?merge_request[source_branch]={new}&merge_request[target_branch]={old}",
+    ),
+    (
+        r"//bitbucket\.org/",
+        "{base}/commits/{new}",
+        "{base}/branches/compare/{new}..{old}",
+        "{base}/pull-requests/new?source={new}&dest={old}",
+    ),
+    (
+        r"//[^/]*\b(gitea|forgejo|codeberg)\b",
+        "{base}/commit/{new}",
+        "{base}/compare/{old}...{new}",
+        "{base}/compare/{old}...{new}",
+    ),
 )
 _OTHER: Final = _HOSTS[2]  # for a web_url at a host we do not know: the most common form
 _SCP: Final = re.compile(r"(?:[^@/]+@)?(?P<host>[^/:]+):(?P<path>[^/].*)")
@@ -37,7 +67,7 @@ def web_base(address: str, web_url: str) -> str:
     if (address.startswith("ssh://") and port == ":7999") or "/scm/" in f"/{path}":
         return _data_center(found["host"], "" if address.startswith("ssh://") else port, path)
     base = f"https://{found['host']}{port if address.startswith('http') else ''}/{path}"
-    return base if any(re.search(pattern, base) for pattern, _, _ in _HOSTS) else ""
+    return base if any(re.search(row[0], base) for row in _HOSTS) else ""
 
 
 def _data_center(host: str, port: str, path: str) -> str:
@@ -54,6 +84,11 @@ def commit_url(address: str, web_url: str, commit: str) -> str:
 
 def compare_url(address: str, web_url: str, old: str, new: str) -> str:
     return _filled(address, web_url, old, new, 2)
+
+
+def proposal_url(address: str, web_url: str, branch: str, proposed: str) -> str:
+    """Return where a person opens a pull request of the branch `proposed` into `branch`."""
+    return _filled(address, web_url, branch, proposed, 3)
 
 
 def _filled(address: str, web_url: str, old: str, new: str, column: int) -> str:

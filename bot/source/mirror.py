@@ -121,6 +121,26 @@ class Mirror:
             self._filters = False
             self._fetch(["--refetch", "--force", "origin"])
 
+    def push(self, commit: str, branch: str, *, expects: str, timeout: timedelta) -> str:
+        """Push a commit to a branch that is at `expects`, or, with "", not there yet; return why not, "" when done.
+
+        A remote that cannot be reached raises. Nothing is overwritten: the remote compares.
+        """
+        ref = f"refs/heads/{branch}"
+        # What a partial copy lacks is at the remote, which need not be told again.
+        lazily = ["-c", "remote.origin.promisor=true"] if self._filters else []
+        lease = f"--force-with-lease={ref}:{expects}"
+        command = [*lazily, "push", "--porcelain", "--no-thin", "--no-verify", lease, "origin", f"{commit}:{ref}"]
+        with self.writing():
+            finished = self._run(command, timeout=timeout)
+        if finished.ok:
+            return ""
+        complaint = read_complaint(finished.complaint, secrets=(self.spec.credentials.password,))
+        said = [line.split("\t")[2] for line in finished.text.splitlines() if line.startswith("!\t")]
+        if not said and complaint.trouble is Trouble.UNREACHABLE:
+            raise self.failure(complaint)
+        return said[0] if said else complaint.reason
+
     # --- our copy ---------------------------------------------------------------------------------------------
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from bot.source.signatures import Signatures
 from bot.source.spec import RepoSpec, shown
 from bot.source.submodules import SubmoduleRefused, spec_of
 from bot.source.trees import Trees
+from bot.source.writing import Writing
 
 _FULL = re.compile(r"[0-9a-f]{40}")
 _PREFIX = re.compile(r"[0-9a-fA-F]{7,40}")
@@ -63,6 +64,7 @@ class GitRepository:
         self._depth = depth
         self._mirror = Mirror(spec, directory=directory, ask_timeout=ask_timeout, fetch_timeout=fetch_timeout)
         self._heads = Heads(self._mirror, clock=clock)
+        self._writing = Writing(self._mirror)
         self._signatures = (
             Signatures(self._mirror, keyring=Path(spec.keyring_file), signed=spec.signed) if spec.keyring_file else None
         )
@@ -172,6 +174,29 @@ class GitRepository:
         if not self._mirror.has(old) or not self._mirror.is_ancestor(old, new):
             return None
         return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--"]).text)
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def propose(self, commit: str, files: Mapping[str, bytes], *, branch: str, message: str) -> str:
+        """Commit files on top of `commit` on a branch of their own; returns its tip. One that is there is left as is.
+
+        Raises `PushRefused`.
+        """
+        commit = self._full(commit)
+        return self._mirror.healed(lambda: self._writing.push(commit, files, branch=branch, message=message, new=True))
+
+    def put_back(self, commit: str, path: str, earlier: str, *, branch: str, message: str) -> str:
+        """Commit the folder `path` as it was at `earlier` on top of `branch`, which is at `commit`; returns the commit.
+
+        Raises `PushRefused`, also when the branch has moved.
+        """
+        commit, earlier = self._full(commit), self._full(earlier)
+
+        def put() -> str:
+            self._bring(earlier)
+            return self._writing.push_folder(commit, path, earlier, branch=branch, message=message)
+
+        return self._mirror.healed(put)
 
     # --- what people mean -------------------------------------------------------------------------------------
 

@@ -112,6 +112,21 @@ def test_private_repository_is_read_over_https_without_contents_nobody_asked_for
     assert over_https.tree(commit, "big").files[0].data == b"b" * 100_000
 
 
+def test_branch_is_pushed_over_https_from_a_copy_that_lacks_the_other_files(
+    upstream: Upstream, over_https: GitRepository, server: HttpsServer
+) -> None:
+    base = upstream.commit({"app/a": "a\n", "big/b": "b" * 100_000})
+    over_https.head(MAIN, newer_than=START)
+    assert over_https.file(base, "app/a").data == b"a\n"
+    before = len(server.requests)
+    made = over_https.propose(base, {"app/a": b"c\n"}, branch="gitops-bot/keep/app-1", message="Keep")
+    assert upstream.git("show", f"{made}:app/a") == "c"
+    assert upstream.git("rev-parse", "gitops-bot/keep/app-1") == made
+    assert upstream.git("ls-tree", "-r", "--name-only", made).split() == ["app/a", "big/b"]
+    asked = [one.path.rpartition("/")[2] for one in server.requests[before:] if one.method == "POST"]
+    assert asked == ["git-upload-pack", "git-receive-pack"], "a question and a push; no file was fetched"
+
+
 def test_unchanged_branch_costs_one_question_and_reads_nothing(
     upstream: Upstream, over_https: GitRepository, server: HttpsServer
 ) -> None:

@@ -14,6 +14,7 @@ from bot.model.announcement import Verdict, WriteBack
 from bot.model.plan import Summary
 from bot.model.record import Consignment, SinkName
 from bot.writeback.events import WebhookTarget
+from bot.writeback.hosts import host_of
 from bot.writeback.sink import WriteBackSink
 from bot.writeback.statuses import CommitStatusTarget
 from tests.receiver import Receiver
@@ -41,7 +42,7 @@ CONVERGED = WriteBack(
 def status_target(
     host: str, receiver: Receiver, *, repo: str = "acme/fleet", token: str = "canary"
 ) -> CommitStatusTarget:
-    return CommitStatusTarget(host=host, api_url=receiver.url, repo_url=repo, token=token)
+    return CommitStatusTarget(host_of(host, api_url=receiver.url, repo_url=repo, token=token))
 
 
 @pytest.mark.parametrize(
