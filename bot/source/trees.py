@@ -96,10 +96,13 @@ class Trees:
     def file(self, commit: str, path: str) -> SourceFile:
         """Return one file. Raises `PathNotFound`, for a folder too."""
         path = self._clean(path, commit)
-        ((id, kind),) = self._objects(commit, [path])
-        if kind != "blob":
-            raise self._no_path(commit, path, "is a folder, not a file" if kind == "tree" else "does not exist")
-        (entry,) = self._list(["ls-tree", "-z", commit, "--", path], "")
+        self._bring(commit)
+        # The tree names a file that was never fetched; cat-file, asked for it, calls it missing.
+        entry = next(iter(self._list(["ls-tree", "-z", commit, "--", path], "")), None) if path else None
+        if entry is None or entry.kind != "blob":
+            is_folder = not path or (entry is not None and entry.kind == "tree")
+            raise self._no_path(commit, path, "is a folder, not a file" if is_folder else "does not exist")
+        id = entry.id
         return SourceFile(path=path, blob=id, data=self._blobs({id}, place=path)[id], is_link=entry.mode == _LINK)
 
     # --- what is at a path ------------------------------------------------------------------------------------
