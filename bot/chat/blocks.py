@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.chat import folded, kit
+from bot.chat.buttons import buttons
 from bot.chat.kit import Block, code, cut, escape, many, person, took, when
 from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
 from bot.model.plan import Summary
@@ -100,7 +101,7 @@ def render(news: Announcement, *, author: str = "") -> Message:
         *_list("Mind", news.warnings),
     ]
     next_step = f"*Next:* {escape(cut(news.next_step, 400))}" if news.next_step else ""
-    after = [*_section(next_step), *kit.actions(list(_buttons(news))), kit.context(_context(news))]
+    after = [*_section(next_step), *kit.actions(list(buttons(news))), kit.context(_context(news))]
     room = BLOCKS_LIMIT - sum(map(kit.weight, [*before, *after]))
     return Message(text=sentence(news), blocks=(*before, *_fitting(detail, room, news), *after))
 
@@ -293,88 +294,6 @@ def _is_long(changes: Sequence[ChangeLine]) -> bool:
 
 def _is_much(troubles: Sequence[TroubleLine]) -> bool:
     return len(troubles) > _TROUBLES or any(len(one.message) > _MESSAGE for one in troubles)
-
-
-def _buttons(news: Announcement) -> Iterator[Block]:
-    if news.in_thread:
-        return
-    if news.apps:
-        yield from folded.menu(news)
-        yield from _acknowledge(news, {"alias": news.alias}, news.app)
-        return
-    key, name = f"{news.cluster}/{news.app}", f"{news.app} in {news.cluster}"
-    value = {"app": key, "op": news.operation}
-    diff = kit.button("gitops.diff", "View full diff", value, says=f"View the full diff of {name}")
-    pause = kit.button(
-        "gitops.pause",
-        "Pause",
-        value,
-        says=f"Pause {name}",
-        asks="Automatic syncs stop for everyone until someone resumes.",
-    )
-    moved = bool(news.previous and news.revision and news.previous != news.revision.commit)
-    back = kit.button(
-        "gitops.rollback",
-        f"Roll back to {news.previous[:7]}",
-        {**value, "commit": news.previous, "at": news.revision.commit if news.revision else ""},
-        style="danger",
-        says=f"Roll {name} back to {news.previous[:7]}",
-    )
-    match news.news:
-        case News.DIFF | News.SYNCING:
-            yield from (diff, pause)
-        case News.CONVERGED if moved:
-            yield back
-        case News.FAILED | News.DEGRADED:
-            yield kit.button("gitops.sync", "Retry now", value, style="primary", says=f"Sync {name} again now")
-            if news.previous:
-                yield back
-            yield from _acknowledge(news, {**value, "alias": news.alias}, name)
-            yield pause
-        case News.REFUSED | News.APPROVAL:
-            yield from (*_verdicts(news, value, name), diff)
-        case News.REJECTED | News.EXPIRED:
-            yield kit.button("gitops.sync", "Ask again", value, says=f"Ask again for approval of {name}")
-            yield diff
-        case News.DRIFT:
-            yield kit.button(
-                "gitops.sync", "Undo the drift", value, style="primary", says=f"Make {name} equal to Git again"
-            )
-            yield diff
-        case News.PAUSED | News.ROLLED_BACK | News.WAITING:
-            yield kit.button(
-                "gitops.resume",
-                "Resume",
-                value,
-                style="primary",
-                says=f"Resume {name}",
-                asks=f"The next sync applies the newest commit of {news.ref or 'the branch'} again.",
-            )
-            yield kit.button("gitops.diff", "What would change", value, says=f"Show what resuming {name} would change")
-        case _:
-            pass
-
-
-def _acknowledge(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
-    """Yield the button that tells the on-call service that somebody has it; gone when somebody has."""
-    if news.alias and not news.acknowledged_by:
-        yield kit.button("gitops.acknowledge", "Acknowledge", value, says=f"Acknowledge the page of {name}")
-
-
-def _verdicts(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
-    plan = {**value, "plan": news.plan_hash}
-    counts = str(news.summary) if news.summary is not None else "the plan above"
-    yield kit.button(
-        "gitops.approve",
-        "Approve",
-        plan,
-        style="primary",
-        says=f"Approve this plan of {name}",
-        asks=f"Exactly this plan is applied: {counts}.",
-    )
-    yield kit.button(
-        "gitops.reject", "Reject", plan, style="danger", says=f"Reject this plan of {name}", asks="Nothing is applied."
-    )
 
 
 def _context(news: Announcement) -> Iterator[str]:

@@ -365,8 +365,11 @@ class Passes:
         return self._outside.post.rows(parcels)
 
     def _behind(self, app: AppSpec, report: SyncReport) -> int:
-        """Return how many commits wait behind a pause or a pin."""
-        deployed = report.previous
+        """Return how many commits wait behind a pause, a pin or a question; what fails does not wait."""
+        if report.result in {Result.FAILED, Result.UNHEALTHY}:
+            return 0
+        converged = report.revision is not None and report.result is Result.CONVERGED
+        deployed = report.revision.commit if report.revision is not None and converged else report.previous
         if report.target is None or not deployed or report.target.commit == deployed:
             return 0
         with suppress(PassError):

@@ -6,7 +6,6 @@ sections say of each other. Each problem carries `path:line`. No secret is ever 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +17,14 @@ from pydantic import ValidationError
 from bot.errors import ConfigError, Problem
 from bot.model.app import AppSpec
 from bot.model.appset import AppSet
-from bot.settings.model import NOT_YET, Section, Settings
+from bot.settings import wording
+from bot.settings.model import Settings
 from bot.settings.references import dangling
 from bot.settings.secrets import missing_secrets, read_secrets
 from bot.settings.specs import app_set_spec, app_spec, repo_spec
 from bot.settings.yamlfile import Location, YamlFile, read
 from bot.source import spec as git
+from bot.state.address import fault as state_fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,14 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
         try:
             settings = Settings.model_validate(file.value if file.value is not None else {})
         except ValidationError as error:
-            problems += _validation_problems(error, file, shown)
+            problems += [_at(file, shown, *fault) for fault in wording.faults(error, file.value)]
         problems += [_at(file, shown, *found) for found in dangling(file.value)]
     secrets = read_secrets(environment, problems)
     problems += [_at(file, shown, *found) for found in missing_secrets(file.value, secrets)]
+    state_url = _state_url(file.value, path, secrets)
+    if wrong := state_fault(state_url):
+        where = "DATABASE_URL" if secrets.get("DATABASE_URL") else f"{shown}:{file.line(('state',))}"
+        problems.append(Problem(message=f"state: {wrong}", where=where))
     if settings is not None:
         problems += [_at(file, shown, *found) for found in _incomplete(settings)]
         repos = tuple(repo_spec(settings, index, path.parent, secrets) for index in range(len(settings.repos)))
@@ -85,7 +90,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
                     app_set_spec(settings, index, one, path.parent) for index, one in enumerate(settings.app_sets)
                 ),
                 repos=repos,
-                state_url=_state_url(settings, path, secrets),
+                state_url=state_url,
                 port=int(environment.get("PORT") or settings.server.port),
                 secrets=secrets,
             )
@@ -104,57 +109,6 @@ def _by_line(problem: Problem, shown: str) -> tuple[int, str]:
 
 def _at(file: YamlFile, shown: str, location: Location, message: str) -> Problem:
     return Problem(message=message, where=f"{shown}:{file.line(location)}")
-
-
-def _validation_problems(error: ValidationError, file: YamlFile, shown: str) -> Iterator[Problem]:
-    details = error.errors(include_url=False, include_input=False)
-    for detail in details:
-        around, others = detail["loc"], [one["loc"] for one in details if one is not detail]
-        if detail["type"] == "too_short" and any(loc[: len(around)] == around for loc in others):
-            continue  # pydantic counts the sound entries of a list, and each unsound one is said by itself
-        location = tuple(part for part in detail["loc"] if part not in {"commit-status", "webhook"})
-        name = _name(location)
-        match detail["type"]:
-            case "extra_forbidden":
-                message = _unknown(name, location)
-            case "missing":
-                message = f"{name} is missing"
-            case "value_error":
-                message = f"{name}: {detail['ctx']['error']}"
-            case _:
-                message = f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
-        yield _at(file, shown, location, message)
-
-
-def _name(location: Location) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".") or "the file"
-
-
-def _unknown(name: str, location: Location) -> str:
-    key = str(location[-1])
-    if key in NOT_YET:
-        return f"{name} is not supported by this version"
-    close = difflib.get_close_matches(key, _known_keys(location), n=1)
-    return f"{name} is no known key" + (f": did you mean {close[0]}?" if close else "")
-
-
-def _known_keys(location: Location) -> list[str]:
-    model: Any = Settings
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        found = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Section) else None
-        model = _section_in(found.annotation) if found else None
-    return list(model.model_fields) if model is not None else []
-
-
-def _section_in(annotation: Any) -> type[Section] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return next((one for arg in getattr(annotation, "__args__", ()) if (one := _section_in(arg))), None)
 
 
 def _incomplete(settings: Settings) -> Iterator[tuple[Location, str]]:
@@ -180,8 +134,10 @@ def _is_far(url: str) -> bool:
     return urlsplit(url).hostname not in {"localhost", "127.0.0.1", "::1"}
 
 
-def _state_url(settings: Settings, path: Path, secrets: Mapping[str, str]) -> str:
-    url = secrets.get("DATABASE_URL") or settings.state
+def _state_url(raw: Any, path: Path, secrets: Mapping[str, str]) -> str:
+    default = str(Settings.model_fields["state"].default)
+    said = raw.get("state") if isinstance(raw, Mapping) else None
+    url = secrets.get("DATABASE_URL") or (said if isinstance(said, str) else default)
     scheme, _, rest = url.partition(":///")
     if scheme == "sqlite" and rest and not rest.startswith("/"):
         return f"sqlite:///{(path.parent / rest).absolute()}"

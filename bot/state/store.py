@@ -39,6 +39,7 @@ from bot.model.record import (
 )
 from bot.ports import MessageRef, PassRequest
 from bot.state import codec, tables
+from bot.state.address import fault
 from bot.state.locks import advisory_lock, file_lock
 
 _BUSY_SECONDS: Final = 30  # another process may hold the write lock of SQLite for one transaction
@@ -50,14 +51,11 @@ class SqlStore:
     """A `bot.ports.Store`. Safe to use from several threads and processes."""
 
     def __init__(self, url: str, *, lock_folder: Path | None = None) -> None:
-        try:
-            parsed = sa.make_url(url)
-        except sa.exc.ArgumentError as error:
-            raise StateError("state: the URL is no SQLAlchemy URL, such as sqlite:///gitops-bot.db") from error
+        if wrong := fault(url):
+            raise StateError(f"state: {wrong}")
+        parsed = sa.make_url(url)
         self._shown = parsed.render_as_string(hide_password=True)
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
-        if not self._is_sqlite and parsed.get_backend_name() != "postgresql":
-            raise StateError(f"state: {self._shown} is neither sqlite:/// nor postgresql+psycopg://")
         self._folder = lock_folder
         if self._is_sqlite:
             path = Path(parsed.database or "gitops-bot.db")
@@ -74,12 +72,9 @@ class SqlStore:
             raise StateError(f"state: {path} cannot be opened: {error.strerror}; make its folder writable") from error
 
     def _connected(self, url: sa.URL) -> sa.Engine:
-        try:
-            if not self._is_sqlite:
-                return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=80)
-            engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
-        except (ImportError, sa.exc.SQLAlchemyError) as error:
-            raise StateError(f"state: {self._shown} cannot be used: {error}") from error
+        if not self._is_sqlite:
+            return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=80)
+        engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
 
         @sa.event.listens_for(engine, "connect")
         def configure(connection: Any, _: Any) -> None:

@@ -35,6 +35,7 @@ def test_conversation_about_one_app(offices: Offices, mode: str) -> None:
     assert office.level("payments") == "debug"
     assert not done.thread_ts
     assert done.edits, "the root message was edited through its states"
+    assert "Waiting" not in json.dumps(done.blocks), "the commit that converged was counted as one that waits"
     assert any(one["verb"] == "sync" and one["who"] == ANA.id for one in office.audit("payments"))
 
     assert "is paused" in office.types(ANA, "pause payments for 2h db migration").text

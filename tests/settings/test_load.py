@@ -53,12 +53,52 @@ def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path) -> None:
         "gitops-bot.yaml:7: apps[0].repoo is no known key: did you mean repo?",
         "gitops-bot.yaml:9: apps[0].cluster: there is no cluster prd: did you mean prod?",
         "gitops-bot.yaml:11: apps[0].interval: expected a duration such as 30s, 5m, 2h or 1d",
-        "gitops-bot.yaml:12: apps[0].mode: input should be 'auto' or 'approve'",
+        "gitops-bot.yaml:12: apps[0].mode: expected 'auto' or 'approve'",
         "gitops-bot.yaml:13: apps[0].helm: charts are pulled over https:// or oci://: write the bucket's https address",
         "gitops-bot.yaml:14: slack.colour is no known key",
         "gitops-bot.yaml:14: slack.mode: the environment variable SLACK_APP_TOKEN (or SLACK_APP_TOKEN_FILE) is not set",
         "gitops-bot.yaml:14: slack.mode: the environment variable SLACK_BOT_TOKEN (or SLACK_BOT_TOKEN_FILE) is not set",
     ]
+
+
+def test_types_are_named_as_yaml_has_them(tmp_path: Path) -> None:
+    """Wrong types used to be told in Python's words: "valid tuple", "dictionary or instance of Ignore"."""
+    text = GOOD.replace("clusters:", "clusters: {name: prod}\nspare:")
+    text += "    env: 3\n    prune: 'yes'\n    approvals: '2'\n    ignore: [7]\n    depends_on: x\n    max_delete: 4\n"
+    text += "retry: {factor: 0}\nwritebacks: [{type: fax}]\npermissions: [{verbs: [], users: []}]\n"
+    found = [one.partition(": ")[2] for one in problems(tmp_path, text)]
+    assert {one for one in found if "expected" in one} == {
+        "clusters: expected a list",
+        "apps[0].env: expected text (put a number, and true, in quotes)",
+        "apps[0].prune: expected true or false, without quotes",
+        "apps[0].approvals: expected a whole number, without quotes",
+        "apps[0].ignore[0]: expected keys with values",
+        "apps[0].depends_on: expected a list",
+        "apps[0].max_delete: expected keys with values",
+        "retry.factor: expected 1.0 or more",
+        "writebacks[0]: expected type to be one of 'commit-status', 'webhook'",
+        "permissions[0].verbs: expected at least 1 entry",
+    }
+    assert not [one for one in found if "tuple" in one or "instance" in one]
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("gitops.db", "is no SQLAlchemy URL"),
+        ("mysql://u:canary@h/d", "mysql://u:***@h/d is neither sqlite:/// nor postgresql+psycopg://"),
+        ("postgresql+nothing://u:canary@h/d", "names no driver"),
+        ("postgresql+psycopg2://u:canary@h/d", "pip install 'gitops-bot[postgres]'"),
+    ],
+)
+def test_address_of_the_state_store_is_checked_with_the_rest(tmp_path: Path, url: str, what: str) -> None:
+    """It was said when the store was opened, with the exit status of another trouble."""
+    (said,) = problems(tmp_path, f'{GOOD}state: "{url}"\n')
+    assert said.startswith("gitops-bot.yaml:11: state: ")
+    assert what in said
+    (said,) = problems(tmp_path, GOOD, DATABASE_URL=url)
+    assert said.startswith("DATABASE_URL: state: ")
+    assert "canary" not in said
 
 
 def test_missing_secrets_are_named(tmp_path: Path) -> None:

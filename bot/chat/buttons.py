@@ -1,0 +1,96 @@
+"""The buttons below a message: what may be done next about this news. Pure.
+
+A button carries the app's key and the operation it belongs to, so that one of an operation that is over is told from
+one of a live operation. Its label for screen readers names the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.chat import folded, kit
+from bot.chat.kit import Block
+from bot.model.announcement import Announcement, News
+
+
+def buttons(news: Announcement) -> Iterator[Block]:
+    """Yield the buttons of one announcement's message; one in a thread has none."""
+    if news.in_thread:
+        return
+    if news.apps:
+        yield from folded.menu(news)
+        yield from _acknowledge(news, {"alias": news.alias}, news.app)
+        return
+    key, name = f"{news.cluster}/{news.app}", f"{news.app} in {news.cluster}"
+    value = {"app": key, "op": news.operation}
+    diff = kit.button("gitops.diff", "View full diff", value, says=f"View the full diff of {name}")
+    pause = kit.button(
+        "gitops.pause",
+        "Pause",
+        value,
+        says=f"Pause {name}",
+        asks="Automatic syncs stop for everyone until someone resumes.",
+    )
+    moved = bool(news.previous and news.revision and news.previous != news.revision.commit)
+    back = kit.button(
+        "gitops.rollback",
+        f"Roll back to {news.previous[:7]}",
+        {**value, "commit": news.previous, "at": news.revision.commit if news.revision else ""},
+        style="danger",
+        says=f"Roll {name} back to {news.previous[:7]}",
+    )
+    match news.news:
+        case News.DIFF | News.SYNCING:
+            yield from (diff, pause)
+        case News.CONVERGED if moved:
+            yield back
+        case News.FAILED | News.DEGRADED:
+            yield kit.button("gitops.sync", "Retry now", value, style="primary", says=f"Sync {name} again now")
+            if news.previous:
+                yield back
+            yield from _acknowledge(news, {**value, "alias": news.alias}, name)
+            yield pause
+        case News.REFUSED | News.APPROVAL:
+            yield from (*_verdicts(news, value, name), diff)
+        case News.REJECTED | News.EXPIRED:
+            yield kit.button("gitops.sync", "Ask again", value, says=f"Ask again for approval of {name}")
+            yield diff
+        case News.DRIFT:
+            yield kit.button(
+                "gitops.sync", "Undo the drift", value, style="primary", says=f"Make {name} equal to Git again"
+            )
+            yield diff
+        case News.PAUSED | News.ROLLED_BACK | News.WAITING:
+            yield kit.button(
+                "gitops.resume",
+                "Resume",
+                value,
+                style="primary",
+                says=f"Resume {name}",
+                asks=f"The next sync applies the newest commit of {news.ref or 'the branch'} again.",
+            )
+            yield kit.button("gitops.diff", "What would change", value, says=f"Show what resuming {name} would change")
+        case _:
+            pass
+
+
+def _acknowledge(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
+    """Yield the button that tells the on-call service that somebody has it; gone when somebody has."""
+    if news.alias and not news.acknowledged_by:
+        yield kit.button("gitops.acknowledge", "Acknowledge", value, says=f"Acknowledge the page of {name}")
+
+
+def _verdicts(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
+    plan = {**value, "plan": news.plan_hash}
+    counts = str(news.summary) if news.summary is not None else "the plan above"
+    yield kit.button(
+        "gitops.approve",
+        "Approve",
+        plan,
+        style="primary",
+        says=f"Approve this plan of {name}",
+        asks=f"Exactly this plan is applied: {counts}.",
+    )
+    yield kit.button(
+        "gitops.reject", "Reject", plan, style="danger", says=f"Reject this plan of {name}", asks="Nothing is applied."
+    )
