@@ -24,6 +24,7 @@ from bot.oncall.escalation import PagePolicy
 from bot.ports import Cluster, Repository, Sink, Store
 from bot.reconcile.attention import Attention
 from bot.reconcile.desk import Desk
+from bot.reconcile.keeping import Door
 from bot.reconcile.news import Links, Target
 from bot.reconcile.once import World
 from bot.reconcile.passes import Outside, Passes
@@ -37,9 +38,12 @@ from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
 from bot.render.sops import Sops
 from bot.settings import Configuration
-from bot.source.links import commit_url, compare_url
+from bot.settings.model import CommitStatus
+from bot.source.links import commit_url, compare_url, proposal_url
 from bot.source.repository import GitRepository
 from bot.state.store import SqlStore
+from bot.writeback.hosts import GitHost, host_of
+from bot.writeback.pulls import PullRequests
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.delivery.courier import Courier
@@ -150,6 +154,7 @@ def build_engine(
         post=post,
         wake=lambda key: any(wake(key) for wake in wakers),
         pager=_pager(configuration),
+        door=_door(configuration),
     )
     return Engine(configuration, store, world, passes, desk, post, wakers, stirrers)
 
@@ -332,6 +337,24 @@ def _links(configuration: Configuration) -> Callable[[AppSpec, str, str], Links]
     return links
 
 
+def _door(configuration: Configuration) -> Door:
+    """Return how a branch with a proposal gets to people: by the API of each host that a commit status names."""
+    specs = {spec.name: spec for spec in configuration.repos}
+    web = {repo.name: repo.web_url for repo in configuration.settings.repos}
+    hosts = {one.repo: one for one in configuration.settings.writebacks if one.type == "commit-status"}
+
+    def link(app: AppSpec, branch: str, proposed: str) -> str:
+        return proposal_url(specs[app.repo].address, web[app.repo], branch, proposed)
+
+    return Door(proposals={repo: PullRequests(_host(configuration, one)) for repo, one in hosts.items()}, link=link)
+
+
+def _host(configuration: Configuration, one: CommitStatus) -> GitHost:
+    addresses = {spec.name: spec.address for spec in configuration.repos}
+    token = configuration.secret(one.token_env)
+    return host_of(one.host, api_url=one.api_url, repo_url=addresses[one.repo], token=token)
+
+
 def _targets(configuration: Configuration) -> tuple[Target, ...]:
     return tuple(
         Target(index=index, repo=one.repo)
@@ -353,18 +376,10 @@ def write_back_targets(configuration: Configuration) -> list[WriteBackTarget]:
     from bot.writeback.events import WebhookTarget
     from bot.writeback.statuses import CommitStatusTarget
 
-    addresses = {spec.name: spec.address for spec in configuration.repos}
     targets: list[WriteBackTarget] = []
     for one in configuration.settings.writebacks:
         if one.type == "commit-status":
-            targets.append(
-                CommitStatusTarget(
-                    host=one.host,
-                    api_url=one.api_url,
-                    repo_url=addresses[one.repo],
-                    token=configuration.secret(one.token_env),
-                )
-            )
+            targets.append(CommitStatusTarget(_host(configuration, one)))
         else:
             targets.append(WebhookTarget(url=one.url, secret=configuration.secret(one.secret_env)))
     return targets

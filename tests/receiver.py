@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -25,9 +25,13 @@ class Got:
 
 
 class Receiver:
-    """Answers 204, or first the `answers` in order: status, headers, body."""
+    """Answers 204, or first the `answers` in order: status, headers, body; or what `reply` says of each request."""
 
-    def __init__(self, *answers: tuple[int, Mapping[str, str], str]) -> None:
+    def __init__(
+        self,
+        *answers: tuple[int, Mapping[str, str], str],
+        reply: Callable[[Got], tuple[int, Mapping[str, str], str]] | None = None,
+    ) -> None:
         self.got: list[Got] = []
         waiting = list(answers)
         receiver = self
@@ -38,8 +42,9 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.got.append(Got(method=self.command, path=self.path, headers=headers, body=body))
-                status, more, text = waiting.pop(0) if waiting else (204, {}, "")
+                got = Got(method=self.command, path=self.path, headers=headers, body=body)
+                receiver.got.append(got)
+                status, more, text = waiting.pop(0) if waiting else reply(got) if reply else (204, {}, "")
                 self.send_response(status)
                 for name, value in more.items():
                     self.send_header(name, value)

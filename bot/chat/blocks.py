@@ -47,6 +47,7 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.ROLLED_BACK: (":rewind:", "Rolled back"),
     News.WAITING: (":hourglass:", "New commit waits"),
     News.DRIFT: (":warning:", "Drift"),
+    News.PROPOSED: (":seedling:", "Change proposed"),
     News.DEGRADED: (":warning:", "Degraded"),
     News.RECOVERED: (":white_check_mark:", "Recovered"),
     News.PAGED: (":rotating_light:", "On-call is paged"),

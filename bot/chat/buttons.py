@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from bot.chat import folded, kit
 from bot.chat.kit import Block
 from bot.model.announcement import Announcement, News
+from bot.model.marks import field_digest
 
 
 def buttons(news: Announcement) -> Iterator[Block]:
@@ -56,10 +57,7 @@ def buttons(news: Announcement) -> Iterator[Block]:
             yield kit.button("gitops.sync", "Ask again", value, says=f"Ask again for approval of {name}")
             yield diff
         case News.DRIFT:
-            yield kit.button(
-                "gitops.sync", "Undo the drift", value, style="primary", says=f"Make {name} equal to Git again"
-            )
-            yield diff
+            yield from (*_choices(news, value, name), diff)
         case News.PAUSED | News.ROLLED_BACK | News.WAITING:
             yield kit.button(
                 "gitops.resume",
@@ -78,6 +76,30 @@ def _acknowledge(news: Announcement, value: dict[str, str], name: str) -> Iterat
     """Yield the button that tells the on-call service that somebody has it; gone when somebody has."""
     if news.alias and not news.acknowledged_by:
         yield kit.button("gitops.acknowledge", "Acknowledge", value, says=f"Acknowledge the page of {name}")
+
+
+def _choices(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
+    """Yield what may become of a drift: undone, kept in Git, or left alone from now on."""
+    yield kit.button("gitops.sync", "Revert now", value, style="primary", says=f"Make {name} equal to Git again")
+    yield kit.button(
+        "gitops.keep",
+        "Keep it",
+        value,
+        says=f"Keep what was changed in {name}",
+        asks="A branch with what the cluster has is pushed for review. Nothing changes before it is merged.",
+    )
+    fields = [(change.object, path) for change in news.changes for path in change.paths]
+    if len(fields) == 1:
+        yield kit.button(
+            "gitops.ignore",
+            "Ignore this field",
+            {**value, "field": field_digest(*fields[0])},
+            says=f"Leave {fields[0][1]} of {name} alone",
+            asks="A branch that tells Git to leave this field alone is pushed for review.",
+        )
+    elif fields:
+        options = [kit.option(path, f"{value['app']}#{field_digest(one, path)}", one) for one, path in fields]
+        yield kit.menu("gitops.pick.ignore", "Ignore a field", options)
 
 
 def _verdicts(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:

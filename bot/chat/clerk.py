@@ -32,7 +32,7 @@ from bot.model.status import AppStatus
 log = logging.getLogger(__name__)
 
 _LINES: Final = 10  # of history and audit
-_SLOW: Final = frozenset({"plan", "rollback"})
+_SLOW: Final = frozenset({"plan", "rollback", "keep", "ignore"})
 _ALL: Final = "all"
 _VERDICTS: Final = frozenset({"approve", "reject"})
 _ACTIONS: Final = {"diff": "plan", "confirm": "approve", "rollback_go": "rollback", "rollback_pick": "rollback"}
@@ -117,7 +117,8 @@ class Clerk:
             self._guarded(lambda: self._filter(name.removeprefix("home."), value, caller), caller)
             return
         verb = name.removeprefix("pick.")
-        order = Order(verb=verb, app=value, typed=f"{verb} {value}")
+        app, _, field = value.partition("#")
+        order = Order(verb=verb, app=app, field=field, typed=f"{verb} {app} {field}".strip())
         self._guarded(lambda: self._follow(order, caller), caller, slow=verb in _SLOW)
 
     def suggest(self, action: str, typed: str, caller: Caller) -> list[kit.Block]:
@@ -217,6 +218,12 @@ class Clerk:
                 self._say(self._desk.mute(key, by=by, until=until, reason=order.reason, via=via), caller)
             case "unmute":
                 self._say(self._desk.unmute(key, by=by, via=via), caller)
+            case "keep":
+                name = self._name(caller)
+                self._say(self._desk.keep(key, by=by, name=name, reason=order.reason, via=via), caller)
+            case "ignore":
+                name = self._name(caller)
+                self._say(self._desk.ignore(key, order.field, by=by, name=name, reason=order.reason, via=via), caller)
             case "rollback" if order.commit:
                 preview = self._desk.preview_rollback(key, order.commit)
                 caller.answer(*replies.rollback_preview(app, preview, order.reason))
@@ -234,6 +241,7 @@ class Clerk:
             app=app.key,
             commit=facts.get("commit", ""),
             plan=facts.get("plan", "") if verb in _VERDICTS else "",
+            field=facts.get("field", ""),
             reason=facts.get("reason", ""),
             typed=f"button {name} {app.key} {facts.get('commit', '')}".strip(),
         )
@@ -454,6 +462,11 @@ class Clerk:
                 why=why,
             )
         )
+
+    def _name(self, caller: Caller) -> str:
+        """Return how Git knows a person: the e-mail address, where Slack tells, and the id."""
+        known = sorted(one for one in self._people.identities(caller.user) if "@" in one)
+        return f"{known[0]} ({caller.user})" if known else caller.user
 
     def _say(self, text: str, caller: Caller) -> None:
         caller.answer(kit.spoken(text), ())

@@ -37,6 +37,12 @@ class Desk(Protocol):
     def acknowledge(self, alias: str, *, by: str, via: Via) -> str: ...
     def test_page(self, *, by: str, via: Via, channel: str) -> str: ...
 
+    def keep(self, app: str, *, by: str, name: str, reason: str, via: Via) -> str:
+        """Slow: asks Git and the cluster, and pushes a branch. `name` is the person's for the commit."""
+
+    def ignore(self, app: str, field: str, *, by: str, name: str, reason: str, via: Via) -> str:
+        """Slow: asks Git and the cluster, and pushes a branch. `field` "" is the only one that differs."""
+
     def rollback(self, app: str, commit: str, *, by: str, reason: str, via: Via, confirm: str | None) -> str:
         """Slow: asks Git. `confirm` is the hash of the plan that person has seen."""
 

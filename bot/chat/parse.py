@@ -15,6 +15,7 @@ from typing import Final
 
 from bot.chat.verbs import ALIASES, HASH, VERBS, Verb, usage
 
+_FIELD: Final = re.compile(r"/[^\s`]{1,200}|[A-Za-z][\w/-]*(?:[.\[][^\s`]{1,200})")  # a pointer, or a path with a dot
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„«»‟", '"') | dict.fromkeys("‘’‚‛", "'"))
 _MARK: Final = "\ufffd"
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9/._-]{0,126}[A-Za-z0-9])?")
@@ -37,6 +38,7 @@ class Order:
     commit: str = ""
     plan: str = ""
     duration: timedelta | None = None
+    field: str = ""  # of `ignore`: a path or a JSON pointer
     reason: str = ""
     test: bool = False  # `oncall test`
     typed: str = ""
@@ -134,6 +136,7 @@ def _arguments(verb: str, form: Verb, words: _Words, typed: str) -> Order | Pars
         app=app,
         commit=second if form.second == "commit" else "",
         plan=second if form.second == "plan" else "",
+        field=second if form.second == "field" else "",
         duration=span,
         reason=reason,
         test=test,
@@ -142,14 +145,14 @@ def _arguments(verb: str, form: Verb, words: _Words, typed: str) -> Order | Pars
 
 
 def _second(form: Verb, words: _Words) -> str | ParseProblem:
-    """Return the commit, ref or plan hash after the app; "" when there is none."""
+    """Return the commit, ref, plan hash or field after the app; "" when there is none."""
     word = words.peek()
-    if word is None:
+    if word is None or (form.second == "field" and not _FIELD.fullmatch(word)):
         return ""
     if form.second == "plan":
         if not HASH.fullmatch(word.lower()):
             return ParseProblem(f'"{_shown(word)}" is no plan hash: 7 or more of its digits, as the message shows it')
-    elif not _NAME.fullmatch(word):
+    elif form.second != "field" and not _NAME.fullmatch(word):
         return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
     words.take()
     return word.lower() if form.second == "plan" else word

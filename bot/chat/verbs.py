@@ -16,7 +16,7 @@ class Verb:
     form: str
     what: str
     app: str = "allowed"  # needed, allowed, none
-    second: str = ""  # commit, plan
+    second: str = ""  # commit, plan, field
     reason: bool = False  # whatever follows is a reason
     span: str = ""  # `for <duration>`: allowed, needed
 
@@ -39,6 +39,19 @@ VERBS: Final[dict[str, Verb]] = {
         what="return to an earlier commit and stay there",
         app="needed",
         second="commit",
+        reason=True,
+    ),
+    "keep": Verb(
+        form="keep <app> [reason]",
+        what="propose to Git what was changed by hand, on a branch",
+        app="needed",
+        reason=True,
+    ),
+    "ignore": Verb(
+        form="ignore <app> [field] [reason]",
+        what="propose to leave a field alone from now on, on a branch",
+        app="needed",
+        second="field",
         reason=True,
     ),
     "history": Verb(form="history <app>", what="what was deployed, when, by whom", app="needed"),

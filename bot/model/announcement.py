@@ -37,6 +37,7 @@ class News(Enum):
     ROLLED_BACK = "rolled back"
     WAITING = "waiting"  # newer commits wait behind a pause or a pin
     DRIFT = "drift"  # seen, not undone: paused, or self_heal is off
+    PROPOSED = "change proposed"  # a branch with what people changed by hand, or with a field to ignore
     DEGRADED = "degraded"
     RECOVERED = "recovered"
     PAGED = "paged"
@@ -56,6 +57,7 @@ class ChangeLine:
     origin: str = ""
     why: str = ""
     hands: tuple[str, ...] = ()  # who changed it by hand, and when
+    paths: tuple[str, ...] = ()  # of the changed fields, in their order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

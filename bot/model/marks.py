@@ -48,6 +48,11 @@ def pointer_of(parts: Iterable[str | int]) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
+def field_digest(object: str, path: str) -> str:
+    """Return a short name of an object's field, for menus whose values have little room."""
+    return hashlib.sha256(f"{object} {path}".encode()).hexdigest()[:12]
+
+
 def parent_name(app_name: str, instance: str) -> str:
     """Return the name of the ConfigMap that holds the inventory of an app.
 

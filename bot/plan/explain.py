@@ -37,6 +37,7 @@ def change_lines(plan: Plan) -> tuple[ChangeLine, ...]:
             origin=str(change.origin) if change.origin is not None else "",
             why=change.why,
             hands=change.hands,
+            paths=tuple(field.path for field in change.fields),
         )
         for change in plan.changes
         if _is_shown(change)

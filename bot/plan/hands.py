@@ -35,13 +35,13 @@ def _owns(tree: Mapping[str, Any], path: str) -> bool:
     """Return whether a tree holds a field, something below it, or something it is a part of."""
     for key, below in tree.items():
         kind, _, name = key.partition(":")
-        rest = _after_name(path, name) if kind == "f" else _after_item(path, name) if kind == "k" else None
+        rest = after_name(path, name) if kind == "f" else after_item(path, name) if kind == "k" else None
         if rest is not None and (not rest or not below or _owns(below, rest)):
             return True
     return False
 
 
-def _after_name(path: str, name: str) -> str | None:
+def after_name(path: str, name: str) -> str | None:
     """Return what follows a field's name, which may have dots or stand in brackets; None for another field."""
     for form in (name, f"[{name}]"):
         if path == form:
@@ -51,7 +51,7 @@ def _after_name(path: str, name: str) -> str | None:
     return None
 
 
-def _after_item(path: str, name: str) -> str | None:
+def after_item(path: str, name: str) -> str | None:
     """Return what follows `[name=api]` when that is the list item with these keys."""
     if not path.startswith("[") or "]" not in path:
         return None

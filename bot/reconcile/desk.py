@@ -23,9 +23,10 @@ from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
 from bot.plan.order import rank
 from bot.ports import Store
-from bot.reconcile import approval, asking, commands, muting, news
+from bot.reconcile import approval, asking, commands, keeping, muting, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry
+from bot.reconcile.keeping import Door, Keeping, Proposal
 from bot.reconcile.once import World, plan_or_failure
 from bot.reconcile.post import EVERY_APP, Post
 from bot.reconcile.removal import released_app
@@ -47,11 +48,13 @@ class Desk(Enquiry):
         post: Post,
         wake: Callable[[str], bool],
         pager: Sequence[str] = (),
+        door: Door,
     ) -> None:
         super().__init__(apps, world=world, store=store)
         self._roster = apps
         self._post, self._wake, self._pager = post, wake, tuple(pager)
         self._attention = Attention(store, post=post)
+        self._keeping = Keeping(world, door)
 
     def sync(self, app: str, *, trigger: Trigger) -> str:
         """Ask for a pass at once; the request survives a restart."""
@@ -183,6 +186,27 @@ class Desk(Enquiry):
     def _counted(self, memory: AppMemory, plan_hash: str) -> tuple[Approval, ...]:
         verdicts = self._store.approvals(memory.app, plan_hash)
         return asking.counted(memory, plan_hash, verdicts, now=self._world.clock())
+
+    # --- drift as a choice ------------------------------------------------------------------------------------
+
+    def keep(self, app: str, *, by: str, name: str, reason: str, via: Via) -> str:
+        """Propose to Git what people changed on the cluster; nothing else changes. Raises `OrderRefused`."""
+        spec, memory, person = self._apps[app], self._store.memory(app), self._person(by, via)
+        made = self._keeping.keep(spec, memory, person=person, name=name, reason=reason)
+        return self._proposed(spec, memory, made, "keep", person)
+
+    def ignore(self, app: str, field: str, *, by: str, name: str, reason: str, via: Via) -> str:
+        """Propose to leave one field alone from now on; "" means the only one that differs. Raises `OrderRefused`."""
+        spec, memory, person = self._apps[app], self._store.memory(app), self._person(by, via)
+        made = self._keeping.ignore(spec, memory, field, person=person, name=name, reason=reason)
+        return self._proposed(spec, memory, made, "ignore", person)
+
+    def _proposed(self, app: AppSpec, memory: AppMemory, made: Proposal, verb: str, person: commands.Person) -> str:
+        base = self._base(app, person, memory.operation or person.order)
+        said = replace(keeping.told(made, base=base, verb=verb), in_thread=bool(memory.operation))
+        self._store.add_audit(commands.audit(app, person, verb, f"{made.branch}: {'; '.join(made.changes)}"))
+        self._store.dispatch(self._post.rows([said]))
+        return f"Proposed, to {verb}: {made.text}"
 
     # --- mutes, routes, on-call -------------------------------------------------------------------------------
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from bot.render.yamltext import read
 
 ABSENT: Final = object()  # as a value: the field goes
 Parts = tuple[str | int, ...]
-_PLAIN_IN_FLOW: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_PLAIN_IN_FLOW: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 
 
 class EditRefused(Exception):
@@ -136,7 +136,7 @@ class _Text:
             found = _find(node, part)
             if found is None:
                 return self._insert(node, part, _nested(rest, value) if rest else value)
-            if not rest and value is ABSENT:
+            if not rest and value is ABSENT and isinstance(node, CollectionNode):
                 return self._remove(node, found)
             node = found.value
             if rest and _is_nothing(node):
@@ -148,14 +148,14 @@ class _Text:
     def _replace(self, node: Node, value: Any) -> str:
         start, end = node.start_mark.index, _end(self.text, node)
         flow = self._is_in_flow(node)
-        new = self._scalar(value, node, flow=flow)
+        new = self._flow(value) if isinstance(value, dict) else self._scalar(value, node, flow=flow)
         blank = " " if start == end and self.text[start - 1 : start] in {":", "-"} else ""
         return f"{self.text[:start]}{blank}{new}{self.text[end:]}"
 
     def _insert(self, parent: Node, part: str | int, value: Any) -> str:
         children = list(_children(parent))
         is_list = isinstance(parent, SequenceNode)
-        if (is_list and part != len(children)) or not isinstance(parent, MappingNode | SequenceNode):
+        if not isinstance(parent, CollectionNode) or (is_list and part != len(children)):
             raise EditRefused(f"the field {part} is not there")
         if not children:
             body = f"[{_json(value)}]" if is_list else f"{{{_key(part)}: {_json(value)}}}"
@@ -171,7 +171,7 @@ class _Text:
         added = "".join(f"{self._newline}{indent}{line}" if line else self._newline for line in lines)
         return f"{self.text[:end]}{added}{self.text[end:]}"
 
-    def _remove(self, parent: Node, child: _Child) -> str:
+    def _remove(self, parent: CollectionNode, child: _Child) -> str:
         children = list(_children(parent))
         if len(children) == 1:
             empty = "[]" if isinstance(parent, SequenceNode) else "{}"
@@ -212,6 +212,8 @@ class _Text:
         )
 
     def _flow(self, value: Any) -> str:
+        if isinstance(value, dict) and self.plainly:
+            return "{" + ", ".join(f"{_key(key)}: {self._flow(one)}" for key, one in value.items()) + "}"
         plain = isinstance(value, str) and self.plainly and _PLAIN_IN_FLOW.fullmatch(value) and _plain(value) == value
         return str(value) if plain else _json(value)
 

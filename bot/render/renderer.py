@@ -110,7 +110,7 @@ class Renderer:
 
     def missing_tools(self, app: AppSpec, files: CommitFiles) -> tuple[str, ...]:
         """Return what to say of each program the app needs and lacks. Raises `SourceError`."""
-        needed = {Render.KUSTOMIZE: ["kustomize"], Render.HELM: ["helm"]}.get(self._kind(app, files), [])
+        needed = {Render.KUSTOMIZE: ["kustomize"], Render.HELM: ["helm"]}.get(self.tool(app, files), [])
         if any(is_encrypted(file.data) for file in files.repo.tree(files.commit, app.path).files):
             needed = [*needed, "sops"]
         return tuple(said for name in needed if (said := self._programs.missing(name)))
@@ -122,7 +122,8 @@ class Renderer:
             return None
         return self._charts.chart(app.helm, max_age=max(app.interval, _CHART_AGE))
 
-    def _kind(self, app: AppSpec, files: CommitFiles) -> Render:
+    def tool(self, app: AppSpec, files: CommitFiles) -> Render:
+        """Return what renders the app at a commit, never AUTO."""
         if app.render is not Render.AUTO:
             return app.render
         if app.helm is not None:
@@ -138,7 +139,7 @@ class Renderer:
         return Render.KUSTOMIZE if any(f"{start}{name}" in names for name in NAMES) else Render.YAML
 
     def _render(self, app: AppSpec, files: CommitFiles, chart: Chart | None, kinds: Kinds) -> _Made:
-        match self._kind(app, files):
+        match self.tool(app, files):
             case Render.HELM:
                 return self._render_chart(app, files, chart, kinds)
             case Render.KUSTOMIZE:

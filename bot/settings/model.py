@@ -358,6 +358,8 @@ Verb = Literal[
     "pause",
     "resume",
     "rollback",
+    "keep",
+    "ignore",
     "approve",
     "reject",
     "oncall",

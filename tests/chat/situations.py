@@ -45,8 +45,14 @@ _CHANGES: Final = (
         action="update",
         object="Deployment payments/api",
         fields=("spec.template.spec.containers[name=api].resources.limits.memory: 512Mi -> 1Gi",),
+        paths=("spec.template.spec.containers[name=api].resources.limits.memory",),
     ),
-    ChangeLine(action="update", object="ConfigMap payments/app", fields=("data.LOG_LEVEL: info -> debug",)),
+    ChangeLine(
+        action="update",
+        object="ConfigMap payments/app",
+        fields=("data.LOG_LEVEL: info -> debug",),
+        paths=("data.LOG_LEVEL",),
+    ),
     ChangeLine(action="create", object="Service payments/admin"),
     ChangeLine(action="delete", object="CronJob payments/old-report"),
 )
@@ -224,6 +230,24 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         previous=_COMMIT,
         message="The cluster differs from Git and is left so: self_heal is off.",
         next_step="",
+    ),
+    "drift-of-one-field": replace(
+        _DIFF,
+        news=News.DRIFT,
+        changes=(_CHANGES[1],),
+        summary=Summary(update=1),
+        message="The cluster differs from Git and is left so: paused.",
+        next_step="",
+    ),
+    "change-proposed": replace(
+        _BASE,
+        news=News.PROPOSED,
+        in_thread=True,
+        by="U0ANA",
+        via="slack",
+        message="Keep it: Proposed: ConfigMap payments/app data.LOG_LEVEL: info -> debug. Review and merge it: "
+        "https://git.example.com/fleet/compare/main...gitops-bot/keep/payments-1a2b3c4d "
+        "(branch gitops-bot/keep/payments-1a2b3c4d).",
     ),
     "degraded": replace(
         _BASE,

@@ -50,6 +50,7 @@ class Office:
         more: str = "",
         apps: str = "",
         interval: str = "1s",
+        **env: str,
     ) -> None:
         self.upstream = Upstream(folder / "fleet.git")
         self.kube = KubeSandbox()
@@ -87,6 +88,7 @@ retry: {{first: 200ms, factor: 1, max: 1s}}
                 "SLACK_APP_TOKEN": self.slack.app_token,
                 "SLACK_SIGNING_SECRET": self.slack.signing_secret,
                 "OPSGENIE_API_KEY": "oncall-key",
+                **env,
             },
         )
         if mode == "http":
@@ -118,6 +120,13 @@ retry: {{first: 200ms, factor: 1, max: 1s}}
     def level(self, app: str) -> str:
         """Return what the cluster has."""
         return str((self.kube.cluster.get("configmaps", "default", app) or {}).get("data", {}).get("level", ""))
+
+    def edits(self, app: str, **data: str | None) -> None:
+        """Change an app's ConfigMap by hand; None removes a key."""
+        live = self.kube.cluster.get("configmaps", "default", app)
+        assert live is not None
+        merged = {key: value for key, value in {**live["data"], **data}.items() if value is not None}
+        self.kube.cluster.update("configmaps", {**live, "data": merged}, manager="kubectl-edit")
 
     def types(self, user: User, text: str, channel: str = PAYMENTS) -> Message:
         """Type a command; return the first answer its author sees."""

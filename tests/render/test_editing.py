@@ -90,7 +90,7 @@ def changed(*edits: Edit, text: str = FILE) -> str:
             '+metadata: {name: settings, labels: {tier: "web"}}   # short',
         ),
         (API, ("spec", "replicas"), 5, "-    replicas: 2   # until spring\n+    replicas: 5   # until spring"),
-        (API, ("metadata", "annotations", "a/b"), "c", '-    annotations:\n+    annotations: {"a/b": "c"}'),
+        (API, ("metadata", "annotations", "a/b"), "c", "-    annotations:\n+    annotations: {a/b: c}"),
         (
             API,
             ("spec", "template", "spec", "containers", 0, "image"),
