@@ -252,6 +252,8 @@ def _fate(app: AppSpec, one: Tracked, live: Body) -> _Fate | None:
     annotations = _metadata(live).get("annotations") or {}
     if one.owner is not None:
         return _Fate(f"it is no longer in Git and belongs to {one.owner} now: it stays", retained=False)
+    if not {marks.APP_LABEL, marks.PART_OF_LABEL} & set(_metadata(live).get("labels") or {}):
+        return _Fate("it is no longer in Git and stays: it is not marked as ours (any more)", retained=False)
     if not app.prune:
         return _Fate("it is no longer in Git and stays: prune is off for this app", retained=True)
     if annotations.get(marks.PRUNE) == "disabled":

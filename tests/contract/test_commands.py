@@ -12,10 +12,8 @@ import pytest
 from bot.cli.main import run
 from bot.model.control import ControlState
 from bot.model.outcome import Result
-from tests.contract.engine import EngineWorld
+from tests.contract.engine import EngineWorld, until
 from tests.contract.manifests import config, deployment, job, secret
-
-pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
@@ -115,6 +113,25 @@ def test_single_object_is_synced_and_the_rest_still_differs(
     assert world.sync().result is Result.CONVERGED
     assert cli("sync", "shop", "--only", "ConfigMap/nothing")[0] == 1
     assert cli("sync", "shop", "--only", "nonsense")[0] == 64
+
+
+def test_object_restored_right_after_a_slow_delete_is_left_alone(
+    world: EngineWorld, cli: Callable[..., tuple[int, str]]
+) -> None:
+    """The inventory still lists the name of the one that was leaving."""
+    world.commit({"a.yaml": config("settings"), "b.yaml": config("kept")})
+    assert world.sync().result is Result.CONVERGED
+    world.patch("configmaps", "settings", {"metadata": {"finalizers": ["example.com/hold"]}})
+    world.commit({"a.yaml": None})
+    assert world.sync().result is Result.CONVERGED
+    world.patch("configmaps", "settings", {"metadata": {"finalizers": None}})
+    until(lambda: world.get("configmaps", "settings") is None, "it has left")
+    status, text = cli("restore", "shop", "ConfigMap/settings")
+    assert status == 0, text
+    report = world.sync()
+    assert (report.result, report.outcomes) == (Result.CONVERGED, ())
+    assert world.get("configmaps", "settings") is not None
+    assert world.inventory() == {f"ConfigMap {world.namespace}/kept"}
 
 
 def test_pruned_object_is_restored_and_left_alone(world: EngineWorld, cli: Callable[..., tuple[int, str]]) -> None:

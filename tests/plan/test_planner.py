@@ -52,6 +52,14 @@ def test_object_that_is_gone_already_is_no_change() -> None:
     assert [one.id.name for one in made.changes] == ["settings"]
 
 
+def test_object_without_our_mark_is_nobody_s_and_stays() -> None:
+    """It was restored while the one before it was still leaving: the inventory lists its name, and it is another."""
+    made = plan([wanted(config("kept"))], [dropped(live(config("restored")), marked=False)])
+    (change,) = [one for one in made.changes if one.id.name == "restored"]
+    assert (change.action, change.retained) == (Action.UNCHANGED, False)
+    assert "not marked as ours" in change.why
+
+
 @pytest.mark.parametrize(
     ("annotations", "word"),
     [({marks.PRUNE: "disabled"}, marks.PRUNE), ({marks.RECONCILE: "disabled"}, marks.RECONCILE)],

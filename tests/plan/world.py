@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bot.model.app import AppSpec
+from bot.model.marks import APP_LABEL
 from bot.model.plan import Accepted, Answer, Change, Observation, Owner, Plan, Tracked
 from bot.model.record import Inventory
 from bot.model.resource import Body, Manifest, Origin, ResourceId, ResourceRef, id_of, split_api_version
@@ -92,10 +93,14 @@ def wanted(
     return Observation(manifest=manifest, live=live, answer=answer or Accepted(predicted=body), owner=owner, left=left)
 
 
-def dropped(body: Body | None, *, known: Body | None = None, owner: Owner | None = None) -> Tracked:
+def dropped(
+    body: Body | None, *, known: Body | None = None, owner: Owner | None = None, marked: bool = True
+) -> Tracked:
     """Return an object of the inventory that Git dropped; `known` names it when it is gone from the cluster too."""
     named = body or known
     assert named is not None
+    if body is not None and marked:
+        body = {**body, "metadata": {"labels": {APP_LABEL: APP.name}, **body["metadata"]}}
     return Tracked(ref=ref(named), live=body, owner=owner)
 
 
