@@ -97,6 +97,9 @@ class Repository(Protocol):
         Raises `PushRefused`, also when the branch has moved meanwhile.
         """
 
+    def beside(self, url: str) -> Repository:
+        """Return the repository at another address; our credentials go there only if it is at our own host."""
+
     def check(self) -> tuple[Problem, ...]:
         """Try the connection and the branch as `gitops-bot check` does; return what is wrong, each with its fix."""
 

@@ -144,6 +144,7 @@ class AppSpec:
     windows: tuple[Window, ...] = ()
     render: Render = Render.AUTO
     helm: HelmSpec | None = None
+    remote_hosts: tuple[str, ...] = ()  # whose repositories a kustomization may take bases from
     substitute: Mapping[str, str] | None = field(default=None, hash=False)  # None: `${NAME}` is plain text
     allowed: Allowed = Allowed()
     service_account: str = ""  # impersonated for every write: a name in the app's namespace, or namespace/name

@@ -8,8 +8,8 @@ the commit is ever read, and nothing is written outside the folder given.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import PathNotFound
@@ -34,6 +34,7 @@ class Checkout:
         self._files: dict[str, SourceFile] = {}
         self._links: dict[str, str] = {}
         self._roots: dict[str, None] = {}  # in the order asked for
+        self._mounts: dict[str, CommitFiles] = {}  # commits of other repositories by the folder they appear in
         self.used: set[str] = set()  # files that the tool will read for sure
 
     @property
@@ -43,19 +44,40 @@ class Checkout:
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """The folders and files that were asked for: what a rendering depends on."""
-        return tuple(self._roots)
+        """The folders and files of the commit that were asked for: what a rendering depends on."""
+        return tuple(root for root in self._roots if not self.mount_of(root))
+
+    @property
+    def repo(self) -> Repository:
+        return self._source.repo
+
+    def mount(self, folder: str, source: CommitFiles) -> None:
+        """Let a commit of another repository appear in a folder."""
+        self._mounts[folder] = source
+
+    @property
+    def mounts(self) -> Collection[str]:
+        return self._mounts.keys()
+
+    def mount_of(self, path: str) -> str:
+        """Return the folder of the other repository that a path is in, "" for a path of the commit itself."""
+        return next((folder for folder in self._mounts if path == folder or path.startswith(f"{folder}/")), "")
 
     def add_folder(self, path: str) -> bool:
         """Bring in a folder with all below it; False when it is no folder. Raises `SourceError` for other trouble."""
         if self.has_folder(path):
             return True
+        mount = self.mount_of(path)
+        source = self._mounts.get(mount, self._source)
         try:
-            tree = self._source.repo.tree(self._source.commit, path)
+            tree = source.repo.tree(source.commit, path.removeprefix(mount).lstrip("/") if mount else path)
         except PathNotFound:
             return False
         self._roots[path] = None
         files, links = plain(tree)
+        if mount:
+            files = {f"{mount}/{name}": replace(file, path=f"{mount}/{name}") for name, file in files.items()}
+            links = {f"{mount}/{name}": why for name, why in links.items()}
         self._files |= files
         self._links |= links
         return True
@@ -63,6 +85,8 @@ class Checkout:
     def add_file(self, path: str) -> SourceFile | None:
         """Bring in one file; None when there is no such file, or a link that cannot be followed."""
         if path not in self._files and not self._inside(path):
+            if self.mount_of(path):
+                return None
             try:
                 file = self._source.repo.file(self._source.commit, path)
             except PathNotFound:

@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bot.errors import Problem
+from bot.errors import Problem, RefNotFound
 from bot.model.resource import Manifest
-from bot.render.checkout import Checkout, resolved
+from bot.model.source import GitRef, RefKind
+from bot.render.checkout import Checkout, CommitFiles, resolved
 from bot.render.documents import LFS_POINTER, MAX_RENDERED_BYTES, read_bytes
 from bot.render.kustomization import NAMES, Reference, Sort, is_remote, read_kustomization
 from bot.render.locating import Written, line_of_generator, line_of_object, written_in
 from bot.render.objects import Entry, entries, manifest_of
 from bot.render.programs import ProgramFailed, Programs
+from bot.render.remote import parse
 from bot.render.workspace import workspace
 from bot.render.yamltext import Document
 
@@ -37,6 +40,10 @@ _NO_NETWORK: Final = {
 _WRAPPER: Final = "resources: [{target}]\nbuildMetadata: [originAnnotations]\n"
 _FILES: Final = "files"  # the folder of the workspace that holds the checkout
 _WRAPS: Final = "wrapper"
+_COPY: Final = "copy the files into the repository"
+_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)  # a tag that was seen once is not asked for again
+MAX_REMOTES: Final = 20  # other repositories of one app
+MAX_BYTES: Final = 64 * 1024**2  # of all files an app's kustomizations bring in from other repositories and its own
 MAX_FOLDERS: Final = 1000  # kustomizations of one app; a fleet's largest have some dozens
 
 
@@ -54,9 +61,12 @@ class Kustomize:
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
 
-    def gather(self, checkout: Checkout, folder: str) -> tuple[Problem, ...]:
-        """Bring in all that the kustomization in `folder` refers to; return what is wrong with its references."""
-        return _Gathering(checkout).run(folder)
+    def gather(self, checkout: Checkout, folder: str, *, hosts: Collection[str] = ()) -> tuple[Problem, ...]:
+        """Bring in all that the kustomization in `folder` refers to; return what is wrong with its references.
+
+        Bases in repositories of `hosts` are fetched, and appear in the checkout as folders. Raises `SourceError`.
+        """
+        return _Gathering(checkout, hosts).run(folder)
 
     def build(self, checkout: Checkout, folder: str, *, values: Mapping[str, str] | None) -> Built:
         """Return what the kustomization in `folder` renders."""
@@ -91,8 +101,9 @@ def kustomization_in(checkout: Checkout, folder: str) -> str:
 class _Gathering:
     """Follows references from folder to folder."""
 
-    def __init__(self, checkout: Checkout) -> None:
+    def __init__(self, checkout: Checkout, hosts: Collection[str]) -> None:
         self._checkout = checkout
+        self._hosts = hosts
         self._problems: list[Problem] = []
         self._seen: set[str] = set()
         self._pending: list[str] = []
@@ -123,6 +134,8 @@ class _Gathering:
         if reference.path.startswith("/"):
             return f"{shown} is an absolute path, which is outside the commit"
         path = resolved(folder, reference.path)
+        if path is not None and self._checkout.mount_of(folder) != self._checkout.mount_of(path):
+            return f"{shown} leaves the repository"
         if path is not None and path in self._checkout.files:
             if self._checkout.files[path].data.startswith(LFS_POINTER):
                 return f"{shown} is a Git LFS pointer, its content is not in Git: commit it plainly"
@@ -134,7 +147,7 @@ class _Gathering:
             self._pending.append(path)
             return None
         if is_remote(reference.path):
-            return f"{shown} is on another host, which is not fetched from: copy the files into the repository"
+            return self._fetch(folder, reference)
         if path is None:
             return f"{shown} leaves the repository"
         why = self._checkout.why_missing(path)
@@ -143,6 +156,40 @@ class _Gathering:
         if not _below(folder, path) and self._checkout.add_file(path) is not None:
             return _outside(shown)
         return f"{shown} does not exist in this commit"
+
+    def _fetch(self, folder: str, reference: Reference) -> str | None:
+        """Bring in a folder of another repository, and let the kustomization in `folder` refer to it by its path."""
+        shown = _shown(reference.path)
+        remote = parse(reference.path)
+        if isinstance(remote, str):
+            return f"{shown} {remote}: {_COPY}"
+        if remote.host not in self._hosts:
+            return f"{shown} is on another host: {_COPY}, or name {remote.host} in the app's kustomize.remote_hosts"
+        if self._checkout.mount_of(remote.place) != remote.place:
+            if len(self._checkout.mounts) >= MAX_REMOTES:
+                return f"{shown} is one more than {MAX_REMOTES} other repositories"
+            repo = self._checkout.repo.beside(remote.url)
+            kind = RefKind.COMMIT if remote.is_commit else RefKind.TAG
+            try:
+                commit = repo.head(GitRef(kind, remote.ref), newer_than=_ANY_TIME)
+            except RefNotFound as error:
+                return f"{shown}: ref must be a tag or a commit: {error}"
+            self._checkout.mount(remote.place, CommitFiles(repo, commit))
+        if not self._checkout.add_folder(remote.folder):
+            return f"{shown}: there is no folder {remote.path or '/'} at {remote.ref}"
+        if not kustomization_in(self._checkout, remote.folder):
+            return f"{shown} is a folder without a kustomization"
+        if self._checkout.size_bytes() > MAX_BYTES:
+            return f"{shown}: the files of all bases are more than {MAX_BYTES // 1024**2} MiB"
+        self._rewrite(folder, reference.path, posixpath.relpath(remote.folder, folder or "."))
+        self._pending.append(remote.folder)
+        return None
+
+    def _rewrite(self, folder: str, old: str, new: str) -> None:
+        """Put a path in the place of a reference; lines stay where they are."""
+        file = self._checkout.files[kustomization_in(self._checkout, folder)]
+        whole = rb"(?<![^\s\"'\[,])" + re.escape(old.encode()) + rb"(?![^\s\"'\],])"
+        self._checkout.replace(replace(file, data=re.sub(whole, lambda _: new.encode(), file.data)))
 
     def _note(self, message: str, folder: str, line: int) -> None:
         self._problems.append(Problem(message=message, where=f"{kustomization_in(self._checkout, folder)}:{line}"))

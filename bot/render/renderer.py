@@ -179,7 +179,7 @@ class Renderer:
             files.repo.tree(files.commit, app.path)  # says why it is no folder
         if not any(posixpath.join(app.path, name) in checkout.files for name in NAMES):
             raise RenderError([Problem(message="the folder has no kustomization.yaml", where=f"{app.path or '.'}:1")])
-        problems = [*self._kustomize.gather(checkout, app.path), *self._decrypt(checkout)]
+        problems = [*self._kustomize.gather(checkout, app.path, hosts=app.remote_hosts), *self._decrypt(checkout)]
         built = Built() if problems else self._kustomize.build(checkout, app.path, values=app.substitute)
         return _of_tool(built, problems, checkout.roots)
 
@@ -235,6 +235,7 @@ def _settings(app: AppSpec, chart: Chart | None) -> str:
         app.render.value,
         sorted((app.substitute or {}).items()),
         app.substitute is None,
+        app.remote_hosts,
     ]
     if app.render is Render.HELM or helm is not None or app.render is Render.AUTO:
         spec = helm or HelmSpec()

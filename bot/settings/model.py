@@ -217,6 +217,10 @@ class Helm(Section):
         return self
 
 
+class Kustomize(Section):
+    remote_hosts: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], ...], Field(strict=False)] = ()
+
+
 class Programs(Section):
     """The tools that render: where they are, and what one run may use."""
 
@@ -240,6 +244,7 @@ class AppKeys(Section):
     ref: Ref | None = None  # instead of branch
     render: Literal["auto", "yaml", "kustomize", "helm"] = "auto"
     helm: Helm | None = None
+    kustomize: Kustomize = Kustomize()
     namespace: Annotated[str, Field(pattern=_NAMESPACE)] = "default"
     env: str = ""
     interval: Duration = timedelta(seconds=60)

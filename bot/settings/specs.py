@@ -113,6 +113,7 @@ def _spec(settings: Settings, app: AppKeys, folder: Path, *, name: str, cluster:
         windows=tuple(one.value() for one in app.windows),
         render=Render(app.render),
         helm=_helm(settings, app.helm, folder) if app.helm is not None else None,
+        remote_hosts=app.kustomize.remote_hosts,
         substitute=app.substitute,
         allowed=Allowed(namespaces=app.allowed.namespaces, kinds=app.allowed.kinds),
         service_account=app.service_account,

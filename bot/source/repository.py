@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -125,6 +126,20 @@ class GitRepository:
         except SubmoduleRefused as error:
             message = f"repository {self.name}: {place} at {short} is a submodule that is not followed: {error}"
             raise SourceError(message, repo=self.name) from error
+        return self._child(spec)
+
+    def beside(self, url: str) -> GitRepository:
+        """Return the repository at another address, kept as long as this one.
+
+        At our own host and by our own protocol it gets our credentials, elsewhere none. What must be signed here must
+        be signed there. Raises `RepositoryRefused`.
+        """
+        spec = RepoSpec(name=f"{self.name}/{url.partition('://')[2]}", url=url)
+        if (spec.scheme, spec.authority) == (self._spec.scheme, self._spec.authority):
+            spec = replace(spec, credentials=self._spec.credentials)
+        return self._child(replace(spec, keyring_file=self._spec.keyring_file, signed=self._spec.signed))
+
+    def _child(self, spec: RepoSpec) -> GitRepository:
         with self._lock:
             if spec.address not in self._children:
                 self._children[spec.address] = self._open_child(spec)

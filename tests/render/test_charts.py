@@ -226,8 +226,7 @@ def test_pulled_chart_is_rendered_with_its_archive_as_origin(
 ) -> None:
     repository.add("1.2.0")
     tool = renderer(tmp_path, environment={"CHARTS_TOKEN": PASSWORD})
-    app = {"render": Render.HELM, "helm": spec(server.url, certificate)}
-    state = render({"app/readme": ""}, with_=tool, **app)
+    state = render({"app/readme": ""}, with_=tool, render=Render.HELM, helm=spec(server.url, certificate))
     assert [(str(one.origin), one.body["data"]) for one in state.manifests] == [
         ("shop-1.2.0.tgz/templates/a.yaml:1", {"version": "1.2.0"})
     ]

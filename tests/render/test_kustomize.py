@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import RenderError
 from bot.model.app import Render
 from bot.render import Renderer
 from bot.render.programs import Limits
-from tests.render.worlds import origins, problems, render, renderer
+from bot.render.remote import Remote, parse
+from tests.render.worlds import FilesOnly, origins, problems, render, renderer
 
 pytestmark = pytest.mark.tools
 
@@ -69,13 +71,15 @@ def test_every_bad_reference_is_said_at_once_with_its_line(tool: Renderer) -> No
         "shared/patch.yaml": CONFIG_MAP % "x",
         "base/kustomization.yml": "resources:\n- git::https://example.com/x\n",
     }
-    host = "is on another host, which is not fetched from: copy the files into the repository"
+    copy = "copy the files into the repository"
+    host = f"is on another host: {copy}, or name github.com in the app's kustomize.remote_hosts"
+    no_ref = "names no tag or commit (?ref=), so that the same commit would not always render the same"
     outside = "is outside the folder of its kustomization: refer to a folder with a kustomization of its own"
     assert sorted(problems(files, with_=tool)) == sorted(
         [
-            f"app/kustomization.yaml:2: https://example.com/install.yaml {host}",
+            f"app/kustomization.yaml:2: https://example.com/install.yaml is no folder of a Git repository: {copy}",
             f"app/kustomization.yaml:3: github.com/acme/fleet//base?ref=v1 {host}",
-            f"app/kustomization.yaml:4: git@github.com:acme/fleet.git {host}",
+            f"app/kustomization.yaml:4: git@github.com:acme/fleet.git {no_ref}: {copy}",
             "app/kustomization.yaml:5: ../../outside leaves the repository",
             "app/kustomization.yaml:6: /etc/passwd is an absolute path, which is outside the commit",
             "app/kustomization.yaml:7: missing.yaml does not exist in this commit",
@@ -84,7 +88,7 @@ def test_every_bad_reference_is_said_at_once_with_its_line(tool: Renderer) -> No
             "app/kustomization.yaml:10: linked.yaml: the link points to an absolute path, which is outside the commit",
             "app/kustomization.yaml:12: helmCharts is not supported: use render: helm, or commit what the chart "
             "renders",
-            f"base/kustomization.yml:2: git::https://example.com/x {host}",
+            f"base/kustomization.yml:2: git::https://example.com/x is no folder of a Git repository: {copy}",
         ]
     )
 
@@ -163,3 +167,87 @@ def test_values_of_the_configuration_reach_what_kustomize_renders(tool: Renderer
     }
     state = render(files, with_=tool, substitute={"CLUSTER": "prod-eu"})
     assert state.manifests[0].body["data"] == {"c": "prod-eu"}
+
+
+BASES = FilesOnly(
+    {
+        "v1.2": {
+            "web/kustomization.yaml": "resources: [objects.yaml, ../common]\n",
+            "web/objects.yaml": CONFIG_MAP % "web",
+            "common/kustomization.yaml": "resources: [one.yaml]\n",
+            "common/one.yaml": f"# ours\n{CONFIG_MAP % 'common'}",
+            "greedy/kustomization.yaml": "resources: [../../../../../secret]\n",
+            "chain/kustomization.yaml": "resources: ['https://elsewhere.example.com/a/b//c?ref=v1']\n",
+            "plain/x.yaml": CONFIG_MAP % "x",
+        }
+    }
+)
+GITHUB = {"https://github.com/acme/bases": BASES}
+
+
+def test_remote_base_of_an_allowed_host_is_rendered_with_its_origins(tool: Renderer) -> None:
+    files = {
+        "app/kustomization.yaml": "namePrefix: p-\nresources:\n- github.com/acme/bases//web?ref=v1.2\n"
+        "- 'https://github.com/acme/bases/common?ref=v1.2&timeout=10s'  # twice is once\n- own.yaml\n",
+        "app/own.yaml": CONFIG_MAP % "own",
+    }
+    with pytest.raises(RenderError):  # two ways to one base: kustomize itself refuses the same object twice
+        render(files, with_=tool, others=GITHUB, remote_hosts=("github.com",))
+    files["app/kustomization.yaml"] = "namePrefix: p-\nresources: ['github.com/acme/bases//web?ref=v1.2', own.yaml]\n"
+    state = render(files, with_=tool, others=GITHUB, remote_hosts=("github.com",))
+    assert origins(state) == {
+        "ConfigMap p-common": ".remote-bases/github.com/acme/bases@v1.2/common/one.yaml:2",
+        "ConfigMap p-own": "app/own.yaml:1",
+        "ConfigMap p-web": ".remote-bases/github.com/acme/bases@v1.2/web/objects.yaml:1",
+    }
+
+
+def test_every_bad_remote_base_is_said_with_its_line(tool: Renderer) -> None:
+    references = [
+        "github.com/acme/bases//web?ref=main",
+        "github.com/acme/bases//nowhere?ref=v1.2",
+        "github.com/acme/bases//plain?ref=v1.2",
+        "github.com/acme/bases//greedy?ref=v1.2",
+        "github.com/acme/bases//chain?ref=v1.2",
+        "http://github.com/acme/bases//web?ref=v1.2",
+        "https://ana:secret@github.com/acme/bases//web?ref=v1.2",
+        "github.com/acme/bases//../x?ref=v1.2",
+    ]
+    files = {
+        "app/kustomization.yaml": "".join(["resources:\n", *(f"- {one}\n" for one in references)]),
+        "secret/kustomization.yaml": "resources: []\n",
+    }
+    copy = "copy the files into the repository"
+    said = problems(files, with_=tool, others=GITHUB, remote_hosts=("github.com",))
+    place = ".remote-bases/github.com/acme/bases@v1.2"
+    assert sorted(said) == sorted(
+        [
+            f"app/kustomization.yaml:2: {references[0]}: ref must be a tag or a commit: repository fleet: has no tag "
+            "main",
+            f"app/kustomization.yaml:3: {references[1]}: there is no folder nowhere at v1.2",
+            f"app/kustomization.yaml:4: {references[2]} is a folder without a kustomization",
+            f"{place}/greedy/kustomization.yaml:1: ../../../../../secret leaves the repository",
+            f"{place}/chain/kustomization.yaml:1: https://elsewhere.example.com/a/b//c?ref=v1 is on another host: "
+            f"{copy}, or name elsewhere.example.com in the app's kustomize.remote_hosts",
+            f"app/kustomization.yaml:7: {references[5]} is neither at https:// nor at ssh://: {copy}",
+            f"app/kustomization.yaml:8: {references[6]} contains a password, for everybody who reads the file: {copy}",
+            f"app/kustomization.yaml:9: {references[7]} leaves its repository: {copy}",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "path"),
+    [
+        ("https://github.com/a/b//c/d?ref=v1", "https://github.com/a/b", "c/d"),
+        ("https://github.com/a/b?ref=v1", "https://github.com/a/b", ""),
+        ("github.com/a/b/c?version=v1", "https://github.com/a/b", "c"),
+        ("git@gitlab.example.com:g/sub/b.git//c?ref=v1", "ssh://git@gitlab.example.com/g/sub/b.git", "c"),
+        ("ssh://git@host:7999/g/b.git/c?ref=v1", "ssh://git@host:7999/g/b.git", "c"),
+        ("git::https://dev.azure.com/o/p/_git/r/c?ref=v1", "https://dev.azure.com/o/p/_git/r", "c"),
+    ],
+)
+def test_kustomize_s_notation_is_read(text: str, url: str, path: str) -> None:
+    remote = parse(text)
+    assert isinstance(remote, Remote)
+    assert (remote.url, remote.path, remote.ref) == (url, path, "v1")

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from bot.errors import PathNotFound, RenderError
+from bot.errors import PathNotFound, RefNotFound, RenderError
 from bot.model.resource import DesiredState, KindInfo, KindTable
-from bot.model.source import SourceFile, SourceTree
+from bot.model.source import GitRef, SourceFile, SourceTree
 from bot.ports import Repository
 from bot.render import CommitFiles, Renderer
 from bot.render.charts import Charts
@@ -42,6 +42,15 @@ class FilesOnly:
     commits: dict[str, Files]
     questions: dict[str, int] = field(default_factory=lambda: {"tree": 0, "file": 0, "hashes": 0})
     name: str = "fleet"
+    others: dict[str, FilesOnly] = field(default_factory=dict)  # by address; their commits by tag or hash
+
+    def beside(self, url: str) -> FilesOnly:
+        return self.others[url]
+
+    def head(self, ref: GitRef, *, newer_than: datetime) -> str:
+        if ref.name not in self.commits:
+            raise RefNotFound(f"repository fleet: has no {ref.kind.value} {ref.name}", repo="fleet")
+        return ref.name
 
     def tree(self, commit: str, path: str) -> SourceTree:
         self.questions["tree"] += 1
@@ -110,9 +119,9 @@ def renderer(
     )
 
 
-def render(files: Files, *, with_: Renderer, **app: Any) -> DesiredState:
-    """Render one commit of these files."""
-    source = CommitFiles(cast(Repository, FilesOnly({"c": files})), "c")
+def render(files: Files, *, with_: Renderer, others: Mapping[str, FilesOnly] | None = None, **app: Any) -> DesiredState:
+    """Render one commit of these files, beside `others`."""
+    source = CommitFiles(cast(Repository, FilesOnly({"c": files}, others=dict(others or {}))), "c")
     return with_.render(replace(APP, **app), source, kinds=lambda: KINDS)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import PathNotFound, RefNotFound, RepositoryEmpty, RepositoryRefused, RepositoryUnreachable, SourceError
-from bot.model.source import MAIN, branch
+from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.source.repository import GitRepository
 from bot.source.spec import Credentials, RepoSpec
 from tests.https import PASSWORD, USER, Certificate, HttpsServer, Reply, Request, make_certificate
@@ -175,6 +175,36 @@ def test_wrong_password_unknown_authority_and_redirect_are_refused_without_a_sec
     with pytest.raises(RepositoryRefused, match="the server redirects to another address"):
         repository.head(MAIN, newer_than=START)
     repository.close()
+
+
+def test_repository_beside_gets_our_credentials_at_our_own_host_only(
+    upstream: Upstream,
+    backend: Backend,
+    over_https: GitRepository,
+    server: HttpsServer,
+    certificate: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a kustomization refers to: a tag, a pinned commit, and the same repository for both."""
+    upstream.commit({"app/a.yaml": "a"})
+    bases = Upstream(upstream.path.with_name("bases.git"))
+    released = bases.commit({"web/b.yaml": "b"})
+    bases.annotate("v1", released)
+    newest = bases.commit({"web/b.yaml": "c"})
+    beside = over_https.beside(f"{server.url}/bases.git")
+    assert over_https.beside(f"{server.url}/bases.git") is beside
+    assert beside.head(GitRef(RefKind.TAG, "v1"), newer_than=START) == released
+    assert beside.head(GitRef(RefKind.COMMIT, newest), newer_than=START) == newest
+    assert beside.tree(newest, "web").files[0].data == b"c"
+    other = HttpsServer(backend.answer, certificate, private=True)
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(certificate.certificate))  # the machine knows this authority
+    try:
+        with pytest.raises(RepositoryRefused):
+            over_https.beside(f"{other.url}/bases.git").head(MAIN, newer_than=START)
+        assert other.requests
+        assert not any("Authorization" in one.headers for one in other.requests)
+    finally:
+        other.stop()
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
