@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bot.model.outcome import Result
 from tests.contract.engine import EngineWorld
-from tests.controlplane.plane import ControlPlane
 from tests.tools.building import search_path
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.tools
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {colour: red}\n"
 CHART = "apiVersion: v2\nname: shop\nversion: 0.1.0\n"
@@ -23,10 +20,9 @@ TEMPLATE = (
 
 
 def test_kustomization_and_chart_converge_on_the_api_server(
-    tmp_path: Path, control_plane: ControlPlane, kube_namespace: str, monkeypatch: pytest.MonkeyPatch
+    world: EngineWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", search_path())
-    world = EngineWorld(tmp_path, control_plane, kube_namespace)
     world.upstream.commit({"apps/base/kustomization.yaml": "resources: [a.yaml]\n", "apps/base/a.yaml": CONFIG_MAP})
     world.commit({"kustomization.yaml": "namePrefix: prod-\nresources: [../base]\n"})
     assert world.sync().result is Result.CONVERGED
@@ -45,11 +41,8 @@ def test_kustomization_and_chart_converge_on_the_api_server(
     assert world.planned("other").writes == ()
 
 
-def test_broken_chart_changes_nothing(
-    tmp_path: Path, control_plane: ControlPlane, kube_namespace: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_chart_changes_nothing(world: EngineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", search_path())
-    world = EngineWorld(tmp_path, control_plane, kube_namespace)
     world.commit({"Chart.yaml": CHART, "templates/a.yaml": TEMPLATE})
     assert world.sync().result is Result.CONVERGED
     world.commit({"templates/a.yaml": "{{ fail `no image` }}\n"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -26,7 +27,11 @@ class Proxy:
         self.faults = Faults()
         self.seen: list[str] = []  # method and path of each request, in order
         self.before: Callable[[str], None] = lambda _: None  # called with each request before it is acted upon
+        self.flowing = threading.Event()  # while it is not set, what watches tell is held back
+        self.flowing.set()
+        self.farewell = b""  # the last line of a watch that `end_watches` ends
         self._lock = threading.Lock()
+        self._watches: set[http.client.HTTPConnection] = set()  # guarded by _lock
         self._upstream = upstream
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Bound", (_Handler,), {"proxy": self}))
         self._server.daemon_threads = True
@@ -61,12 +66,30 @@ class Proxy:
         context = ssl.create_default_context(cafile=self._upstream.ca_file)
         return http.client.HTTPSConnection(host, port, timeout=_READ_SECONDS, context=context)
 
+    def end_watches(self, farewell: bytes = b"") -> None:
+        """End all watches; what was held back of them is lost."""
+        with self._lock:
+            ended, self._watches, self.farewell = self._watches, set(), farewell
+        for one in ended:
+            if one.sock is not None:
+                one.sock.shutdown(socket.SHUT_RDWR)
+        self.flowing.set()
+
+    def begun(self, watch: http.client.HTTPConnection) -> None:
+        with self._lock:
+            self._watches.add(watch)
+
+    def goes_on(self, watch: http.client.HTTPConnection) -> bool:
+        with self._lock:
+            return watch in self._watches
+
     @property
     def authorization(self) -> str:
         return f"Bearer {self._upstream.token}"
 
     def close(self) -> None:
         self.faults.heal()
+        self.end_watches()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -118,14 +141,23 @@ class _Handler(BaseHTTPRequestHandler):
             if cut:
                 reset(self)
                 return
+            self.proxy.begun(connection)
             while chunk := response.read1(65536):
-                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
-                self.wfile.flush()
+                self.proxy.flowing.wait()
+                if not self.proxy.goes_on(connection):
+                    break
+                self._send(chunk)
+            if self.proxy.farewell and not self.proxy.goes_on(connection):
+                self._send(self.proxy.farewell)
             self.wfile.write(b"0\r\n\r\n")
         except (OSError, http.client.HTTPException):
             self.close_connection = True  # the client or the server has left
         finally:
             connection.close()
+
+    def _send(self, chunk: bytes) -> None:
+        self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the tests read `seen`."""

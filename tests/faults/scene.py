@@ -5,15 +5,41 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bot.model.outcome import Result, SyncReport
 from tests.contract.engine import EngineWorld
-from tests.contract.manifests import config, secret
+from tests.contract.manifests import config, deployment, job, secret
 from tests.faults.proxy import Proxy
 
 ROOT: Final = Path(__file__).parents[2]
+KINDS: Final = {
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Secret": ("/api/v1", "secrets"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "Job": ("/apis/batch/v1", "jobs"),
+}
+
+State = Mapping[str, str]  # "Kind name" to the one value that makes the difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Commit `old` and then `new`: the cluster must show `shown`."""
+
+    old: Mapping[str, str | None]
+    new: Mapping[str, str | None]
+    shown: State
+
+    def check(self, world: EngineWorld, told: object = "") -> None:
+        """The cluster is exactly at `new`, and the inventory lists exactly that."""
+        assert objects(world) == self.shown, told
+        assert world.inventory() == listed(world, self.shown), told
+
 
 OLD: Final = {
     "a.yaml": config("changed"),
@@ -27,6 +53,28 @@ NEW: Final = {
     "c.yaml": config("added"),
     "d.yaml": secret("key", "canary-two"),
 }
+CONFIGS: Final = Scene(
+    old=OLD,
+    new=NEW,
+    shown={"ConfigMap changed": "debug", "ConfigMap added": "info", "Secret key": "canary-two"},
+)
+# A hook before all, a Deployment that is waited for before the next wave, a hook after all.
+WORKLOADS: Final = Scene(
+    old={
+        "before.yaml": job("before", hook="pre-sync"),
+        "after.yaml": job("after", hook="post-sync"),
+        "web.yaml": deployment("web", "nginx:1", wave="1"),
+        "dropped.yaml": deployment("dropped", "nginx:1"),
+        "last.yaml": config("last", wave="2"),
+    },
+    new={
+        "web.yaml": deployment("web", "nginx:2", wave="1"),
+        "dropped.yaml": None,
+        "last.yaml": config("last", "debug", wave="2"),
+    },
+    shown={"Job before": "busybox:1", "Job after": "busybox:1", "Deployment web": "nginx:2", "ConfigMap last": "debug"},
+)
+SCENES: Final = {"configs": CONFIGS, "workloads": WORKLOADS}
 
 
 def foreign(world: EngineWorld) -> list[dict[str, Any]]:
@@ -40,25 +88,31 @@ def foreign(world: EngineWorld) -> list[dict[str, Any]]:
     return found
 
 
-def owned(world: EngineWorld) -> dict[str, Any]:
-    """Return the data of every object of the app by name, its parent left out."""
-    return {
-        one["metadata"]["name"]: one["data"]
-        for plural in ("configmaps", "secrets")
-        for one in world.plane.request("GET", f"{world.path(plural)}?labelSelector=gitops-bot/app%3Dshop")["items"]
-        if "gitops-bot/instance" not in one["metadata"]["labels"]
-    }
+def objects(world: EngineWorld) -> dict[str, str]:
+    """Return all objects of the app, those that are leaving and its parent left out."""
+    found: dict[str, str] = {}
+    for kind, (base, plural) in KINDS.items():
+        path = f"{world.path(plural, base=base)}?labelSelector=gitops-bot/app%3Dshop"
+        for one in world.plane.request("GET", path)["items"]:
+            about = one["metadata"]
+            if "gitops-bot/instance" not in about["labels"] and "deletionTimestamp" not in about:
+                found[f"{kind} {about['name']}"] = _value(kind, one)
+    return found
 
 
-def is_new(world: EngineWorld) -> bool:
-    """Tell whether the cluster is exactly at NEW, and the inventory lists exactly that."""
-    have = owned(world)
-    place = world.namespace
-    return (
-        set(have) == {"changed", "added", "key"}
-        and have["changed"] == {"level": "debug"}
-        and world.inventory() == {f"ConfigMap {place}/changed", f"ConfigMap {place}/added", f"Secret {place}/key"}
-    )
+def _value(kind: str, body: dict[str, Any]) -> str:
+    """Return what makes the difference, and more where somebody else added something."""
+    if kind in {"Deployment", "Job"}:
+        image = str(body["spec"]["template"]["spec"]["containers"][0]["image"])
+        replicas = body["spec"].get("replicas", 1)
+        return image if replicas == 1 else f"{image} x{replicas}"
+    data = {key: b64decode(text).decode() if kind == "Secret" else text for key, text in body["data"].items()}
+    return data.pop("token" if kind == "Secret" else "level", "") + (f" {data}" if data else "")
+
+
+def listed(world: EngineWorld, names: Iterable[str]) -> set[str]:
+    """Return objects as an inventory names them."""
+    return {f"{kind} {world.namespace}/{name}" for kind, name in map(str.split, names)}
 
 
 def settled(world: EngineWorld) -> SyncReport:
@@ -71,15 +125,16 @@ def settled(world: EngineWorld) -> SyncReport:
     return report
 
 
-def steps(world: EngineWorld, proxy: Proxy) -> list[str]:
-    """Return the requests of an undisturbed pass from OLD to NEW, each once, and go back to OLD."""
-    world.commit(OLD)
+def steps(world: EngineWorld, proxy: Proxy, scene: Scene) -> list[str]:
+    """Return the requests of an undisturbed pass from old to new, each once, and go back to old."""
+    world.commit(scene.old)
     settled(world)
-    world.commit(NEW)
+    world.commit(scene.new)
     proxy.seen.clear()
     assert world.tick().result is Result.CONVERGED
     seen = [*dict.fromkeys(proxy.seen)]
-    world.commit(OLD)
+    scene.check(world)
+    world.commit(scene.old)
     settled(world)
     return seen
 

@@ -10,7 +10,7 @@ import pytest
 from bot.sandbox.faults import Fault, FaultKind
 from tests.contract.engine import EngineWorld
 from tests.faults.proxy import Proxy, status
-from tests.faults.scene import NEW, OLD, foreign, is_new, settled, steps
+from tests.faults.scene import SCENES, foreign, settled, steps
 
 FAULTS = {
     "refused": Fault(kind=FaultKind.REFUSE),
@@ -26,28 +26,36 @@ FAULTS = {
     "internal": status(500, "InternalError", "Internal error occurred"),
     "etcd": status(500, "", "etcdserver: leader changed"),
     "unavailable": status(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
+    "slow": Fault(kind=FaultKind.DELAY, seconds=0.5),
     "not-json": Fault(kind=FaultKind.STATUS, status=502),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_next_pass_converges_whatever_request_went_wrong(world: EngineWorld, proxy: Proxy, fault: Fault) -> None:
+# Workloads take their time; whether a request was acted upon or not is all that matters to what follows it.
+CASES = [*(("configs", name) for name in FAULTS), *(("workloads", name) for name in ("refused", "answer-lost", "slow"))]
+
+
+@pytest.mark.parametrize(("name", "trouble"), CASES, ids=map("-".join, CASES))
+def test_next_pass_converges_whatever_request_went_wrong(
+    world: EngineWorld, proxy: Proxy, name: str, trouble: str
+) -> None:
+    scene, fault = SCENES[name], FAULTS[trouble]
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}, "data": {"a": "1"}}
     world.create("configmaps", theirs)
     before = foreign(world)
-    names = steps(world, proxy)
-    assert len(names) >= 6
-    for step in names:
-        world.commit(NEW)
+    requests = steps(world, proxy, scene)
+    assert len(requests) >= 6
+    for step in requests:
+        world.commit(scene.new)
         world.heard()
         proxy.faults.add(fault, match=step, times=1)
         disturbed = world.tick()
         proxy.faults.heal()
         settled(world)
-        assert is_new(world), (step, disturbed)
+        scene.check(world, (step, disturbed))
         assert foreign(world) == before, (step, disturbed)
         said = [one for one in world.heard() if one.news.value == "failed"]
         assert len(said) <= 1, (step, said)
         assert "canary" not in f"{said}{disturbed.failure}", step
-        world.commit(OLD)
+        world.commit(scene.old)
         settled(world)

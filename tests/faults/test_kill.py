@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 import subprocess
+from itertools import count
 
-from tests.contract.engine import EngineWorld
+from bot.model.outcome import Result
+from tests.contract.engine import EngineWorld, until
+from tests.contract.manifests import deployment
 from tests.faults.proxy import Proxy
-from tests.faults.scene import NEW, OLD, foreign, is_new, settled, steps, terminal_sync
+from tests.faults.scene import WORKLOADS, foreign, objects, settled, terminal_sync
+
+NEVER_READY = "gitops-bot.test/never-ready:1"
 
 
-def test_killed_at_any_write_the_next_process_goes_on(world: EngineWorld, proxy: Proxy) -> None:
-    writes = [step for step in steps(world, proxy) if not step.startswith("GET") and "leases" not in step]
+def killed_at(proxy: Proxy, process: subprocess.Popen[bytes], number: int) -> int:
+    """Kill a process at its n-th request; return its exit status."""
+    seen = count(1)
+    proxy.before = lambda _: process.kill() if next(seen) == number else None
+    _, complaint = process.communicate(timeout=120)
+    proxy.before = lambda _: None
+    assert process.returncode in {0, -9}, complaint.decode()
+    return process.returncode
+
+
+def test_killed_at_any_request_the_next_process_goes_on(world: EngineWorld, proxy: Proxy) -> None:
+    """Every request is one step of a pass: reading, hooks, the inventory, each write, the waits, the prune."""
     before = foreign(world)
-    assert len(writes) >= 4
-    for step in writes:
-        world.commit(NEW)
-        process = terminal_sync(world)
-
-        def kill(request: str, step: str = step, process: subprocess.Popen[bytes] = process) -> None:
-            if request == step:
-                process.kill()
-
-        proxy.before = kill
-        _, complaint = process.communicate(timeout=60)
-        proxy.before = lambda _: None
-        assert process.returncode == -9, (step, complaint.decode())
+    world.commit(WORKLOADS.old)
+    settled(world)
+    for number in count(1):
+        world.commit(WORKLOADS.new)
+        world.heard()
+        status = killed_at(proxy, terminal_sync(world), number)
         settled(world)
-        assert is_new(world), step
-        assert foreign(world) == before, step
-        world.commit(OLD)
+        WORKLOADS.check(world, number)
+        assert foreign(world) == before, number
+        said = [one.news.value for one in world.heard()]
+        assert said.count("converged") == 1, (number, said)
+        assert "failed" not in said, (number, said)
+        if status == 0:
+            assert number > 20, "the pass has fewer steps than it must"
+            return
+        world.commit(WORKLOADS.old)
         settled(world)
+
+
+def test_killed_while_it_waits_for_health_the_next_process_goes_on(world: EngineWorld, proxy: Proxy) -> None:
+    world.restart(timeout="2m")
+    world.commit({"a.yaml": deployment("web", NEVER_READY)})
+    process = terminal_sync(world)
+    until(lambda: any("/pods" in one for one in proxy.seen[-5:]) and objects(world), "it waits")
+    process.kill()
+    process.communicate(timeout=60)
+    world.commit({"a.yaml": deployment("web", "nginx:1")})
+    assert world.tick().result is Result.CONVERGED
+    assert objects(world) == {"Deployment web": "nginx:1"}

@@ -10,11 +10,10 @@ import logging
 import os
 import random
 import threading
-from base64 import b64decode
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bot.model.control import Via
 from bot.model.outcome import Result
@@ -22,15 +21,14 @@ from bot.sandbox.faults import Fault, FaultKind
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, secret
 from tests.faults.proxy import Proxy, status
-from tests.faults.scene import foreign, settled, terminal_sync
+from tests.faults.scene import KINDS, State, foreign, listed, objects, settled, terminal_sync
 
 log = logging.getLogger(__name__)
 
 ROUNDS: Final = int(os.environ.get("GITOPS_BOT_LONG_RUN", "12"))
 KEPT: Final = "kept"  # never dropped: a path that renders nothing asks a person
-PLURALS: Final = {"ConfigMap": "configmaps", "Secret": "secrets", "Deployment": "deployments"}
 NAMES: Final = ("ConfigMap a", "ConfigMap b", "ConfigMap c", "Secret d", "Secret e", "Deployment web")
-LEVELS: Final = ("info", "debug", "warn")
+LEVELS: Final = ("info", "debug", "warn")  # of a Deployment: the image
 FAULTS: Final = (
     Fault(kind=FaultKind.REFUSE),
     Fault(kind=FaultKind.RESET),
@@ -41,8 +39,6 @@ FAULTS: Final = (
     status(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
 )
 SPARE: Final = 60  # pooled connections, of which this process has both ends and a thread
-
-State = dict[str, str]  # "Kind name" to its level
 
 
 class Life:
@@ -93,7 +89,7 @@ class Life:
                 self.held, self.shown = "", self.git
         elif self.chance.random() < 0.1:
             desk.pause("prod/shop", by="os:ana", until=None, reason="incident", via=Via.CLI)
-            self.held, self.shown = "paused", self.on_cluster()
+            self.held, self.shown = "paused", objects(self.world)
         elif self.chance.random() < 0.1 and len(self.past) > 2:
             commit, state = self.chance.choice(self.past[-20:-1])
             if commit != self.world.memory().revision:
@@ -102,7 +98,7 @@ class Life:
 
     def meddle(self) -> None:
         """Edit or delete one of the objects by hand."""
-        name = self.chance.choice(sorted(self.on_cluster()))
+        name = self.chance.choice(sorted(objects(self.world)))
         path = self.path(name)
         if self.chance.random() < 0.5:
             edit = {"spec": {"replicas": 3}} if name.startswith("Deployment") else {"data": {"extra": "MQ=="}}
@@ -125,49 +121,25 @@ class Life:
         else:
             settled(self.world)
             settled(self.world)
-        assert self.on_cluster() == self.shown
+        assert objects(self.world) == self.shown
         if self.held != "paused":
-            listed = {f"{kind} {self.world.namespace}/{name}" for kind, name in map(str.split, self.shown)}
-            assert self.world.inventory() == listed
-
-    def on_cluster(self) -> State:
-        """Return the app's objects with their levels, what is not the bot's in them included."""
-        found: State = {}
-        for kind, plural in PLURALS.items():
-            base = "/apis/apps/v1" if kind == "Deployment" else "/api/v1"
-            query = "?labelSelector=gitops-bot/app%3Dshop"
-            for one in self.world.plane.request("GET", self.world.path(plural, base=base) + query)["items"]:
-                if (
-                    "gitops-bot/instance" not in one["metadata"]["labels"]
-                    and "deletionTimestamp" not in one["metadata"]
-                ):
-                    found[f"{kind} {one['metadata']['name']}"] = _level(kind, one)
-        return found
+            assert self.world.inventory() == listed(self.world, self.shown)
 
     def path(self, name: str) -> str:
         kind, _, short = name.partition(" ")
-        return self.world.path(PLURALS[kind], short, base="/apis/apps/v1" if kind == "Deployment" else "/api/v1")
+        base, plural = KINDS[kind]
+        return self.world.path(plural, short, base=base)
 
 
 def _text(name: str, level: str) -> str:
     kind, _, short = name.partition(" ")
     match kind:
         case "Deployment":
-            return deployment(short, f"nginx:{level}")
+            return deployment(short, level)
         case "Secret":
             return secret(short, level)
         case _:
             return config(short, level)
-
-
-def _level(kind: str, body: dict[str, Any]) -> str:
-    """Return the level an object has; more than that where somebody else added something."""
-    if kind == "Deployment":
-        spec = body["spec"]
-        image = spec["template"]["spec"]["containers"][0]["image"].removeprefix("nginx:")
-        return image if spec["replicas"] == 1 else f"{image} x{spec['replicas']}"
-    data = {key: b64decode(value).decode() if kind == "Secret" else value for key, value in body["data"].items()}
-    return data.pop("token" if kind == "Secret" else "level", "") + (f" {data}" if data else "")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -168,14 +171,28 @@ def test_one_file_with_endless_problems_says_the_first_twenty(tool: Renderer) ->
     assert len(problems({"app/x.yaml": text}, with_=tool)) == 20
 
 
-@pytest.mark.parametrize(
-    "text", [BOMB, "[" * 100_000, "{a: " * 100_000, "&a " * 10_000, "? " * 50_000, "- " * 50_000, "!" * 100_000]
-)
+HOSTILE = [BOMB, "[" * 100_000, "{a: " * 100_000, "&a " * 10_000, "? " * 50_000, "- " * 50_000, "!" * 100_000]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_file_costs_bounded_time(text: str, tool: Renderer) -> None:
     """Seconds of processor time, not of the clock: a busy machine must not fail the test. Endless would be minutes."""
     before = time.process_time()
     assert problems({"app/x.yaml": text}, with_=tool)
     assert time.process_time() - before < 10
+
+
+def test_hostile_files_cost_bounded_memory() -> None:
+    """Read in a process that may have little more than an interpreter with our modules needs."""
+    program = (
+        "import resource, sys\n"
+        "from tests.render.test_bad_files import HOSTILE\n"
+        "from bot.render.documents import read_bytes\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (used + 200 * 1024**2,) * 2)\n"
+        "assert all(read_bytes(text.encode()).problems for text in HOSTILE)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2], timeout=120)
 
 
 # --- legal ------------------------------------------------------------------------------------------------------------

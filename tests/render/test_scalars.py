@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,27 @@ def test_every_scalar_is_read_as_kubectl_reads_it() -> None:
 
 def test_what_we_refuse_alone_is_all_refused() -> None:
     assert {text for text in STRICTER if ours(text) is not REFUSED} == set()
+
+
+def chance_scalars(chance: random.Random, count: int) -> list[str]:
+    """Return scalars nobody thought of: beginnings that mean something, and letters that may."""
+    heads = ["0x", "0b", "0o", "0", ".", "-", "+", "1e", "1_", "1:", "~", "y", "No", "'", '"', "2026-01-0", "=", "<<"]
+    letters = "01234567890123456789+-._:eExXobBnNyYtTfFlLuUsSaA~ '\"=<!"
+    ends = ("".join(chance.choices(letters, k=chance.randrange(7))) for _ in range(count))
+    return sorted({f"{chance.choice(heads) if chance.random() < 0.7 else ''}{end}".strip() for end in ends})
+
+
+@pytest.mark.cluster
+def test_kubectl_reads_what_we_take_as_we_do(control_plane: ControlPlane, tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    taken = [text for text in chance_scalars(random.Random(seed), 3000) if ours(text) is not REFUSED]
+    file = tmp_path / "x.yaml"
+    lines = "".join(f"  k{number:04}: {text}\n" for number, text in enumerate(taken))
+    file.write_text(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\nscalars:\n{lines}")
+    said = control_plane.kubectl("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", str(file))
+    theirs = json.loads(said)["scalars"]
+    found = {text: _shape(theirs[f"k{number:04}"]) for number, text in enumerate(taken)}
+    assert found == {text: _shape(ours(text)) for text in taken}, f"seed {seed}"
 
 
 @pytest.mark.cluster
