@@ -7,7 +7,7 @@ RUNS := $(VENV)/.runs
 # Most tests wait for a server, so that four at once suit two cores; a real control plane wants a core of its own.
 PYTEST := $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: bench demo run test test-postgres test-tools test-cluster test-browser lint clean
+.PHONY: bench demo run test test-postgres test-tools test-cluster test-browser pictures lint clean
 
 $(STAMP): $(RUNS)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact
@@ -41,6 +41,9 @@ test-cluster: $(STAMP)  ## the suites on the real control plane, built first
 
 test-browser: $(STAMP)  ## the demo, played in a headless Chromium (CHROMIUM=/usr/bin/chromium)
 	$(BIN)/python -m pytest -m browser
+
+pictures: $(STAMP)  ## the screenshots of the documentation, taken again (CHROMIUM=/usr/bin/chromium)
+	$(BIN)/python -m tests.browser.pictures
 
 bench: $(STAMP)  ## the measurements of docs/performance.md
 	$(BIN)/python -m bench --write

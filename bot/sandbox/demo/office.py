@@ -15,6 +15,7 @@ from bot.sandbox.slack.values import Delivery, File, Message
 
 SLACKBOT: Final = "USLACKBOT"
 COMMAND: Final = "/gitops"
+_RETRIES: Final = 3  # https://docs.slack.dev/apis/events-api, "Retries"
 _PREVIEW_CHARACTERS: Final = 4_000
 _TEXTS: Final = (".txt", ".diff", ".patch", ".log", ".md", ".yaml", ".yml", ".json")
 
@@ -28,6 +29,7 @@ class Office:
 
     def __init__(self, slack: SlackWorkspace) -> None:
         self.slack = slack
+        self._unheard: list[tuple[Delivery, int]] = []  # events and how often they were tried again
 
     def do(self, verb: str, said: Mapping[str, Any]) -> dict[str, Any]:
         """Do one thing as `said["user"]`; returns what the page needs at once. Raises `Misuse`."""
@@ -47,6 +49,16 @@ class Office:
             return doors[verb](user, said)
         except (LookupError, TypeError) as error:
             raise Misuse(f"That is not there any more: {error}.") from error
+
+    def retry(self) -> None:
+        """Deliver once more what nobody acknowledged, when somebody listens again; three times, as Slack does."""
+        if not self._unheard or not self.slack.sockets():
+            return
+        waiting, self._unheard = self._unheard, []
+        for delivery, tries in waiting:
+            again = self.slack.redeliver(delivery, attempt=tries + 1, reason="timeout")
+            if not again.acknowledged and tries + 1 < _RETRIES:
+                self._unheard.append((delivery, tries + 1))
 
     def _say(self, user: str, said: Mapping[str, Any]) -> dict[str, Any]:
         """Send what was typed: a slash command, a mention, or a message nobody but people reads."""
@@ -117,9 +129,9 @@ class Office:
             self._slackbot(user, channel, f"`{COMMAND}` failed because the app did not respond ({word}).")
 
     def _heard(self, delivery: Delivery) -> None:
-        """An event that nobody heard is delivered again by Slack, later; people are told nothing."""
+        """An event that nobody heard is delivered again, later; people are told nothing."""
         if not delivery.acknowledged:
-            self.slack.redeliver(delivery)
+            self._unheard.append((delivery, 0))
 
     def _slackbot(self, user: str, channel: str, text: str, *, thread: str = "") -> None:
         self.slack.state.add(

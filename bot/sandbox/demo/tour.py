@@ -93,7 +93,7 @@ STEPS: Final = (
     Step(
         id="mend",
         title="Mend it: the page closes itself",
-        text="Acknowledge the alert in On-call, then revert the commit. Convergence closes the page, and the thread "
+        text="Acknowledge the alert, here or in On-call, then revert the commit. Convergence closes it, and the thread "
         "tells the story to whoever was asleep.",
         action="undo:broken-image",
         label="Revert the bad commit",

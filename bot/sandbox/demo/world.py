@@ -304,6 +304,7 @@ class World:
                 stamp = now
                 self._push_event(self.repository.head())
                 self.pulse.beat()
+            self.office.retry()
 
     def _push_event(self, commit: str) -> None:
         body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
