@@ -1,4 +1,4 @@
-"""Runs the git binary through GitPython, one short process per question.
+"""Runs the git binary through GitPython, one short process per question, or one that stays for many.
 
 In go arguments and standard input, out come the exit status and both outputs as bytes. Every process has a timeout
 and its own process group, so that its helpers (git-remote-https, ssh) die with it: GitPython's own
@@ -77,6 +77,22 @@ class GitBinary:
         `keep_open` are descriptors the children inherit: a file lock on one of them is held for as long as any of
         them lives, even if this process is killed. Raises `GitTimedOut`, `GitMissing`, `GitClosed`.
         """
+        process = self.start(arguments, keep_open=keep_open)
+        try:
+            output, complaint = process.communicate(stdin, timeout=timeout.total_seconds())
+        except subprocess.TimeoutExpired as error:
+            raise GitTimedOut from error
+        finally:
+            self.end(process)
+        if self._closed.is_set() and process.returncode < 0:
+            raise GitClosed
+        log.debug("git %s: status %d", arguments[0] if arguments else "", process.returncode)
+        return Finished(
+            status=process.returncode, output=output, complaint=complaint.decode("utf-8", errors="replace").strip()
+        )
+
+    def start(self, arguments: Sequence[str], *, keep_open: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+        """Start `git ARGUMENTS` with three pipes; `end` it. Raises `GitMissing` and `GitClosed`."""
         with self._lock:
             if self._closed.is_set():
                 raise GitClosed
@@ -91,23 +107,21 @@ class GitBinary:
                 )
             except GitCommandNotFound as error:
                 raise GitMissing from error
-            process = handle.proc
-            assert process is not None  # it has one until it is collected
+            process, handle.proc = handle.proc, None  # ours from now on: its handle would end it when it is collected
+            assert process is not None
             self._running.add(process)
-        try:
-            output, complaint = process.communicate(stdin, timeout=timeout.total_seconds())
-        except subprocess.TimeoutExpired as error:
-            raise GitTimedOut from error
-        finally:
-            _kill_group(process)
-            with self._lock:
-                self._running.discard(process)
-        if self._closed.is_set() and process.returncode < 0:
-            raise GitClosed
-        log.debug("git %s: status %d", arguments[0] if arguments else "", process.returncode)
-        return Finished(
-            status=process.returncode, output=output, complaint=complaint.decode("utf-8", errors="replace").strip()
-        )
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> str:
+        """Kill a process that still runs with all its children, and return what is left of its complaint."""
+        said = _kill_group(process)
+        with self._lock:
+            self._running.discard(process)
+        return said
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.is_set()
 
     def close(self) -> None:
         """Kill what runs and start nothing more. Idempotent; the callers of `run` get `GitClosed`."""
@@ -119,13 +133,16 @@ class GitBinary:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: subprocess.Popen[bytes]) -> str:
     """Make sure that nothing of an unfinished process is left: its group killed, itself reaped, its pipes closed."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    assert process.stderr is not None
+    said = b"" if process.stderr.closed else process.stderr.read()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with suppress(BrokenPipeError):
                 pipe.close()
+    return said.decode("utf-8", errors="replace").strip()

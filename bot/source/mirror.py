@@ -22,7 +22,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from typing import TypeVar
 from bot.errors import RepositoryRefused, RepositoryUnreachable, SourceError
 from bot.source.binary import Finished, GitBinary, GitClosed, GitMissing, GitTimedOut
 from bot.source.complaints import Complaint, Trouble, read_complaint
+from bot.source.objects import Info, Objects, ObjectsBroken
 from bot.source.spec import RepoSpec
 from bot.source.surroundings import environment, write_surroundings
 
@@ -62,6 +63,7 @@ class Mirror:
         self.git_dir = self.folder / "mirror.git"
         self.gnupg_home = self.folder / "gnupg"  # the keys that commits are checked against, never the user's own
         self._binary = GitBinary(directory=self.folder, environment=environment(spec, self.folder))
+        self._objects = Objects(self._binary, git_dir=str(self.git_dir), timeout=_LOCAL_TIMEOUT)
         self._filters = spec.local_path is None
         self._writing = threading.RLock()
         self._lock_file = -1  # the descriptor that holds the file lock; guarded by _writing
@@ -159,9 +161,25 @@ class Mirror:
             raise self.failure(complaint)
         return finished
 
+    def infos(self, names: Sequence[str]) -> list[Info | None]:
+        """Return what objects are, by id or `commit:path`; None for what is not here. Costs no process of its own."""
+        return self._read(lambda: self._objects.infos(names))
+
+    def contents(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of objects; what is not here is left out. Costs no process of its own."""
+        return self._read(lambda: self._objects.contents(ids))
+
+    def _read(self, work: Callable[[], T]) -> T:
+        self.prepare()
+        try:
+            with self._explained(_LOCAL_TIMEOUT):
+                return work()
+        except ObjectsBroken as error:
+            raise MirrorBroken(read_complaint(str(error)).reason) from error
+
     def has(self, commit: str) -> bool:
         """Say whether a full commit hash is here."""
-        return self.local(["cat-file", "-e", f"{commit}^{{commit}}"], accept=(0, 1, 128)).ok
+        return self.infos([f"{commit}^{{commit}}"])[0] is not None
 
     def branches(self) -> dict[str, str]:
         """Return the tips of all branches as of the last fetch."""
@@ -223,6 +241,7 @@ class Mirror:
     def close(self) -> None:
         """Kill the git processes that still run. Idempotent."""
         self._binary.close()
+        self._objects.close()
 
     def failure(self, complaint: Complaint) -> SourceError:
         """Return the error for a person: which repository, where, why, what next."""
@@ -299,6 +318,7 @@ class Mirror:
                 return  # another thread did it while we waited
             self.generation += 1
             self._prepared.clear()
+            self._objects.close()
             shutil.rmtree(self.git_dir, ignore_errors=True)
             self.prepare()
             self.fetch()
@@ -352,6 +372,7 @@ class Mirror:
         except RepositoryUnreachable as error:  # killed for its slowness: a copy of many packs still works
             log.warning("repository %s: repacking the cache was given up: %s", self.spec.name, error)
             return
+        self._objects.close()  # it would keep the packs that are gone
         if not finished.ok:
             log.warning(
                 "repository %s: repacking the cache failed: %s",
@@ -380,8 +401,14 @@ class Mirror:
         # Only the thread that writes hands the lock on: its descriptor may be closed at any moment for the others.
         keep_open = (self._lock_file,) if self._lock_owner == threading.get_ident() else ()
         where = [] if bare else [f"--git-dir={self.git_dir}"]
-        try:
+        with self._explained(timeout):
             return self._binary.run([*where, *arguments], timeout=timeout, stdin=stdin, keep_open=keep_open)
+
+    @contextmanager
+    def _explained(self, timeout: timedelta) -> Iterator[None]:
+        """Turn what can go wrong with any git process into what a person can act upon."""
+        try:
+            yield
         except GitTimedOut as error:
             self._dirty = True
             raise RepositoryUnreachable(

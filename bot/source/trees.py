@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from threading import Lock
@@ -26,7 +26,7 @@ _TREE_LIMIT_BYTES: Final = 128 * 1024 * 1024  # manifests are kilobytes; more is
 _CACHE_LIMIT_BYTES: Final = 16 * 1024 * 1024  # all remembered trees of one repository: 8,000 manifests of 2 kB
 _IDS_LIMIT: Final = 4096  # of some 200 bytes: what a thousand apps ask of a few commits
 _LINK: Final = "120000"
-_SUBMODULE: Final = "160000"
+_KINDS: Final = {b"40000": "tree", b"160000": "commit"}
 
 
 class Opened(Protocol):
@@ -96,9 +96,13 @@ class Trees:
     def file(self, commit: str, path: str) -> SourceFile:
         """Return one file. Raises `PathNotFound`, for a folder too."""
         path = self._clean(path, commit)
-        self._bring(commit)
-        # The tree names a file that was never fetched; cat-file, asked for it, calls it missing.
-        entry = next(iter(self._list(["ls-tree", "-z", commit, "--", path], "")), None) if path else None
+        folder = posixpath.dirname(path)
+        ((above, kind),) = self._objects(commit, [folder])
+        # The folder names a file that was never fetched; cat-file, asked for it, calls it missing.
+        inside = self._entries([(above, folder)]) if path and kind == "tree" else []
+        if inside is None:
+            raise MirrorBroken("a folder is missing")
+        entry = next((one for one in inside if one.path == path), None)
         if entry is None or entry.kind != "blob":
             is_folder = not path or (entry is not None and entry.kind == "tree")
             raise self._no_path(commit, path, "is a folder, not a file" if is_folder else "does not exist")
@@ -118,18 +122,14 @@ class Trees:
         if all(known):
             return [pair for pair in known if pair is not None]
         names = [f"{commit}:{path}" if path else f"{commit}^{{tree}}" for path in paths]
-        question = "".join(f"{name}\n" for name in (f"{commit}^{{commit}}", *names)).encode()
         for again in (False, True):
-            answer = self._mirror.local(["cat-file", "--batch-check=%(objectname) %(objecttype)"], stdin=question)
-            first, *found = answer.text.splitlines()
-            if first.endswith(" commit"):
+            first, *found = self._mirror.infos([f"{commit}^{{commit}}", *names])
+            if first is not None:
                 break
             if again:
                 raise MirrorBroken(f"commit {commit[:12]} cannot be read")
             self._bring(commit)
-        # "NAME missing", where a name may contain blanks: only an id of 40 digits and a kind is an object.
-        pairs = [line.split(" ") for line in found]
-        ids = [(pair[0], pair[1]) if len(pair) == 2 and pair[1] in {"tree", "blob"} else ("", "") for pair in pairs]
+        ids = [(one.id, one.kind) if one is not None and one.kind in {"tree", "blob"} else ("", "") for one in found]
         with self._lock:
             self._ids |= zip(keys, ids, strict=True)
             while len(self._ids) > _IDS_LIMIT:
@@ -142,7 +142,7 @@ class Trees:
             raise self._no_path(commit, path, "is a file, or a link, not a folder")
         parts = path.split("/")
         above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-        for entry in self._list(["ls-tree", "-z", commit, "--", *above], ""):
+        for entry in self._list(["ls-tree", "-z", commit, "--", *above]):
             if entry.kind == "commit":
                 inside = path[len(entry.path) :].lstrip("/")
                 return self._moved(self._opened(commit, entry).tree(entry.id, inside), commit, entry.path)
@@ -184,7 +184,7 @@ class Trees:
     def _files(self, commit: str, path: str, subtree: str, before: SourceTree | None) -> tuple[SourceFile, ...]:
         """Return the files of a subtree, taking over from the tree before what did not change."""
         known = self._unchanged(path, subtree, before) if before is not None else None
-        entries, files = known or (self._list(["ls-tree", "-r", "-z", subtree], path), {})
+        entries, files = known or (self._walk(subtree, path), {})
         wanted = {entry.id for entry in entries if entry.kind == "blob"}
         blobs = self._blobs(wanted, place=f"{path or 'the repository'} at {commit[:7]}") if wanted else {}
         for entry in entries:
@@ -200,32 +200,60 @@ class Trees:
         self, path: str, subtree: str, before: SourceTree
     ) -> tuple[tuple[_Entry, ...], dict[str, SourceFile]] | None:
         """Return what is new in a subtree and the files that are as before; None when a submodule is or was there."""
-        listing = self._mirror.local(["diff-tree", "-r", "-z", "--no-renames", before.subtree, subtree]).output
-        parts = listing.split(b"\0")[:-1]
         files = {file.path: file for file in before.files}
         entries: list[_Entry] = []
-        for facts, name in zip(parts[::2], parts[1::2], strict=True):
-            old, mode, _, id, _ = facts.decode("ascii").lstrip(":").split(" ")
-            place = posixpath.join(path, name.decode("utf-8", errors="backslashreplace"))
-            if _SUBMODULE in {old, mode}:
+        pairs = [(before.subtree, subtree, path)]  # folders at the same place that differ
+        while pairs:
+            old = self._entries([(id, place) for id, _, place in pairs if id])
+            new = self._entries([(id, place) for _, id, place in pairs if id])
+            if old is None or new is None or any(one.kind == "commit" for one in (*old, *new)):
                 return None
-            files.pop(place, None)
-            if id.strip("0"):
-                entries.append(_Entry(mode=mode, kind="blob", id=id, path=place))
+            then, now = ({one.path: one for one in some} for some in (old, new))
+            pairs = []
+            for place in then.keys() | now.keys():
+                was, one = then.get(place), now.get(place)
+                if was == one:
+                    continue
+                if was is not None and was.kind == "blob":
+                    files.pop(place, None)
+                if one is not None and one.kind == "blob":
+                    entries.append(one)
+                folders = [end.id if end is not None and end.kind == "tree" else "" for end in (was, one)]
+                if any(folders):
+                    pairs.append((folders[0], folders[1], place))
         return tuple(entries), files
 
-    def _list(self, command: Sequence[str], path: str) -> tuple[_Entry, ...]:
+    def _walk(self, subtree: str, path: str) -> tuple[_Entry, ...]:
+        """Return all but the folders of a subtree, level by level."""
+        found: list[_Entry] = []
+        level = [(subtree, path)]
+        while level:
+            entries = self._entries(level)
+            if entries is None:
+                raise MirrorBroken("a folder is missing")
+            found += [one for one in entries if one.kind != "tree"]
+            level = [(one.id, one.path) for one in entries if one.kind == "tree"]
+        return tuple(found)
+
+    def _entries(self, folders: Sequence[tuple[str, str]]) -> list[_Entry] | None:
+        """Return what is directly in some folders, given by id and place; None when one of them is not here."""
+        contents = self._mirror.contents({id for id, _ in folders})
+        if any(id not in contents for id, _ in folders):
+            return None
+        return [one for id, place in folders for one in _tree(contents[id], place)]
+
+    def _list(self, command: Sequence[str]) -> tuple[_Entry, ...]:
         entries: list[_Entry] = []
         for line in self._mirror.local(command).output.split(b"\0")[:-1]:
             facts, _, name = line.partition(b"\t")
             mode, kind, id = facts.decode("ascii").split(" ")
-            place = posixpath.join(path, name.decode("utf-8", errors="backslashreplace"))
-            entries.append(_Entry(mode=mode, kind=kind, id=id, path=place))
+            path = name.decode("utf-8", errors="backslashreplace")
+            entries.append(_Entry(mode=mode, kind=kind, id=id, path=path))
         return tuple(entries)
 
     def _blobs(self, ids: Collection[str], *, place: str) -> dict[str, bytes]:
         """Return file contents by id, after fetching in one request what is not here."""
-        wanted = "".join(f"{id}\n" for id in sorted(ids)).encode()
+        wanted = sorted(ids)
         sizes, missing = self._sizes(wanted)
         if missing:
             if not self._mirror.filters:
@@ -240,19 +268,16 @@ class Trees:
                 f"the {_TREE_LIMIT_BYTES // 1024**2} MiB an app may have; keep binaries out of its path",
                 repo=self._mirror.spec.name,
             )
-        return _read_batch(self._mirror.local(["cat-file", "--batch"], stdin=wanted).output)
+        found = self._mirror.contents(wanted)
+        if len(found) < len(wanted):
+            raise MirrorBroken(f"{len(wanted) - len(found)} files cannot be read")
+        return found
 
-    def _sizes(self, wanted: bytes) -> tuple[list[int], list[str]]:
-        sizes: list[int] = []
-        missing: list[str] = []
-        answer = self._mirror.local(["cat-file", "--batch-check=%(objectname) %(objectsize)"], stdin=wanted)
-        for line in answer.text.splitlines():
-            id, _, size = line.partition(" ")
-            if size == "missing":
-                missing.append(id)
-            else:
-                sizes.append(int(size))
-        return sizes, missing
+    def _sizes(self, wanted: Sequence[str]) -> tuple[list[int], list[str]]:
+        """Return the sizes of those that are here, and the ids of those that are not."""
+        infos = self._mirror.infos(wanted)
+        missing = [id for id, info in zip(wanted, infos, strict=True) if info is None]
+        return [info.size for info in infos if info is not None], missing
 
     def _remember(self, tree: SourceTree) -> None:
         with self._lock:
@@ -264,20 +289,20 @@ class Trees:
                 self._weight -= _weight(oldest)
 
 
-def _read_batch(output: bytes) -> dict[str, bytes]:
-    """Split the output of `cat-file --batch`: a line `id kind size`, the bytes, a line break."""
-    found: dict[str, bytes] = {}
+def _tree(data: bytes, place: str) -> Iterator[_Entry]:
+    """Yield the entries of a tree object: `mode name`, a zero byte, twenty bytes of id, again and again."""
     position = 0
-    while position < len(output):
-        end = output.index(b"\n", position)
-        header = output[position:end].decode("ascii").split(" ")
-        if len(header) != 3:
-            raise MirrorBroken(f"object {header[0][:12]} cannot be read")
-        start = end + 1
-        stop = start + int(header[2])
-        found[header[0]] = output[start:stop]
-        position = stop + 1
-    return found
+    while position < len(data):
+        end = data.index(b"\0", position)
+        mode, _, name = data[position:end].partition(b" ")
+        position = end + 21
+        path = name.decode("utf-8", errors="backslashreplace")
+        yield _Entry(
+            mode=mode.decode("ascii"),
+            kind=_KINDS.get(mode, "blob"),
+            id=data[end + 1 : position].hex(),
+            path=f"{place}/{path}" if place else path,
+        )
 
 
 def _weight(tree: SourceTree) -> int:
