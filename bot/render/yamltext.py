@@ -73,6 +73,7 @@ class _Mark:
 _NO_KEY: Final = _Mark()
 _MERGE: Final = _Mark()
 _NOTHING: Final = _Mark()
+_NOT_JSON: Final = _Mark()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def decode(data: bytes) -> str | TextProblem:
 
 def join_surrogates(text: str) -> str:
     """Return JSON text with its escaped surrogate pairs as the characters they mean, which YAML readers refuse."""
-    return _SURROGATES.sub(_joined, text)
+    return _SURROGATES.sub(_joined, text) if "\\ud" in text or "\\uD" in text else text  # hardly any file has them
 
 
 def read(text: str) -> Reading:
@@ -162,6 +163,16 @@ def _number(text: str) -> int | float | str:
         return text
     # Go's JSON writes 1.0 as 1, and the server takes only that for an integer field.
     return int(number) if number.is_integer() and -(2.0**63) <= number < 2.0**64 else number
+
+
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> Any:
+    """Return what a short plain scalar means; a mark for `<<`, and for what JSON cannot say."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] in _NUMBER_START:
+        return _NOT_JSON if text in _NOT_FINITE else _number(text)
+    return _MERGE if text == "<<" else text
 
 
 @dataclass(slots=True)
@@ -218,10 +229,11 @@ class _Reader:
     def _run(self) -> None:
         get_event = self._parser.get_event
         while True:
-            event = get_event()
+            event: Any = get_event()
             kind = type(event)
             if kind is ScalarEvent:
-                self._scalar(event)
+                if event.tag is not None or event.anchor is not None or not self._attached(event):
+                    self._scalar(event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 self._begin(event, {} if kind is MappingStartEvent else [])
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -237,6 +249,31 @@ class _Reader:
                 return
             else:
                 assert kind is StreamStartEvent, kind
+
+    def _attached(self, event: Any) -> bool:
+        """Take the scalars that nearly all files consist of in one step; False for one that needs more care."""
+        stack, text = self._stack, event.value
+        if not stack or len(text) > _LONGEST_INTEGER:
+            return False
+        value = _plain(text) if event.implicit[0] else text
+        frame = stack[-1]
+        container: Any = frame.container
+        key = frame.key
+        if type(container) is list:
+            if type(value) is _Mark or len(stack) == 2:  # a list of two levels may be that of a `List`
+                return False
+            container.append(value)
+        elif key is _NO_KEY:
+            if type(value) is not str or value in container:
+                return False
+            frame.key = value
+        elif type(key) is str and type(value) is not _Mark:
+            container[key] = value
+            frame.key = _NO_KEY
+        else:
+            return False
+        self._weight += 1 + len(text) // _TEXT_UNIT
+        return True
 
     def _scalar(self, event: Any) -> None:
         text: str = event.value
@@ -293,16 +330,17 @@ class _Reader:
     def _begin(self, event: Any, container: dict[str, Any] | list[Any]) -> None:
         self._weight += 1
         stack = self._stack
-        core = f"{_CORE}{'map' if isinstance(container, dict) else 'seq'}"
-        if event.tag is not None and event.tag not in {core, "!"}:
-            self._note_tag(event, event.tag)
+        if event.tag is not None:
+            core = f"{_CORE}{'map' if isinstance(container, dict) else 'seq'}"
+            if event.tag not in {core, "!"}:
+                self._note_tag(event, event.tag)
         line: int = event.start_mark.line + 1
         if stack:
             parent = stack[-1]
-            if self._wants_key(parent):
+            if parent.key is _NO_KEY and type(parent.container) is dict:
                 self._note(event, "a key must be a plain word, not a mapping or a list")
                 raise _Stop
-            if len(stack) == 2 and isinstance(parent.container, list) and stack[0].key == "items":
+            if len(stack) == 2 and type(parent.container) is list and stack[0].key == "items":
                 self._item_lines.append(line)
         else:
             self._root_line = line
@@ -314,15 +352,21 @@ class _Reader:
         stack.append(_Frame(container, line, event.anchor, self._weight))
 
     def _end(self) -> None:
-        frame = self._stack.pop()
+        stack = self._stack
+        frame = stack.pop()
         if frame.anchor is not None:
             self._open.discard(frame.anchor)
             self._anchors[frame.anchor] = (frame.container, self._weight - frame.weight_before + 1, frame.height)
-        if self._stack:
-            parent = self._stack[-1]
-            if frame.height >= parent.height:
-                parent.height = frame.height + 1
-        self._attach_container(frame)
+        if not stack:
+            self._root = frame.container
+            return
+        parent = stack[-1]
+        if frame.height >= parent.height:
+            parent.height = frame.height + 1
+        if type(parent.container) is list:
+            parent.container.append(frame.container)
+        else:
+            self._set(parent, frame.container, frame.line)
 
     def _alias(self, event: Any) -> None:
         name = event.anchor
@@ -375,16 +419,6 @@ class _Reader:
             frame.key = self._key(event, frame, value)
             return
         self._set(frame, value, event.start_mark.line + 1)
-
-    def _attach_container(self, frame: _Frame) -> None:
-        if not self._stack:
-            self._root = frame.container
-            return
-        parent = self._stack[-1]
-        if type(parent.container) is list:
-            parent.container.append(frame.container)
-        else:
-            self._set(parent, frame.container, frame.line)
 
     def _set(self, frame: _Frame, value: Any, line: int) -> None:
         container = frame.container
