@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from bot.apply.gone import await_gone
 from bot.apply.hooks import HookRun, Waited, run_hooks
 from bot.apply.inventory import narrowed, widened
 from bot.apply.write import delete, write
 from bot.model.app import AppSpec
-from bot.model.outcome import Deed, Health, HealthState, Outcome
+from bot.model.outcome import Deed, Health, Outcome
 from bot.model.plan import Plan
 from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.order import Phase, Stage, prune_stages, stages
 from bot.ports import Cluster
-
-_GOOD: Final = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +50,7 @@ def execute(
 
     Raises `ClusterError` when the API server goes away meanwhile."""
     if not plan.writes:
-        current = narrowed(inventory, plan, ())
+        current = widened(narrowed(inventory, plan, ()), plan)  # somebody may have deleted the list
         saved = cluster.save_inventory(app, current) if current.refs != inventory.refs else inventory
         return Execution(outcomes=(), inventory=saved)
     listed = widened(inventory, plan)
@@ -71,7 +68,7 @@ def execute(
             progress(outcome)
         failed = any(one.deed is Deed.FAILED for one in outcomes)
         if not failed and stage.wait:
-            bad = tuple((id, one) for id, one in wait(stage.objects).health if one.state not in _GOOD)
+            bad = tuple((id, one) for id, one in wait(stage.objects).health if not one.state.is_good)
         if failed or bad or (number < len(todo) - 1 and stop()):
             outcomes += _skipped(todo[number + 1 :], plan)
             return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad)

@@ -17,7 +17,6 @@ from bot.model.resource import Body, ResourceId, ResourceRef
 from bot.ports import Cluster, Watch
 
 _LOOK_UP: Final = timedelta(seconds=1)  # how often `stop` is asked while nothing changes
-_GOOD: Final = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
 _NEED_PODS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"})
 
 
@@ -46,7 +45,7 @@ def await_health(
     by_id = {ref.id: ref for ref in refs}
     with cluster.watch(refs) as watch:
         health = {ref.id: _look(watch, ref, seen) for ref in refs}
-        late = {id for id, one in health.items() if one.state not in _GOOD}
+        late = {id for id, one in health.items() if not one.state.is_good}
         while late:
             progress(health)
             over = any(health[id].terminal for id in late) or clock() >= deadline
@@ -55,7 +54,7 @@ def await_health(
                 return HealthWait(health=tuple(_explained(cluster, watch, refs, health)), stopped=stopped)
             for id in watch.wait(min(_LOOK_UP, max(deadline - clock(), timedelta(0)))):
                 health[id] = _look(watch, by_id[id], seen)
-                (late.discard if health[id].state in _GOOD else late.add)(id)
+                (late.discard if health[id].state.is_good else late.add)(id)
         return HealthWait(health=tuple(health.items()))
 
 
@@ -91,7 +90,7 @@ def _explained(
     return [
         (
             ref.id,
-            health[ref.id] if health[ref.id].state in _GOOD else _explained_one(cluster, watch, ref, health[ref.id]),
+            health[ref.id] if health[ref.id].state.is_good else _explained_one(cluster, watch, ref, health[ref.id]),
         )
         for ref in refs
     ]

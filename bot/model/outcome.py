@@ -44,6 +44,11 @@ class HealthState(Enum):
     DEGRADED = "degraded"
     UNKNOWN = "unknown"
 
+    @property
+    def is_good(self) -> bool:
+        """Nothing has to be waited for."""
+        return self is HealthState.HEALTHY or self is HealthState.SUSPENDED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
@@ -129,5 +134,6 @@ class SyncReport:
     def worst_health(self) -> HealthState:
         """The worst state of any object; HEALTHY when there is none."""
         order = (HealthState.DEGRADED, HealthState.PROGRESSING, HealthState.UNKNOWN, HealthState.SUSPENDED)
-        states = {health.state for _, health in self.health}
-        return next((state for state in order if state in states), HealthState.HEALTHY)
+        healthy = HealthState.HEALTHY  # most are, and an Enum is slow to hash
+        states = {health.state for _, health in self.health if health.state is not healthy}
+        return next((state for state in order if state in states), healthy)

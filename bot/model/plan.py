@@ -165,11 +165,13 @@ class Plan:
     @property
     def writes(self) -> tuple[Change, ...]:
         """The changes that touch the cluster."""
-        return tuple(c for c in self.changes if c.action not in {Action.UNCHANGED, Action.BLOCKED})
+        idle, blocked = Action.UNCHANGED, Action.BLOCKED  # compared by identity: an Enum is slow to hash
+        return tuple([c for c in self.changes if c.action is not idle and c.action is not blocked])
 
     @property
     def blocked(self) -> tuple[Change, ...]:
-        return tuple(c for c in self.changes if c.action is Action.BLOCKED)
+        blocked = Action.BLOCKED
+        return tuple([c for c in self.changes if c.action is blocked])
 
     @property
     def summary(self) -> Summary:
@@ -208,7 +210,11 @@ class Summary:
 
 def summarise(changes: Iterable[Change]) -> Summary:
     """Count changes by action."""
-    counts = Counter(change.action.value for change in changes)
+    idle = Action.UNCHANGED  # most are, and an Enum is slow to hash
+    actions = [change.action for change in changes]
+    moving = [one for one in actions if one is not idle]
+    counts = Counter(one.value for one in moving)
+    counts[idle.value] = len(actions) - len(moving)
     return Summary(**{action.value: counts[action.value] for action in Action})
 
 

@@ -29,6 +29,7 @@ _ABSENT: Final = "(none)"
 
 def change_lines(plan: Plan) -> tuple[ChangeLine, ...]:
     """Return one line for each object that changes, is blocked, or stays although Git dropped it."""
+    shown = [one for one in plan.changes if one.action is not Action.UNCHANGED or one.retained]
     return tuple(
         ChangeLine(
             action=change.action.value,
@@ -39,8 +40,7 @@ def change_lines(plan: Plan) -> tuple[ChangeLine, ...]:
             hands=change.hands,
             paths=tuple(field.path for field in change.fields),
         )
-        for change in plan.changes
-        if _is_shown(change)
+        for change in shown
     )
 
 
@@ -87,7 +87,7 @@ def plan_text(plan: Plan | PlanFailure) -> str:
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.app} / {plan.cluster} at {plan.revision.short} ({plan.ref}): {plan.summary}"
-    shown = [change for change in plan.changes if _is_shown(change)]
+    shown = _shown(plan)
     width = max((len(str(change.id)) for change in shown), default=0)
     for change in shown:
         yield from _change_text(change, width)
@@ -126,8 +126,8 @@ def _change_text(change: Change, width: int) -> Iterator[str]:
         yield f"      {field}"
 
 
-def _is_shown(change: Change) -> bool:
-    return change.action is not Action.UNCHANGED or change.retained
+def _shown(plan: Plan) -> list[Change]:
+    return [one for one in plan.changes if one.action is not Action.UNCHANGED or one.retained]
 
 
 def _value(value: object) -> str:

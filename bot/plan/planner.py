@@ -97,6 +97,11 @@ def make_plan(
     )
 
 
+def unchanged_at(plan: Plan, app: AppSpec, revision: Revision, *, ref: str) -> Plan:
+    """Return a plan that writes nothing as it is at another commit with the same objects."""
+    return replace(plan, revision=revision, ref=ref, hash=_hash(app, revision, (), b""))
+
+
 def select(plan: Plan, wanted: Callable[[ResourceId], bool]) -> Plan:
     """Return the plan with everything left out that is not wanted, hooks always. Its hash stays: it is of the whole.
 

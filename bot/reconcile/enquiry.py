@@ -143,7 +143,7 @@ class Enquiry:
         return Verification(
             revision=revision,
             plan=made.plan,
-            found=Proof(commit=revision.commit, rendered=made.digest, live=live),
+            found=Proof(commit=revision.commit, rendered=made.desired.digest, live=live),
             recorded=Proof(commit=memory.revision, rendered=memory.digest, live=memory.live_digest),
         )
 

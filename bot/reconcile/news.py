@@ -26,7 +26,6 @@ from bot.reconcile.fingerprint import fingerprint
 
 OUTAGE_IS_NEWS_AFTER: Final = timedelta(minutes=1)  # shorter ones heal before a person could act
 _TROUBLES_SHOWN: Final = 20  # the rest is counted: a message has room for so many
-_GOOD: Final = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +126,11 @@ def ended(
     """Return what is remembered and said when a pass has ended. `base` carries app, channel, operation and links."""
     now = report.finished_at
     plan = report.plan
+    states = [health.state for _, health in report.health]
     memory = replace(
         before,
         target=report.target.commit if report.target else before.target,
-        objects=sum(1 for one in plan.changes if one.manifest) if plan else before.objects,
+        objects=len([one for one in plan.changes if one.manifest is not None]) if plan else before.objects,
         health=report.worst_health if report.health else before.health,
         waiting_hash="",
         waiting_since=None,
@@ -147,7 +147,7 @@ def ended(
         impact=plan.impact if plan else (),
         started_at=report.started_at,
         behind=waits.behind,
-        ready=sum(1 for _, health in report.health if health.state in _GOOD),
+        ready=states.count(HealthState.HEALTHY) + states.count(HealthState.SUSPENDED),
         objects=len(report.health),
         plan_hash=plan.hash if plan else "",
         ref=plan.ref if plan else str(app.ref),

@@ -15,25 +15,24 @@ from typing import Protocol
 
 from bot.apply.execute import execute
 from bot.apply.hooks import HookRun, run_hooks
-from bot.apply.inventory import narrowed
+from bot.apply.inventory import narrowed, widened
 from bot.errors import PassError, Problem, RenderError
 from bot.health.wait import HealthWait, await_health, survey
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, Trigger
-from bot.model.outcome import Deed, Failure, Health, HealthState, Outcome, PassKind, Result, SyncReport
+from bot.model.outcome import Deed, Failure, Health, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Action, Plan, PlanFailure
 from bot.model.record import AppMemory, Approval, Inventory, SyncState
-from bot.model.resource import Body, ResourceId, ResourceRef, names
+from bot.model.resource import Body, DesiredState, ResourceId, ResourceRef, names
 from bot.model.source import Revision
 from bot.plan.order import Phase
 from bot.plan.placing import place
-from bot.plan.planner import make_plan, select
+from bot.plan.planner import make_plan, select, unchanged_at
 from bot.ports import Cluster, Repository
 from bot.reconcile import approval, windows
 from bot.reconcile.fingerprint import neighbour
+from bot.reconcile.rest import Rest, are_good
 from bot.render import CommitFiles, Renderer
-
-_GOOD = frozenset({HealthState.HEALTHY, HealthState.SUSPENDED})
 
 
 class Listener(Protocol):
@@ -83,6 +82,17 @@ class _Story:
     failure: Failure | None = None
     reason: str = ""
     partial: bool = False
+    made: Planned | None = None
+    rest: Rest | None = None  # the one that held, as it is now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A pass that has ended: what is told of it, what it planned, and the rest it found the app in."""
+
+    report: SyncReport
+    made: Planned | None
+    rest: Rest | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +106,7 @@ class Order:
     operation: str
     since: datetime  # what Git said then or later is new enough
     asks: bool  # the API server itself: watches may not have told yet what a person did a moment ago
+    rest: Rest | None = None  # as the last pass left the app
     waits_for: str = ""  # title of a dependency that is not ready
     only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others
     verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
@@ -107,7 +118,7 @@ class Order:
         return (*asked, self.trigger.by) if asks else asked
 
 
-def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> SyncReport:
+def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> Ran:
     """Run the pass to its end. `stop` is asked with the commit: True when shutting down or a newer commit waits."""
     started = world.clock()
     story = _Story()
@@ -115,7 +126,11 @@ def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[
         result = _run(order, story, world, listener, stop, started)
     except PassError as error:
         result, story.failure = Result.FAILED, failure_of(error)
-    return SyncReport(
+    live = ""
+    if result is Result.CONVERGED and story.plan is not None and not story.partial:
+        cluster = world.clusters[order.app.cluster]
+        live = story.rest.proof if story.rest is not None else cluster.proof(wanted_refs(story.plan))
+    report = SyncReport(
         operation=order.operation,
         app=order.app.key,
         kind=story.kind,
@@ -128,12 +143,14 @@ def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[
         previous=order.memory.revision,
         plan=story.plan,
         digest=story.digest,
+        live_digest=live,
         outcomes=story.outcomes,
         health=story.health,
         failure=story.failure,
         reason=story.reason,
         partial=story.partial,
     )
+    return Ran(report=report, made=story.made, rest=story.rest)
 
 
 def _run(
@@ -143,7 +160,14 @@ def _run(
     if order.waits_for:
         story.reason = f"waits for {order.waits_for}, which is not ready"
         return Result.SKIPPED
-    made = _plan(order, story, world, started)
+    made = story.made = _plan(order, story, world, started)
+    if story.rest is not None and order.control.pause is None:
+        now = story.rest.surveyed(cluster)
+        story.health = now.health
+        if now is story.rest or are_good(now.health):
+            story.rest = now
+            return Result.CONVERGED
+        story.rest = None
     if order.only is not None:
         chosen = select(made.plan, order.only)
         story.partial = bool(set(made.plan.writes) - set(chosen.writes)) or bool(made.plan.blocked)
@@ -177,7 +201,8 @@ def _run(
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = "the cluster differs from Git and self_heal is off"
         return Result.SKIPPED
-    listed = narrowed(inventory, plan, ()).refs == inventory.refs  # else something that was leaving has left
+    # Something that was leaving may have left, and somebody may have deleted the list.
+    listed = narrowed(inventory, plan, ()).refs == inventory.refs == widened(inventory, plan).refs
     known = order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
     settled = known and listed and not plan.writes and made.former is None
     if settled:
@@ -196,8 +221,17 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     if pin is not None and not order.memory.has_reached(pin):
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
-    made = plan_at(
+    desired = _rendered(app, story.revision, world)
+    rest = order.rest
+    if rest is not None and not order.asks and order.only is None and order.memory.digest == desired.digest:
+        plan = rest.plan_of(app, desired, world.clusters[app.cluster])
+        if plan is not None:
+            plan = unchanged_at(plan, app, story.revision, ref=ref)
+            story.plan, story.digest, story.rest = plan, desired.digest, replace(rest, plan=plan)
+            return Planned(plan=plan, inventory=rest.inventory, desired=desired, runs_hooks=False)
+    made = plan_of(
         app,
+        desired,
         story.revision,
         ref=ref,
         world=world,
@@ -205,7 +239,7 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
         newer_than=asked_at if order.asks else None,
         attends=True,
     )
-    story.plan, story.digest = made.plan, made.digest
+    story.plan, story.digest = made.plan, made.desired.digest
     if made.plan.writes and story.kind is PassKind.SYNC and order.memory.revision == story.revision.commit:
         story.kind = PassKind.DRIFT
     return made
@@ -217,13 +251,27 @@ class Planned:
 
     plan: Plan
     inventory: Inventory
-    digest: str
+    desired: DesiredState
     runs_hooks: bool
     former: AppSpec | None = None
 
 
 def plan_at(
+    app: AppSpec, revision: Revision, *, ref: str, world: World, deployed: str, newer_than: datetime | None
+) -> Planned:
+    """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`."""
+    desired = _rendered(app, revision, world)
+    return plan_of(app, desired, revision, ref=ref, world=world, deployed=deployed, newer_than=newer_than)
+
+
+def _rendered(app: AppSpec, revision: Revision, world: World) -> DesiredState:
+    files = CommitFiles(world.repos[app.repo], revision.commit)
+    return world.renderer.render(app, files, kinds=world.clusters[app.cluster].kinds)
+
+
+def plan_of(
     app: AppSpec,
+    desired: DesiredState,
     revision: Revision,
     *,
     ref: str,
@@ -232,14 +280,12 @@ def plan_at(
     newer_than: datetime | None,
     attends: bool = False,
 ) -> Planned:
-    """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`.
+    """Return the plan of what was rendered.
 
     `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another.
     `newer_than` asks the API server for what watches may not have told yet; `attends` keeps an eye on the objects.
     """
     cluster = world.clusters[app.cluster]
-    files = CommitFiles(world.repos[app.repo], revision.commit)
-    desired = world.renderer.render(app, files, kinds=cluster.kinds)
     try:
         manifests, _ = place(desired, cluster.kinds(), app=app, labels=world.labels(app))
     except RenderError:
@@ -266,7 +312,7 @@ def plan_at(
         key=world.key,
         runs_hooks=runs_hooks,
     )
-    return Planned(plan=plan, inventory=inventory, digest=desired.digest, runs_hooks=runs_hooks, former=former)
+    return Planned(plan=plan, inventory=inventory, desired=desired, runs_hooks=runs_hooks, former=former)
 
 
 def plan_or_failure(
@@ -375,14 +421,14 @@ def _apply(
             ),
         )
         return Result.FAILED
-    unhealthy = [(id, health) for id, health in done.health if health.state not in _GOOD]
+    unhealthy = [(id, health) for id, health in done.health if not health.state.is_good]
     skipped = [outcome for outcome in done.outcomes if outcome.deed is Deed.SKIPPED]
     if skipped and not unhealthy:
         return Result.SUPERSEDED
     if not unhealthy:
         waited = wait(wanted_refs(plan))
         story.health = waited.health
-        unhealthy = [(id, health) for id, health in waited.health if health.state not in _GOOD]
+        unhealthy = [(id, health) for id, health in waited.health if not health.state.is_good]
         if waited.stopped and unhealthy:
             return Result.SUPERSEDED
     if unhealthy:

@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.errors import PassError, StateError
-from bot.health.wait import survey
 from bot.model.announcement import Announcement, News, Page, Parcel
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Trigger, Via
@@ -25,7 +24,7 @@ from bot.model.incident import Incident
 from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Dispatch, Pruned, SyncState
-from bot.model.resource import Body, ResourceId, ResourceRef
+from bot.model.resource import Body, ResourceId
 from bot.model.source import GitRef, Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.plan.restoring import keepsake
@@ -33,9 +32,10 @@ from bot.ports import INCIDENTS, Stamp, Store
 from bot.reconcile import asking, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
-from bot.reconcile.once import Order, World, run_pass, wanted_refs
+from bot.reconcile.once import Order, Ran, World, run_pass
 from bot.reconcile.post import Post
 from bot.reconcile.removal import Removal, remove
+from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.roster import Roster
 
 log = logging.getLogger(__name__)
@@ -55,16 +55,6 @@ class Outside:
     post: Post
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """An app at rest: equal to `head`, all of `refs` healthy, when its cluster showed this stamp."""
-
-    app: AppSpec
-    head: str
-    stamp: Stamp
-    refs: tuple[ResourceRef, ...]
-
-
 class Passes:
     """Runs passes for the apps of one configuration. Safe to use from several threads and processes."""
 
@@ -75,7 +65,7 @@ class Passes:
         self._outside = outside
         self._mirrored: dict[str, Control] = {}
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
-        self._settled: dict[str, Settled] = {}  # each written whole, under its app's lock
+        self._rests: dict[str, Rest] = {}  # each written whole, under its app's lock
 
     def perform(
         self,
@@ -100,9 +90,9 @@ class Passes:
             app = self._outside.post.placed(app)
             started = self.world.clock()
             stamp = self.world.clusters[app.cluster].stamp(app)
-            self._settled.pop(app.key, None)
-            control = self._control(app, started)
+            rest = self._rests.pop(app.key, None)
             before = self._store.memory(app.key)
+            control = self._control(app, before, started)
             if trigger.manual and trigger.confirm is None and before.waiting_hash:
                 decided = self._verdicts(before, before.waiting_hash, started)
                 before = asking.renewed(before, decided, now=started)
@@ -118,21 +108,20 @@ class Passes:
                 waits_for=self._waits_for(app),
                 since=started if since is None else since,
                 asks=since is None or trigger.manual,
+                rest=rest,
                 only=only,
                 verdicts=lambda plan_hash: self._verdicts(before, plan_hash, started),
             )
             base = self._base(app, operation, trigger, started)
             narrator = _Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
-            report = run_pass(order, world=self.world, listener=narrator, stop=stop)
-            if report.result is Result.CONVERGED and report.plan is not None and not report.partial:
-                live = self.world.clusters[app.cluster].proof(wanted_refs(report.plan))
-                report = replace(report, live_digest=live)
-            self._save(order, report, replace(narrator.memory, path=app.path, app_set=app.app_set, channel=app.channel))
+            ran = run_pass(order, world=self.world, listener=narrator, stop=stop)
+            report = ran.report
+            after = self._save(order, ran, narrator.memory)
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
                     self._store.forget(former, audit=_note(app, report.finished_at, "move", f"from {former}"))
-            self._settle(app, report, control, stamp)
+            self._settle(app, ran, after, control, stamp)
         log.info(
             "pass %s of %s: %s, %s, %.1f s",
             report.operation,
@@ -150,41 +139,54 @@ class Passes:
         tell of no change, and the commit is the same; `head` returns it, None takes it for unchanged. Health that
         changed is looked at here: a workload on its way that stays healthy is no reason for a pass.
         """
-        known = self._settled.get(app.key)
-        if known is None or known.app != app or any(key not in self._settled for key in app.depends_on):
+        known = self._rests.get(app.key)
+        if known is None or known.app != app or any(key not in self._rests for key in app.depends_on):
             return False
         cluster = self.world.clusters[app.cluster]
-        stamp = cluster.stamp(app)
-        if stamp.drift != known.stamp.drift or not cluster.is_followed(app):
+        if not known.is_current(cluster):
             return False
         try:
-            if stamp != known.stamp:
-                if not _all_good(survey(cluster, known.refs)):
+            now = known.surveyed(cluster)
+            if now is not known:
+                if not are_good(now.health):
                     return False
-                self._settled[app.key] = replace(known, stamp=stamp)
+                self._rests[app.key] = now
             return head is None or head(app.ref) == known.head
         except PassError:
             return False  # the pass meets the same trouble and reports it
 
-    def _settle(self, app: AppSpec, report: SyncReport, control: Control, before: Stamp) -> None:
+    def _settle(self, app: AppSpec, ran: Ran, memory: AppMemory, control: Control, before: Stamp) -> None:
         """Save what the server said to be equal, and remember a pass that left nothing to be done."""
-        cluster = self.world.clusters[app.cluster]
-        refs = [change.ref for change in report.plan.changes if change.manifest] if report.plan else []
-        if report.plan is not None and (saved := cluster.verdicts(app, refs)) is not None:
-            self._store.save_verdicts(app.key, saved)
-        memory = self._store.memory(app.key)
+        cluster, report = self.world.clusters[app.cluster], ran.report
+        if ran.rest is None and ran.made is not None:
+            refs = [change.ref for change in ran.made.plan.changes if change.manifest]
+            if (saved := cluster.verdicts(app, refs)) is not None:
+                self._store.save_verdicts(app.key, saved)
         quiet = not memory.said and memory.failing_since is None and memory.degraded_since is None
         if report.result is not Result.CONVERGED or report.partial or not quiet or control.pause is not None:
             return
-        if report.plan is None or report.target is None or (app.helm is not None and app.helm.repo):
+        if ran.made is None or report.target is None or (app.helm is not None and app.helm.repo):
             return
-        stamp = cluster.stamp(app)
-        watched = tuple(id for id, _ in report.health)
-        by_id = {ref.id: ref for ref in refs}
-        followed = tuple(by_id[id] for id in watched if id in by_id)
+        head = report.target.commit
+        if ran.rest is not None:
+            self._rests[app.key] = replace(ran.rest, head=head)
+            return
+        if cluster.stamp(app).drift != before.drift:
+            return
+        found = Rest(
+            app=app,
+            head=head,
+            desired=ran.made.desired,
+            plan=ran.made.plan,
+            inventory=ran.made.inventory,
+            health=report.health,
+            proof=report.live_digest,
+            stamp=before,
+        )
         with suppress(PassError):  # the next pass asks again
-            if stamp.drift == before.drift and _all_good(survey(cluster, followed)):
-                self._settled[app.key] = Settled(app=app, head=report.target.commit, stamp=stamp, refs=followed)
+            found = found.surveyed(cluster)
+            if are_good(found.health):
+                self._rests[app.key] = found
 
     def remove(self, app: AppSpec, trigger: Trigger, *, keep_objects: bool, patience: timedelta) -> SyncReport | None:
         """Prune or release all that an app owns and forget it; one that is configured still is paused.
@@ -236,11 +238,11 @@ class Passes:
 
     # --- orders -----------------------------------------------------------------------------------------------
 
-    def _control(self, app: AppSpec, now: datetime) -> Control:
+    def _control(self, app: AppSpec, memory: AppMemory, now: datetime) -> Control:
         """Return what people ordered; from the cluster's mirror when the database has never seen the app."""
         cluster = self.world.clusters[app.cluster]
         stored = self._store.control(app.key)
-        if stored == Control() and self._store.memory(app.key).sync is SyncState.UNKNOWN:
+        if stored == Control() and memory.sync is SyncState.UNKNOWN:
             with suppress(PassError):  # the pass itself meets the same trouble and reports it
                 mirrored = cluster.load_control(app)
                 if mirrored != stored:
@@ -270,15 +272,16 @@ class Passes:
     def _waits_for(self, app: AppSpec) -> str:
         for key in app.depends_on:
             memory = self._store.memory(key)
-            ready = memory.sync is SyncState.SYNCED and memory.health in {HealthState.HEALTHY, HealthState.SUSPENDED}
+            ready = memory.sync is SyncState.SYNCED and memory.health.is_good
             if not ready:
                 return self.apps[key].title if key in self.apps else key
         return ""
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    def _save(self, order: Order, report: SyncReport, before: AppMemory) -> None:
-        app = order.app
+    def _save(self, order: Order, ran: Ran, stored: AppMemory) -> AppMemory:
+        app, report = order.app, ran.report
+        before = replace(stored, path=app.path, app_set=app.app_set, channel=app.channel)
         base = self._base(app, order.operation, report.trigger, report.finished_at)
         linked = self._linked(app, base, report.revision, before.revision)
         if report.result in {Result.FAILED, Result.UNHEALTHY}:
@@ -286,9 +289,10 @@ class Passes:
             linked = replace(linked, next_at=report.finished_at + pause)
         if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
             linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
+        asks = report.result in {Result.REFUSED, Result.WAITING_APPROVAL} and report.plan is not None
         waits = news.Waits(
-            verdicts=order.verdicts(report.plan.hash) if report.plan else (),
-            requesters=order.requesters(report.plan) if report.plan else (),
+            verdicts=order.verdicts(report.plan.hash) if asks and report.plan else (),
+            requesters=order.requesters(report.plan) if asks and report.plan else (),
             behind=self._behind(app, report),
             thread=order.control.operation,
         )
@@ -314,15 +318,15 @@ class Passes:
         )
         after, trouble = told.memory, before.incident or before.paged or told.memory.failing_since
         if not (trouble or after.degraded_since):
-            self._end(Folded(memory=after, said=told.announcements), told, audits, report)
-            return
+            return self._end(Folded(memory=after, said=told.announcements), told, audits, ran, stored)
         with self._incidents, self._store.lock(INCIDENTS, timeout=_INCIDENTS_PATIENCE) as held:
             if not held:
                 raise StateError(
                     "state: another process has been entering failures for too long; tried again by itself"
                 )
             incidents = self._store.incidents()
-            self._end(self._folded(app, report, covered(before, incidents), told, incidents), told, audits, report)
+            folded = self._folded(app, report, covered(before, incidents), told, incidents)
+            return self._end(folded, told, audits, ran, stored)
 
     def _folded(
         self, app: AppSpec, report: SyncReport, before: AppMemory, told: news.Told, incidents: Sequence[Incident]
@@ -348,18 +352,21 @@ class Passes:
         )
         return fold(incidents, alone, policy=policy)
 
-    def _end(self, folded: Folded, told: news.Told, audits: Sequence[AuditEntry], report: SyncReport) -> None:
+    def _end(
+        self, folded: Folded, told: news.Told, audits: Sequence[AuditEntry], ran: Ran, stored: AppMemory
+    ) -> AppMemory:
+        """Save the end of a pass with all that is said of it. One that found the app at rest leaves no trace."""
         memory, post = folded.memory, self._outside.post
-        if report.result is not Result.SUPERSEDED and not memory.said:
+        if ran.report.result is not Result.SUPERSEDED and not memory.said:
             memory = replace(memory, operation="")
         rows = post.rows([*folded.said, *told.writebacks, *folded.pages], hushed=folded.hushed)
-        self._store.save_pass(
-            memory,
-            history=told.history,
-            audits=audits,
-            dispatches=(*rows, *post.exactly(folded.folds)),
-            incidents=folded.incidents,
-        )
+        dispatches = (*rows, *post.exactly(folded.folds))
+        same = replace(memory, last_sync_at=stored.last_sync_at) == stored
+        if ran.rest is None or dispatches or folded.incidents or not same:
+            self._store.save_pass(
+                memory, history=told.history, audits=audits, dispatches=dispatches, incidents=folded.incidents
+            )
+        return memory
 
     def _parcels(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
         return self._outside.post.rows(parcels)
@@ -481,7 +488,3 @@ def _note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:
         decision=Decision.DONE,
         why=why,
     )
-
-
-def _all_good(health: Sequence[tuple[ResourceId, Health]]) -> bool:
-    return all(one.state in {HealthState.HEALTHY, HealthState.SUSPENDED} for _, one in health)

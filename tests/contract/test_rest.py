@@ -1,0 +1,158 @@
+"""An app at rest costs a pass nothing, and the pass sees every difference all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.model.control import Trigger, Via
+from bot.model.outcome import Result, SyncReport
+from tests.contract.engine import EngineWorld, now, until
+from tests.contract.manifests import config, deployment
+from tests.contract.servers import SandboxServer, Server
+from tests.controlplane.plane import ControlPlane
+
+
+def look(world: EngineWorld) -> SyncReport:
+    """Run the pass that a push or the schedule runs: what watches tell is good enough for it."""
+    report = world.engine.passes.perform(
+        world.spec(),
+        Trigger(via=Via.WEBHOOK),
+        stop=lambda _: False,
+        patience=timedelta(seconds=5),
+        since=now(),
+    )
+    assert report is not None
+    return report
+
+
+def at_rest(world: EngineWorld) -> SyncReport:
+    """Return the report of a pass that found nothing to do and worked nothing out."""
+
+    def found() -> SyncReport | None:
+        first, second = look(world), look(world)
+        same = first.plan is not None and second.plan is not None and first.plan.changes is second.plan.changes
+        return second if same else None
+
+    report: SyncReport = until(found, "the app is at rest")
+    assert report.result is Result.CONVERGED
+    assert report.plan is not None
+    assert report.plan.writes == ()
+    return report
+
+
+def until_repaired(world: EngineWorld, name: str) -> None:
+    def repaired() -> bool:
+        look(world)
+        return (world.get("configmaps", name) or {}).get("data") == {"level": "info"}
+
+    until(repaired, f"{name} is Git's again")
+
+
+@pytest.fixture
+def resting(world: EngineWorld) -> EngineWorld:
+    world.commit({"a.yaml": config("settings"), "b.yaml": config("other")})
+    at_rest(world)
+    return world
+
+
+def test_pass_over_an_app_at_rest_tells_as_much_as_the_one_before(resting: EngineWorld) -> None:
+    before = look(resting)
+    unrelated = resting.upstream.commit({"README": "1"})
+    after = look(resting)
+    assert (before.health, before.digest, before.live_digest) == (after.health, after.digest, after.live_digest)
+    assert after.plan is not None
+    assert after.plan.revision.commit == unrelated
+    fresh = resting.planned()
+    assert (after.plan.hash, after.plan.ref) == (fresh.hash, fresh.ref)
+    assert resting.memory().revision == unrelated
+
+
+def test_hand_edit_ends_the_rest(resting: EngineWorld) -> None:
+    resting.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    until_repaired(resting, "settings")
+    at_rest(resting)
+
+
+def test_deletion_ends_the_rest(resting: EngineWorld) -> None:
+    resting.delete(resting.path("configmaps", "settings"))
+    until_repaired(resting, "settings")
+    at_rest(resting)
+
+
+def test_another_object_under_the_same_name_ends_the_rest(resting: EngineWorld) -> None:
+    """Its content is what Git says, its uid and owners are not."""
+    twin = resting.found("configmaps", "settings")
+    metadata = {"name": "settings", "labels": twin["metadata"]["labels"]}
+    resting.delete(resting.path("configmaps", "settings"))
+    resting.create("configmaps", {**twin, "metadata": metadata, "data": {"level": "twin"}})
+    until_repaired(resting, "settings")
+    at_rest(resting)
+
+
+def test_lost_inventory_ends_the_rest(resting: EngineWorld) -> None:
+    parents = resting.plane.request("GET", resting.path("configmaps"))["items"]
+    (parent,) = [one["metadata"]["name"] for one in parents if "inventory" in one["data"]]
+    resting.delete(resting.path("configmaps", parent))
+
+    def listed() -> bool:
+        look(resting)
+        return resting.inventory() == {f"ConfigMap {resting.namespace}/{name}" for name in ("settings", "other")}
+
+    until(listed, "the inventory is whole again")
+
+
+def test_health_that_turns_bad_is_told_by_the_next_pass(world: EngineWorld) -> None:
+    world.commit({"d.yaml": deployment("api")})
+    at_rest(world)
+    pod = world.plane.request("GET", world.path("pods"))["items"][0]["metadata"]["name"]
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off"}
+    status = {"name": "main", "image": "nginx:1", "imageID": "", "ready": False, "restartCount": 3}
+    body = {"status": {"containerStatuses": [{**status, "state": {"waiting": waiting}}]}}
+    world.plane.request("PATCH", world.path("pods", pod) + "/status", body=body, kind="merge")
+    until(lambda: look(world).result is not Result.CONVERGED or world.memory().degraded_since, "the crash loop is told")
+
+
+@pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.cluster)])
+def breakable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Server, Callable[[], None]]]:
+    """A server of the test's own, and what ends all of its watches."""
+    if request.param == "real":
+        plane = ControlPlane(controllers=False)
+        try:
+            plane.start()
+            yield plane, plane.restart_api
+        finally:
+            plane.stop()
+        return
+    made = SandboxServer(tmp_path)
+
+    def restart() -> None:
+        made.sandbox.pause()
+        made.sandbox.resume()
+
+    try:
+        yield made, restart
+    finally:
+        made.stop()
+
+
+def test_change_that_no_watch_told_is_seen(breakable: tuple[Server, Callable[[], None]], tmp_path: Path) -> None:
+    server, restart = breakable
+    server.request(
+        "POST", "/api/v1/namespaces", body={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    )
+    world = EngineWorld(tmp_path, server, "n")
+    try:
+        world.commit({"a.yaml": config("settings"), "b.yaml": config("other")})
+        at_rest(world)
+        restart()
+        world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+        world.delete(world.path("configmaps", "other"))
+        for name in ("settings", "other"):
+            until_repaired(world, name)
+        at_rest(world)
+    finally:
+        world.close()
