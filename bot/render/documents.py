@@ -21,7 +21,7 @@ from bot.model.source import SourceFile
 from bot.render.files import MAX_FILE_BYTES
 from bot.render.objects import entries, manifest_of
 from bot.render.substitute import substitute
-from bot.render.yamltext import Reading, TextProblem, decode, join_surrogates, read
+from bot.render.yamltext import Reading, TextProblem, decode, from_json, read
 
 CACHED_MANIFESTS: Final = (
     10_000  # some 3 KB each as Python objects: 30 MB; a larger fleet is read again when it changes
@@ -102,7 +102,7 @@ def read_bytes(
         if substituted.faults:
             return Reading((), tuple(TextProblem(line, message) for line, message in substituted.faults))
         text = substituted.text
-    return read(join_surrogates(text) if is_json else text)
+    return read(from_json(text) if is_json else text)
 
 
 def digest_of(manifest: Manifest) -> bytes:

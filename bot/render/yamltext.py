@@ -63,6 +63,7 @@ _LONGEST_INTEGER: Final = 70  # characters: a sign, `0b` and 64 digits, and some
 _CORE: Final = "tag:yaml.org,2002:"
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONFLICT: Final = re.compile(r"(?m)^(?:<{7}|={7}|>{7})(?: .*)?$")
+_LINE_ENDS: Final = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}  # of YAML, not of JSON
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -126,9 +127,13 @@ def decode(data: bytes) -> str | TextProblem:
     return text
 
 
-def join_surrogates(text: str) -> str:
-    """Return JSON text with its escaped surrogate pairs as the characters they mean, which YAML readers refuse."""
-    return _SURROGATES.sub(_joined, text) if "\\ud" in text or "\\uD" in text else text  # hardly any file has them
+def from_json(text: str) -> str:
+    """Return JSON text so that YAML readers take it for the same.
+
+    They refuse escaped surrogate pairs, and end lines at characters that are text in JSON. Hardly any file has either.
+    """
+    joined = _SURROGATES.sub(_joined, text) if "\\ud" in text or "\\uD" in text else text
+    return joined if joined.isascii() else joined.translate(_LINE_ENDS)
 
 
 def read(text: str) -> Reading:

@@ -58,6 +58,7 @@ def test_every_file_ends_in_objects_or_in_problems_at_a_line_it_has(data: bytes)
 
 @PATIENT
 @given(NAMES, st.dictionaries(st.text(max_size=8), VALUES, max_size=5), st.booleans())
+@example("a", {"": "next\x85line", "\u2028": "\u2029"}, False)
 def test_what_a_program_wrote_as_json_is_read_back(name: str, spec: dict[str, object], ascii: bool) -> None:
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "spec": spec}
     data = json.dumps(body, ensure_ascii=ascii, indent=1).encode("utf-8", "surrogatepass")
