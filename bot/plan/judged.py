@@ -1,4 +1,4 @@
-"""A change beside the bodies it was judged by. Pure."""
+"""A change beside the bodies it was judged by, and what is read of bodies. Pure."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def at(body: Any, *path: str) -> Any:
             return None
         body = body.get(key)
     return body
+
+
+def metadata_of(body: Body) -> Mapping[str, Any]:
+    return body.get("metadata") or {}
+
+
+def uid_of(body: Body | None) -> str:
+    """Return the uid of a live object, "" where there is none."""
+    return str(metadata_of(body).get("uid") or "") if body is not None else ""

@@ -3,11 +3,7 @@
 Pure: no clock, no network, no settings. In goes what Git wants beside what the cluster has and predicts, and what
 the app owned before; out comes a `Plan`. The same input gives the same plan and hash in every process.
 
-What is deleted is chosen here and nowhere else, from the inventory and never from labels. An object that Git
-dropped stays when someone else owns it, when its annotation or the app says so, when it is the same object under
-another API group, or when it is a Namespace or CRD that still holds objects of this app.
-
-A tracked object that is not deleted and not `retained` has left this app: the inventory forgets it.
+What is deleted is chosen from the inventory and never from labels, in `bot.plan.dropping` and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -44,10 +40,11 @@ from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, names
 from bot.model.source import Revision
 from bot.plan.diff import compare, diff, is_mark, wanted_diff
+from bot.plan.dropping import judge_dropped
 from bot.plan.hands import hands
 from bot.plan.impact import impact
-from bot.plan.judged import Judged
-from bot.plan.order import in_order, rank
+from bot.plan.judged import Judged, metadata_of, uid_of
+from bot.plan.order import in_order
 from bot.plan.placing import CRD_GROUP, CRD_KIND, wave_of
 
 _PRECIOUS: Final = frozenset({("", "Namespace"), (CRD_GROUP, CRD_KIND), ("", "PersistentVolumeClaim")})
@@ -79,7 +76,7 @@ def make_plan(
     `runs_hooks` for the sync of a new revision.
     """
     wanted = [_judge(observation, runs_hooks=runs_hooks) for observation in observations]
-    dropped = _judge_tracked(app, observations, tracked)
+    dropped = judge_dropped(app, observations, tracked)
     everything = [*wanted, *dropped]
     by_ref = {one.change.ref: one for one in everything}
     changes = in_order(one.change for one in everything)
@@ -160,7 +157,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
             fields=fields,
             hands=hands(live, fields),
             verified=verified,
-            uid=_uid(live),
+            uid=uid_of(live),
             wave=wave_of(manifest.body),
         ),
         live=live,
@@ -217,84 +214,6 @@ def _owned(owner: Owner) -> str:
     return f"it belongs to {owner}; {_WAYS_OUT[owner.kind]}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Fate:
-    """Why a tracked object is not deleted."""
-
-    why: str
-    retained: bool
-
-
-def _judge_tracked(app: AppSpec, observations: Sequence[Observation], tracked: Sequence[Tracked]) -> list[Judged]:
-    """Decide what becomes of the objects that Git dropped. Those gone and those under another name are left out."""
-    wanted_uids = {_uid(one.live) for one in observations if one.live is not None}
-    wanted_ids = {one.manifest.id for one in observations}
-    present = [
-        (one, one.live)
-        for one in tracked
-        if one.live is not None and one.ref.id not in wanted_ids and (_uid(one.live) or None) not in wanted_uids
-    ]
-    fates = {one.ref: _fate(app, one, live) for one, live in present}
-    holding = [*wanted_ids, *(ref.id for ref, fate in fates.items() if fate is not None)]
-    leaving = [one.ref.id for one, live in present if _metadata(live).get("deletionTimestamp")]
-    judged: list[Judged] = []
-    for one, live in present:
-        fate = fates[one.ref] or _in_use(one.ref.id, live, holding) or _later(one.ref.id, leaving)
-        change = Change(
-            action=Action.DELETE if fate is None else Action.UNCHANGED,
-            ref=one.ref,
-            why="it is no longer in Git" if fate is None else fate.why,
-            retained=fate is not None and fate.retained,
-            uid=_uid(live),
-            wave=wave_of(live),
-        )
-        judged.append(Judged(change=change, live=live))
-    return judged
-
-
-def _fate(app: AppSpec, one: Tracked, live: Body) -> _Fate | None:
-    """Return why an object stays for reasons of its own; None when it may go."""
-    annotations = _metadata(live).get("annotations") or {}
-    if one.owner is not None:
-        return _Fate(f"it is no longer in Git and belongs to {one.owner} now: it stays", retained=False)
-    if not {marks.APP_LABEL, marks.PART_OF_LABEL} & set(_metadata(live).get("labels") or {}):
-        return _Fate("it is no longer in Git and stays: it is not marked as ours (any more)", retained=False)
-    if not app.prune:
-        return _Fate("it is no longer in Git and stays: prune is off for this app", retained=True)
-    if annotations.get(marks.PRUNE) == "disabled":
-        return _Fate(f"it is no longer in Git and stays: its annotation {marks.PRUNE} is disabled", retained=True)
-    if annotations.get(marks.RECONCILE) == "disabled":
-        return _Fate(f"it is no longer in Git and stays: its annotation {marks.RECONCILE} is disabled", retained=True)
-    if _metadata(live).get("deletionTimestamp"):
-        finalizers = ", ".join(str(one) for one in _metadata(live).get("finalizers") or ())
-        held = f" and waits for its finalizers: {finalizers}" if finalizers else ""
-        return _Fate(f"it is being deleted already{held}", retained=True)
-    return None
-
-
-def _in_use(id: ResourceId, live: Body, holding: Sequence[ResourceId]) -> _Fate | None:
-    """Return why a Namespace or CRD stays: deleting it would take objects along that stay."""
-    if (id.group, id.kind) == ("", "Namespace"):
-        inside = sorted(one for one in holding if one.namespace == id.name)
-    elif (id.group, id.kind) == (CRD_GROUP, CRD_KIND):
-        spec = live.get("spec") or {}
-        served = (spec.get("group"), (spec.get("names") or {}).get("kind"))
-        inside = sorted(one for one in holding if (one.group, one.kind) == served)
-    else:
-        return None
-    if not inside:
-        return None
-    return _Fate(f"it is no longer in Git and stays: it is in use, it holds {names(inside)}", retained=True)
-
-
-def _later(id: ResourceId, leaving: Sequence[ResourceId]) -> _Fate | None:
-    """Return why an object stays for now: what is leaving still may need it, a role to release a finalizer with."""
-    before = [one for one in leaving if rank(one) > rank(id)]
-    if not before:
-        return None
-    return _Fate(f"it is no longer in Git and is deleted once {names(before)} is gone", retained=True)
-
-
 def _refusals(app: AppSpec, judged: Sequence[Judged], inventory: Inventory) -> Iterator[Refusal]:
     """Yield every reason to ask a human before this plan."""
     deletes = [one.change.id for one in judged if one.change.action is Action.DELETE]
@@ -330,7 +249,7 @@ def _refusals(app: AppSpec, judged: Sequence[Judged], inventory: Inventory) -> I
 
 def _asks_first(one: Judged) -> bool:
     bodies = (one.live, one.change.manifest.body if one.change.manifest is not None else None)
-    return any((_metadata(body).get("annotations") or {}).get(marks.PRUNE) == "confirm" for body in bodies if body)
+    return any((metadata_of(body).get("annotations") or {}).get(marks.PRUNE) == "confirm" for body in bodies if body)
 
 
 def _warnings(app: AppSpec, judged: Sequence[Judged]) -> Iterator[str]:
@@ -341,7 +260,7 @@ def _warnings(app: AppSpec, judged: Sequence[Judged]) -> Iterator[str]:
         yield from (f"{change.id}: {change.why}" for change in kept)
     yield from (f"{one.change.id}: {one.change.why}" for one in judged if _has_left(one.change))
     for one in judged:
-        if one.change.manifest is not None and one.live is not None and _metadata(one.live).get("deletionTimestamp"):
+        if one.change.manifest is not None and one.live is not None and metadata_of(one.live).get("deletionTimestamp"):
             yield f"{one.change.id} is in Git and someone is deleting it: a later pass will create it again"
 
 
@@ -385,14 +304,6 @@ def _keyed(body: Body, key: bytes) -> Body:
 
 def _words(id: ResourceId) -> tuple[str, str, str, str]:
     return (id.group, id.kind, id.namespace, id.name)
-
-
-def _metadata(body: Body) -> Mapping[str, Any]:
-    return body.get("metadata") or {}
-
-
-def _uid(body: Body | None) -> str:
-    return str(_metadata(body).get("uid") or "") if body is not None else ""
 
 
 def _objects(count: int) -> str:

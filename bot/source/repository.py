@@ -28,6 +28,7 @@ from bot.source.writing import Writing
 _FULL = re.compile(r"[0-9a-f]{40}")
 _PREFIX = re.compile(r"[0-9a-fA-F]{7,40}")
 _SHORT = re.compile(r"[0-9a-fA-F]{1,6}")
+_REVISIONS_KEPT = 1000  # the heads and pins of a fleet's apps; a bot that runs for months sees many more
 _LOG_FORMAT = "%H%n%an%n%ae%n%ct%n%B"
 
 
@@ -165,6 +166,8 @@ class GitRepository:
             return known
         (found,) = self.log(commit, limit=1)
         with self._lock:
+            if len(self._revisions) >= _REVISIONS_KEPT:
+                self._revisions.clear()
             self._revisions[commit] = found
         return found
 

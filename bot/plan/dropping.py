@@ -1,0 +1,99 @@
+"""What becomes of the objects that an app owned and Git has dropped. Pure.
+
+In go the objects of the inventory as the cluster has them, out comes one `Judged` each: it is deleted, or it stays and
+the change says why. It stays when someone else owns it or it is not marked as ours, when its annotation or the app says
+so, when it is the same object under another API group, when it is a Namespace or CRD that still holds objects of the
+app, or when what is leaving still may need it. One that stays and is not `retained` has left the app: the inventory
+forgets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.model import marks
+from bot.model.app import AppSpec
+from bot.model.plan import Action, Change, Observation, Tracked
+from bot.model.resource import Body, ResourceId, names
+from bot.plan.judged import Judged, metadata_of, uid_of
+from bot.plan.order import rank
+from bot.plan.placing import CRD_GROUP, CRD_KIND, wave_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """Why a tracked object is not deleted."""
+
+    why: str
+    retained: bool
+
+
+def judge_dropped(app: AppSpec, observations: Sequence[Observation], tracked: Sequence[Tracked]) -> list[Judged]:
+    """Decide what becomes of the objects that Git dropped. Those gone and those under another name are left out."""
+    wanted_uids = {uid_of(one.live) for one in observations if one.live is not None}
+    wanted_ids = {one.manifest.id for one in observations}
+    present = [
+        (one, one.live)
+        for one in tracked
+        if one.live is not None and one.ref.id not in wanted_ids and (uid_of(one.live) or None) not in wanted_uids
+    ]
+    fates = {one.ref: _fate(app, one, live) for one, live in present}
+    holding = [*wanted_ids, *(ref.id for ref, fate in fates.items() if fate is not None)]
+    leaving = [one.ref.id for one, live in present if metadata_of(live).get("deletionTimestamp")]
+    judged: list[Judged] = []
+    for one, live in present:
+        fate = fates[one.ref] or _in_use(one.ref.id, live, holding) or _later(one.ref.id, leaving)
+        change = Change(
+            action=Action.DELETE if fate is None else Action.UNCHANGED,
+            ref=one.ref,
+            why="it is no longer in Git" if fate is None else fate.why,
+            retained=fate is not None and fate.retained,
+            uid=uid_of(live),
+            wave=wave_of(live),
+        )
+        judged.append(Judged(change=change, live=live))
+    return judged
+
+
+def _fate(app: AppSpec, one: Tracked, live: Body) -> _Fate | None:
+    """Return why an object stays for reasons of its own; None when it may go."""
+    annotations = metadata_of(live).get("annotations") or {}
+    if one.owner is not None:
+        return _Fate(f"it is no longer in Git and belongs to {one.owner} now: it stays", retained=False)
+    if not {marks.APP_LABEL, marks.PART_OF_LABEL} & set(metadata_of(live).get("labels") or {}):
+        return _Fate("it is no longer in Git and stays: it is not marked as ours (any more)", retained=False)
+    if not app.prune:
+        return _Fate("it is no longer in Git and stays: prune is off for this app", retained=True)
+    if annotations.get(marks.PRUNE) == "disabled":
+        return _Fate(f"it is no longer in Git and stays: its annotation {marks.PRUNE} is disabled", retained=True)
+    if annotations.get(marks.RECONCILE) == "disabled":
+        return _Fate(f"it is no longer in Git and stays: its annotation {marks.RECONCILE} is disabled", retained=True)
+    if metadata_of(live).get("deletionTimestamp"):
+        finalizers = ", ".join(str(one) for one in metadata_of(live).get("finalizers") or ())
+        held = f" and waits for its finalizers: {finalizers}" if finalizers else ""
+        return _Fate(f"it is being deleted already{held}", retained=True)
+    return None
+
+
+def _in_use(id: ResourceId, live: Body, holding: Sequence[ResourceId]) -> _Fate | None:
+    """Return why a Namespace or CRD stays: deleting it would take objects along that stay."""
+    if (id.group, id.kind) == ("", "Namespace"):
+        inside = sorted(one for one in holding if one.namespace == id.name)
+    elif (id.group, id.kind) == (CRD_GROUP, CRD_KIND):
+        spec = live.get("spec") or {}
+        served = (spec.get("group"), (spec.get("names") or {}).get("kind"))
+        inside = sorted(one for one in holding if (one.group, one.kind) == served)
+    else:
+        return None
+    if not inside:
+        return None
+    return _Fate(f"it is no longer in Git and stays: it is in use, it holds {names(inside)}", retained=True)
+
+
+def _later(id: ResourceId, leaving: Sequence[ResourceId]) -> _Fate | None:
+    """Return why an object stays for now: what is leaving still may need it, a role to release a finalizer with."""
+    before = [one for one in leaving if rank(one) > rank(id)]
+    if not before:
+        return None
+    return _Fate(f"it is no longer in Git and is deleted once {names(before)} is gone", retained=True)
