@@ -111,7 +111,7 @@ class Life:
         process = terminal_sync(self.world)
         last, seen = self.chance.randrange(1, 30), count(1)
         self.proxy.before = lambda _: process.kill() if next(seen) >= last else None
-        process.communicate(timeout=120)
+        process.communicate(timeout=600)  # a busy machine is no failure
         self.proxy.before = lambda _: None
 
     def settle(self) -> None:
