@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.control import Via
 from bot.model.outcome import Result
 from bot.model.plan import Action
 from tests.contract.engine import EngineWorld
@@ -141,3 +142,21 @@ def test_two_apps_share_a_namespace_and_prune_only_their_own(world: EngineWorld)
     world.sync("other")
     assert world.get("configmaps", "theirs") is None
     assert world.get("configmaps", "mine") is not None
+
+
+def test_object_without_its_marks_goes_to_another_app_alive(world: EngineWorld) -> None:
+    """The way of the README from one app to another: pause, take the marks off, push, resume."""
+    world.commit({"a.yaml": config("settings"), "k.yaml": config("kept")})
+    assert world.sync().result is Result.CONVERGED
+    uid = world.found("configmaps", "settings")["metadata"]["uid"]
+    desk = world.engine.desk
+    desk.pause("prod/shop", by="os:ana", until=None, reason="moving", via=Via.CLI)
+    marks = dict.fromkeys(("gitops-bot/app", "applyset.kubernetes.io/part-of"))
+    world.patch("configmaps", "settings", {"metadata": {"labels": marks}})
+    world.upstream.commit({"apps/shop/a.yaml": None, "apps/other/a.yaml": config("settings")})
+    assert world.sync("other").result is Result.CONVERGED
+    desk.resume("prod/shop", by="os:ana", via=Via.CLI)
+    assert world.sync().result is Result.CONVERGED
+    assert world.found("configmaps", "settings")["metadata"]["uid"] == uid
+    assert world.inventory() == {f"ConfigMap {world.namespace}/kept"}
+    assert world.inventory("other") == {f"ConfigMap {world.namespace}/settings"}
