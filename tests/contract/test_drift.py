@@ -119,7 +119,7 @@ def test_field_that_its_owner_keeps_is_left_out_by_annotation_too(world: EngineW
 
 
 def test_pointer_that_is_none_is_an_error_with_its_place(world: EngineWorld) -> None:
-    world.commit({"a.yaml": config("settings", **{"gitops-bot/ignore": "spec.replicas"})})
+    world.commit({"a.yaml": config("settings", ignore="spec.replicas")})
     failure = world.sync().failure
     assert failure is not None
     assert "JSON pointers with blanks between them" in str(failure.problems[0])
