@@ -163,6 +163,8 @@ class _Gathering:
         remote = parse(reference.path)
         if isinstance(remote, str):
             return f"{shown} {remote}: {_COPY}"
+        if reference.sort is Sort.FILE:
+            return f"{shown} is a file on another host: {_COPY}"
         if remote.host not in self._hosts:
             return f"{shown} is on another host: {_COPY}, or name {remote.host} in the app's kustomize.remote_hosts"
         if self._checkout.mount_of(remote.place) != remote.place:

@@ -214,7 +214,8 @@ def test_every_bad_remote_base_is_said_with_its_line(tool: Renderer) -> None:
         "github.com/acme/bases//../x?ref=v1.2",
     ]
     files = {
-        "app/kustomization.yaml": "".join(["resources:\n", *(f"- {one}\n" for one in references)]),
+        "app/kustomization.yaml": "".join(["resources:\n", *(f"- {one}\n" for one in references)])
+        + "patches:\n- path: github.com/acme/bases//web/objects.yaml?ref=v1.2\n",
         "secret/kustomization.yaml": "resources: []\n",
     }
     copy = "copy the files into the repository"
@@ -232,6 +233,8 @@ def test_every_bad_remote_base_is_said_with_its_line(tool: Renderer) -> None:
             f"app/kustomization.yaml:7: {references[5]} is neither at https:// nor at ssh://: {copy}",
             f"app/kustomization.yaml:8: {references[6]} contains a password, for everybody who reads the file: {copy}",
             f"app/kustomization.yaml:9: {references[7]} leaves its repository: {copy}",
+            "app/kustomization.yaml:11: github.com/acme/bases//web/objects.yaml?ref=v1.2 is a file on another host: "
+            f"{copy}",
         ]
     )
 
