@@ -167,7 +167,13 @@ DEPLOYMENT: Final = Kind(
         spec=some(
             replicas=[None, 2, 3],
             paused=[None, True],
-            template=some(spec=some(nodeSelector=[None, {"a": "1"}], terminationGracePeriodSeconds=[None, 5])),
+            template=some(
+                spec=some(
+                    nodeSelector=[None, {"a": "1"}],
+                    terminationGracePeriodSeconds=[None, 5],
+                    containers=[[{"name": "new", "image": "x"}, {"name": "app", "image": "x"}]],
+                )
+            ),
         ),
     ),
     status=some(replicas=[0, 1], observedGeneration=[1], conditions=[[], [{"type": "Available", "status": "True"}]]),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.contract.kube.bodies import Kind
-from tests.contract.kube.servers import APPLY, JSON, MERGE, STRATEGIC, Answer, Server, comparable
+from tests.contract.kube.servers import APPLY, JSON, JSON_PATCH, MERGE, STRATEGIC, Answer, Server, comparable
 
 
 class Deed(Enum):
@@ -19,6 +19,7 @@ class Deed(Enum):
     APPLY = "apply"
     CREATE = "create"
     MERGE = "merge patch"
+    JSON = "JSON patch"
     STRATEGIC = "strategic merge patch"
     EDIT = "get, change, put"
     REPLACE = "put"
@@ -31,20 +32,38 @@ class Step:
     """One request, without the name of its object."""
 
     deed: Deed
-    body: dict[str, Any] = field(default_factory=dict)
+    body: Any = field(default_factory=dict)
     manager: str = "a"
     force: bool = False
     dry_run: bool = False
     strict: bool = False
 
 
+_OPERATIONS: Final = st.lists(
+    st.sampled_from(
+        [
+            {"op": "add", "path": "/metadata/labels", "value": {"a": "1"}},
+            {"op": "add", "path": "/metadata/labels/b", "value": "2"},
+            {"op": "replace", "path": "/metadata/labels/a", "value": "3"},
+            {"op": "remove", "path": "/metadata/labels/b"},
+            {"op": "remove", "path": "/metadata/labels"},
+            {"op": "test", "path": "/metadata/labels/a", "value": "1"},
+            {"op": "copy", "from": "/metadata/labels", "path": "/metadata/annotations"},
+            {"op": "move", "from": "/metadata/labels/a", "path": "/metadata/labels/c"},
+            {"op": "add", "path": "/spec/nothing/at/all", "value": 1},
+            {"op": "remove", "path": "/spec"},
+        ]
+    ),
+    min_size=1,
+    max_size=3,
+)
 _MANAGERS: Final = st.sampled_from(["a", "b", "c"])
 
 
 def steps(kind: Kind) -> SearchStrategy[list[Step]]:
     """Draw a first step that makes the object and up to eleven that change it."""
 
-    def step(deed: Deed, bodies: SearchStrategy[dict[str, Any]]) -> SearchStrategy[Step]:
+    def step(deed: Deed, bodies: SearchStrategy[Any]) -> SearchStrategy[Step]:
         return st.builds(
             Step,
             deed=st.just(deed),
@@ -63,6 +82,7 @@ def steps(kind: Kind) -> SearchStrategy[list[Step]]:
         step(Deed.APPLY, kind.whole),
         step(Deed.MERGE, kind.patch),
         step(Deed.STRATEGIC, kind.patch),
+        step(Deed.JSON, _OPERATIONS),
         step(Deed.EDIT, kind.patch),
         step(Deed.REPLACE, kind.whole),
         *status,
@@ -124,6 +144,8 @@ class Player:
                 return self._server.send("POST", path, self._whole(step), media=JSON, **query)
             case Deed.MERGE:
                 return self._server.send("PATCH", self._path, step.body, media=MERGE, **query)
+            case Deed.JSON:
+                return self._server.send("PATCH", self._path, step.body, media=JSON_PATCH, **query)
             case Deed.STRATEGIC:
                 return self._server.send("PATCH", self._path, step.body, media=STRATEGIC, **query)
             case Deed.STATUS:

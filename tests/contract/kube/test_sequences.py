@@ -8,6 +8,7 @@ uids, times, resourceVersions as numbers, allocated addresses.
 from __future__ import annotations
 
 import itertools
+import os
 
 import pytest
 from hypothesis import given, note, settings
@@ -15,16 +16,19 @@ from hypothesis import strategies as st
 
 from tests.contract.kube.bodies import KINDS, Kind
 from tests.contract.kube.conftest import NAMESPACE
+from tests.contract.kube.further import FURTHER
 from tests.contract.kube.servers import Server
 from tests.contract.kube.steps import Player, steps
 
 pytestmark = pytest.mark.cluster
 
 NUMBERS = itertools.count()
+# A look into each kind; GITOPS_BOT_EXAMPLES=2000 looks for an hour.
+EXAMPLES = int(os.environ.get("GITOPS_BOT_EXAMPLES", "40"))
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=repr)
-@settings(max_examples=60)
+@pytest.mark.parametrize("kind", [*KINDS, *FURTHER], ids=repr)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_both_servers_answer_alike(real: Server, sandbox: Server, kind: Kind, data: st.DataObject) -> None:
     name = f"x{next(NUMBERS)}"
