@@ -217,6 +217,8 @@ class Admission:
             for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 if before.get(name) == spec.get(name):
                     spec.pop(name, None)
+            if spec.get("clusterIP"):
+                spec.setdefault("clusterIPs", [spec["clusterIP"]])  # validation names it
             return
         if not spec.get("clusterIP") and before.get("clusterIP"):
             spec["clusterIP"] = before["clusterIP"]
@@ -229,8 +231,12 @@ class Admission:
             spec["clusterIP"] = self._free_address()
         if before.get("clusterIP") != spec["clusterIP"] or "clusterIPs" not in spec:
             spec["clusterIPs"] = [spec["clusterIP"]]
+        # Without addresses and without Pods of its own, a Service is of both families although the cluster has one.
+        both = spec["clusterIP"] == "None" and not spec.get("selector")
+        policy = before.get("ipFamilyPolicy") or ("RequireDualStack" if both else "SingleStack")
+        if spec.setdefault("ipFamilyPolicy", policy) != "SingleStack" and both:
+            spec.setdefault("ipFamilies", before.get("ipFamilies") or ["IPv4", "IPv6"])
         spec.setdefault("ipFamilies", before.get("ipFamilies") or ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", before.get("ipFamilyPolicy") or "SingleStack")
 
     def _used_addresses(self) -> set[str]:
         return {str((one.get("spec") or {}).get("clusterIP")) for one in self._store.list("services").objects}

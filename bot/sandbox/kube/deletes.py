@@ -21,6 +21,8 @@ from bot.sandbox.kube.store import Stale, Store
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
 CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
+# Kinds whose dependents stay when nothing else is said, as from before there was garbage collection.
+_ORPHANING: Final = frozenset({"jobs.batch", "replicationcontrollers"})
 _POD_GRACE_SECONDS: Final = 30
 
 
@@ -146,6 +148,8 @@ class Deleter:
         policy = delete.propagation
         if policy is None:
             policy = Propagation.ORPHAN if ORPHAN in known else Propagation.FOREGROUND if FOREGROUND in known else None
+        if policy is None and resource.key in _ORPHANING:
+            policy = Propagation.ORPHAN
         if policy is Propagation.ORPHAN:
             own.append(ORPHAN)
         elif policy is Propagation.FOREGROUND:

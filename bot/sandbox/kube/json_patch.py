@@ -49,7 +49,7 @@ def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
             value = _remove(document, str(operation.get("from") or ""), "move")
             return _add(document, path, value)
         case "copy":
-            return _add(document, path, deepcopy(_look(document, str(operation.get("from") or ""), "copy")))
+            return _add(document, path, deepcopy(_copied(document, str(operation.get("from") or ""))))
         case "test":
             if _look(document, path, "test", missing=None) != operation.get("value"):
                 raise _unprocessable(f"testing value {path} failed: test failed")
@@ -80,6 +80,12 @@ def _look(document: Any, path: str, kind: str, *, missing: Any = _ABSENT) -> Any
         else:
             raise _unprocessable(f"{kind} operation does not apply: doc is missing key: {path}: missing value")
     return value
+
+
+def _copied(document: Any, path: str) -> Any:
+    """Return what is copied; a key that is not there is null, as in the real server's library."""
+    parent, last = _parent(document, path, "copy") if path else (None, "")
+    return None if isinstance(parent, Mapping) and last not in parent else _look(document, path, "copy")
 
 
 def _parent(document: Any, path: str, kind: str) -> tuple[Any, str]:

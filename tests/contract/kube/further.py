@@ -116,6 +116,7 @@ JOB: Final = Kind(
     plural="jobs",
     api_version="batch/v1",
     kind="Job",
+    restless=True,
     whole=st.fixed_dictionaries(
         {
             "spec": merged(
@@ -193,6 +194,7 @@ CLAIM: Final = Kind(
     plural="persistentvolumeclaims",
     api_version="v1",
     kind="PersistentVolumeClaim",
+    restless=True,
     whole=st.fixed_dictionaries(
         {
             "spec": st.fixed_dictionaries(

@@ -117,6 +117,11 @@ def _forget_addresses(service: dict[str, Any]) -> None:
             port["nodePort"] = "some"
 
 
+# Fields whose whole Go struct the real server prints, and the sandbox the JSON of it.
+_PRINTED: Final = frozenset({"spec.template", "spec.template.spec", "spec.volumeClaimTemplates"})
+_STRUCT: Final = re.compile(r"[\[{].*[\]}]: ")
+
+
 def _status(status: dict[str, Any]) -> Any:
     details = status.get("details", {})
     details.pop("uid", None)
@@ -124,6 +129,13 @@ def _status(status: dict[str, Any]) -> Any:
     if [cause.get("field") for cause in causes] == ["patch"]:
         # The whole object is quoted, with its times, and Go prints the maps of a patch in its own way.
         causes[0]["message"] = status["message"] = causes[0]["message"].rpartition('": ')[2]
+    for cause in causes:
+        # Differences of Go structs, which the sandbox does not print.
+        cause["message"] = cause["message"].partition("\n@@")[0]
+        status["message"] = status["message"].partition("\n@@")[0]
+        if cause.get("field") in _PRINTED:
+            cause["message"] = _STRUCT.sub("struct: ", cause["message"])
+            status["message"] = _STRUCT.sub("struct: ", status["message"])
     if len(causes) > 1:
         details["causes"] = sorted(causes, key=json.dumps)
         status["message"] = "several"

@@ -74,7 +74,10 @@ def _job_stays(spec: Mapping[str, Any], before: Mapping[str, Any], old: Body) ->
         yield immutable("spec.selector", spec.get("selector"))
     suspended = before.get("suspend") and not (old.get("status") or {}).get("startTime")
     if _fixed(spec, suspended=bool(suspended)) != _fixed(before, suspended=bool(suspended)):
-        yield immutable("spec.template.spec", (spec.get("template") or {}).get("spec"))
+        template = spec.get("template") or {}
+        yield (
+            immutable("spec.template.spec", template.get("spec")) if suspended else immutable("spec.template", template)
+        )
     for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         if spec.get(field) != before.get(field):
             yield immutable(f"spec.{field}", spec.get(field))

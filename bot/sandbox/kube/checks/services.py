@@ -13,6 +13,11 @@ from bot.sandbox.kube.errors import Cause
 from bot.sandbox.kube.ports import Body
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_BALANCED: Final = {
+    "loadBalancerSourceRanges": "LoadBalancerSourceRanges",
+    "allocateLoadBalancerNodePorts": "allocateLoadBalancerNodePorts",
+    "loadBalancerClass": "loadBalancerClass",
+}
 _SAID_IP: Final = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 
 
@@ -24,12 +29,15 @@ def check_service(body: Body, old: Body | None) -> Iterator[Cause]:
     if headless and kind in {"NodePort", "LoadBalancer"}:
         yield invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
     elif kind == "ExternalName":
+        for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if spec.get(field):
+                yield forbidden(f"spec.{field}", "may not be set for ExternalName services")
         name = spec.get("externalName", "").rstrip(".")
         if name:
             yield from (invalid("spec.externalName", name, text) for text in wrong_subdomain(name))
         else:
             yield required("spec.externalName")
-    yield from _ports(spec.get("ports") or (), kind, headless=headless)
+    yield from _ports(spec.get("ports") or (), kind)
     for key, value in (spec.get("selector") or {}).items():
         yield from (invalid("spec.selector", key, text) for text in wrong_qualified(key))
         yield from (invalid("spec.selector", value, text) for text in wrong_label_value(value))
@@ -44,6 +52,10 @@ def check_service(body: Body, old: Body | None) -> Iterator[Cause]:
             yield invalid(f"spec.externalIPs[{index}]", address, _SAID_IP)
     if kind not in _TYPES:
         yield unsupported("spec.type", kind, _TYPES)
+    if kind != "LoadBalancer":
+        for field, shown in _BALANCED.items():
+            if spec.get(field) not in (None, []):
+                yield forbidden(f"spec.{shown}", "may only be used when `type` is 'LoadBalancer'")
     policy = spec.get("externalTrafficPolicy")
     if policy is not None:
         if kind not in {"NodePort", "LoadBalancer"} and not spec.get("externalIPs"):
@@ -51,13 +63,17 @@ def check_service(body: Body, old: Body | None) -> Iterator[Cause]:
         elif policy not in {"Cluster", "Local"}:
             yield unsupported("spec.externalTrafficPolicy", policy, ("Cluster", "Local"))
     if old is not None:
-        yield from _address_stays(spec, old.get("spec") or {})
+        before = old.get("spec") or {}
+        yield from _address_stays(spec, before)
+        kept = before.get("loadBalancerClass")
+        if kind == before.get("type") == "LoadBalancer" and spec.get("loadBalancerClass") != kept:
+            yield invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), "may not change once set")
         status = body.get("status") or {}
         if status != old.get("status") and (status.get("loadBalancer") or {}).get("ingress") and kind != "LoadBalancer":
             yield forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'")
 
 
-def _ports(ports: Sequence[Mapping[str, Any]], kind: str, *, headless: bool) -> Iterator[Cause]:
+def _ports(ports: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Cause]:
     names: set[str] = set()
     doors: set[tuple[Any, Any]] = set()
     later: list[Cause] = []
@@ -76,11 +92,10 @@ def _ports(ports: Sequence[Mapping[str, Any]], kind: str, *, headless: bool) -> 
         if protocol not in PROTOCOLS:
             yield unsupported(f"{at}.protocol", protocol, PROTOCOLS)
         target = one.get("targetPort", number)
-        if not headless:
-            wrong = wrong_port_name(target) if isinstance(target, str) else wrong_port(target)
-            yield from (invalid(f"{at}.targetPort", target, text) for text in wrong)
-        if one.get("nodePort") and kind in {"ClusterIP", "ExternalName"}:
-            later.append(forbidden(f"{at}.nodePort", f"may not be used when `type` is '{kind}'"))
+        wrong = wrong_port_name(target) if isinstance(target, str) else wrong_port(target)
+        yield from (invalid(f"{at}.targetPort", target, text) for text in wrong)
+        if one.get("nodePort") and kind == "ClusterIP":
+            later.append(forbidden(f"{at}.nodePort", "may not be used when `type` is 'ClusterIP'"))
         if (protocol, number) in doors:
             shown = {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number}
             later.append(duplicate(at, {**shown, "TargetPort": 0, "NodePort": 0}))

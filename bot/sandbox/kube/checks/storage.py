@@ -46,6 +46,8 @@ def _claim_stays(spec: Mapping[str, Any], before: Mapping[str, Any], old: Body) 
     """Say that a claim's spec stays: only a bound one may ask for more; a volume may be named once."""
     bound = (old.get("status") or {}).get("phase") == "Bound"
     free = {"volumeName"} if not before.get("volumeName") else set()
+    if "storageClassName" not in before:
+        free.add("storageClassName")  # a class that became the default is given to claims that name none
     if bound:
         free |= {"resources", "volumeAttributesClassName"}
     kept = {key: value for key, value in spec.items() if key not in free}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from bot.sandbox.kube.checks.fields import forbidden, immutable, invalid, negative, ordered, required, unsupported
 from bot.sandbox.kube.checks.labels import check_selector, usable
@@ -12,11 +12,6 @@ from bot.sandbox.kube.checks.pods import check_restart, check_template
 from bot.sandbox.kube.errors import Cause
 from bot.sandbox.kube.ports import Body
 from bot.sandbox.kube.selectors import selector_of
-
-_STATEFUL: Final = (
-    *("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"),
-    *("persistentVolumeClaimRetentionPolicy", "minReadySeconds"),
-)
 
 
 def check_deployment(body: Body, old: Body | None) -> Iterator[Cause]:
@@ -76,7 +71,9 @@ def check_stateful_set(body: Body, old: Body | None) -> Iterator[Cause]:
         yield invalid("spec.updateStrategy", dict(strategy), "must be 'RollingUpdate' or 'OnDelete'")
     elif strategy["type"] == "OnDelete" and "rollingUpdate" in strategy:
         text = "only allowed for updateStrategy 'RollingUpdate'"
-        yield invalid("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"], text)
+        rolling = strategy["rollingUpdate"]
+        shown = {"Partition": rolling.get("partition"), "MaxUnavailable": rolling.get("maxUnavailable")}
+        yield invalid("spec.updateStrategy.rollingUpdate", shown, text)
     else:
         yield from negative(
             "spec.updateStrategy.rollingUpdate.partition", (strategy.get("rollingUpdate") or {}).get("partition")
@@ -87,14 +84,9 @@ def check_stateful_set(body: Body, old: Body | None) -> Iterator[Cause]:
     yield from _template(spec)
     if old is not None:
         before = old.get("spec") or {}
-        for field in ("serviceName", "selector"):
+        for field in ("selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy"):
             if spec.get(field) != before.get(field):
-                yield immutable(f"spec.{field}", spec.get(field, ""))
-        fixed = {key for key in (*spec, *before) if key not in (*_STATEFUL, "serviceName", "selector")}
-        if any(spec.get(key) != before.get(key) for key in fixed):
-            *first, last = (f"'{field}'" for field in _STATEFUL)
-            text = f"updates to statefulset spec for fields other than {', '.join(first)} and {last} are forbidden"
-            yield forbidden("spec", text)
+                yield immutable(f"spec.{field}", spec.get(field))
 
 
 def _selector(spec: Mapping[str, Any], kind: str) -> Iterator[Cause]:
