@@ -149,6 +149,7 @@ ROLE: Final = Kind(
     plural="roles",
     api_version="rbac.authorization.k8s.io/v1",
     kind="Role",
+    restless=True,
     whole=some(
         metadata=METADATA,
         rules=[

@@ -112,6 +112,8 @@ def _forget_addresses(service: dict[str, Any]) -> None:
     for name in ("clusterIP", "clusterIPs"):
         if name in spec and spec[name] not in ("None", ["None"]):
             spec[name] = "some"
+    if "healthCheckNodePort" in spec:
+        spec["healthCheckNodePort"] = "some"
     for port in spec.get("ports", ()):
         if "nodePort" in port:
             port["nodePort"] = "some"
@@ -119,7 +121,7 @@ def _forget_addresses(service: dict[str, Any]) -> None:
 
 # Fields whose whole Go struct the real server prints, and the sandbox the JSON of it.
 _PRINTED: Final = frozenset({"spec.template", "spec.template.spec", "spec.volumeClaimTemplates"})
-_STRUCT: Final = re.compile(r"[\[{].*[\]}]: ")
+_STRUCT: Final = re.compile(r"(?:[\[{].*[\]}]|null): ")
 
 
 def _status(status: dict[str, Any]) -> Any:

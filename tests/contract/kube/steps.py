@@ -162,7 +162,8 @@ class Player:
                 return self._server.send("PUT", self._path, self._whole(step), media=JSON, **query)
             case Deed.DELETE:
                 kept = {"dryRun": query["dryRun"]} if step.dry_run else {}
-                return self._server.send("DELETE", self._path, **kept)
+                # What else becomes of a Job waits for controllers, which neither server has here.
+                return self._server.send("DELETE", self._path, propagationPolicy="Background", **kept)
 
     def _whole(self, step: Step) -> dict[str, Any]:
         metadata = {**step.body.get("metadata", {}), "name": self._name}

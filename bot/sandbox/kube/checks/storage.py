@@ -57,6 +57,8 @@ def _claim_stays(spec: Mapping[str, Any], before: Mapping[str, Any], old: Body) 
             "spec",
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
         )
+    if spec.get("volumeMode") != before.get("volumeMode"):
+        yield immutable("volumeMode", spec.get("volumeMode"))
     if bound:
         new = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")
         had = ((before.get("resources") or {}).get("requests") or {}).get("storage", "0")

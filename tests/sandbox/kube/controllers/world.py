@@ -9,7 +9,7 @@ from typing import Any, Final
 from bot.sandbox.kube.api import Api
 from bot.sandbox.kube.controllers import Controllers, Images
 from bot.sandbox.kube.housekeeping import Housekeeper
-from bot.sandbox.kube.ports import Body
+from bot.sandbox.kube.ports import Body, Propagation
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 NAMESPACE: Final = "shop"
@@ -46,7 +46,8 @@ class World:
         self.cluster.patch(resource, namespace, name, {"spec": spec}, manager="test")
 
     def delete(self, resource: str, name: str, namespace: str = NAMESPACE) -> None:
-        self.cluster.delete(resource, namespace, name)
+        """Delete as kubectl does."""
+        self.cluster.delete(resource, namespace, name, propagation=Propagation.BACKGROUND)
 
     def get(self, resource: str, name: str, namespace: str = NAMESPACE) -> Any:
         found = self.cluster.get(resource, namespace, name)
