@@ -169,6 +169,11 @@ class LiveCache:
         feed = self._kind(info).feed(id.namespace)
         return feed.get(id.namespace, id.name) if feed is not None else None
 
+    def holds(self, info: KindInfo, namespace: str) -> bool:
+        """Tell whether a covered namespace has any object of a kind."""
+        feed = self._kind(info).feed(namespace)
+        return feed is not None and feed.holds(namespace)
+
     def knows(self, info: KindInfo, id: ResourceId) -> bool:
         """Tell whether the absence of an object would be seen."""
         return self._kind(info).feed(id.namespace) is not None

@@ -1,8 +1,12 @@
-"""What the API server serves: aggregated discovery (KEP-3352), broken groups named, and its version; three requests."""
+"""What the API server serves: aggregated discovery (KEP-3352), broken groups named; two requests.
+
+Its version is a third, which is sent when a chart wants to know it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,7 +19,7 @@ _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
 
 
 def discover(transport: Transport) -> KindTable:
-    """Return every kind, the preferred version first, and the server's version. Raises `ClusterError`."""
+    """Return every kind, the preferred version first. Raises `ClusterError`, as does asking for the version."""
     kinds: dict[tuple[str, str], tuple[KindInfo, ...]] = {}
     broken: set[str] = set()
     for path in ("/api", "/apis"):
@@ -32,8 +36,12 @@ def discover(transport: Transport) -> KindTable:
                     broken.add(join_api_version(name, version["version"]))
                 for info in _kinds(name, version):
                     kinds[(name, info.kind)] = (*kinds.get((name, info.kind), ()), info)
-    version = str(transport.request("GET", "/version").body.get("gitVersion") or "")
-    return KindTable(kinds=MappingProxyType(kinds), broken_groups=frozenset(broken), server_version=version)
+
+    @cache
+    def server_version() -> str:
+        return str(transport.request("GET", "/version").body.get("gitVersion") or "")
+
+    return KindTable(kinds=MappingProxyType(kinds), broken_groups=frozenset(broken), server_version=server_version)
 
 
 def _kinds(group: str, version: Mapping[str, Any]) -> list[KindInfo]:

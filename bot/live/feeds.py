@@ -75,6 +75,10 @@ class Feed:
     def get(self, namespace: str, name: str) -> Seen | None:
         return self._objects.get((namespace, name))
 
+    def holds(self, namespace: str) -> bool:
+        with self._lock:
+            return any(place[0] == namespace for place in self._objects)
+
     def items(self) -> Collection[tuple[Place, Seen]]:
         with self._lock:
             return tuple(self._objects.items())

@@ -14,11 +14,13 @@ from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
 from bot.live import inventory
 from bot.live.cache import LiveCache
 from bot.live.feeds import number
+from bot.live.ownership import owner_of
 from bot.live.spec import ClusterSpec
 from bot.live.transport import Reply, Transport
 from bot.model import marks
 from bot.model.app import AppSpec
 from bot.model.control import Control
+from bot.model.plan import Owner
 from bot.model.record import Inventory
 from bot.model.resource import Body, KindInfo, ResourceId
 
@@ -49,7 +51,16 @@ class Parents:
 
     def labels(self, app: AppSpec) -> Mapping[str, str]:
         """Return the marks of the app's objects."""
-        return marks.app_labels(app.name, marks.applyset_id(self.name(app), self._spec.namespace))
+        return self._labels(app.name)
+
+    def owner(self, app: AppSpec, live: Body) -> Owner | None:
+        """Return whose object it is, None when it is the app's or nobody's."""
+        former = self._labels(app.moved_from) if app.moved_from else None
+        return owner_of(live, labels=self._labels(app.name), former=former)
+
+    def _labels(self, app: str) -> Mapping[str, str]:
+        parent = marks.parent_name(app, self._instance)
+        return marks.app_labels(app, marks.applyset_id(parent, self._spec.namespace))
 
     def load_inventory(self, app: AppSpec) -> Inventory:
         return self._read(app).inventory
@@ -140,15 +151,25 @@ class Parents:
         path = f"/api/v1/namespaces/{namespace}/configmaps"
         reply = self._transport.request("POST", path, body=body)
         if reply.status == 404:
-            made = self._transport.request(
-                "POST",
-                "/api/v1/namespaces",
-                body={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-            )
-            if not made.ok and made.status != 409:
-                raise self._refused(made, f"the namespace {namespace} cannot be created")
+            self.make_namespace()
             reply = self._transport.request("POST", path, body=body)
         return reply
+
+    def lacks_namespace(self) -> bool:
+        """Tell whether the namespace of the parents seems to be missing.
+
+        One that is there has ConfigMaps: of ours, or the `kube-root-ca.crt` that every namespace is given.
+        """
+        namespace = self._spec.namespace
+        return self._cache.cover(_CONFIG_MAP, [(namespace, "")]) and not self._cache.holds(_CONFIG_MAP, namespace)
+
+    def make_namespace(self) -> None:
+        """Make the namespace of the parents. Idempotent. Raises `ClusterError`."""
+        namespace = self._spec.namespace
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        made = self._transport.request("POST", "/api/v1/namespaces", body=body)
+        if not made.ok and made.status != 409:
+            raise self._refused(made, f"the namespace {namespace} cannot be created")
 
     def _path(self, app: AppSpec) -> str:
         return f"/api/v1/namespaces/{self._spec.namespace}/configmaps/{self.name(app)}"

@@ -30,10 +30,10 @@ class Verdicts:
         self._recalled: dict[str, dict[bytes, tuple[bytes, bytes]]] = {}  # by app; guarded by _lock
         self._dirty: set[str] = set()  # guarded by _lock
 
-    def digest(self, wanted: bytes, rules: object) -> bytes:
-        """Return the keyed hash of a desired object, as JSON, and of the rules by which it is applied."""
+    def digest(self, wanted: bytes, rules: bytes) -> bytes:
+        """Return the keyed hash of a desired object and of the rules by which it is applied, both as JSON."""
         made = hashlib.blake2b(wanted, digest_size=DIGEST_BYTES, key=self._key)
-        made.update(orjson.dumps(rules))
+        made.update(rules)
         return made.digest()
 
     def holds(self, app: str, ref: ResourceRef, desired: bytes, projection: bytes) -> bool:

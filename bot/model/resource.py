@@ -6,7 +6,7 @@ place: copy what you change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -96,7 +96,7 @@ class KindTable:
 
     kinds: Mapping[tuple[str, str], tuple[KindInfo, ...]] = field(default_factory=lambda: MappingProxyType({}))
     broken_groups: frozenset[str] = frozenset()
-    server_version: str = ""  # v1.37.2; "" while nobody asked
+    server_version: Callable[[], str] = field(default=str, compare=False)  # v1.37.2: asked by who needs it; "" unknown
 
     def find(self, group: str, version: str, kind: str) -> KindInfo | None:
         """Return the kind in exactly this version, or None when the server does not serve it."""

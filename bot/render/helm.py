@@ -117,8 +117,8 @@ def _command(release: Release, files: Path) -> list[str]:
         "--include-crds",
         "--skip-tests",
     ]
-    if release.kinds.server_version:
-        command.append(f"--kube-version={release.kinds.server_version}")
+    if version := release.kinds.server_version():
+        command.append(f"--kube-version={version}")
     served = capabilities(release.kinds)
     if served:
         command.append(f"--api-versions={','.join(served)}")

@@ -246,7 +246,7 @@ def _settings(app: AppSpec, chart: Chart | None) -> str:
 def _served(kinds: Kinds) -> str:
     """Return a digest of what a chart may know of the cluster."""
     table = kinds()
-    return hashlib.sha256(orjson.dumps([table.server_version, capabilities(table)])).hexdigest()
+    return hashlib.sha256(orjson.dumps([table.server_version(), capabilities(table)])).hexdigest()
 
 
 def _checked(

@@ -80,7 +80,7 @@ def test_what_the_cluster_serves_is_known_to_the_chart_and_a_new_kind_renders_ag
     first = tool.render(APP, source, kinds=lambda: KINDS)
     assert tool.render(APP, source, kinds=lambda: KINDS) is first
     widget = KindInfo(group="example.com", version="v1", kind="Widget", plural="widgets", namespaced=True)
-    table = KindTable(kinds={**KINDS.kinds, ("example.com", "Widget"): (widget,)}, server_version="v1.38.0")
+    table = KindTable(kinds={**KINDS.kinds, ("example.com", "Widget"): (widget,)}, server_version=lambda: "v1.38.0")
     second = tool.render(APP, source, kinds=lambda: table)
     api = next(one for one in second.manifests if one.id.name == "shop-api")
     assert (api.body["data"]["widgets"], api.body["data"]["kube"]) == ("true", "v1.38.0")

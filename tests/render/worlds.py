@@ -29,7 +29,7 @@ KINDS = KindTable(
             KindInfo(group="apps", version="v1", kind="Deployment", plural="deployments", namespaced=True),
         )
     },
-    server_version="v1.37.2",
+    server_version=lambda: "v1.37.2",
 )
 TOOLS = ("kustomize", "helm", "sops")
 Files = Mapping[str, str | bytes]

@@ -1,0 +1,198 @@
+"""What would become of the objects that Git wants: known from watches and verdicts, or asked of the server's dry-run.
+
+The dry-run is the only predictor. What is known from watches and verdicts is not asked again; it never decides what to
+write. The surprising part: a prediction has those fields subtracted that the write takes over from kubectl's managers,
+and so removes, where Git does not have them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from bot.live import fields
+from bot.live.cache import LiveCache
+from bot.live.discovery import info_of
+from bot.live.ignoring import respecting
+from bot.live.objects import Objects, rejected
+from bot.live.parent import Parents
+from bot.live.projection import projection
+from bot.live.verdicts import Verdicts
+from bot.live.wanted import Asked, Wanted, adoptable, adopts, left, wanted
+from bot.live.workers import Workers
+from bot.model import marks
+from bot.model.app import AppSpec
+from bot.model.plan import Accepted, Answer, NotAskable, Observation, Owner, Tracked
+from bot.model.resource import Body, KindInfo, Manifest, ResourceId, ResourceRef
+
+_VOLATILE: Final = frozenset({"managedFields", "resourceVersion", "generation"})
+_NAMESPACE: Final = ("", "Namespace")
+
+
+class Questions:
+    """Safe to use from several threads."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        workers: Workers,
+        cache: LiveCache,
+        verdicts: Verdicts,
+        parents: Parents,
+        *,
+        key: bytes,
+        follow: bool,
+    ) -> None:
+        self._objects, self._workers = objects, workers
+        self._cache, self._verdicts, self._parents = cache, verdicts, parents
+        self._key, self._follow = key, follow
+        self._lock = threading.Lock()
+        self._asked: dict[ResourceRef, Asked] = {}  # guarded by _lock
+
+    def observe(
+        self, app: AppSpec, manifests: Sequence[Manifest], *, newer_than: datetime | None
+    ) -> tuple[Observation, ...]:
+        table = self._objects.kinds()
+        infos = {one.ref: table.find(one.id.group, one.version, one.id.kind) for one in manifests}
+        covered = self._cover({ref: info for ref, info in infos.items() if info is not None}, newer_than)
+        all_wanted = wanted(app, manifests, self._verdicts)
+        found: dict[ResourceId, Body] = {}
+        equal: set[ResourceId] = set()
+        unknown: list[ResourceRef] = []
+        for one in all_wanted:
+            ref, info = one.manifest.ref, infos[one.manifest.ref]
+            if info is None:
+                continue
+            if info not in covered:
+                unknown.append(ref)
+                continue
+            seen = self._cache.seen(info, ref.id)
+            if seen is None:
+                continue
+            if self._verdicts.holds(app.key, ref, one.digest, seen.projection):
+                found[ref.id] = _short(ref, seen.uid)
+                equal.add(ref.id)
+                self._cache.release(info, ref.id)
+            elif seen.full is not None:
+                found[ref.id] = seen.full
+            else:
+                unknown.append(ref)
+        if unknown:
+            found.update(self._objects.read(unknown))
+        coming = {one.id.name for one in manifests if (one.id.group, one.id.kind) == _NAMESPACE}
+        coming -= {id.name for id in found if (id.group, id.kind) == _NAMESPACE}
+
+        def look(one: Wanted) -> Observation:
+            return self._observe(app, one, infos[one.manifest.ref], found.get(one.manifest.id), coming)
+
+        answers = self._workers.spread(look, [one for one in all_wanted if one.manifest.id not in equal])
+        return tuple(
+            _unchanged(one.manifest, found[one.manifest.id]) if one.manifest.id in equal else next(answers)
+            for one in all_wanted
+        )
+
+    def track(self, app: AppSpec, refs: Collection[ResourceRef], *, newer_than: datetime | None) -> tuple[Tracked, ...]:
+        table = self._objects.kinds()
+        infos = {ref: info for ref in refs if (info := info_of(table, ref)) is not None}
+        covered = self._cover(infos, newer_than)
+        there = [ref for ref, info in infos.items() if info not in covered or self._cache.seen(info, ref.id)]
+        live = self._objects.read(there)
+        return tuple(
+            Tracked(ref=ref, live=body, owner=self._parents.owner(app, body) if body is not None else None)
+            for ref in sorted(refs)
+            for body in (live.get(ref.id),)
+        )
+
+    def take(self, manifest: Manifest) -> Asked | None:
+        """Return what was asked of exactly this object since it was last taken."""
+        with self._lock:
+            asked = self._asked.pop(manifest.ref, None)
+        return asked if asked is not None and asked.wanted.manifest is manifest else None
+
+    def _cover(self, infos: Mapping[ResourceRef, KindInfo], newer_than: datetime | None) -> set[KindInfo]:
+        """Return the kinds whose objects the cache knows well enough."""
+        places: dict[KindInfo, list[tuple[str, str]]] = {}
+        for ref, info in infos.items():
+            places.setdefault(info, []).append((ref.id.namespace, ref.id.name))
+        known = set()
+        for info, some in places.items():
+            if self._cache.cover(info, some) and (
+                newer_than is None or not self._follow or self._cache.is_newer(info, some, newer_than)
+            ):
+                known.add(info)
+        return known
+
+    def _observe(
+        self, app: AppSpec, one: Wanted, info: KindInfo | None, live: Body | None, coming: Collection[str]
+    ) -> Observation:
+        manifest = one.manifest
+        owner = self._parents.owner(app, live) if live is not None else None
+        why = left(manifest, live)
+        former: Owner | None = None
+        if owner is not None and owner.kind in adoptable(app):
+            owner, former = None, owner
+        if why or owner is not None:
+            answer: Answer = NotAskable(waits_for="its owner")
+        else:
+            answer = self._ask(app, one, info, live, former, coming)
+        return Observation(manifest=manifest, live=live, answer=answer, owner=owner, left=why, former=former)
+
+    def _ask(
+        self,
+        app: AppSpec,
+        one: Wanted,
+        info: KindInfo | None,
+        live: Body | None,
+        former: Owner | None,
+        coming: Collection[str],
+    ) -> Answer:
+        manifest = one.manifest
+        if info is None:
+            return NotAskable(waits_for=f"the CustomResourceDefinition of {manifest.id.kind}")
+        if manifest.id.namespace in coming:
+            return NotAskable(waits_for=f"Namespace {manifest.id.namespace}")
+        if live is not None:
+            if manifest.annotations.get(marks.APPLY) == "if-not-present":
+                return Accepted(predicted=live)
+            kept = projection(live, self._key)
+            if self._verdicts.holds(app.key, manifest.ref, one.digest, kept):
+                return Accepted(predicted=live)
+        body = respecting(app, manifest, live)
+        text = one.text if body is manifest.body else orjson.dumps(body)
+        reply = self._objects.apply(info, manifest, text, user=app.user, dry_run=True)
+        if not reply.ok:
+            return rejected(reply, manifest, live)
+        predicted = reply.body
+        if live is not None:
+            predicted = fields.without_adopted(predicted, live, body, adopts(app, manifest, former))
+        if live is not None and _same(live, predicted):
+            self._verdicts.give(app.key, manifest.ref, one.digest, kept)
+            self._cache.release(info, manifest.id)
+        else:
+            takes_over = predicted is not reply.body and predicted != reply.body
+            with self._lock:
+                self._asked[manifest.ref] = Asked(one, text, live, adopts=takes_over)
+        return Accepted(predicted=predicted)
+
+
+def _unchanged(manifest: Manifest, live: Body) -> Observation:
+    return Observation(manifest=manifest, live=live, answer=Accepted(predicted=live))
+
+
+def _same(live: Body, predicted: Body) -> bool:
+    return _stable(live) == _stable(predicted)
+
+
+def _stable(body: Body) -> dict[str, Any]:
+    metadata = {key: value for key, value in body["metadata"].items() if key not in _VOLATILE}
+    return {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
+
+
+def _short(ref: ResourceRef, uid: str) -> Body:
+    """Return what a plan needs of an object that does not change."""
+    metadata = {"name": ref.id.name, "namespace": ref.id.namespace, "uid": uid}
+    return {"apiVersion": ref.api_version, "kind": ref.id.kind, "metadata": metadata}

@@ -1,0 +1,145 @@
+"""What the API server serves, and single objects of it: read, listed, applied. Every call is a request.
+
+What the server says of one object is a value, what it says of everything raises a `ClusterError`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
+from bot.live.discovery import discover, info_of, path_of
+from bot.live.transport import APPLY, Reply, Transport
+from bot.live.workers import Workers
+from bot.model import marks
+from bot.model.masking import mask_text
+from bot.model.plan import Rejected
+from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of
+
+_LIST_FROM: Final = 4  # this many objects of one kind and namespace are read by one LIST
+_SERVED_WITHIN_SECONDS: Final = 10.0  # discovery is rebuilt within two or three seconds
+_LOOK_AGAIN_SECONDS: Final = 0.2
+_IMMUTABLE: Final = (
+    "field is immutable",
+    "is immutable",
+    "may not be changed",
+    "updates to statefulset spec for fields other than",
+    "pod updates may not change fields other than",
+    "cannot be changed",
+)
+
+
+class Objects:
+    """Safe to use from several threads; contacts nobody before its first call."""
+
+    def __init__(self, transport: Transport, workers: Workers) -> None:
+        self._transport, self._workers = transport, workers
+        self._lock = threading.Lock()
+        self._table: KindTable | None = None  # guarded by _lock
+
+    # --- kinds ------------------------------------------------------------------------------------------------
+
+    def kinds(self, *, refresh: bool = False) -> KindTable:
+        table = None if refresh else self._table
+        if table is None:
+            table = discover(self._transport)
+            with self._lock:
+                self._table = table
+        return table
+
+    def served(self, manifest: Manifest) -> KindInfo | None:
+        """Return the kind, waiting for it: discovery shows a CRD a moment after it is established."""
+        wanted = (manifest.id.group, manifest.version, manifest.id.kind)
+        found = self.kinds().find(*wanted)
+        if found is not None:
+            return found
+        deadline = time.monotonic() + _SERVED_WITHIN_SECONDS
+        while found is None and time.monotonic() < deadline:
+            found = self.kinds(refresh=True).find(*wanted)
+            if found is None:
+                time.sleep(_LOOK_AGAIN_SECONDS)
+        return found
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def read(self, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Body]:
+        """Ask the server: one LIST per kind and namespace where that is cheaper; absent objects are left out."""
+        groups: dict[tuple[KindInfo, str], list[ResourceRef]] = {}
+        for ref in refs:
+            if (info := info_of(self.kinds(), ref)) is not None:
+                groups.setdefault((info, ref.id.namespace), []).append(ref)
+        found: dict[ResourceId, Body] = {}
+        for some in self._workers.spread(lambda one: self._read_group(*one[0], one[1]), list(groups.items())):
+            found.update(some)
+        return found
+
+    def get(self, info: KindInfo, manifest: Manifest) -> Body | Rejected | None:
+        """Return an object as it is; None when there is none."""
+        reply = self._transport.request("GET", path_of(info, manifest.id.namespace, manifest.id.name))
+        if reply.status == 404:
+            return None
+        return reply.body if reply.ok else rejected(reply, manifest, None)
+
+    def _read_group(self, info: KindInfo, namespace: str, refs: Sequence[ResourceRef]) -> dict[ResourceId, Body]:
+        if len(refs) >= _LIST_FROM and "list" in info.verbs:
+            wanted = {ref.id for ref in refs}
+            listed = {id_of(body): body for body in self._list(path_of(info, namespace), info.kind)}
+            return {id: body for id, body in listed.items() if id in wanted}
+        found: dict[ResourceId, Body] = {}
+        for ref in refs:
+            reply = self._transport.request("GET", path_of(info, namespace, ref.id.name))
+            if reply.ok:
+                found[ref.id] = reply.body
+            elif reply.status != 404:
+                raise self._refused(reply, f"{ref.id} cannot be read")
+        return found
+
+    def _list(self, path: str, kind: str) -> list[Body]:
+        bodies: list[Body] = []
+        query: dict[str, str] = {"limit": "1000"}
+        while True:
+            reply = self._transport.request("GET", path, query=query)
+            if reply.status == 404:
+                return bodies
+            if not reply.ok:
+                raise self._refused(reply, f"{kind} objects cannot be listed")
+            version = reply.body.get("apiVersion")
+            bodies += [{"apiVersion": version, "kind": kind, **item} for item in reply.body.get("items") or ()]
+            token = (reply.body.get("metadata") or {}).get("continue")
+            if not token:
+                return bodies
+            query = {**query, "continue": token}
+
+    def _refused(self, reply: Reply, what: str) -> ClusterError:
+        name = self._transport.spec.name
+        text = f"cluster {name}: {what}: {reply.message}"
+        return (ClusterUnreachable if reply.status >= 500 else ClusterRefused)(text, cluster=name)
+
+    # --- server-side apply ------------------------------------------------------------------------------------
+
+    def apply(self, info: KindInfo, manifest: Manifest, text: bytes, *, user: str, dry_run: bool) -> Reply:
+        """Apply a body, given as JSON, with forced ownership; `dry_run` only asks what it would do."""
+        # Unknown fields are refused by the apply itself: Strict would parse the body once more, a tenth of the server's
+        # work, to look for keys given twice, which our JSON cannot have.
+        query = {"fieldManager": marks.FIELD_MANAGER, "force": "true", "fieldValidation": "Ignore"}
+        if dry_run:
+            query["dryRun"] = "All"
+        return self._transport.request(
+            "PATCH",
+            path_of(info, manifest.id.namespace, manifest.id.name),
+            query=query,
+            text=text,
+            content_type=APPLY,
+            user=user,
+        )
+
+
+def rejected(reply: Reply, manifest: Manifest, live: Body | None) -> Rejected:
+    """Return what the server has against an object, without values of Secrets."""
+    secrets = [manifest.body] if live is None else [manifest.body, live]
+    message = mask_text(reply.message, secrets)
+    immutable = reply.status in {403, 422} and any(word in message.lower() for word in _IMMUTABLE)
+    return Rejected(status=reply.status, reason=reply.reason, message=message, immutable=immutable)
