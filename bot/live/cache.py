@@ -79,7 +79,7 @@ class LiveCache:
         self._follow, self._stir, self._needs = follow, stir, needs
         self._streams: Streams | None = None  # guarded by _lock; made when something is followed
         self._lock = RLock()
-        self._kinds: dict[_FeedKey, _Kind] = {}  # guarded by _lock
+        self._kinds: dict[_FeedKey, _Kind] = {}  # only grows; written under _lock
         self._attended: dict[ResourceId, tuple[tuple[str, ResourceRef], ...]] = {}  # guarded by _lock
         self._apps: dict[str, frozenset[ResourceRef]] = {}  # guarded by _lock
         self._scopes: dict[str, frozenset[tuple[KindInfo | None, str]]] = {}  # of each app; guarded by _lock
@@ -115,8 +115,12 @@ class LiveCache:
         return True
 
     def _kind(self, info: KindInfo) -> _Kind:
-        with self._lock:
-            return self._kinds.setdefault((info.group, info.version, info.plural), _Kind(info))
+        key = (info.group, info.version, info.plural)
+        known = self._kinds.get(key)
+        if known is None:
+            with self._lock:
+                known = self._kinds.setdefault(key, _Kind(info))
+        return known
 
     def _cover(self, kind: _Kind, spaces: set[str], wanted: Collection[Place]) -> None:
         missing = {one for one in spaces if kind.feed(one) is None}

@@ -5,6 +5,7 @@ Its version is a third, which is sent when a chart wants to know it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from bot.live.transport import Transport
 from bot.model.resource import KindInfo, KindTable, ResourceRef, join_api_version
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+_PLAIN: Final = re.compile(r"[a-z0-9.:-]+")
 
 
 def discover(transport: Transport) -> KindTable:
@@ -71,7 +73,7 @@ def path_of(info: KindInfo, namespace: str, name: str = "") -> str:
 
 def _quoted(name: str) -> str:
     """Quote one part of a path: a role may be called `read?all#1`, and no name may lead elsewhere."""
-    return quote(name, safe=":")
+    return name if _PLAIN.fullmatch(name) else quote(name, safe=":")
 
 
 def info_of(table: KindTable, ref: ResourceRef) -> KindInfo | None:

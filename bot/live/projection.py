@@ -103,12 +103,12 @@ def slim(body: Body) -> Body | None:
 
 
 def _picked(value: Any, tree: Mapping[str, Any]) -> Any:
-    """Return the values at the places a field tree names, in the shape of the tree."""
+    """Return the values at the places a field tree names, in the shape of the tree; both are read from JSON."""
     found: dict[str, Any] = {}
     for key, below in tree.items():
         kind, _, name = key.partition(":")
         if kind == "f":
-            item = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+            item = value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT
         elif kind == "k":
             item = _item(value, json.loads(name))
         elif kind == "v":
@@ -116,7 +116,7 @@ def _picked(value: Any, tree: Mapping[str, Any]) -> Any:
             continue
         else:
             continue  # "." is the thing itself, which is there when anything below it is
-        deeper = any(part != "." for part in below)
+        deeper = len(below) > ("." in below)
         found[key] = _picked(item, below) if deeper and item is not _ABSENT else item
     return found
 
@@ -126,6 +126,6 @@ def _item(items: Any, keys: Mapping[str, Any]) -> Any:
     if not isinstance(items, list):
         return _ABSENT
     for one in items:
-        if isinstance(one, Mapping) and all(one.get(name, wanted) == wanted for name, wanted in keys.items()):
+        if isinstance(one, dict) and all(one.get(name, wanted) == wanted for name, wanted in keys.items()):
             return one
     return _ABSENT

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -154,7 +155,7 @@ class Transport:
         url = urlsplit(pool.access.url)
         target = f"{url.path}{path}"
         if query:
-            target = f"{target}?{urlencode(query)}"
+            target = f"{target}?{_encoded(tuple(query.items()))}"
         lines = [f"{method} {target} HTTP/1.1", f"Host: {url.netloc}", "User-Agent: gitops-bot", f"Accept: {accept}"]
         if token := pool.access.authorization():
             lines.append(f"Authorization: {token}")
@@ -213,8 +214,14 @@ class Transport:
             ) from error
 
 
+@lru_cache(maxsize=128)
+def _encoded(query: tuple[tuple[str, str], ...]) -> str:
+    """Remember queries: most requests have one of a few."""
+    return urlencode(query)
+
+
 def _retry_after(answer: Answer) -> float:
-    header = answer.headers.get(b"retry-after", b"")
+    header = answer.header(b"retry-after")
     return float(header) if header.isdigit() else _RETRY_AFTER_DEFAULT
 
 
