@@ -51,9 +51,15 @@ class Lease:
             now = self._clock()
             if self._renewed_at is not None and timedelta(0) <= now - self._renewed_at < _RENEW_AFTER:
                 return
+            bare = not self._version and self._lacks_namespace()  # then there is no lease to read either
             for _ in range(_TRIES):
                 held = bool(self._version)
-                reply = self._renew(self._version, _spec(holder, now)) if held else self._take(holder, now)
+                if held:
+                    reply = self._renew(self._version, _spec(holder, now))
+                elif bare:
+                    reply, bare = self._create_in_new_namespace(holder, now), False
+                else:
+                    reply = self._take(holder, now)
                 if reply.ok:
                     self._renewed_at = now
                     self._version = str(reply.body["metadata"]["resourceVersion"])
@@ -100,10 +106,12 @@ class Lease:
         self._taken_here = self._taken_here or (reply.ok and before != holder)
         return reply
 
+    def _create_in_new_namespace(self, holder: str, now: datetime) -> Reply:
+        with suppress(ClusterRefused):  # it may be there, and we may not be allowed to make one
+            self._make_namespace()
+        return self._create(holder, now)
+
     def _create(self, holder: str, now: datetime) -> Reply:
-        if self._lacks_namespace():
-            with suppress(ClusterRefused):  # it may be there, and we may not be allowed to make one
-                self._make_namespace()
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
