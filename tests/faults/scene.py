@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,13 @@ class Scene:
     old: Mapping[str, str | None]
     new: Mapping[str, str | None]
     shown: State
+    begins: bool = False  # the pass is the first one of its process: discovery, lists and watches are steps too
+
+    def move(self, world: EngineWorld) -> None:
+        """Commit `new`, for the pass that is disturbed."""
+        world.commit(self.new)
+        if self.begins:
+            world.restart()
 
     def check(self, world: EngineWorld, told: object = "") -> None:
         """The cluster is exactly at `new`, and the inventory lists exactly that."""
@@ -74,7 +81,7 @@ WORKLOADS: Final = Scene(
     },
     shown={"Job before": "busybox:1", "Job after": "busybox:1", "Deployment web": "nginx:2", "ConfigMap last": "debug"},
 )
-SCENES: Final = {"configs": CONFIGS, "workloads": WORKLOADS}
+SCENES: Final = {"configs": CONFIGS, "first": replace(CONFIGS, begins=True), "workloads": WORKLOADS}
 
 
 def foreign(world: EngineWorld) -> list[dict[str, Any]]:
@@ -129,7 +136,7 @@ def steps(world: EngineWorld, proxy: Proxy, scene: Scene) -> list[str]:
     """Return the requests of an undisturbed pass from old to new, each once, and go back to old."""
     world.commit(scene.old)
     settled(world)
-    world.commit(scene.new)
+    scene.move(world)
     proxy.seen.clear()
     assert world.tick().result is Result.CONVERGED
     seen = [*dict.fromkeys(proxy.seen)]

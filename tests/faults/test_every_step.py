@@ -32,7 +32,8 @@ FAULTS = {
 
 
 # Workloads take their time; whether a request was acted upon or not is all that matters to what follows it.
-CASES = [*(("configs", name) for name in FAULTS), *(("workloads", name) for name in ("refused", "answer-lost", "slow"))]
+SOME = {"first": ("reset", "unauthorized", "gone", "unavailable"), "workloads": ("refused", "answer-lost", "slow")}
+CASES = [*(("configs", name) for name in FAULTS), *((scene, name) for scene, names in SOME.items() for name in names)]
 
 
 @pytest.mark.parametrize(("name", "trouble"), CASES, ids=map("-".join, CASES))
@@ -46,7 +47,7 @@ def test_next_pass_converges_whatever_request_went_wrong(
     requests = steps(world, proxy, scene)
     assert len(requests) >= 6
     for step in requests:
-        world.commit(scene.new)
+        scene.move(world)
         world.heard()
         proxy.faults.add(fault, match=step, times=1)
         disturbed = world.tick()
