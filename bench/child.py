@@ -1,7 +1,7 @@
 """One engine in a process of its own, driven by words on stdin; each answer is one line of JSON.
 
-`pass APP` runs one pass, `rest APP N` asks N times whether the app is at rest, `end` leaves. CPU and peak memory are of
-this process; requests are counted outside, by the API server.
+`pass APP` runs one pass, `apply APP` one that waits for nobody's health, `rest APP N` asks N times whether the app is
+at rest, `end` leaves. CPU and peak memory are of this process; requests are counted outside, by the API server.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ def now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def run_pass(engine: Engine, key: str) -> Mapping[str, Any]:
+def run_pass(engine: Engine, key: str, *, waits: bool = True) -> Mapping[str, Any]:
     """Run the pass that the schedule runs."""
+    app = engine.passes.apps[key]
     report = engine.passes.perform(
-        engine.passes.apps[key],
+        app if waits else replace(app, timeout=timedelta(0)),
         Trigger(via=Via.SCHEDULE),
         stop=lambda _: False,
         patience=timedelta(seconds=5),
@@ -54,6 +56,8 @@ def main(configuration: str) -> None:
         match word:
             case "pass":
                 values = run_pass(engine, rest_of[0])
+            case "apply":
+                values = run_pass(engine, rest_of[0], waits=False)
             case "rest":
                 values = rest(engine, rest_of[0], int(rest_of[1]))
             case _:

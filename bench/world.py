@@ -165,6 +165,19 @@ class Engine:
         )
         return measured, said
 
+    def converged(self, words: str) -> Measured:
+        """Ask for a pass that must converge."""
+        measured, said = self.ask(words)
+        if said["result"] != "converged":
+            raise RuntimeError(f"{words}: {said}")
+        return measured
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
     def end(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()

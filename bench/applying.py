@@ -1,0 +1,149 @@
+"""Applying: first syncs, passes that find nothing to do, and how both grow, beside the bare client and kubectl."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from bench.rows import Goal, Row
+from bench.running import SPACE, bot_in, new_world
+from bench.workloads import Body, configmaps, package, packages
+from bench.world import Engine, Measured, World, cpu_of, memory_of
+
+Bodies = Callable[[], Iterator[Body]]
+_RESTS = 1000  # rounds at rest that are timed together
+
+
+def apply_configmaps(count: int) -> Iterator[Row]:
+    """A thousand ConfigMaps of 2 KB in one app."""
+
+    def bodies() -> Iterator[Body]:
+        return configmaps(count, SPACE)
+
+    what = f"first apply, {count} ConfigMaps"
+    with new_world(controllers=False) as world:
+        bare = world.bare("apply", world.requests_file(bodies()))
+    yield Row(what=what, who="bare client", measured=bare)
+    with new_world(controllers=False) as world:
+        yield Row(what=what, who="kubectl apply --server-side", measured=_kubectl(world, bodies), against=bare.seconds)
+    with new_world(controllers=False) as world, _engine(world, bodies()) as engine:
+        yield _first(what, engine.converged("pass prod/shop"), count, against=bare.seconds, most=1.9)
+        yield from _unchanged(world, engine, what.replace("first apply", "unchanged"), count, bodies)
+
+
+def apply_packages(count: int) -> Iterator[Row]:
+    """The same number of objects as Deployment, Service, ServiceAccount and ConfigMap, with controllers at work."""
+
+    def bodies() -> Iterator[Body]:
+        return packages(count // 4, SPACE)
+
+    what = f"first apply, {count} objects of services"
+    with new_world(controllers=True) as world:
+        bare = world.bare("apply", world.requests_file(bodies()))
+        path = f"/apis/apps/v1/namespaces/{SPACE}/deployments"
+        bare_ready = _together(bare, world.bare("ready", path, str(count // 4)))
+    yield Row(what=what, who="bare client", measured=bare)
+    with new_world(controllers=True) as world:
+        yield Row(what=what, who="kubectl apply --server-side", measured=_kubectl(world, bodies), against=bare.seconds)
+    with new_world(controllers=True) as world, _engine(world, bodies()) as engine:
+        first, _ = engine.ask("apply prod/shop")
+        yield _first(what, first, count, against=bare.seconds, most=1.3)
+        ready = _together(first, engine.converged("pass prod/shop"))
+        yield Row(what=f"{what}, all ready", who="bare client", measured=bare_ready)
+        yield Row(what=f"{what}, all ready", who="gitops-bot", measured=ready, against=bare_ready.seconds)
+        yield from _unchanged(world, engine, what.replace("first apply", "unchanged"), count, bodies)
+
+
+def growth(count: int) -> Iterator[Row]:
+    """How a first apply, a pass and a round at rest grow with the number of objects of one app."""
+    for number in (count // 10, count, count * 10):
+        with new_world(controllers=False) as world, _engine(world, configmaps(number, SPACE)) as engine:
+            what = f"{number} ConfigMaps"
+            yield Row(
+                what=f"growth: first apply, {what}", who="gitops-bot", measured=engine.converged("pass prod/shop")
+            )
+            yield from _rest(engine, f"growth: unchanged, {what}", number)
+
+
+def many_apps(count: int) -> Iterator[Row]:
+    """Applications of four objects: all applied and ready, beside the bare client."""
+    apps = count // 4
+    spaces = [f"{SPACE}-{number:04}" for number in range(apps)]
+    what = f"{apps} apps of 4 objects, all ready"
+    with new_world(controllers=True, spaces=spaces) as world:
+        bodies = [body for space in spaces for body in package("app", space)]
+        bare = world.bare("apply", world.requests_file(bodies))
+        both = _together(bare, world.bare("ready", "/apis/apps/v1/deployments", str(apps)))
+    yield Row(what=what, who="bare client", measured=both)
+    with new_world(controllers=True, spaces=spaces) as world:
+        for space in spaces:
+            world.commit(f"apps/{space}", package("app", space))
+        configured = [{"name": space, "path": f"apps/{space}", "namespace": space} for space in spaces]
+        server = world.server_cpu()
+        with world.counted() as requests, bot_in(world, configured) as bot:
+            seconds = bot.all_synced(apps)
+            used, peak = cpu_of(bot.pid), memory_of(bot.pid)
+            spent = world.server_cpu() - server
+        measured = Measured(seconds=seconds, cpu=used, server=spent, requests=requests, peak=peak)
+        goal = Goal(got=seconds / both.seconds, most=1.5, unit="x")
+        yield Row(what=what, who="gitops-bot run", measured=measured, against=both.seconds, goals=(goal,))
+
+
+def _engine(world: World, bodies: Iterator[Body]) -> Engine:
+    world.commit("apps/shop", bodies)
+    return Engine(world, world.configure([{"name": "shop", "path": "apps/shop", "namespace": SPACE}]))
+
+
+def _first(what: str, first: Measured, count: int, *, against: float, most: float) -> Row:
+    goals = (
+        Goal(got=first.seconds / against, most=most, unit="x"),
+        Goal(got=sum(first.requests.values()), most=2 * count + 5, unit="requests"),
+        Goal(got=first.cpu / count * 1000, most=1.5, unit="ms CPU per object"),
+    )
+    return Row(what=what, who="gitops-bot", measured=first, against=against, goals=goals)
+
+
+def _unchanged(world: World, engine: Engine, what: str, count: int, bodies: Bodies) -> Iterator[Row]:
+    yield from _rest(engine, what, count)
+    command = [world.kubectl_path, f"--kubeconfig={world.kubeconfig}"]
+    diff, _ = world.run([*command, "diff", "--server-side", "-f", world.manifests_file(bodies())], accept=(0, 1))
+    yield Row(what=what, who="kubectl diff --server-side", measured=diff)
+    bot = [sys.executable, "-m", "bot", "--log-level", "error", "--config", str(world.path / "gitops-bot.yaml")]
+    planned, _ = world.run([*bot, "plan"])
+    goals = (Goal(got=planned.seconds / diff.seconds, most=0.33, unit="x"),)
+    yield Row(what=what, who="gitops-bot plan, a fresh process", measured=planned, against=diff.seconds, goals=goals)
+
+
+def _rest(engine: Engine, what: str, count: int) -> Iterator[Row]:
+    engine.converged("pass prod/shop")  # what controllers wrote meanwhile is looked at once
+    engine.converged("pass prod/shop")
+    again = engine.converged("pass prod/shop")
+    goals = (
+        Goal(got=again.cpu * 1000, most=1 + 0.002 * count, unit="ms CPU"),
+        Goal(got=sum(again.requests.values()), most=0, unit="requests"),
+    )
+    yield Row(what=what, who="gitops-bot, a whole pass", measured=again, goals=goals)
+    rests, said = engine.ask(f"rest prod/shop {_RESTS}")
+    if not said["rests"]:
+        raise RuntimeError(f"{what}: the app is not at rest")
+    one = replace(rests, seconds=rests.seconds / _RESTS, cpu=rests.cpu / _RESTS)
+    yield Row(what=what, who="gitops-bot, a round at rest", measured=one)
+
+
+def _kubectl(world: World, bodies: Bodies) -> Measured:
+    manifests = world.manifests_file(bodies())
+    command = [world.kubectl_path, f"--kubeconfig={world.kubeconfig}", "apply", "--server-side", "-f", manifests]
+    return world.run(command)[0]
+
+
+def _together(*parts: Measured) -> Measured:
+    """Return what several steps cost in all."""
+    verbs: Sequence[str] = sorted({verb for one in parts for verb in one.requests})
+    return Measured(
+        seconds=sum(one.seconds for one in parts),
+        cpu=sum(one.cpu for one in parts),
+        server=sum(one.server for one in parts),
+        requests={verb: sum(one.requests.get(verb, 0) for one in parts) for verb in verbs},
+        peak=max(one.peak for one in parts),
+    )
