@@ -175,7 +175,7 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
         return
     if revision is not None:
         yield "Commit", f"{_commit(news)}  {escape(cut(revision.subject or '(no subject)', 120))}"
-        if revision.author:
+        if revision.author and not news.undone:
             yield "Author", _author(news, author)
     if news.summary is not None:
         yield ("Applied", _applied(news.summary)) if news.news in _GOOD else ("Changes", str(news.summary))
@@ -190,7 +190,7 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
     if news.news is News.FAILED and news.total:
         yield "State", f"{news.done} of {news.total} applied"
     if news.started_at is not None and news.news in _GOOD:
-        live = revision.committed_at if revision is not None else None
+        live = revision.committed_at if revision is not None and not news.undone else None
         whole = f" (commit to live {took(news.at - live)})" if live is not None and news.news is News.CONVERGED else ""
         yield "Took", f"{took(news.at - news.started_at)}{whole}"
     if news.failures:
@@ -264,7 +264,7 @@ def _whole(trouble: TroubleLine) -> Iterator[str]:
 
 
 def _changes(news: Announcement) -> Iterator[Block]:
-    if news.news not in _WITH_CHANGES or not news.changes:
+    if (news.news not in _WITH_CHANGES and not news.undone) or not news.changes:
         return
     lines = [text for change in news.changes[:_LINES] for text in _change(change, width=_WIDTH, most=_FIELDS)]
     if len(news.changes) > _LINES:

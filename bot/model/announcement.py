@@ -135,6 +135,7 @@ class Announcement:
     plan_hash: str = ""
     prune: bool = True
     next_at: datetime | None = None  # of the next automatic sync or retry
+    undone: bool = False  # nobody pushed anything: what was changed by hand is as in Git again
     behind: int = 0  # commits that wait behind a pause or a pin
     needed: int = 0  # distinct approvals that the plan needs
     given: tuple[str, ...] = ()  # who has approved it by now

@@ -131,6 +131,11 @@ class SyncReport:
         return self.plan.summary if self.plan else Summary()
 
     @property
+    def did(self) -> tuple[Outcome, ...]:
+        """What was done to the cluster, or tried."""
+        return tuple(one for one in self.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT})
+
+    @property
     def worst_health(self) -> HealthState:
         """The worst state of any object; HEALTHY when there is none."""
         order = (HealthState.DEGRADED, HealthState.PROGRESSING, HealthState.UNKNOWN, HealthState.SUSPENDED)

@@ -48,6 +48,7 @@ class AppMemory:
     failing_commit: str = ""
     degraded_since: datetime | None = None
     operation: str = ""  # whose thread the present trouble lives in
+    planned: Summary | None = None  # what that operation set out to do, until a pass of it has ended
     said: str = ""
     paged: bool = False
     page_operation: str = ""

@@ -348,7 +348,7 @@ class Loop:
             return True
         with self._lock:
             asked_at, slot.asked_at = slot.asked_at, None
-            ordered = bool(slot.requests)
+            ordered = any(one.trigger.manual for one in slot.requests)
         if ordered and asked_at is not None:
             return True  # an order changes what the pass works from: pause, rollback, sync
         if asked_at is None or self._store.control(slot.app.key).pin is not None:

@@ -126,6 +126,7 @@ def ended(
     """Return what is remembered and said when a pass has ended. `base` carries app, channel, operation and links."""
     now = report.finished_at
     plan = report.plan
+    summary = _summary(report, before, base)
     states = [health.state for _, health in report.health]
     memory = replace(
         before,
@@ -141,7 +142,7 @@ def ended(
         at=now,
         revision=report.revision,
         previous=before.revision,
-        summary=report.summary if plan else None,
+        summary=summary if plan else None,
         changes=change_lines(plan) if plan else (),
         warnings=plan.warnings if plan else (),
         impact=plan.impact if plan else (),
@@ -176,7 +177,15 @@ def ended(
             told = _held(report, memory, filled, waits)
         case Result.SUPERSEDED:
             told = Told(memory=memory)
-    return replace(told, history=history(report))
+    return replace(told, history=history(report, summary))
+
+
+def _summary(report: SyncReport, before: AppMemory, base: Announcement) -> Summary:
+    """Return what was done; by the pass before where its wait was cut short and this one found nothing left to do."""
+    unfinished = before.planned if before.operation == base.operation else None
+    if unfinished is not None and report.result is Result.CONVERGED and not report.summary.total:
+        return unfinished
+    return report.summary
 
 
 def _converged(
@@ -213,7 +222,9 @@ def _converged(
     news: list[Announcement] = []
     rolled_back = report.kind is PassKind.ROLLBACK
     if worked or unfinished or rolled_back or (trouble and said_before):
-        message = f"The cluster is equal to {report.revision.short}."
+        undone = report.kind is PassKind.DRIFT
+        what = "What was changed by hand is undone: the cluster" if undone else "The cluster"
+        message = f"{what} is equal to {report.revision.short}."
         if trouble:
             message += f" It recovered after {_failures(memory.consecutive_failures)}."
         news.append(
@@ -225,6 +236,7 @@ def _converged(
                 next_step=f"/gitops resume {app.name} returns to {app.ref}" if rolled_back else "",
                 failures=memory.consecutive_failures,
                 since=memory.failing_since,
+                undone=undone,
             )
         )
     if said_before and memory.operation and (memory.operation != base.operation or not news):
@@ -244,7 +256,17 @@ def _converged(
     event = "rolled-back" if report.kind is PassKind.ROLLBACK else "converged"
     changed = worked or trouble or memory.revision == "" or report.previous != commit
     backs = (
-        _write_backs(app, base, commit, event, Verdict.SUCCESS, "converged", targets, report.summary, report.digest)
+        _write_backs(
+            app,
+            base,
+            commit,
+            event,
+            Verdict.SUCCESS,
+            "converged",
+            targets,
+            base.summary or report.summary,
+            report.digest,
+        )
         if changed
         else ()
     )
@@ -410,9 +432,9 @@ def _waiting(
     return (news,), replace(memory, waiting_commit=target.commit)
 
 
-def history(report: SyncReport) -> HistoryEntry | None:
-    """Return the line of a pass that changed the cluster or tried to."""
-    did = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
+def history(report: SyncReport, summary: Summary) -> HistoryEntry | None:
+    """Return the line of a pass that changed the cluster, tried to, or ended what another had begun."""
+    did = report.did or summary != report.summary
     tried = report.result in {Result.FAILED, Result.UNHEALTHY} and not (report.failure and report.failure.transient)
     if report.revision is None or report.result is Result.SUPERSEDED or not (did or tried):
         return None
@@ -427,7 +449,7 @@ def history(report: SyncReport) -> HistoryEntry | None:
         started_at=report.started_at,
         finished_at=report.finished_at,
         result=report.result,
-        summary=report.summary,
+        summary=summary,
         digest=report.digest,
         committed_at=report.revision.committed_at,
         live_digest=report.live_digest,

@@ -21,7 +21,7 @@ from bot.model.announcement import Announcement, News, Page, Parcel
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Trigger, Via
 from bot.model.incident import Incident
-from bot.model.outcome import Deed, Health, HealthState, Outcome, PassKind, Result, SyncReport
+from bot.model.outcome import Health, HealthState, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Dispatch, Pruned, SyncState
 from bot.model.resource import Body, ResourceId
@@ -41,6 +41,14 @@ from bot.reconcile.roster import Roster
 log = logging.getLogger(__name__)
 
 _INCIDENTS_PATIENCE: Final = timedelta(seconds=30)
+_DECIDED: Final[Mapping[Result, Decision]] = {
+    Result.CONVERGED: Decision.DONE,
+    Result.SUPERSEDED: Decision.DONE,  # it has written; a newer pass sees to the rest
+    Result.PAUSED: Decision.DENIED,
+    Result.REFUSED: Decision.DENIED,
+    Result.SKIPPED: Decision.DENIED,
+    Result.WAITING_APPROVAL: Decision.DENIED,
+}
 _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
 
 
@@ -206,7 +214,7 @@ class Passes:
             ended = replace(base, at=report.finished_at)
             self._store.save_pass(
                 replace(before, app=app.key),
-                history=news.history(report),
+                history=news.history(report, report.summary),
                 dispatches=self._parcels(news.removed(report, base=ended, keep_objects=keep_objects)),
             )
             if report.result is Result.CONVERGED:
@@ -299,23 +307,7 @@ class Passes:
         told = news.ended(app, report, before, base=linked, targets=self._outside.targets, waits=waits)
         if report.result is Result.CONVERGED and order.control.pin is not None:
             told = replace(told, memory=replace(told.memory, pin_operation=order.control.pin.operation))
-        changed = [one for one in report.outcomes if one.deed not in {Deed.SKIPPED, Deed.KEPT}]
-        audits = (
-            [
-                AuditEntry(
-                    at=report.finished_at,
-                    who=report.trigger.by or "gitops-bot",
-                    via=report.trigger.via,
-                    verb=report.kind.value,
-                    app=app.key,
-                    arguments=report.revision.commit if report.revision else "",
-                    decision=Decision.DONE if report.result is Result.CONVERGED else Decision.FAILED,
-                    why=f"{report.result.value}: {report.summary}",
-                )
-            ]
-            if changed
-            else []
-        )
+        audits = [_audit(app, report)] if report.trigger.manual or report.did else []
         after, trouble = told.memory, before.incident or before.paged or told.memory.failing_since
         if not (trouble or after.degraded_since):
             return self._end(Folded(memory=after, said=told.announcements), told, audits, ran, stored)
@@ -357,8 +349,8 @@ class Passes:
     ) -> AppMemory:
         """Save the end of a pass with all that is said of it. One that found the app at rest leaves no trace."""
         memory, post = folded.memory, self._outside.post
-        if ran.report.result is not Result.SUPERSEDED and not memory.said:
-            memory = replace(memory, operation="")
+        if ran.report.result is not Result.SUPERSEDED:
+            memory = replace(memory, operation=memory.operation if memory.said else "", planned=None)
         rows = post.rows([*folded.said, *told.writebacks, *folded.pages], hushed=folded.hushed)
         dispatches = (*rows, *post.exactly(folded.folds))
         same = replace(memory, last_sync_at=stored.last_sync_at) == stored
@@ -441,7 +433,7 @@ class _Narrator:
             rows = (*self._outside.post.exactly(thread), *self._outside.post.rows(backs))
         self._latest, self._plan = None if self._fold else said[-1], plan
         # The operation is remembered first: a pass killed after this line goes on in the same message.
-        self.memory = replace(self.memory, operation=self._base.operation)
+        self.memory = replace(self.memory, operation=self._base.operation, planned=plan.summary)
         self._store.save_pass(self.memory, dispatches=rows)
 
     def applied(self, outcome: Outcome) -> None:
@@ -475,6 +467,21 @@ class _Narrator:
 
     def _now(self) -> datetime:
         return datetime.now(tz=self._base.at.tzinfo)
+
+
+def _audit(app: AppSpec, report: SyncReport) -> AuditEntry:
+    """Return the line of a pass that somebody ordered, or that touched the cluster."""
+    detail = report.failure.message if report.failure is not None else report.reason or str(report.summary)
+    return AuditEntry(
+        at=report.finished_at,
+        who=report.trigger.by or "gitops-bot",
+        via=report.trigger.via,
+        verb=report.kind.value,
+        app=app.key,
+        arguments=report.revision.commit if report.revision else "",
+        decision=_DECIDED.get(report.result, Decision.FAILED),
+        why=f"{report.result.value}: {detail}",
+    )
 
 
 def _note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:

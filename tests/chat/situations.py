@@ -117,6 +117,26 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         objects=12,
         next_at=NOW + timedelta(minutes=4),
     ),
+    "converged-hand-edit-undone": replace(
+        _BASE,
+        news=News.CONVERGED,
+        at=NOW + timedelta(seconds=2),
+        started_at=NOW,
+        message="What was changed by hand is undone: the cluster is equal to a1b2c3d.",
+        previous="a1b2c3d" + "0" * 33,
+        summary=Summary(update=1),
+        changes=(
+            ChangeLine(
+                action="update",
+                object="Deployment payments/api",
+                fields=("spec.replicas: 6 -> 3",),
+                hands=("kubectl-scale at 2026-11-23 04:34 UTC",),
+            ),
+        ),
+        ready=12,
+        objects=12,
+        undone=True,
+    ),
     "converged-after-failures": replace(
         _BASE,
         news=News.CONVERGED,

@@ -149,6 +149,27 @@ def test_push_starts_a_pass_and_the_webhook_hears_of_its_end(make: Make) -> None
         assert got.headers["x-gitops-bot-signature"] == expected
 
 
+def test_second_push_event_of_a_commit_leaves_its_sync_alone(make: Make) -> None:
+    """It ended the health wait; the pass after it found nothing to do, and no history told of the commit."""
+    story = make(app="interval: 1h", WEBHOOK_SECRET="push")
+    story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
+    story.bot.start()
+    story.sees("Converged")
+    slow = deployment("registry.example/api:1").replace("spec:\n", "spec:\n  minReadySeconds: 3\n", 1)
+    commit = story.upstream.commit({"apps/shop/b.yaml": slow})
+    url = f"http://127.0.0.1:{story.bot.port}/webhooks/git/fleet"
+    assert push(url, commit, "push") == 202
+    story.sees("Syncing", commit[:7])
+    assert push(url, commit, "push") == 202
+    done = story.sees("Converged", commit[:7])
+    assert "1 created" in json.dumps(done.blocks)
+    code, text = story.bot.run("history", "shop", "--output", "json")
+    assert code == 0
+    entries = json.loads(text)["entries"]
+    assert [one["result"] for one in entries if one["revision"] == commit] == ["converged"]
+    assert "superseded" not in story.bot.log()
+
+
 def test_same_words_work_in_http_mode(make: Make) -> None:
     story = make(mode="http")
     story.upstream.commit({"apps/shop/a.yaml": configmap("info")})

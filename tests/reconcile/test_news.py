@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from bot.model.announcement import Announcement, News
 from bot.model.control import Trigger, Via
 from bot.model.outcome import PassKind, Result, SyncReport
-from bot.model.plan import Plan
+from bot.model.plan import Action, Change, Plan, Summary
 from bot.model.record import AppMemory
+from bot.model.resource import ResourceId, ResourceRef
 from bot.model.source import Revision
 from bot.reconcile import news
 from tests.oncall.test_escalation import APP
@@ -19,20 +21,27 @@ NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
 COMMIT = Revision(commit="a" * 40, author="Ana Lima", email="ana@shop.example", committed_at=NOON)
 PLAN = Plan(app=APP.name, cluster=APP.cluster, revision=COMMIT, ref="main", changes=(), hash="sha256:a1")
 
+EDITED = Change(
+    action=Action.UPDATE,
+    ref=ResourceRef(ResourceId("", "ConfigMap", "shop", "settings"), "v1"),
+    why="it differs from Git",
+)
+CHANGING = replace(PLAN, changes=(EDITED,))
 
-def ended(memory: AppMemory) -> tuple[News, ...]:
-    """Return what is said of a pass of operation `op_1` that found nothing to do."""
+
+def told(memory: AppMemory, *, kind: PassKind = PassKind.SYNC, plan: Plan = PLAN) -> news.Told:
+    """Return what is said of a pass of operation `op_1` that converged."""
     report = SyncReport(
         operation="op_1",
         app=APP.key,
-        kind=PassKind.SYNC,
+        kind=kind,
         trigger=Trigger(via=Via.SCHEDULE),
         started_at=NOON,
         finished_at=NOON,
         result=Result.CONVERGED,
         revision=COMMIT,
         target=COMMIT,
-        plan=PLAN,
+        plan=plan,
     )
     base = Announcement(
         id="",
@@ -44,8 +53,7 @@ def ended(memory: AppMemory) -> tuple[News, ...]:
         channel=APP.channel,
         at=NOON,
     )
-    told = news.ended(APP, report, memory, base=base, targets=(), waits=news.Waits())
-    return tuple(one.news for one in told.announcements)
+    return news.ended(APP, report, memory, base=base, targets=(), waits=news.Waits())
 
 
 @pytest.mark.parametrize(
@@ -56,4 +64,23 @@ def ended(memory: AppMemory) -> tuple[News, ...]:
 def test_message_of_a_wait_that_was_cut_short_is_ended(operation: str, said: tuple[News, ...]) -> None:
     """A push event during the health wait ended the pass; the next one found all done, and the message said "syncing"
     for ever."""
-    assert ended(AppMemory(app=APP.key, revision=COMMIT.commit, operation=operation)) == said
+    heard = told(AppMemory(app=APP.key, revision=COMMIT.commit, operation=operation)).announcements
+    assert tuple(one.news for one in heard) == said
+
+
+def test_what_a_pass_began_is_told_and_recorded_by_the_one_that_ends_it() -> None:
+    """A second push event cut the wait short: the message said "nothing to change", and the history had no line."""
+    begun = Summary(create=1, update=2)
+    ending = told(AppMemory(app=APP.key, operation="op_1", planned=begun))
+    (message,) = ending.announcements
+    assert message.summary == begun
+    assert ending.history is not None
+    assert (ending.history.revision, ending.history.summary) == (COMMIT.commit, begun)
+    other = told(AppMemory(app=APP.key, operation="op_0", planned=begun, revision=COMMIT.commit))
+    assert (other.announcements, other.history) == ((), None)
+
+
+def test_drift_that_is_undone_is_no_commit_that_went_live() -> None:
+    (message,) = told(AppMemory(app=APP.key, revision=COMMIT.commit), kind=PassKind.DRIFT, plan=CHANGING).announcements
+    assert message.undone
+    assert message.message == "What was changed by hand is undone: the cluster is equal to aaaaaaa."
