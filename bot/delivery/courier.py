@@ -84,7 +84,7 @@ class Courier:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._awake.wait(_LOOK_EVERY_SECONDS)
+            self._awake.wait(self._idle_seconds())
             self._awake.clear()
             self._forget()
             for sink in self._sinks:
@@ -95,6 +95,13 @@ class Courier:
                     break
                 for lane in lanes:
                     self._submit(sink, lane)
+
+    def _idle_seconds(self) -> float:
+        """Return how long to wait for a wake: until a lane has rested, at most as long as rows of others may wait."""
+        now = self._clock()
+        with self._changed:
+            rests = [(until - now).total_seconds() for until in self._rests.values() if until > now]
+        return min([*rests, _LOOK_EVERY_SECONDS])
 
     def _submit(self, sink: Sink, lane: str) -> None:
         key = (sink.name, lane)

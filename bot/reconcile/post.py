@@ -54,7 +54,7 @@ class Post:
         )
 
     def rows(self, parcels: Sequence[Parcel], *, hushed: Collection[str] = ()) -> tuple[Dispatch, ...]:
-        """Return the rows of parcels, in order; progress collapses to the last.
+        """Return the rows of parcels, in order; progress collapses to the last, and into the end that takes its place.
 
         In `hushed` channels a message about many apps speaks for this one: its own is only edited.
         """
@@ -79,7 +79,13 @@ class Post:
                 sink=SinkName.SLACK,
                 lane=one.channel,
                 parcel=replace(one, edits_only=True) if one.channel in hushed and one.news in OWN else one,
-                collapse=one.root_key if one.news is News.SYNCING else "",
+                collapse=one.root_key if one.news is News.SYNCING or _ended_well(one) else "",
+                keeps_place=_ended_well(one),
             )
             for one in self.routing.addressed(news, muted=muted)
         ]
+
+
+def _ended_well(news: Announcement) -> bool:
+    """Tell whether a sync converged at the first try: no failure of it waits to be said, only its progress."""
+    return news.news is News.CONVERGED and not (news.failures or news.since or news.in_thread or news.edits_only)
