@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, Open
-from tests.browser.person import becomes, messages, mischief, opens, replies, types, window
+from tests.browser.person import becomes, confirms, messages, mischief, opens, replies, types, window
 
 MINUTE = 60_000
 
@@ -85,6 +85,27 @@ def test_hand_edit_is_named_and_undone(page: Page) -> None:
     window(page, "Cluster")
     web = page.get_by_role("region", name="web", exact=True)
     expect(web.get_by_text("by hand", exact=True)).to_have_count(0, timeout=MINUTE)
+
+
+def test_change_in_staging_is_kept_and_merged(page: Page) -> None:
+    opens(page, "staging")
+    expect(messages(page, "Converged", "web-staging").first).to_be_visible(timeout=MINUTE)
+    mischief(page, "Edit staging")
+    drift = messages(page, "Drift", "web-staging", "LOG_LEVEL")
+    expect(drift).to_have_count(1, timeout=MINUTE)
+    drift.get_by_role("button", name=re.compile("Keep")).click()
+    confirms(page, "Keep it")
+    answer = messages(page, "Only visible to you", "Review and merge it")
+    expect(answer).to_have_count(1, timeout=MINUTE)
+    answer.get_by_role("link").click()
+    expect(page.locator(".patch .plus", has_text="LOG_LEVEL: debug")).to_be_visible()
+    git = page.locator(".git")
+    git.get_by_role("button", name="Merge into main").click()
+    expect(git.locator(".commit", has_text="LOG_LEVEL")).to_contain_text("main")
+    expect(git.get_by_role("button", name="Merge into main")).to_have_count(0)
+    window(page, "Cluster")
+    staging = page.get_by_role("region", name="web-staging", exact=True)
+    expect(staging.get_by_text("drifted")).to_have_count(0, timeout=MINUTE)
 
 
 def test_object_deleted_in_the_tree_comes_back(page: Page) -> None:

@@ -120,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return HTTPStatus.OK, world.act(verb, said)
             case ["api", "mischief"]:
                 return HTTPStatus.OK, {"message": world.mischief(said["id"], undo=bool(said.get("undo")))}
+            case ["api", "git"]:
+                return HTTPStatus.OK, {"message": world.merge(str(said["merge"]))}
             case ["api", "oncall"]:
                 done = world.settle(int(said["number"]), str(said["action"]), str(said["user"]))
                 return HTTPStatus.OK, {"ok": done}

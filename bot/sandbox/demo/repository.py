@@ -79,6 +79,27 @@ class Repository:
         self._import([commit], parent=f"refs/heads/main~{drop}")
         return self.head()
 
+    def merge(self, branch: str, author: Author, *, at: datetime) -> str:
+        """Put what a branch changed on top of `main`, delete the branch, and return the new head.
+
+        Raises `LookupError` when there is no such branch, or when `main` has changed the same files meanwhile.
+        """
+        ref = f"refs/heads/{branch}"
+        if self._run("check-ref-format", ref).returncode or self._run("show-ref", "--verify", ref).returncode:
+            raise LookupError(f"There is no branch {branch}.")
+        base = self._git("merge-base", "refs/heads/main", ref).strip()
+        changed = self._git("diff", "--name-only", base, ref).split()
+        if self._run("diff", "--quiet", base, "refs/heads/main", "--", *changed).returncode:
+            raise LookupError(f"main has changed what {branch} changes: it has to be made anew.")
+        if base == self.head():
+            self._git("update-ref", "refs/heads/main", ref)
+        else:
+            gone = set(self._git("diff", "--name-only", "--diff-filter=D", base, ref).split())
+            files = {path: None if path in gone else self.read(path, ref=ref) for path in changed}
+            self.commit(NewCommit(author=author, at=at, message=f"Merge {branch}", files=files))
+        self._git("update-ref", "-d", ref)
+        return self.head()
+
     def head(self) -> str:
         return self._git("rev-parse", "refs/heads/main").strip()
 

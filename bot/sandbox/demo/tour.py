@@ -75,8 +75,8 @@ STEPS: Final = (
     Step(
         id="drift",
         title="Edit the cluster by hand",
-        text="Somebody edits a ConfigMap with kubectl. The bot names the fields, and undoes it. The tree in Cluster "
-        "marks what was touched.",
+        text="Somebody edits a ConfigMap with kubectl. The bot names the fields, and undoes it. In staging it asks "
+        "instead: revert it, keep it as a branch, or ignore the field.",
         action="do:hand-edit",
         label="Edit a ConfigMap",
         done=lambda facts: facts.said("Drift"),

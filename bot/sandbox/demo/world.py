@@ -218,6 +218,16 @@ class World:
         self.pulse.beat()
         return said
 
+    def merge(self, branch: str) -> str:
+        """Merge a branch into main, as people do at a Git host. Raises `mischief.Impossible`."""
+        try:
+            with self._turn:
+                made = self.stage.repo().merge(branch, cast.author(cast.ANA), at=datetime.now(UTC))
+        except LookupError as error:
+            raise mischief.Impossible(str(error)) from error
+        self.pulse.beat()
+        return f"{branch} is merged: main is at {made[:7]}."
+
     def settle(self, number: int, action: str, user: str) -> bool:
         """Acknowledge or close an alert as a person."""
         who = next((one.email for one in cast.PEOPLE if one.id == user), user)

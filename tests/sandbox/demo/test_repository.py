@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,3 +78,33 @@ def test_stamp_moves_with_the_branches_only(fleet: Repository) -> None:
     assert fleet.stamp() == before
     commit(fleet, "Move", a_txt="1\n")
     assert fleet.stamp() != before
+
+
+def _branch(fleet: Repository, name: str, text: str) -> None:
+    """Push a branch from a clone, as the bot does."""
+    clone = fleet.folder.parent / name.replace("/", "-")
+    git = ["git", "-c", "user.name=gitops-bot", "-c", "user.email=bot@shop.example"]
+    subprocess.run([*git, "clone", "-q", str(fleet.folder), str(clone)], check=True)
+    (clone / "README.md").write_text(text, encoding="utf-8")
+    subprocess.run([*git, "commit", "-q", "-a", "-m", "Keep it"], cwd=clone, check=True)
+    subprocess.run([*git, "push", "-q", "origin", f"HEAD:refs/heads/{name}"], cwd=clone, check=True)
+
+
+def test_branch_is_merged_and_gone(fleet: Repository) -> None:
+    _branch(fleet, "keep/one", "one\n")
+    tip = next(one.id for one in fleet.log(limit=5) if one.branch == "keep/one")
+    assert fleet.merge("keep/one", cast.author(cast.ANA), at=NOW) == tip
+    assert [one.branch for one in fleet.log(limit=5) if one.branch] == ["main"]
+
+
+def test_branch_beside_a_newer_main_is_merged_unless_both_changed_the_same(fleet: Repository) -> None:
+    _branch(fleet, "keep/one", "one\n")
+    _branch(fleet, "keep/two", "two\n")
+    commit(fleet, "Add a note", note_txt="hello\n")
+    fleet.merge("keep/one", cast.author(cast.ANA), at=NOW)
+    assert (fleet.read("README.md"), fleet.read("note.txt")) == ("one\n", "hello\n")
+    with pytest.raises(LookupError, match="made anew"):
+        fleet.merge("keep/two", cast.author(cast.ANA), at=NOW)
+    for name in ("keep/none", "../main", "--help"):
+        with pytest.raises(LookupError, match="no branch"):
+            fleet.merge(name, cast.author(cast.ANA), at=NOW)

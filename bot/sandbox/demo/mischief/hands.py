@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from bot.sandbox.demo import story
+from bot.sandbox.demo import cast, story
 from bot.sandbox.demo.mischief.stage import Group, Mischief, Stage
 
 _SHOP: Final = story.NAMESPACES[story.PRODUCTION]
+_STAGING: Final = story.NAMESPACES[story.STAGING]
 
 
 def _edit(stage: Stage) -> str:
-    body = {"data": {"BANNER": "EVERYTHING IS FREE", "LOG_LEVEL": "debug"}}
-    path = f"/api/v1/namespaces/{_SHOP}/configmaps/web"
-    stage.by_hand("PATCH", path, manager="kubectl-edit", body=body, kind="application/merge-patch+json")
-    return f"ConfigMap {_SHOP}/web was edited with kubectl."
+    return _edited(stage, _SHOP, {"BANNER": "EVERYTHING IS FREE", "LOG_LEVEL": "debug"})
+
+
+def _edit_staging(stage: Stage) -> str:
+    return f"{_edited(stage, _STAGING, {'LOG_LEVEL': 'debug'})} Look at #{cast.STAGING.name}."
+
+
+def _edited(stage: Stage, namespace: str, data: Mapping[str, str]) -> str:
+    path = f"/api/v1/namespaces/{namespace}/configmaps/web"
+    stage.by_hand("PATCH", path, manager="kubectl-edit", body={"data": data}, kind="application/merge-patch+json")
+    return f"ConfigMap {namespace}/web was edited with kubectl."
 
 
 def _delete(stage: Stage) -> str:
@@ -40,6 +49,14 @@ ALL: Final = (
         title="Edit a ConfigMap",
         text="kubectl edit: web's banner gives everything away.",
         do=_edit,
+        needs=_the_shops,
+    ),
+    Mischief(
+        id="staging-edit",
+        group=Group.CLUSTER,
+        title="Edit staging",
+        text="kubectl edit: web-staging logs everything. There the bot asks what to do.",
+        do=_edit_staging,
         needs=_the_shops,
     ),
     Mischief(

@@ -1,8 +1,8 @@
 // The repository's history, what is deployed where, and what each commit changed.
 
-import { ago, fill, h } from "./dom.js";
+import { ago, fill, h, toast } from "./dom.js";
 import { avatar, diffLines } from "./chat.js";
-import { changed, get, on, store } from "./store.js";
+import { changed, get, on, post, store } from "./store.js";
 import { go } from "./place.js";
 
 const LOOK_MS = 2000;
@@ -33,11 +33,11 @@ export function gitPane() {
     if (!id) return;
     fill(patch, h("p.soft", {}, "Reading…"));
     try {
-      const said = await get(`/api/git/${id}`);
+      const said = await get(`/api/git/${encodeURIComponent(idOf(id))}`);
       if (shown !== id) return;
       const [message, ...rest] = said.patch.split("\n---\n");
       fill(patch,
-        h("div.patch-head", {}, h("h2", {}, message.trim().split("\n")[0], " ", h("code", {}, id.slice(0, 7))), h("button.button.small", { type: "button", onclick: () => go({ item: "" }) }, "Close")),
+        h("div.patch-head", {}, h("h2", {}, message.trim().split("\n")[0], " ", h("code", {}, idOf(id).slice(0, 7))), h("button.button.small", { type: "button", onclick: () => go({ item: "" }) }, "Close")),
         message.trim().includes("\n") && h("p", {}, message.trim().split("\n").slice(1).join("\n").trim()),
         h("pre.code", { tabindex: 0 }, diffLines(rest.length ? rest.join("\n---\n") : said.patch)));
     } catch (error) {
@@ -86,7 +86,7 @@ async function refresh() {
 function row(commit) {
   const at = (store.apps || []).filter((one) => one.revision === commit.id).map((one) => one.app);
   const at7 = commit.id.slice(0, 7);
-  const open = store.place.item && commit.id.startsWith(store.place.item);
+  const open = store.place.item && commit.id.startsWith(idOf(store.place.item));
   const everywhere = at.length > 3;
   return h("li.commit", { class: `${commit.dropped ? "dropped" : ""} ${open ? "here" : ""}` },
     avatarOf(commit.author),
@@ -95,9 +95,23 @@ function row(commit) {
       h("p.soft", {}, `${commit.author.name} · ${ago(new Date(commit.at * 1000))}`, commit.files.length ? ` · ${where(commit.files)}` : ""),
       h("div.marks", {},
         commit.branch && h("span.tag.branch", {}, commit.branch),
+        commit.branch && commit.branch !== "main" && h("button.button.small", { type: "button", dataset: { key: `merge ${commit.branch}` }, onclick: () => merge(commit.branch) }, "Merge into main"),
         commit.dropped && h("span.tag", {}, "dropped by a force-push"),
         everywhere ? h("span.tag.deployed", { title: at.join(", ") }, `deployed: ${at.length} apps`) : at.map((name) => h("span.tag.deployed", {}, `deployed: ${name}`)))),
     h("code", {}, at7));
+}
+
+/** A link may name a branch where a commit is meant. */
+function idOf(item) {
+  return (store.commits || []).find((one) => one.branch === item)?.id ?? item;
+}
+
+async function merge(branch) {
+  try {
+    toast((await post("/api/git", { merge: branch })).message);
+  } catch (error) {
+    toast(error.message, { bad: true });
+  }
 }
 
 function avatarOf(author) {

@@ -8,7 +8,7 @@ const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">" };
 const plain = (text) => text.replace(/&(amp|lt|gt);/g, (entity) => ENTITIES[entity]);
 
 const INLINE =
-  /<([^<>]+)>|`([^`\n]+)`|:([a-z0-9_+'-]+):|(?<![\w*])\*(?=\S)([^*\n]*[^*\s])\*(?!\w)|(?<![\w_])_(?=\S)([^_\n]*[^_\s])_(?!\w)|(?<![\w~])~(?=\S)([^~\n]*[^~\s])~(?!\w)/;
+  /<([^<>]+)>|`([^`\n]+)`|:([a-z0-9_+'-]+):|(?<![\w*])\*(?=\S)([^*\n]*[^*\s])\*(?!\w)|(?<![\w_])_(?=\S)([^_\n]*[^_\s])_(?!\w)|(?<![\w~])~(?=\S)([^~\n]*[^~\s])~(?!\w)|\b(https?:\/\/[^\s<>|]*[^\s<>|.,;:!?)])/;
 
 /** Nodes of a text with markup. */
 export function mrkdwn(text) {
@@ -56,13 +56,14 @@ function inline(text) {
     const found = rest.match(INLINE);
     if (!found) break;
     if (found.index) nodes.push(plain(rest.slice(0, found.index)));
-    const [whole, angle, code, name, bold, italic, strike] = found;
+    const [whole, angle, code, name, bold, italic, strike, bare] = found;
     if (angle !== undefined) nodes.push(special(angle));
     else if (code !== undefined) nodes.push(h("code", {}, plain(code)));
     else if (name !== undefined) nodes.push(EMOJI[name] ? emoji(name) : whole);
     else if (bold !== undefined) nodes.push(h("strong", {}, inline(bold)));
     else if (italic !== undefined) nodes.push(h("em", {}, inline(italic)));
-    else nodes.push(h("s", {}, inline(strike)));
+    else if (strike !== undefined) nodes.push(h("s", {}, inline(strike)));
+    else nodes.push(link(plain(bare)));
     rest = rest.slice(found.index + whole.length);
   }
   if (rest) nodes.push(plain(rest));

@@ -8,16 +8,16 @@ export const PANES = ["slack", "oncall", "cluster", "git", "config"];
 export function go(place) {
   const next = { ...store.place, ...place };
   if (place.channel !== undefined && place.thread === undefined) next.thread = "";
-  const hash = next.pane === "slack" ? ["slack", next.channel, next.thread].filter(Boolean).join("/") : [next.pane, next.item].filter(Boolean).join("/");
+  const hash = next.pane === "slack" ? ["slack", next.channel, next.thread].filter(Boolean).join("/") : [next.pane, next.item].filter(Boolean).map(encodeURIComponent).join("/");
   if (location.hash.slice(1) !== hash) history.pushState(null, "", `/#${hash}`);
   read();
 }
 
 export function read() {
   // Links to commits in messages have the form a Git host gives them.
-  const commit = location.pathname.match(/^\/fleet\/(?:commit\/|compare\/[0-9a-f]+\.\.\.)([0-9a-f]+)/);
-  if (commit) history.replaceState(null, "", `/#git/${commit[1]}`);
-  const [pane, first = "", second = ""] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const linked = location.pathname.match(/^\/fleet\/(?:commit\/([0-9a-f]+)|compare\/[^.]+\.\.\.(.+))$/);
+  if (linked) history.replaceState(null, "", `/#git/${encodeURIComponent(linked[1] ?? decodeURIComponent(linked[2]))}`);
+  const [pane, first = "", second = ""] = location.hash.slice(1).split("/").map(decodeURIComponent);
   const narrow = matchMedia("(max-width: 720px)").matches;
   if (!PANES.includes(pane)) store.place = { pane: "slack", channel: narrow ? "" : "C0DEPLOYS", thread: "", item: "" };
   else if (pane === "slack") store.place = { pane, channel: first || (narrow ? "" : "C0DEPLOYS"), thread: second, item: "" };
