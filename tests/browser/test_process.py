@@ -66,6 +66,27 @@ def test_terminal_has_the_bots_commands(demo: DemoProcess) -> None:
     assert len(json.loads(done.stdout)["apps"]) == 12
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--port", "99999"], "--port: 99999 is not between 0 and 65535"),
+        (["--repo", "x", "--path", "../p"], "--path: ../p leaves the repository: write it relative to its root"),
+        (["--repo", "x"], "--repo and --path go together: the repository, and the folder in it to deploy"),
+        (["--kubeconfig", "/none"], "--kubeconfig: there is no file /none"),
+    ],
+)
+def test_option_that_cannot_be_is_one_line(options: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "demo", "--no-browser", *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (64, "", f"gitops-bot: {said}\n")
+
+
 def test_port_in_use_is_one_line(demo: DemoProcess) -> None:
     port = str(urlsplit(demo.url).port)
     done = subprocess.run(

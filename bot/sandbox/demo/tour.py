@@ -11,16 +11,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.sandbox.demo import cast, mischief
+from bot.sandbox.oncall.alerts import Alert
 from bot.sandbox.slack import SlackWorkspace
+
+_TEST_ALERT: Final = "gitops-bot:test"  # the alias of what `/gitops oncall test` opens and closes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a step may look at: what people and the bot said, what mischief was done, how often alerts were closed."""
+    """What a step may look at: what people and the bot said, what mischief was done, which alerts there were."""
 
     slack: SlackWorkspace
     done: frozenset[str]
-    closed_alerts: int
+    alerts: tuple[Alert, ...]
+
+    def paged(self, *, closed: bool = False) -> bool:
+        """Tell whether somebody was woken for an app, and not for a test of the way there."""
+        return any(not (closed and one.open) for one in self.alerts if one.alias != _TEST_ALERT)
 
     def said(self, *words: str) -> bool:
         """Tell whether some message of the bot has, or had, all the words in its sentence."""
@@ -88,7 +95,7 @@ STEPS: Final = (
         "failure in a row the on-call person is paged.",
         action="do:broken-image",
         label="Push a broken image",
-        done=lambda facts: facts.said("On-call is paged"),
+        done=lambda facts: facts.paged(),
     ),
     Step(
         id="mend",
@@ -97,7 +104,7 @@ STEPS: Final = (
         "tells the story to whoever was asleep.",
         action="undo:broken-image",
         label="Revert the bad commit",
-        done=lambda facts: facts.closed_alerts > 0,
+        done=lambda facts: facts.paged(closed=True),
     ),
     Step(
         id="rollback",

@@ -177,11 +177,7 @@ class World:
         }
 
     def _world(self) -> dict[str, Any]:
-        facts = tour.Facts(
-            slack=self.slack,
-            done=frozenset(self._done),
-            closed_alerts=sum(not alert.open for alert in self.oncall.alerts),
-        )
+        facts = tour.Facts(slack=self.slack, done=frozenset(self._done), alerts=tuple(self.oncall.alerts))
         return {
             "health": self._health,
             "on": [one.id for one in mischief.ALL if one.is_on(self.stage)],

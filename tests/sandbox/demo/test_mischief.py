@@ -18,6 +18,7 @@ from bot.sandbox.demo.mischief import Impossible, Stage
 from bot.sandbox.demo.repository import Repository
 from bot.sandbox.kube import KubeSandbox
 from bot.sandbox.oncall import OncallService
+from bot.sandbox.oncall.alerts import Alert
 from bot.sandbox.slack import SlackWorkspace
 
 SHOP = story.NAMESPACES[story.PRODUCTION]
@@ -116,6 +117,22 @@ def test_tour_offers_what_can_be_played(stage: Stage) -> None:
     offered = {f"do:{one.id}" for one in mischief.ALL if one.needs(own)}
     assert {step.action for step in tour.steps(own) if step.action.startswith("do:")} <= offered
     assert not any("web" in step.text or "payments" in step.text for step in tour.steps(own))
+
+
+@pytest.mark.parametrize(
+    ("alias", "open", "done"),
+    [
+        ("gitops-bot:test", False, set()),
+        ("gitops-bot:shop-eu:catalog", True, {"page"}),
+        ("gitops-bot:shop-eu:catalog", False, {"page", "mend"}),
+    ],
+)
+def test_tour_counts_alerts_of_apps_and_not_a_test_of_the_way(
+    stage: Stage, alias: str, *, open: bool, done: set[str]
+) -> None:
+    alert = Alert(number=1, alias=alias, message="", priority="P2", team="", key="", at=datetime.now(UTC), open=open)
+    facts = tour.Facts(slack=stage.slack, done=frozenset(), alerts=(alert,))
+    assert {step.id for step in tour.steps(stage) if step.done(facts)} == done
 
 
 def test_hand_edit_is_kubectls_and_shows_in_the_tree(stage: Stage) -> None:
