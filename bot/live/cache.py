@@ -173,10 +173,10 @@ class LiveCache:
         feed = self._kind(info).feed(id.namespace)
         return feed.get(id.namespace, id.name) if feed is not None else None
 
-    def holds(self, info: KindInfo, namespace: str) -> bool:
-        """Tell whether a covered namespace has any object of a kind."""
+    def count(self, info: KindInfo, namespace: str) -> int:
+        """Return how many objects of a kind a covered namespace has, 0 for one that is not."""
         feed = self._kind(info).feed(namespace)
-        return feed is not None and feed.holds(namespace)
+        return feed.count(namespace) if feed is not None else 0
 
     def knows(self, info: KindInfo, id: ResourceId) -> bool:
         """Tell whether the absence of an object would be seen."""

@@ -74,7 +74,7 @@ class KubeCluster:
             needs=self._is_parent,  # its list is read whole
         )
         parents = self._parents = Parents(transport, cache, spec, instance=instance)
-        objects = self._objects = Objects(transport, workers)
+        objects = self._objects = Objects(transport, workers, count=cache.count)
         self._questions = Questions(objects, workers, cache, verdicts, parents, key=key, follow=follow)
         self._writer = Writer(transport, objects, self._questions, cache, verdicts, parents, key=key)
         self._remover = Remover(transport, objects, cache, verdicts, parents)

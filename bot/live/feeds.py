@@ -75,9 +75,12 @@ class Feed:
     def get(self, namespace: str, name: str) -> Seen | None:
         return self._objects.get((namespace, name))
 
-    def holds(self, namespace: str) -> bool:
+    def count(self, namespace: str) -> int:
+        """Return how many objects a namespace of the scope has."""
         with self._lock:
-            return any(place[0] == namespace for place in self._objects)
+            if self.namespace == namespace:
+                return len(self._objects)
+            return sum(1 for place in self._objects if place[0] == namespace)
 
     def items(self) -> Collection[tuple[Place, Seen]]:
         with self._lock:

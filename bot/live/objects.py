@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
@@ -19,7 +19,8 @@ from bot.model.masking import mask_text
 from bot.model.plan import Rejected
 from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of
 
-_LIST_FROM: Final = 4  # this many objects of one kind and namespace are read by one LIST
+_LIST_FROM: Final = 4  # so many objects of one kind and namespace are read by one LIST, unless they are few of many
+_LISTED_FOR_ONE: Final = 20  # so many objects of a LIST cost both sides what a GET does
 _SERVED_WITHIN_SECONDS: Final = 10.0  # discovery is rebuilt within two or three seconds
 _LOOK_AGAIN_SECONDS: Final = 0.2
 _IMMUTABLE: Final = (
@@ -33,10 +34,13 @@ _IMMUTABLE: Final = (
 
 
 class Objects:
-    """Safe to use from several threads; contacts nobody before its first call."""
+    """Safe to use from several threads; contacts nobody before its first call.
 
-    def __init__(self, transport: Transport, workers: Workers) -> None:
-        self._transport, self._workers = transport, workers
+    `count` returns how many objects of a kind a namespace is known to have, 0 where nobody has looked.
+    """
+
+    def __init__(self, transport: Transport, workers: Workers, *, count: Callable[[KindInfo, str], int]) -> None:
+        self._transport, self._workers, self._count = transport, workers, count
         self._lock = threading.Lock()
         self._table: KindTable | None = None  # guarded by _lock
 
@@ -72,8 +76,19 @@ class Objects:
             if (info := info_of(self.kinds(), ref)) is not None:
                 groups.setdefault((info, ref.id.namespace), []).append(ref)
         found: dict[ResourceId, Body] = {}
-        for some in self._workers.spread(lambda one: self._read_group(*one[0], one[1]), list(groups.items())):
-            found.update(some)
+        few: list[tuple[KindInfo, ResourceRef]] = []
+        many: list[tuple[KindInfo, str, Sequence[ResourceRef]]] = []
+        for (info, namespace), some in groups.items():
+            lists = "list" in info.verbs and len(some) >= _LIST_FROM
+            if lists and self._count(info, namespace) <= _LISTED_FOR_ONE * len(some):
+                many.append((info, namespace, some))
+            else:
+                few += [(info, ref) for ref in some]
+        for bodies in self._workers.spread(lambda one: self._read_many(*one), many):
+            found.update(bodies)
+        for (_, ref), body in zip(few, self._workers.spread(lambda one: self._read_one(*one), few), strict=True):
+            if body is not None:
+                found[ref.id] = body
         return found
 
     def get(self, info: KindInfo, manifest: Manifest) -> Body | Rejected | None:
@@ -83,19 +98,16 @@ class Objects:
             return None
         return reply.body if reply.ok else rejected(reply, manifest, None)
 
-    def _read_group(self, info: KindInfo, namespace: str, refs: Sequence[ResourceRef]) -> dict[ResourceId, Body]:
-        if len(refs) >= _LIST_FROM and "list" in info.verbs:
-            wanted = {ref.id for ref in refs}
-            listed = {id_of(body): body for body in self._list(path_of(info, namespace), info.kind)}
-            return {id: body for id, body in listed.items() if id in wanted}
-        found: dict[ResourceId, Body] = {}
-        for ref in refs:
-            reply = self._transport.request("GET", path_of(info, namespace, ref.id.name))
-            if reply.ok:
-                found[ref.id] = reply.body
-            elif reply.status != 404:
-                raise self._refused(reply, f"{ref.id} cannot be read")
-        return found
+    def _read_many(self, info: KindInfo, namespace: str, refs: Sequence[ResourceRef]) -> dict[ResourceId, Body]:
+        wanted = {ref.id for ref in refs}
+        bodies = {id_of(body): body for body in self._list(path_of(info, namespace), info.kind)}
+        return {id: body for id, body in bodies.items() if id in wanted}
+
+    def _read_one(self, info: KindInfo, ref: ResourceRef) -> Body | None:
+        reply = self._transport.request("GET", path_of(info, ref.id.namespace, ref.id.name))
+        if not reply.ok and reply.status != 404:
+            raise self._refused(reply, f"{ref.id} cannot be read")
+        return reply.body if reply.ok else None
 
     def _list(self, path: str, kind: str) -> list[Body]:
         bodies: list[Body] = []

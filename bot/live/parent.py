@@ -161,7 +161,7 @@ class Parents:
         One that is there has ConfigMaps: of ours, or the `kube-root-ca.crt` that every namespace is given.
         """
         namespace = self._spec.namespace
-        return self._cache.cover(_CONFIG_MAP, [(namespace, "")]) and not self._cache.holds(_CONFIG_MAP, namespace)
+        return self._cache.cover(_CONFIG_MAP, [(namespace, "")]) and not self._cache.count(_CONFIG_MAP, namespace)
 
     def make_namespace(self) -> None:
         """Make the namespace of the parents. Idempotent. Raises `ClusterError`."""
