@@ -6,6 +6,7 @@ no new work, passes leave at their next safe point, what is being delivered ends
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -67,6 +68,7 @@ def serve(load: Callable[[], Configuration]) -> int:
     signals = _Signals()
     signals.listen()
     configuration = load()
+    gc.freeze()  # what is imported by now stays for good: no collection has to look at it; an engine may be replaced
 
     def build(one: Configuration) -> Engine:
         return build_engine(one, clock=_now)
