@@ -47,6 +47,7 @@ from bot.writeback.pulls import PullRequests
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.delivery.courier import Courier
+    from bot.oncall.alerts import AlertApi
     from bot.reconcile.loop import Loop
     from bot.writeback.sink import Target as WriteBackTarget
 
@@ -137,7 +138,12 @@ def build_engine(
         clock=clock,
     )
     apps = Roster(configuration.apps, configuration.app_sets, world=world, store=store)
-    post = Post(store, routing=_routing(configuration), announces=announces)
+    post = Post(
+        store,
+        routing=_routing(configuration),
+        announces=announces,
+        providers=[name for name, _, _ in oncall_providers(configuration)],
+    )
     outside = Outside(
         links=_links(configuration),
         targets=_targets(configuration),
@@ -180,6 +186,7 @@ def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) ->
 
 def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[[], None]) -> Loop:
     """Build the loop and let the desk wake it."""
+    from bot.oncall.sunset import sunset
     from bot.reconcile.loop import Loop
 
     digest = engine.configuration.settings.slack.digest
@@ -190,6 +197,7 @@ def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[
         enquiry=engine.desk,
         clock=clock,
         schedule=digest.value() if digest is not None else None,
+        notice=lambda now: sunset([name for name, _, _ in oncall_providers(engine.configuration)], now.date()),
     )
     loop = Loop(
         engine.passes,
@@ -208,7 +216,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
     """Build the ways out that the configuration names."""
     from bot.delivery.courier import Courier
     from bot.delivery.tidings import Fate, tidings
-    from bot.oncall.sink import OncallSink
+    from bot.oncall.sink import AlertHook, OncallSink
     from bot.writeback.sink import WriteBackSink
 
     configuration = engine.configuration
@@ -233,9 +241,10 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
     if settings.oncall.provider != "off":
         sinks.append(
             OncallSink(
-                provider=settings.oncall.provider,
-                host=settings.oncall.host,
-                key_for=lambda team: configuration.secret("OPSGENIE_API_KEY", suffix=team),
+                [
+                    AlertHook(host) if name == "webhook" else alert_api(configuration, name, host, variable)
+                    for name, host, variable in oncall_providers(configuration)
+                ]
             )
         )
     if settings.writebacks:
@@ -249,6 +258,27 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
         return engine.post.rows(tidings(consignment, fate, why=why, at=clock()))
 
     return Courier(engine.store, sinks, clock=clock, tell=tell)
+
+
+def oncall_providers(configuration: Configuration) -> tuple[tuple[str, str, str], ...]:
+    """Return name, host (or URL) and variable of the key of everyone who gets pages; nothing when on-call is off."""
+    oncall = configuration.settings.oncall
+    if oncall.provider == "off":
+        return ()
+    further = [(one.provider, one.url or one.host, one.key_env) for one in oncall.also]
+    return ((oncall.provider, oncall.host, "OPSGENIE_API_KEY"), *further)
+
+
+def alert_api(configuration: Configuration, provider: str, host: str, variable: str) -> AlertApi:
+    """Build the way to the alert calls of a provider; each team may have a key of its own."""
+    from bot.oncall.alerts import AlertApi  # imported late: the SDK takes a while
+
+    return AlertApi(
+        provider=provider,
+        host=host,
+        key_for=lambda team: configuration.secret(variable, suffix=team),
+        setting=variable,
+    )
 
 
 def build_heartbeat(configuration: Configuration) -> Callable[[], None]:
@@ -315,7 +345,7 @@ def _pager(configuration: Configuration) -> tuple[str, ...]:
     teams = sorted({f"{app.oncall_team or 'the default team'} ({app.oncall_priority})" for app in configuration.apps})
     minutes = int(after.duration.total_seconds() // 60)
     return (
-        f"pages go to {oncall.provider}: {', '.join(teams)}",
+        f"pages go to {' and '.join(name for name, _, _ in oncall_providers(configuration))}: {', '.join(teams)}",
         f"after {after.failures} failures in a row or {minutes} min of trouble, whichever comes first",
     )
 

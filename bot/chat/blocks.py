@@ -54,6 +54,7 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.PAGE_CLOSED: (":white_check_mark:", "Page closed"),
     News.PAGE_LATE: (":warning:", "Not paged yet"),
     News.ACKNOWLEDGED: (":eyes:", "Page acknowledged"),
+    News.NOTICE: (":calendar:", "Notice"),
     News.UNDELIVERABLE: (":rotating_light:", "Could not page"),
 }
 _LOUD: Final = frozenset(

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bot.errors import PassError, Problem
 from bot.model.rights import Grant
-from bot.oncall.alerts import HOSTS, AlertApi
+from bot.oncall.alerts import HOSTS
+from bot.oncall.sunset import Sunset, sunset
 from bot.plan.rights import Contents, needed
 from bot.ports import Cluster
 from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
-from bot.wiring import Engine, write_back_targets
+from bot.wiring import Engine, alert_api, oncall_providers, write_back_targets
 
 
 def check_all(engine: Engine) -> tuple[Problem, ...]:
@@ -28,21 +29,23 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
         token = configuration.secret("SLACK_BOT_TOKEN")
         app_token = configuration.secret("SLACK_APP_TOKEN") if slack.mode == "socket" else ""
         tries.append(lambda: check_slack(token, app_token=app_token, api_url=slack.api_url))
-    oncall = configuration.settings.oncall
-    if oncall.provider in HOSTS:
-        alerts = AlertApi(
-            provider=oncall.provider,
-            host=oncall.host,
-            key_for=lambda team: configuration.secret("OPSGENIE_API_KEY", suffix=team),
-        )
-        for team in sorted({app.oncall_team for app in configuration.apps}):
-            tries.append(lambda team=team: _named("on-call", alerts.check(team)))  # type: ignore[misc]
+    providers = oncall_providers(configuration)
+    for name, host, variable in providers:
+        subject = f"on-call ({name})" if len(providers) > 1 else "on-call"
+        for team in sorted({app.oncall_team for app in configuration.apps}) if name in HOSTS else ():
+            alerts = alert_api(configuration, name, host, variable)
+            tries.append(lambda alerts=alerts, team=team, subject=subject: _named(subject, alerts.check(team)))  # type: ignore[misc]
     for index, target in enumerate(write_back_targets(configuration)):
         name = f"writebacks[{index}]"
         tries.append(lambda name=name, target=target: _named(name, target.check()))  # type: ignore[misc]
     tries.append(lambda: check_tools(engine))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
+
+
+def ending(engine: Engine) -> Sunset | None:
+    """Return what the configuration depends on and that is going to end."""
+    return sunset([name for name, _, _ in oncall_providers(engine.configuration)], engine.world.clock().date())
 
 
 def check_cluster(engine: Engine, name: str, cluster: Cluster) -> tuple[Problem, ...]:

@@ -323,13 +323,20 @@ def verify(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def check(arguments: argparse.Namespace, out: TextIO) -> int:
-    from bot.cli.checking import check_all
+    from bot.cli.checking import check_all, ending
 
     with engine(arguments) as built:
-        problems = check_all(built)
+        problems, end = check_all(built), ending(built)
+    notice = f"{end.message} {end.next_step}" if end is not None else ""
+    if end is not None and end.is_over:
+        problems = (*problems, Problem(message=notice, subject="on-call"))
+    warnings = [notice] if end is not None and not end.is_over else []
     if arguments.output == "json":
-        _json(out, {"problems": [{"subject": p.subject, "message": p.message, "where": p.where} for p in problems]})
-    elif problems:
+        found = [{"subject": p.subject, "message": p.message, "where": p.where} for p in problems]
+        _json(out, {"problems": found, "warnings": warnings})
+        return ERROR if problems else OK
+    out.writelines(f"warning: {one}\n" for one in warnings)
+    if problems:
         out.write("\n".join(f"{one.subject + ': ' if one.subject else ''}{one}" for one in problems) + "\n")
     else:
         out.write("everything answers\n")

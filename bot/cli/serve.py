@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bot.cli.checking import ending
 from bot.cli.reloading import Reloading
 from bot.delivery.courier import Courier
 from bot.errors import StateError
@@ -97,6 +98,9 @@ def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | No
     if door is not None:
         door.start()
     log.info("gitops-bot is running: %d apps, http on port %d", len(configuration.apps), server.port)
+    end = ending(engine)
+    if end is not None:
+        log.log(logging.ERROR if end.is_over else logging.WARNING, "on-call: %s %s", end.message, end.next_step)
     following: Engine | None = None
     while not signals.stop and following is None:
         signals.woken.wait(_LOOK_EVERY_SECONDS)

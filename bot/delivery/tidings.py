@@ -28,18 +28,25 @@ def tidings(consignment: Consignment, fate: Fate, *, why: str, at: datetime) -> 
     match fate, page.act:
         case Fate.ARRIVED, PageAct.OPEN:
             line = _thread(page, News.PAGED, page.message, at)
-            return (line, replace(_own(page, News.PAGED, "On-call is paged after all.", at), edits_only=True))
+            return (
+                line,
+                replace(_own(page, News.PAGED, f"On-call is paged{_by(page)} after all.", at), edits_only=True),
+            )
         case Fate.ARRIVED, PageAct.CLOSE:
             line = _thread(page, News.PAGE_CLOSED, page.message, at)
             return (line, replace(_own(page, News.PAGE_CLOSED, page.message, at), edits_only=True))
         case Fate.LATE, PageAct.OPEN:
-            late = _own(page, News.PAGE_LATE, f"On-call could not be paged yet: {why}.", at)
+            late = _own(page, News.PAGE_LATE, f"On-call could not be paged{_by(page)} yet: {why}.", at)
             return (replace(late, next_step="It is tried again by itself. Call the on-call person if it cannot wait."),)
         case Fate.LOST, _:
-            lost = _own(page, News.UNDELIVERABLE, f"On-call could not be {_done(page)}: {why}.", at)
+            lost = _own(page, News.UNDELIVERABLE, f"On-call could not be {_done(page)}{_by(page)}: {why}.", at)
             return (replace(lost, next_step="Call the on-call person, and correct the on-call settings."),)
         case _:
             return ()
+
+
+def _by(page: Page) -> str:
+    return f" by {page.via}" if page.via else ""
 
 
 def _done(page: Page) -> str:
@@ -54,14 +61,16 @@ def _done(page: Page) -> str:
 
 def _thread(page: Page, news: News, message: str, at: datetime) -> Announcement:
     line = _own(page, news, message, at)
-    return replace(line, id=f"{page.id}:{news.value}", operation=page.operation, in_thread=True)
+    # Several providers get the same page: the first that has it says so for all.
+    said = page.id.removesuffix(f"@{page.provider}")
+    return replace(line, id=f"{said}:{news.value}", operation=page.operation, in_thread=True)
 
 
 def _own(page: Page, news: News, message: str, at: datetime) -> Announcement:
-    """Return an announcement in a root message of its own, the same for all that is said of one alert."""
+    """Return an announcement in a root message of its own, the same for all that is said of one alert by a provider."""
     return Announcement(
         id=f"{page.id}:own:{news.value}",
-        operation=f"{page.operation}:page",
+        operation=f"{page.operation}:page{page.provider or ''}",
         news=news,
         app=page.app,
         cluster=page.cluster,

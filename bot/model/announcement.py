@@ -44,6 +44,7 @@ class News(Enum):
     PAGE_CLOSED = "page closed"
     PAGE_LATE = "page late"  # the on-call service does not answer: nobody was woken yet
     ACKNOWLEDGED = "acknowledged"
+    NOTICE = "notice"  # of something that ends or begins by the calendar
     UNDELIVERABLE = "undeliverable"  # a page or write-back that will not arrive
 
 
@@ -183,6 +184,8 @@ class Page:
     team: str = ""
     by: str = ""  # who acknowledges
     collapse: str = ""
+    provider: int = 0  # place in the configuration: each one gets a copy of its own
+    via: str = ""  # its name, where there are several
 
 
 class Verdict(Enum):

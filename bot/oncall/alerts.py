@@ -34,11 +34,14 @@ _NOT_DONE_YET: Final = frozenset({404, 202})
 
 
 class AlertApi:
-    """Opens, notes and closes alerts by alias. One client per thread and key: the SDK is not thread-safe."""
+    """Opens, notes and closes alerts by alias. One client per thread and key: the SDK is not thread-safe.
 
-    def __init__(self, *, provider: str, host: str, key_for: Callable[[str], str]) -> None:
+    `key_for` returns the key of a team, `setting` names the variable it comes from.
+    """
+
+    def __init__(self, *, provider: str, host: str, key_for: Callable[[str], str], setting: str) -> None:
         self._host = host or HOSTS[provider]
-        self._key_for = key_for
+        self._key_for, self._variable = key_for, setting
         self._local = threading.local()
 
     def send(self, page: Page) -> None:
@@ -46,7 +49,7 @@ class AlertApi:
 
         Raises `DeliveryFailed`.
         """
-        setting = f"OPSGENIE_API_KEY_{page.team.upper()}" if page.team else "OPSGENIE_API_KEY"
+        setting = self._setting(page.team)
         key = self._key_for(page.team)
         if not key:
             raise DeliveryFailed(f"there is no key for the on-call service: set {setting}", retry_after_seconds=None)
@@ -81,7 +84,7 @@ class AlertApi:
 
         Asks for the status of a request nobody made: a good key is answered with 404.
         """
-        setting = f"OPSGENIE_API_KEY_{team.upper()}" if team else "OPSGENIE_API_KEY"
+        setting = self._setting(team)
         try:
             self._api(self._key_for(team)).get_request_status("gitops-bot-check", _request_timeout=_TIMEOUT)
         except AuthenticationException:
@@ -92,6 +95,9 @@ class AlertApi:
         except (tenacity.RetryError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return f"the on-call service cannot be reached at {self._host}: {type(error).__name__}"
         return ""
+
+    def _setting(self, team: str) -> str:
+        return f"{self._variable}_{team.upper()}" if team else self._variable
 
     def _call(self, api: Any, page: Page) -> Any:
         match page.act:

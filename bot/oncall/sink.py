@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 import orjson
@@ -11,11 +12,15 @@ import urllib3
 from bot.errors import DeliveryFailed
 from bot.model.announcement import Page
 from bot.model.record import Consignment, SinkName
-from bot.oncall.alerts import AlertApi
+
+log = logging.getLogger(__name__)
 
 
-class _Provider(Protocol):
-    def send(self, page: Page) -> None: ...
+class Provider(Protocol):
+    """One on-call service."""
+
+    def send(self, page: Page) -> None:
+        """Do what a page says. Idempotent. Raises `DeliveryFailed`."""
 
 
 class AlertHook:
@@ -56,17 +61,19 @@ class AlertHook:
 
 
 class OncallSink:
-    """A `bot.ports.Sink`. `key_for` returns the API key of a team, "" when there is none."""
+    """A `bot.ports.Sink`; `providers` in the order of the configuration, each page names one of them."""
 
     name = SinkName.ONCALL
 
-    def __init__(self, *, provider: str, host: str, key_for: Callable[[str], str]) -> None:
-        self._provider: _Provider = (
-            AlertHook(host) if provider == "webhook" else AlertApi(provider=provider, host=host, key_for=key_for)
-        )
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._providers = tuple(providers)
 
     def deliver(self, consignment: Consignment) -> float:
         """Deliver one page. Raises `DeliveryFailed`."""
-        assert isinstance(consignment.parcel, Page)  # the sink's rows hold nothing else
-        self._provider.send(consignment.parcel)
+        page = consignment.parcel
+        assert isinstance(page, Page)  # the sink's rows hold nothing else
+        if page.provider < len(self._providers):
+            self._providers[page.provider].send(page)
+        else:
+            log.info("%s is not sent: its provider is not in the configuration any more", page.id)
         return 0.0

@@ -18,7 +18,7 @@ from bot.model.control import Via
 from bot.model.incident import Incident, OpenPage
 from bot.model.record import Dispatch
 from bot.ports import INCIDENTS, Store
-from bot.reconcile.commands import Person
+from bot.reconcile.commands import Ordered, Person
 from bot.reconcile.folding import dropped
 from bot.reconcile.post import Post
 
@@ -63,6 +63,27 @@ class Attention:
             return self._post.exactly([replace(line, next_step="It pages again if that goes on.")])
 
         self._change(alias, close, at, said)
+
+    def notes(self, app: str, ordered: Ordered) -> Iterator[Page]:
+        """Yield what the alert of an app hears of an order: whoever looks into it there sees it."""
+        audit = ordered.audit
+        verb = {"pause": "Paused", "resume": "Resumed", "rollback": "Rolled back"}.get(audit.verb, audit.verb)
+        for incident, page in self.open_pages():
+            for one in incident.failing:
+                if one.app == app and one.team == page.team:
+                    yield Page(
+                        id=f"{ordered.announcement.id}:note",
+                        act=PageAct.NOTE,
+                        alias=page.alias,
+                        app=one.name,
+                        cluster=one.cluster,
+                        env=one.env,
+                        channel=page.channel,
+                        operation=page.operation,
+                        at=audit.at,
+                        message=f"{one.title}: {verb} by {audit.who} {audit.arguments}".rstrip(),
+                        team=page.team,
+                    )
 
     def gone(self, app: str, how: str, *, at: datetime) -> None:
         """Let an app that can neither fail nor recover any more hold no page open."""

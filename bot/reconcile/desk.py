@@ -18,7 +18,7 @@ from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
 from bot.model.plan import Plan, PlanFailure, Rejected
-from bot.model.record import AppMemory, Approval, AuditEntry, Dispatch, Mute, Pruned, SinkName, SyncState
+from bot.model.record import AppMemory, Approval, AuditEntry, Mute, Pruned, SyncState
 from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
 from bot.plan.order import rank
@@ -275,8 +275,7 @@ class Desk(Enquiry):
         closed = replace(page, id=f"{person.order}:close", act=PageAct.CLOSE, message="The test is over.")
         self._store.add_audit(replace(commands.audit_of(person, "oncall", "test"), app=""))
         # Not by the post: there a close takes back an alert that was not sent yet.
-        rows = [Dispatch(sink=SinkName.ONCALL, lane=one.alias, parcel=one) for one in (page, closed)]
-        self._store.dispatch(rows)
+        self._store.dispatch([row for one in (page, closed) for row in self._post.copies(one)])
         return "A test alert is opened and closed; it has the alias gitops-bot:test."
 
     # --- the rest ---------------------------------------------------------------------------------------------
@@ -357,7 +356,8 @@ class Desk(Enquiry):
     def _follow(self, ordered: commands.Ordered, *, confirm: str | None = None) -> str:
         app, audit, said = ordered.audit.app, ordered.audit, ordered.announcement
         said = replace(said, channel=self._post.placed(self._apps[app]).channel)
-        self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said]))
+        notes = self._attention.notes(app, ordered)
+        self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said, *notes]))
         self._store.request(app, Trigger(via=audit.via, by=audit.who, confirm=confirm), at=audit.at)
         self._wake(app)
         return ordered.answer

@@ -28,6 +28,7 @@ from bot.model.source import GitRef
 from bot.ports import PassRequest, Store
 from bot.reconcile.lanes import Lane
 from bot.reconcile.passes import Passes
+from bot.reconcile.pulse import BEAT_EVERY, Pulse
 from bot.reconcile.retry import Retry
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Loop:
         rounds: Callable[[], None],
     ) -> None:
         self._passes, self._store, self._retry, self._clock = passes, store, retry, clock
-        self._beat, self._make_rounds = beat, rounds
+        self._pulse, self._make_rounds = Pulse(beat, clock=clock), rounds
         self._lock = threading.Lock()
         self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
@@ -83,7 +84,11 @@ class Loop:
         )
         self._known: set[int] = set()
         self.alive_at = clock()
-        self.completed_at: datetime | None = None
+
+    @property
+    def completed_at(self) -> datetime | None:
+        """When the last pass ended, or an app was found at rest."""
+        return self._pulse.completed_at
 
     def start(self) -> None:
         """Begin to tick; every app is due at once."""
@@ -93,7 +98,8 @@ class Loop:
             self._scheduler.add_job(self._look, IntervalTrigger(seconds=1), next_run_time=self._clock())
         self._scheduler.add_job(self._poll, IntervalTrigger(seconds=1), next_run_time=self._clock(), max_instances=1)
         self._scheduler.add_job(self._hold, IntervalTrigger(seconds=10), max_instances=1)
-        self._scheduler.add_job(self._heartbeat, IntervalTrigger(seconds=60), max_instances=1)
+        every = int(BEAT_EVERY.total_seconds())
+        self._scheduler.add_job(self._pulse.tick, IntervalTrigger(seconds=every), max_instances=1)
         self._scheduler.add_job(self._remind, IntervalTrigger(seconds=_ROUND_SECONDS), max_instances=1)
         self._scheduler.start()
 
@@ -189,7 +195,7 @@ class Loop:
                 if self._stopping.is_set():
                     return
                 if not slot.requests and self._passes.is_settled(slot.app, head):
-                    self.completed_at = now
+                    self._pulse.completed()
                 else:
                     self._wake(slot.app.key, since=now)
         except Exception:  # a bug here must not end the schedule
@@ -245,10 +251,6 @@ class Loop:
                     fresh.add(request.app)
         for key in fresh:
             self.wake(key, urgent=True)
-
-    def _heartbeat(self) -> None:
-        if self.completed_at is not None and self._clock() - self.completed_at < timedelta(minutes=2):
-            self._beat()
 
     def _remind(self) -> None:
         try:
@@ -306,7 +308,7 @@ class Loop:
     def _after(self, slot: _Slot, report: SyncReport | None, requests: list[PassRequest]) -> None:
         now = self._clock()
         if report is not None:
-            self.completed_at = now
+            self._pulse.completed()
         waiting = [one for one in requests if report is None or self._not_visible(slot.app, one, report, now)]
         done = [one.id for one in requests if one not in waiting]
         with suppress(StateError):  # they are done again after a restart, which changes nothing

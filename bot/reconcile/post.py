@@ -22,10 +22,16 @@ _OF_THE_MUTE: Final = frozenset({News.MUTED, News.UNMUTED, News.DIGEST})
 
 
 class Post:
-    """`announces` is False for a terminal's `--no-announce`. Safe to use from several threads."""
+    """`announces` is False for a terminal's `--no-announce`; `providers` names who gets pages.
 
-    def __init__(self, store: Store, *, routing: Routing, announces: bool = True) -> None:
+    Safe to use from several threads.
+    """
+
+    def __init__(
+        self, store: Store, *, routing: Routing, announces: bool = True, providers: Sequence[str] = ("",)
+    ) -> None:
         self._store, self.routing, self._announces = store, routing, announces
+        self._providers = tuple(providers)
 
     def is_muted(self, app: str, at: datetime) -> bool:
         """True while somebody has muted the app (key) or all of them."""
@@ -53,6 +59,23 @@ class Post:
             if self._announces and one.channel
         )
 
+    def copies(self, page: Page) -> tuple[Dispatch, ...]:
+        """Return a row for each on-call provider: one that is away holds no other."""
+        several = len(self._providers) > 1
+        return tuple(
+            Dispatch(
+                sink=SinkName.ONCALL,
+                lane=f"{page.alias}@{number}" if number else page.alias,
+                parcel=replace(
+                    page,
+                    id=f"{page.id}@{number}" if number else page.id,
+                    provider=number,
+                    via=name if several else "",
+                ),
+            )
+            for number, name in enumerate(self._providers)
+        )
+
     def rows(self, parcels: Sequence[Parcel], *, hushed: Collection[str] = ()) -> tuple[Dispatch, ...]:
         """Return the rows of parcels, in order; progress collapses to the last, and into the end that takes its place.
 
@@ -62,8 +85,8 @@ class Post:
         for parcel in parcels:
             match parcel:
                 case Page():
-                    row = Dispatch(sink=SinkName.ONCALL, lane=parcel.alias, parcel=parcel, collapse=parcel.collapse)
-                    rows.append(replace(row, clears=parcel.act is PageAct.CLOSE))
+                    clears = parcel.act is PageAct.CLOSE
+                    rows += [replace(one, clears=clears, collapse=parcel.collapse) for one in self.copies(parcel)]
                 case WriteBack():
                     rows.append(Dispatch(sink=SinkName.WRITEBACK, lane=str(parcel.target), parcel=parcel))
                 case Announcement() if parcel.channel and self._announces:

@@ -16,6 +16,7 @@ from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Window
 from bot.model.control import Control, Via
 from bot.model.record import AuditEntry, Decision, Mute
+from bot.oncall.sunset import Sunset
 from bot.ports import Store
 from bot.reconcile import asking, commands, windows
 from bot.reconcile.attention import Attention
@@ -30,7 +31,7 @@ _HISTORY: Final = 200  # entries of an app that a digest looks at
 
 
 class Rounds:
-    """`schedule` says when digests are due, None without them."""
+    """`schedule` says when digests are due, None without them; `notice` what on-call has to be told of the calendar."""
 
     def __init__(
         self,
@@ -41,10 +42,11 @@ class Rounds:
         enquiry: Enquiry,
         clock: Callable[[], datetime],
         schedule: Window | None,
+        notice: Callable[[datetime], Sunset | None],
     ) -> None:
         self._apps, self._store, self._post, self._enquiry = apps, store, post, enquiry
         self._clock, self._schedule = clock, schedule
-        self._attention = Attention(store, post=post)
+        self._attention, self._notice = Attention(store, post=post), notice
         self._slots: dict[str, datetime] = {}  # the last quiet hours and digest that were looked at
 
     def make(self) -> None:
@@ -68,6 +70,7 @@ class Rounds:
             if mute.until <= now:
                 self._unmute(key, mute, now)
         said += self._digests(now)
+        said += self._notices(now)
         for name, news in said:
             if self._store.first_time(name, at=now):
                 self._store.dispatch(self._post.rows([news]))
@@ -111,6 +114,27 @@ class Rounds:
         )
         news = list(self._summaries(apps, mute.since, now, News.UNMUTED, "The mute has run out."))
         self._store.save_mute(key, None, audit=audit, dispatches=self._post.rows(news))
+
+    def _notices(self, now: datetime) -> Iterator[tuple[str, Announcement]]:
+        """Yield the warning that the on-call service ends, in the default channel."""
+        notice, channel = self._notice(now), self._post.routing.default
+        if notice is None or not notice.slot or not channel:
+            return
+        operation = operation_at(now, secrets.token_hex(3))
+        news = Announcement(
+            id=operation,
+            operation=operation,
+            news=News.NOTICE,
+            app="on-call",
+            cluster="all clusters",
+            env="",
+            channel=channel,
+            at=now,
+            message=notice.message,
+            next_step=notice.next_step,
+            via=Via.SCHEDULE.value,
+        )
+        yield f"sunset {notice.slot}", news
 
     def _digests(self, now: datetime) -> Iterator[tuple[str, Announcement]]:
         """Yield what channels hear after quiet hours and at the time of their digest; looked at once by a process."""

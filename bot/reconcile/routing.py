@@ -32,6 +32,7 @@ _SEVERITIES: Final[dict[News, Severity]] = {
     News.DEGRADED: Severity.FAILURE,
     News.PAGED: Severity.FAILURE,
     News.UNDELIVERABLE: Severity.FAILURE,
+    News.NOTICE: Severity.WARNING,
     News.REFUSED: Severity.WARNING,
     News.APPROVAL: Severity.WARNING,
     News.DRIFT: Severity.WARNING,

@@ -20,7 +20,7 @@ from bot.model.appset import AppSet
 from bot.settings import wording
 from bot.settings.model import Settings
 from bot.settings.references import dangling
-from bot.settings.secrets import missing_secrets, read_secrets
+from bot.settings.secrets import missing_secrets, named_keys, read_secrets
 from bot.settings.specs import app_set_spec, app_spec, repo_spec
 from bot.settings.yamlfile import Location, YamlFile, read
 from bot.source import spec as git
@@ -67,7 +67,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
         except ValidationError as error:
             problems += [_at(file, shown, *fault) for fault in wording.faults(error, file.value)]
         problems += [_at(file, shown, *found) for found in dangling(file.value)]
-    secrets = read_secrets(environment, problems)
+    secrets = read_secrets(environment, problems, named=named_keys(file.value))
     problems += [_at(file, shown, *found) for found in missing_secrets(file.value, secrets)]
     state_url = _state_url(file.value, path, secrets)
     if wrong := state_fault(state_url):

@@ -1,7 +1,6 @@
 """The configuration file as pydantic models: one class per section, strict, frozen, nothing unknown.
 
-Each field says unit and default where its name does not. Keys that a later release will know are listed in
-`NOT_YET`, so that the message says so instead of calling them unknown.
+Each field says unit and default where its name does not.
 """
 
 from __future__ import annotations
@@ -22,12 +21,6 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 APP_NAME: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-
-NOT_YET: Final = frozenset(
-    {
-        "also",
-    }
-)
 
 
 def duration(text: Any) -> timedelta:
@@ -346,9 +339,29 @@ class PageAfter(Section):
     duration: Duration = timedelta(minutes=15)
 
 
+class FurtherProvider(Section):
+    """Gets every alert too, with a key and a delivery of its own."""
+
+    provider: Literal["opsgenie", "opsgenie-eu", "jsm", "webhook"]
+    host: str = ""  # what precedes /v2/alerts
+    url: str = ""  # of a webhook
+    key_env: str = ""  # name of the environment variable with its API key; NAME_<TEAM> is a team's own
+
+    @model_validator(mode="after")
+    def _complete(self) -> FurtherProvider:
+        if self.provider == "webhook" and not self.url:
+            raise ValueError("a webhook needs url, where alerts are sent")
+        if self.provider != "webhook" and not self.key_env:
+            raise ValueError("name the environment variable with its API key: key_env, such as JSM_API_KEY")
+        if self.provider == "webhook" and (self.key_env or self.host):
+            raise ValueError("a webhook has url alone")
+        return self
+
+
 class Oncall(Section):
     provider: Literal["opsgenie", "opsgenie-eu", "jsm", "webhook", "off"] = "off"
     host: str = ""  # what precedes /v2/alerts; for provider webhook the URL itself
+    also: Annotated[tuple[FurtherProvider, ...], Field(strict=False)] = ()
     page_after: PageAfter = PageAfter()
     heartbeat: str = ""
 

@@ -6,7 +6,7 @@ counts, so that a person hears of a typo and of a missing token at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,12 +32,23 @@ _SLACK: Final[Mapping[str, tuple[str, ...]]] = {
 S = TypeVar("S", bound=Section)
 
 
-def read_secrets(environment: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
-    """Return the environment with each `NAME_FILE` of a secret replaced by the file's content."""
+def named_keys(raw: Any) -> tuple[str, ...]:
+    """Return the variables that the file names for keys of further on-call providers."""
+    oncall = _sound(Oncall, raw.get("oncall", {})) if isinstance(raw, Mapping) else None
+    return tuple(one.key_env for one in oncall.also if one.key_env) if oncall is not None else ()
+
+
+def read_secrets(
+    environment: Mapping[str, str], problems: list[Problem], *, named: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return the environment with each `NAME_FILE` of a secret replaced by the file's content.
+
+    Secrets are those whose names begin with one of ours, or with one that the file has `named`.
+    """
     secrets = dict(environment)
     for name in [*environment]:
         base = name.removesuffix("_FILE")
-        if base == name or not base.startswith((*NAMES, "WEBHOOK_SECRET", "DATABASE_URL")):
+        if base == name or not base.startswith((*NAMES, *named, "WEBHOOK_SECRET", "DATABASE_URL")):
             continue
         try:
             secrets[base] = Path(environment[name]).read_text(encoding="utf-8").strip()
@@ -59,6 +70,10 @@ def missing_secrets(raw: Any, secrets: Mapping[str, str]) -> Iterator[Found]:
         and not any(name.startswith("OPSGENIE_API_KEY") and value for name, value in secrets.items())
     ):
         yield ("oncall", "provider"), f"oncall.provider: {_lacks('OPSGENIE_API_KEY')}"
+    for index, further in enumerate(oncall.also if oncall is not None else ()):
+        name = further.key_env
+        if name and not any(one.startswith(name) and value for one, value in secrets.items()):
+            yield ("oncall", "also", index, "key_env"), f"oncall.also[{index}]: {_lacks(name)}"
     for index, item in entries(raw, "repos"):
         login = _sound(Credentials, item.get("credentials", {}))
         if login is not None and login.password_env and not secrets.get(login.password_env):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.settings.model import NOT_YET, Section, Settings
+from bot.settings.model import Section, Settings
 from bot.settings.yamlfile import Location
 
 _EXPECTED: Final[Mapping[str, str]] = {
@@ -78,8 +78,6 @@ def _name(location: Location) -> str:
 
 def _unknown(name: str, location: Location) -> str:
     key = str(location[-1])
-    if key in NOT_YET:
-        return f"{name} is not supported by this version"
     close = difflib.get_close_matches(key, _known_keys(location), n=1)
     return f"{name} is no known key" + (f": did you mean {close[0]}?" if close else "")
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
+from bot.sandbox.oncall import OncallService
 from bot.sandbox.slack.values import Message
-from tests.flow.story import ANA, BOB, DEPLOYS, Story, eventually
+from tests.flow.story import ANA, BOB, DEPLOYS, Story, configmap, eventually
 
 Tell = Callable[..., Story]
 
@@ -261,3 +262,82 @@ def test_order_from_slack_while_the_service_hangs_is_followed(tell: Tell) -> Non
     assert story.slack.wait_until(lambda: bool(story.slack.sockets()))
     assert "paused" in story.types(ANA, "pause shop").text
     story.sees("Paused")
+
+
+def test_both_services_get_every_alert_and_neither_waits_for_the_other(tell: Tell) -> None:
+    """For the move from one to the other: each has its own key, and one that is away holds no page of the other."""
+    further = OncallService(flavour="jsm", keys=frozenset({"jsm-key"}))
+    further.start()
+    try:
+        also = f", also: [{{provider: jsm, host: '{further.url}', key_env: JSM_API_KEY}}]"
+        story = tell(oncall=also, JSM_API_KEY="jsm-key")
+        story.oncall.faults.add(Fault(kind=FaultKind.HANG))
+        story.fails()
+        story.bot.start()
+        eventually(further.opened)
+        story.sees("On-call could not be paged by opsgenie yet", seconds=90)
+        story.sees("On-call is paged", "shop / prod")
+        story.oncall.faults.heal()
+        eventually(story.oncall.opened, seconds=90)
+        assert [(one.alias, one.key) for one in further.alerts] == [("gitops-bot:prod:shop", "jsm-key")]
+        assert [(one.alias, one.key) for one in story.oncall.alerts] == [("gitops-bot:prod:shop", "oncall-key")]
+        story.mends()
+        eventually(lambda: not story.oncall.opened() and not further.opened())
+        story.sees("Page closed")
+        assert len([one for one in story.said() if one.text.startswith("Page closed") and one.thread_ts]) == 1
+        assert story.bot.run("check")[1].startswith("warning: Opsgenie is switched off on 2027-04-05")
+    finally:
+        further.stop()
+
+
+def test_alert_that_was_taken_and_then_not_made_is_no_page(story: Story) -> None:
+    story.oncall.spoiled = 1
+    story.fails()
+    story.bot.start()
+    story.sees("Not paged yet", "took the alert and then did not make it")
+    eventually(story.oncall.opened)
+    story.sees("On-call is paged after all")
+    assert (len(story.oncall.alerts), story.calls("open")) == (1, 2)
+
+
+def test_each_team_s_alert_carries_its_own_key(tell: Tell) -> None:
+    story = tell(
+        app="interval: 1s",
+        apps="\n".join(
+            f"  - {{name: {team}, repo: fleet, path: apps/{team}, cluster: prod, interval: 1s,"
+            f" oncall: {{team: {team}}}}}"
+            for team in ("sre", "pay")
+        ),
+        OPSGENIE_API_KEY_SRE="sre-key",
+        OPSGENIE_API_KEY_PAY="pay-key",
+    )
+    story.oncall.keys |= {"sre-key", "pay-key"}
+    story.mends()
+    story.upstream.commit({f"apps/{team}/a.yaml": configmap("info") + f"{team}: one\n" for team in ("sre", "pay")})
+    story.bot.start()
+    eventually(lambda: len(story.oncall.opened()) == 2)
+    assert {(one.team, one.key) for one in story.oncall.alerts} == {("sre", "sre-key"), ("pay", "pay-key")}
+
+
+def test_throttled_page_waits_for_the_period_that_the_service_names(tell: Tell) -> None:
+    story = tell()
+    story.oncall.faults.add(Fault(kind=FaultKind.THROTTLE, seconds=3600))
+    story.fails()
+    story.bot.start()
+    story.sees("Not paged yet")
+    before = story.bot.metric("gitops_bot_app_failures")
+    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 3)
+    assert story.calls("open") == 1
+
+
+def test_pause_is_a_note_and_the_page_stays(story: Story) -> None:
+    paged(story)
+    assert story.bot.run("pause", "shop", "--reason", "looking at it")[0] == 0
+    eventually(lambda: story.oncall.alerts[0].notes)
+    assert "Paused by os:" in story.oncall.alerts[0].notes[0]
+    assert "looking at it" in story.oncall.alerts[0].notes[0]
+    assert len(story.oncall.opened()) == 1
+    fixed = story.mends()
+    assert story.bot.run("resume", "shop")[0] == 0
+    eventually(lambda: not story.oncall.opened())
+    assert fixed[:7] in story.oncall.alerts[0].notes[-1]

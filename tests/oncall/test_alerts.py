@@ -11,6 +11,7 @@ import pytest
 from bot.errors import DeliveryFailed
 from bot.model.announcement import Page, PageAct
 from bot.model.record import Consignment, SinkName
+from bot.oncall.alerts import AlertApi
 from bot.oncall.sink import OncallSink
 from bot.oncall.webhook_in import AlertEvent, read_webhook
 from bot.sandbox.faults import Fault, FaultKind
@@ -43,7 +44,13 @@ def service(request: pytest.FixtureRequest) -> Iterator[OncallService]:
 
 def deliver(service: OncallService, page: Page, key: str = "oncall-key") -> None:
     keys = {"": key, "payments": "team-key"}
-    sink = OncallSink(provider=service.flavour, host=service.url, key_for=lambda team: keys.get(team, ""))
+    api = AlertApi(
+        provider=service.flavour,
+        host=service.url,
+        key_for=lambda team: keys.get(team, ""),
+        setting="OPSGENIE_API_KEY",
+    )
+    sink = OncallSink([api])
     sink.deliver(Consignment(id=1, sink=SinkName.ONCALL, lane=page.alias, parcel=page, attempts=0, created_at=NOW))
 
 

@@ -50,6 +50,7 @@ class OncallService:
         self.alerts: list[Alert] = []
         self.calls: list[tuple[str, str]] = []
         self.beats = 0
+        self.spoiled = 0  # so many alerts more are taken and then not made
         self.changed = threading.Condition()
         self._webhook_secret = webhook_secret
         self._clock = clock
@@ -195,6 +196,9 @@ class OncallService:
         message, alias = str(said.get("message") or ""), str(said.get("alias") or "")
         if not message or len(message) > MESSAGE_LIMIT or len(alias) > ALIAS_LIMIT:
             return 422, {"message": "Request body is not processable", "took": 0.001, "requestId": "none"}
+        if self.spoiled:
+            self.spoiled -= 1
+            return self._accepted(ok=False)
         known = self._open(alias)
         if known is not None:
             known.count += 1
