@@ -54,6 +54,7 @@ class Story:
         mode: str = "socket",
         flavour: str = "opsgenie",
         page_after: str = "{failures: 3, duration: 1h}",
+        retry: str = "{first: 200ms, factor: 1, max: 1s}",
         oncall: str = "",
         apps: str = "",
         more: str = "",
@@ -76,7 +77,7 @@ apps:
 slack: {{mode: {mode}, default_channel: {DEPLOYS}, api_url: "{self.slack.api_url}"}}
 oncall: {{provider: {flavour}, host: "{self.oncall.url}", page_after: {page_after} {oncall}}}
 permissions: [{{verbs: ["*"], users: [ana@example.com]}}]
-retry: {{first: 200ms, factor: 1, max: 1s}}
+retry: {retry}
 {more}
 """
         folder = tmp_path / "bot"
