@@ -85,9 +85,11 @@ class SlackSink:
         try:
             self._client().chat_update(channel=root.channel, ts=root.ts, **self._content(news))
         except SlackApiError as error:
-            if error.response.get("error") not in _NO_MESSAGE:
+            if error.response.get("error") not in _NO_MESSAGE | _NO_CHANNEL:
                 raise
-            self._post(news, None)  # somebody deleted the message: the operation goes on in a new one
+            if news.edits_only:
+                return _AFTER_EDIT
+            self._post(news, None)  # the message was deleted, or its channel: the operation goes on in a new one
             return _AFTER_POST
         if file is not None:
             self._upload(file, root, comment="")

@@ -64,7 +64,7 @@ class OpenPage:
 class Incident:
     """`key` is the same for apps that fail alike; `shared` tells that a neighbour of all apps is to blame for it."""
 
-    id: str  # operation of the first app
+    id: str  # operation of the first app, reason and second
     key: str
     shared: bool
     news: str  # value of the News that says it: failed or degraded
@@ -92,7 +92,7 @@ class Incident:
 
     def fold(self, channel: str) -> str:
         """Name the root message that speaks for several apps in a channel."""
-        return f"{self.heard_in(channel)[0].root(channel)}:{self.key[:8]}"
+        return f"{self.heard_in(channel)[0].root(channel)}:{self.id.rpartition(':')[2]}"
 
     def page(self, team: str) -> OpenPage | None:
         return next((one for one in self.pages if one.team == team), None)

@@ -62,6 +62,9 @@ def asked(
         after,
         sync=SyncState.REFUSED if refused else SyncState.WAITING_APPROVAL,
         last_error=report.reason if refused else "",
+        consecutive_failures=0,  # it got as far as a plan: what kept it from that is over
+        failing_since=None,
+        failing_commit="",
         waiting_hash=plan_hash,
         waiting_since=since,
         requested_by=requesters,

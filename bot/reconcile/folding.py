@@ -55,6 +55,11 @@ class Alone:
         quiet = self.memory.failing_since is None and self.memory.degraded_since is None
         return self.report.result is Result.CONVERGED and quiet
 
+    @property
+    def waits(self) -> bool:
+        """True when the app got as far as a plan and people have to decide on it."""
+        return self.report.result in {Result.REFUSED, Result.WAITING_APPROVAL}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
@@ -87,6 +92,9 @@ def fold(incidents: Sequence[Incident], alone: Alone, *, policy: PagePolicy | No
             book.leave(held, f"converged at {short}")
         memory = replace(alone.memory, incident="", paged=False, page_operation="", page_alias="")
         return book.folded(memory)
+    if held is not None and held.shared and alone.waits:  # the neighbour answers again, and that was all
+        book.leave(held, "waits for a yes")
+        return book.folded(replace(alone.memory, incident="", paged=False, page_operation="", page_alias=""))
     due = next((one for one in alone.pages if one.act is PageAct.OPEN), None)
     incident = held
     if alone.trouble is not None or (held is None and due is not None):
@@ -187,7 +195,7 @@ class _Book:
         operation = self._alone.memory.operation or self._alone.report.operation
         trouble = self._alone.trouble
         return Incident(
-            id=f"{operation}:{key[:8]}",
+            id=f"{operation}:{key[:8]}:{int(self._now.timestamp())}",  # an app may come back to a reason it has left
             key=key,
             shared=shared,
             news=(trouble.news if trouble is not None else News.FAILED).value,

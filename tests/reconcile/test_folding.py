@@ -15,12 +15,13 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident
 from bot.model.outcome import Failure, PassKind, Result, SyncReport
+from bot.model.plan import Plan
 from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.reconcile import news
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, dropped, fold
-from tests.plan.world import app
+from tests.plan.world import REVISION, app
 
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
 POLICY = PagePolicy(failures=3, duration=timedelta(minutes=15))
@@ -41,8 +42,9 @@ class World:
     pages: list[Page] = field(default_factory=list)
     now: datetime = NOON
 
-    def ends(self, spec: AppSpec, failure: Failure | None, *, commit: str = "a" * 40) -> Folded:
-        """End a pass of an app; None is a good one."""
+    def ends(self, spec: AppSpec, failure: Failure | None, *, waits: bool = False) -> Folded:
+        """End a pass of an app: None is a good one, unless its plan waits for a yes."""
+        commit = "a" * 40
         self.now += timedelta(seconds=1)
         before = self.memories.get(spec.key, AppMemory(app=spec.key))
         operation = before.operation or f"op_{len(self.memories)}_{self.now:%H%M%S}"
@@ -53,10 +55,13 @@ class World:
             trigger=Trigger(via=Via.SCHEDULE),
             started_at=self.now,
             finished_at=self.now,
-            result=Result.FAILED if failure else Result.CONVERGED,
+            result=Result.FAILED if failure else Result.WAITING_APPROVAL if waits else Result.CONVERGED,
             revision=Revision(commit=commit),
             target=Revision(commit=commit),
             failure=failure,
+            plan=Plan(app=spec.name, cluster=spec.cluster, revision=REVISION, ref="main", changes=(), hash="sha256:a1")
+            if waits
+            else None,
         )
         base = Announcement(
             id=operation,
@@ -221,6 +226,17 @@ def test_alert_closed_over_there_pages_again_after_the_duration_alone() -> None:
     assert world.pages[-1].act is PageAct.CLOSE
 
 
+def test_app_that_waits_for_a_yes_after_an_outage_fails_no_more() -> None:
+    """It was said to be failing for ever, and its page stayed open until somebody decided."""
+    world, (first, second) = World(), apps(2)
+    all_end(world, [first, second], TOKEN, times=4)
+    world.ends(first, None, waits=True)
+    assert world.memories[first.key].failing_since is None
+    assert len(world.opened()) == 1
+    world.ends(second, None)
+    assert (world.opened(), world.incidents) == (set(), {})
+
+
 def test_app_that_is_deleted_holds_no_page_open() -> None:
     world, some = World(), apps(2)
     all_end(world, some, TOKEN, times=4)
@@ -229,6 +245,16 @@ def test_app_that_is_deleted_holds_no_page_open() -> None:
     assert gone is not None
     world.enter(gone)
     assert (world.opened(), world.incidents) == (set(), {})
+
+
+def test_app_that_comes_back_to_a_reason_it_has_left_takes_nothing_from_those_that_kept_it() -> None:
+    """Its new incident had the name of the old one and took its place: the other app was forgotten."""
+    world, (first, second) = World(), apps(2)
+    all_end(world, [first, second], broken("no such kind"))
+    world.later(timedelta(minutes=6))
+    world.ends(first, broken("quota exceeded"))
+    world.ends(first, broken("no such kind"))
+    assert {one.app for incident in world.incidents.values() for one in incident.failing} == {first.key, second.key}
 
 
 _REASONS = st.sampled_from([None, TOKEN, DOWN, broken("quota exceeded"), broken("no such kind")])

@@ -1,0 +1,178 @@
+"""The way to Slack on the wire, by a clock that a test winds on: an hour of silence, a lost token, a closed channel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.chat.people import People
+from bot.chat.poster import SlackSink
+from bot.delivery.courier import Courier
+from bot.model.announcement import Announcement, News
+from bot.model.record import Dispatch, SinkName
+from bot.sandbox.faults import Fault, FaultKind
+from bot.sandbox.slack import SlackWorkspace
+from bot.sandbox.slack.values import Channel, Message, User
+from bot.state.store import SqlStore
+
+HOME, OTHER = "C0DEPLOYS", "C0SHOP"
+ANA = User(id="U0ANA", name="ana", real_name="Ana Lima", email="ana@example.com")
+
+
+@dataclass
+class Day:
+    """The real clock, wound on by hand."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return datetime.now(tz=UTC) + self.ahead
+
+
+class Post:
+    """A store, a courier and a workspace."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.day = Day()
+        self.slack = SlackWorkspace(
+            users=(ANA,), channels=(Channel(id=HOME, name="deploys"), Channel(id=OTHER, name="shop"))
+        )
+        self.slack.start()
+        stack.callback(self.slack.stop)
+        self.store = SqlStore(f"sqlite:///{folder / 'bot.db'}")
+        stack.callback(self.store.close)
+        people = People(self.slack.bot_token, api_url=self.slack.api_url, clock=self.day)
+        sink = SlackSink(
+            self.slack.bot_token,
+            api_url=self.slack.api_url,
+            store=self.store,
+            fallback_channel=HOME,
+            people=people,
+            clock=self.day,
+        )
+        self.courier = Courier(self.store, [sink], clock=self.day, tell=lambda *_: ())
+        self.courier.start()
+        stack.callback(lambda: self.courier.stop(timeout=timedelta(seconds=5)))
+
+    def say(self, *news: Announcement) -> None:
+        self.store.dispatch(
+            [
+                Dispatch(
+                    sink=SinkName.SLACK,
+                    lane=one.channel,
+                    parcel=one,
+                    collapse=one.root_key if one.news is News.SYNCING else "",
+                )
+                for one in news
+            ]
+        )
+        self.courier.wake()
+
+    def wind(self, span: timedelta) -> None:
+        self.day.ahead += span
+        self.courier.wake()
+
+    def trouble(self) -> str:
+        """Wait until a delivery has failed; return why."""
+        assert self.slack.wait_until(lambda: bool(self.courier.troubles()))
+        return self.courier.troubles()["slack"]
+
+    def shown(self, channel: str, *words: str) -> Message:
+        def found() -> list[Message]:
+            return [one for one in self.slack.messages(channel) if all(word in one.text for word in words)]
+
+        assert self.slack.wait_until(lambda: bool(found())), [one.text for one in self.slack.messages(channel)]
+        return found()[-1]
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    with ExitStack() as stack:
+        yield Post(tmp_path, stack)
+
+
+def news(id: str, operation: str = "op_1", *, word: News = News.SYNCING, channel: str = HOME) -> Announcement:
+    return Announcement(
+        id=id,
+        operation=operation,
+        news=word,
+        app="shop",
+        cluster="prod",
+        env="",
+        channel=channel,
+        at=datetime.now(tz=UTC),
+        message=f"Said {id}.",
+    )
+
+
+def test_hour_without_slack_leaves_the_last_of_thousands_of_edits(post: Post) -> None:
+    operations = ["op_1", "op_2", "op_3"]
+    post.slack.fail("*", Fault(kind=FaultKind.REFUSE), times=None)
+    post.say(news("first", "op_0", word=News.DIFF))
+    assert "cannot be reached" in post.trouble()
+    for minute in range(60):
+        edits = [news(f"{one}-{minute}-{number}", one) for number in range(30) for one in operations]
+        post.say(*edits)
+        post.wind(timedelta(minutes=1))
+    assert post.store.waiting(SinkName.SLACK) == 1 + len(operations)
+    post.slack.heal()
+    before = len(post.slack.calls())
+    post.wind(timedelta(minutes=1))
+    for one in operations:
+        post.shown(HOME, f"Said {one}-59-29.")
+    assert len(post.slack.roots(HOME)) == 1 + len(operations)
+    assert len(post.slack.calls()) - before == 1 + len(operations)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ("token_revoked", "set SLACK_BOT_TOKEN"),
+        ("invalid_auth", "set SLACK_BOT_TOKEN"),
+        ("missing_scope", "add the scope"),
+    ],
+)
+def test_token_that_is_refused_is_said_with_its_fix_and_loses_nothing(post: Post, error: str, hint: str) -> None:
+    post.slack.fail("*", Fault(kind=FaultKind.ERROR, error=error), times=None)
+    post.say(news("first", word=News.FAILED), news("second", word=News.CONVERGED))
+    assert hint in post.trouble()
+    post.wind(timedelta(seconds=59))
+    assert len(post.slack.calls("chat.postMessage")) == 1  # no storm: a person has to mend it
+    post.slack.heal()
+    post.wind(timedelta(minutes=1))
+    post.shown(HOME, "Converged", "Said second.")
+    assert len(post.slack.roots(HOME)) == 1
+
+
+def test_channel_that_is_archived_halfway_goes_on_in_the_fallback_channel(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    post.say(news("first", word=News.FAILED, channel=OTHER))
+    post.shown(OTHER, "Said first.")
+    post.slack.set_channel(Channel(id=OTHER, name="shop", archived=True))
+    with caplog.at_level(logging.ERROR):
+        post.say(news("second", word=News.CONVERGED, channel=OTHER))
+        post.shown(HOME, "Converged", "Said second.")
+    assert "takes no messages (is_archived)" in caplog.text
+    quiet = replace(news("third", word=News.CONVERGED, channel=OTHER), edits_only=True)
+    post.say(quiet, news("fourth", "op_2", word=News.DIFF, channel=OTHER))
+    post.shown(HOME, "Said fourth.")
+    assert len(post.slack.roots(HOME)) == 2
+
+
+def test_message_about_many_takes_the_place_of_the_first_and_leaves_it_its_thread(post: Post) -> None:
+    post.say(news("alone", word=News.FAILED))
+    first = post.shown(HOME, "Said alone.")
+    many = replace(news("many", "op_1:many", word=News.FAILED), inherits="op_1")
+    post.say(many, replace(news("line", word=News.PAGED), in_thread=True))
+    assert post.shown(HOME, "Said many.").ts == first.ts
+    assert post.shown(HOME, "Said line.").thread_ts == first.ts
+    post.say(replace(news("quiet", word=News.CONVERGED), edits_only=True), news("anew", word=News.DIFF))
+    post.shown(HOME, "Said anew.")
+    assert [one.text.partition("Said ")[2] for one in post.slack.roots(HOME)] == ["many.", "anew."]
