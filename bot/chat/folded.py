@@ -36,13 +36,10 @@ def names(news: Announcement) -> str:
 
 
 def _lines(some: list[AppLine]) -> Iterator[str]:
-    ordered = sorted(some, key=lambda one: (one.cluster, one.name))
-    for cluster, here in groupby(ordered, key=lambda one: one.cluster):
-        yield f"{escape(cluster)}: {', '.join(escape(_told(one)) for one in here)}"
-
-
-def _told(one: AppLine) -> str:
-    return f"{one.name} ({one.how})" if one.how else one.name
+    ordered = sorted(some, key=lambda one: (one.cluster, one.how, one.name))
+    for (cluster, how), here in groupby(ordered, key=lambda one: (one.cluster, one.how)):
+        place = f"{cluster}, {how}" if how else cluster
+        yield f"{escape(place)}: {', '.join(escape(one.name) for one in here)}"
 
 
 def _sections(lines: list[str]) -> Iterator[Block]:
@@ -50,7 +47,7 @@ def _sections(lines: list[str]) -> Iterator[Block]:
     text = ""
     for word in " \n".join(lines).split(" "):
         if len(text) + len(word) > _TEXT:
-            yield kit.section(text)
+            yield kit.section(text.replace(" \n", "\n"))
             text = ""
         text = f"{text} {word}" if text else word
-    yield kit.section(text)
+    yield kit.section(text.replace(" \n", "\n"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bot.model.announcement import Announcement, ChangeLine, News, Progress, TroubleLine
+from bot.model.announcement import Announcement, AppLine, ChangeLine, News, Progress, TroubleLine
 from bot.model.outcome import Cause
 from bot.model.plan import Summary
 from bot.model.source import Revision
@@ -86,6 +86,28 @@ _SECRET: Final = ChangeLine(
     action="update", object="Secret payments/db", fields=("data.password: (hidden) -> (hidden, changed)",)
 )
 
+_MANY: Final = replace(
+    _BASE,
+    news=News.FAILED,
+    app="30 apps",
+    cluster="2 clusters",
+    revision=None,
+    previous="",
+    summary=None,
+    by="",
+    via="schedule",
+    since=NOW - timedelta(minutes=14),
+    message="30 apps fail for one reason.",
+    troubles=(TroubleLine(subject="", message="cluster prod: the API server answers 503"),),
+    apps=tuple(
+        AppLine(key=f"{cluster}/app-{number:02}", name=f"app-{number:02}", cluster=cluster)
+        for number in range(1, 31)
+        for cluster in ("prod" if number % 3 else "prod-eu",)
+    ),
+    page="sre, P2",
+    alias="gitops-bot:_shared:0123456789ab",
+    next_step="Each app is tried again by itself, and this message follows them.",
+)
 SITUATIONS: Final[dict[str, Announcement]] = {
     "diff": _DIFF,
     "diff-in-thread": replace(_DIFF, in_thread=True),
@@ -291,6 +313,38 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         ready=12,
         objects=12,
         summary=None,
+    ),
+    "failed-thirty-apps-for-one-reason": _MANY,
+    "failed-thirty-apps-two-are-over-it": replace(
+        _MANY,
+        app="28 of 30 apps",
+        message="28 of 30 apps still fail for one reason.",
+        apps=tuple(
+            replace(one, how="converged at a1b2c3d") if one.name in {"app-04", "app-17"} else one for one in _MANY.apps
+        ),
+        acknowledged_by="U0BOB",
+    ),
+    "recovered-thirty-apps": replace(
+        _MANY,
+        news=News.RECOVERED,
+        message="All 30 apps are over it. They had one reason: cluster prod: the API server answers 503.",
+        troubles=(),
+        next_step="",
+        page="",
+        alias="",
+        apps=tuple(replace(one, how="converged at a1b2c3d") for one in _MANY.apps),
+    ),
+    "notice-opsgenie-ends": replace(
+        _BASE,
+        news=News.NOTICE,
+        app="on-call",
+        cluster="all clusters",
+        env="",
+        revision=None,
+        previous="",
+        summary=None,
+        message="Opsgenie is switched off on 2027-04-05, in 63 days.",
+        next_step="Let alerts go to both: oncall.also: [{provider: jsm, key_env: JSM_API_KEY}].",
     ),
     "hostile-texts": replace(
         _FAILED,
