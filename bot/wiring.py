@@ -6,7 +6,8 @@ Nothing is contacted while building: the bot starts with Slack, Git, the cluster
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -159,7 +160,7 @@ def build_engine(
         store=store,
         post=post,
         wake=lambda key: any(wake(key) for wake in wakers),
-        pager=_pager(configuration),
+        pager=lambda known: _pager(configuration, known),
         door=_door(configuration),
     )
     return Engine(configuration, store, world, passes, desk, post, wakers, stirrers)
@@ -336,13 +337,14 @@ def _routing(configuration: Configuration) -> Routing:
     )
 
 
-def _pager(configuration: Configuration) -> tuple[str, ...]:
+def _pager(configuration: Configuration, apps: Sequence[AppSpec]) -> tuple[str, ...]:
     """Return who is paged when, as people read it; nothing when on-call is off."""
     oncall = configuration.settings.oncall
     if oncall.provider == "off":
         return ()
     after = oncall.page_after
-    teams = sorted({f"{app.oncall_team or 'the default team'} ({app.oncall_priority})" for app in configuration.apps})
+    counts = Counter((app.oncall_team or "the default team", app.oncall_priority) for app in apps)
+    teams = [f"{team} ({priority}, {count} apps)" for (team, priority), count in sorted(counts.items())]
     minutes = int(after.duration.total_seconds() // 60)
     return (
         f"pages go to {' and '.join(name for name, _, _ in oncall_providers(configuration))}: {', '.join(teams)}",

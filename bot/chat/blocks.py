@@ -315,7 +315,8 @@ def _context(news: Announcement) -> Iterator[str]:
 
 def _fitting(detail: Sequence[Block], room: int, news: Announcement) -> Iterator[Block]:
     """Yield the blocks there is room for, and say where the rest is."""
-    more = kit.section(f"There is more: `/gitops plan {news.app}` and `/gitops status {news.app}` show it.")
+    where = "`/gitops status` shows" if news.apps else f"`/gitops plan {news.app}` and `/gitops status {news.app}` show"
+    more = kit.section(f"There is more: {where} it.")
     room -= kit.weight(more)
     for number, block in enumerate(detail):
         room -= kit.weight(block)

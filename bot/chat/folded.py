@@ -10,6 +10,7 @@ from bot.chat import kit
 from bot.chat.kit import Block, escape
 from bot.model.announcement import Announcement, AppLine
 
+_OFFERED: Final = 40  # a hundred choices would take the room of the names
 _TEXT: Final = kit.TEXT_LIMIT - 100
 
 
@@ -23,9 +24,13 @@ def apps(news: Announcement) -> Iterator[Block]:
 
 
 def menu(news: Announcement) -> Iterator[Block]:
-    """Yield the menu that shows how one of the apps stands; those that fail come first."""
-    chosen = sorted(news.apps, key=lambda one: bool(one.how))[: kit.OPTIONS_LIMIT]
-    options = [kit.option(f"{one.name} / {one.cluster}", one.key) for one in chosen]
+    """Yield the menu that shows how one of the apps stands: those that fail come first; of many, one searches."""
+    if len(news.apps) > _OFFERED:
+        yield kit.search_menu("gitops.pick.status", "Look at one app")
+        return
+    options = [
+        kit.option(f"{one.name} / {one.cluster}", one.key) for one in sorted(news.apps, key=lambda one: bool(one.how))
+    ]
     yield kit.menu("gitops.pick.status", "Look at one app", options)
 
 

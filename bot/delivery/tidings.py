@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum
 
 from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.control import Via
 from bot.model.record import Consignment
 
 
@@ -77,5 +78,7 @@ def _own(page: Page, news: News, message: str, at: datetime) -> Announcement:
         env=page.env,
         channel=page.channel,
         at=at,
+        by=page.by,
+        via=Via.SLACK.value if page.by else Via.SCHEDULE.value,
         message=message,
     )

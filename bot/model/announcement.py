@@ -182,7 +182,7 @@ class Page:
     description: str = ""
     priority: str = "P3"
     team: str = ""
-    by: str = ""  # who acknowledges
+    by: str = ""  # who acknowledges, or asked for it
     collapse: str = ""
     provider: int = 0  # place in the configuration: each one gets a copy of its own
     via: str = ""  # its name, where there are several

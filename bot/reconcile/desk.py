@@ -47,12 +47,12 @@ class Desk(Enquiry):
         store: Store,
         post: Post,
         wake: Callable[[str], bool],
-        pager: Sequence[str] = (),
+        pager: Callable[[Sequence[AppSpec]], Sequence[str]],
         door: Door,
     ) -> None:
         super().__init__(apps, world=world, store=store)
         self._roster = apps
-        self._post, self._wake, self._pager = post, wake, tuple(pager)
+        self._post, self._wake, self._pager = post, wake, pager
         self._attention = Attention(store, post=post)
         self._keeping = Keeping(world, door)
 
@@ -252,25 +252,26 @@ class Desk(Enquiry):
             + (f" (acknowledged by {page.acknowledged_by})" if page.acknowledged_by else "")
             for incident, page in self._attention.open_pages()
         ]
-        return (*self._pager, *(now or ["nothing is paged now"]))
+        return (*self._pager(self.apps()), *(now or ["nothing is paged now"]))
 
     def test_page(self, *, by: str, via: Via, channel: str) -> str:
         """Open an alert of our own and close it at once. Raises `OrderRefused` when on-call is off."""
-        if not self._pager:
+        if not self._pager(self.apps()):
             raise OrderRefused("on-call is off: name a provider under oncall in the configuration")
         person = self._person(by, via)
         page = Page(
             id=f"{person.order}:open",
             act=PageAct.OPEN,
             alias="gitops-bot:test",
-            app="test",
-            cluster="test",
+            app="test alert",
+            cluster="no cluster",
             env="",
             channel=channel,
             operation=person.order,
             at=person.at,
             message=f"Test alert of gitops-bot, asked for by {by}; it closes by itself.",
             priority="P5",
+            by=by,
         )
         closed = replace(page, id=f"{person.order}:close", act=PageAct.CLOSE, message="The test is over.")
         self._store.add_audit(replace(commands.audit_of(person, "oncall", "test"), app=""))
