@@ -24,7 +24,8 @@ from werkzeug.wrappers import Request, Response
 log = logging.getLogger(__name__)
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-MAX_BODY_BYTES: Final = 1_000_000  # a push event of many commits is some 100 kB
+MAX_BODY_BYTES: Final = 1_000_000
+MAX_PUSH_BYTES: Final = 25_000_000  # GitHub sends no more, and one push may carry 2,048 commits with their files
 _THREADS: Final = 8
 
 
@@ -64,9 +65,9 @@ class Web:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
-        request.max_content_length = MAX_BODY_BYTES
         try:
             endpoint, values = self._routes.bind_to_environ(environ).match()
+            request.max_content_length = MAX_PUSH_BYTES if endpoint == "push" else MAX_BODY_BYTES
             if endpoint == "slack":
                 if self._handlers.slack is None:
                     raise NotFound
@@ -113,7 +114,7 @@ class WebServer:
             host=host,
             port=port,
             threads=_THREADS,
-            max_request_body_size=MAX_BODY_BYTES,
+            max_request_body_size=MAX_PUSH_BYTES,
             ident="gitops-bot",
         )
         self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)

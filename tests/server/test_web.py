@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from bot.server.web import MAX_BODY_BYTES, Answer, Handlers, Web, WebServer
+from bot.server.web import MAX_BODY_BYTES, MAX_PUSH_BYTES, Answer, Handlers, Web, WebServer
 
 Reply = tuple[int, str]
 
@@ -70,9 +70,15 @@ def test_bug_in_a_handler_is_500_without_details(server: WebServer) -> None:
     assert "canary" not in text
 
 
-def test_body_that_is_too_large_is_refused_unread(server: WebServer) -> None:
-    status, _ = ask(server, "POST", "/webhooks/git/fleet", headers={"Content-Length": str(MAX_BODY_BYTES + 1)})
-    assert status == 413
+def test_body_that_is_too_large_is_refused(server: WebServer) -> None:
+    unread = {"Content-Length": str(MAX_PUSH_BYTES + 1)}
+    assert ask(server, "POST", "/webhooks/git/fleet", headers=unread)[0] == 413
+    assert ask(server, "POST", "/webhooks/oncall", b" " * (MAX_BODY_BYTES + 1))[0] == 413
+
+
+def test_push_of_many_commits_is_read(server: WebServer) -> None:
+    """GitHub sends up to 25 MB: a limit of one refused the push, and its apps waited for their interval."""
+    assert ask(server, "POST", "/webhooks/git/fleet", b" " * 2_000_000) == (202, "fleet 2000000\n")
 
 
 @pytest.mark.parametrize(("word", "status"), [("ok", 200), ("degraded", 200), ("stuck", 503)])
