@@ -23,6 +23,7 @@ from bot.model.record import (
     AppMemory,
     Approval,
     AuditEntry,
+    AuditHead,
     AuditLink,
     Consignment,
     Dispatch,
@@ -353,6 +354,9 @@ class Store(Protocol):
 
     def audit_chain(self) -> tuple[AuditLink, ...]:
         """Return every line, oldest first, and whether it is what was written at that place."""
+
+    def audit_head(self) -> AuditHead:
+        """Return where the chain ends now: kept elsewhere, it shows later that lines are missing."""
 
     def request(self, app: str, trigger: Trigger, *, at: datetime, expects: str = "") -> int:
         """Ask for a pass; returns the request's id."""

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 _LINES: Final = 10  # of history and audit
 _SLOW: Final = frozenset({"plan", "rollback", "keep", "ignore"})
 _ALL: Final = "all"
+_ASKS: Final = frozenset({"help", "whoami", "status", "plan", "history", "route", "audit", "oncall"})
 _VERDICTS: Final = frozenset({"approve", "reject"})
 _ACTIONS: Final = {"diff": "plan", "confirm": "approve", "rollback_go": "rollback", "rollback_pick": "rollback"}
 
@@ -186,7 +187,16 @@ class Clerk:
             case _:
                 order, app = self._meant(order, caller)
                 if app is not None and self._may(order, app, caller):
-                    self._carry_out(order, app, caller)
+                    self._ordered(order, app, caller)
+
+    def _ordered(self, order: Order, app: AppSpec, caller: Caller) -> None:
+        """Follow an order; one that would change something and cannot be followed stands in the audit too."""
+        try:
+            self._carry_out(order, app, caller)
+        except OrderRefused as refused:
+            if order.verb not in _ASKS:
+                self._note(order, app, caller, Decision.DENIED, str(refused))
+            raise
 
     def _carry_out(self, order: Order, app: AppSpec, caller: Caller) -> None:
         by, via, key = caller.user, Via.SLACK, app.key
@@ -258,7 +268,7 @@ class Clerk:
         if late is not None:
             caller.answer(*late)
             return
-        self._carry_out(order, app, caller)
+        self._ordered(order, app, caller)
         if caller.view is not None and caller.view.get("type") == "home":
             self._show(home.Filters.read(_metadata(caller.view)), caller)
 

@@ -22,7 +22,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan, PlanFailure
-from bot.model.record import AuditLink
+from bot.model.record import AuditHead, AuditLink
 from bot.model.resource import ResourceId, id_of
 from bot.plan.explain import plan_json, plan_text
 from bot.plan.rights import roles
@@ -205,7 +205,7 @@ def history(arguments: argparse.Namespace, out: TextIO) -> int:
 def audit(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         if arguments.verify or arguments.export:
-            return _audit_chain(built.store.audit_chain(), out, export=arguments.export)
+            return _audit_chain(built.store.audit_chain(), out, head=arguments.head, export=arguments.export)
         key = _chosen(built, [arguments.app])[0].key if arguments.app else None
         entries = built.store.audit(app=key, limit=arguments.limit)
     if arguments.output == "json":
@@ -216,18 +216,27 @@ def audit(arguments: argparse.Namespace, out: TextIO) -> int:
     return OK
 
 
-def _audit_chain(links: Sequence[AuditLink], out: TextIO, *, export: bool) -> int:
-    """Write every line with its chain, or whether the chain holds; a chain that does not is an error."""
+def _audit_chain(links: Sequence[AuditLink], out: TextIO, *, head: str, export: bool) -> int:
+    """Write every line with its chain, or whether the chain holds; a chain that does not is an error.
+
+    `head` is an end that was kept elsewhere, `LINES:CHAIN`: without it nobody sees that the newest lines are gone.
+    """
     if export:
         for one in links:
-            line = {"id": one.id, **reports.audit_json(one.entry), "chain": one.chain}
+            line = {"id": one.id, **reports.audit_json(one.entry), "line": one.text, "chain": one.chain}
             out.write(orjson.dumps(line).decode() + "\n")
     broken = next((one for one in links if not one.holds), None)
     if broken is not None:
         raise OrderRefused(f"the audit does not hold: line {broken.id} or one before it is not what was written")
+    if head:
+        count, _, chain = head.partition(":")
+        if not count.isdigit() or not chain:
+            raise UsageError(f"--head {head}: expected LINES:CHAIN, as `audit --verify` and the digest print it")
+        if not 0 < int(count) <= len(links) or links[int(count) - 1].chain != chain:
+            raise OrderRefused(f"the audit does not hold: it did end at {head}, and has {len(links)} lines now")
     if not export:
-        end = links[-1].chain if links else "none"
-        out.write(f"the audit holds: {len(links)} lines, the last with chain {end}\n")
+        end = AuditHead(lines=len(links), chain=links[-1].chain if links else "")
+        out.write(f"the audit holds: {len(links)} lines, head {end}\n")
     return OK
 
 

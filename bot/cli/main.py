@@ -65,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     audit.add_argument("--app", default="")
     audit.add_argument("--limit", type=_positive, default=50)
     audit.add_argument("--verify", action="store_true", help="check that no line was changed or taken out")
+    audit.add_argument(
+        "--head", default="", metavar="LINES:CHAIN", help="with --verify: an end of the audit kept elsewhere"
+    )
     audit.add_argument("--export", action="store_true", help="every line as JSON, oldest first, with its chain")
     pause = add("pause", "stop applying", apps="?")
     pause.add_argument("--for", dest="duration", default="", metavar="2h")

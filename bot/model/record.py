@@ -115,11 +115,26 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHead:
+    """Where the chain ends: how many lines there are, and the last one's chain, "" for none."""
+
+    lines: int
+    chain: str
+
+    def __str__(self) -> str:
+        return f"{self.lines}:{self.chain}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLink:
-    """One line of the audit with its place in the chain: `chain` is the SHA-256 of the chain before and the line."""
+    """One line of the audit with its place in the chain.
+
+    `chain` is the SHA-256 of the chain before, a line feed and `text`, the line as it was written.
+    """
 
     id: int
     entry: AuditEntry
+    text: str
     chain: str
     holds: bool
 

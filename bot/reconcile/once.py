@@ -109,6 +109,7 @@ class Order:
     rest: Rest | None = None  # as the last pass left the app
     waits_for: str = ""  # title of a dependency that is not ready
     only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others
+    direct: bool = False  # a terminal's command runs the pass itself
     verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
 
     def requesters(self, plan: Plan) -> tuple[str, ...]:

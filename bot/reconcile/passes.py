@@ -118,6 +118,7 @@ class Passes:
                 asks=since is None or trigger.manual,
                 rest=rest,
                 only=only,
+                direct=since is None,
                 verdicts=lambda plan_hash: self._verdicts(before, plan_hash, started),
             )
             base = self._base(app, operation, trigger, started)
@@ -307,7 +308,9 @@ class Passes:
         told = news.ended(app, report, before, base=linked, targets=self._outside.targets, waits=waits)
         if report.result is Result.CONVERGED and order.control.pin is not None:
             told = replace(told, memory=replace(told.memory, pin_operation=order.control.pin.operation))
-        audits = [_audit(app, report)] if report.trigger.manual or report.did else []
+        # Who pauses an app wakes it too, and asks for no sync.
+        asked = report.trigger.manual and (order.direct or report.result is not Result.PAUSED)
+        audits = [_audit(app, report)] if asked or report.did else []
         after, trouble = told.memory, before.incident or before.paged or told.memory.failing_since
         if not (trouble or after.degraded_since):
             return self._end(Folded(memory=after, said=told.announcements), told, audits, ran, stored)

@@ -6,6 +6,7 @@ process, across restarts; a round that fails is made again.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,8 +26,11 @@ from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.news import operation_at
 from bot.reconcile.post import EVERY_APP, Post
 
+log = logging.getLogger(__name__)
+
 REMIND_EVERY: Final = timedelta(hours=4)
 _DIGEST_IS_NEWS: Final = timedelta(hours=1)  # one that was missed for longer is not made up for
+_SINCE_DIGEST: Final = "Since the last digest:"
 _HISTORY: Final = 200  # entries of an app that a digest looks at
 
 
@@ -146,7 +150,14 @@ class Rounds:
         due = windows.last_opened(self._schedule, now) if self._schedule is not None else None
         if due is not None and self._schedule is not None and now - due < _DIGEST_IS_NEWS:
             before = windows.last_opened(self._schedule, due) or due - timedelta(days=1)
-            yield from self._once("digest", apps, due, now, before, "Since the last digest:")
+            yield from self._once("digest", apps, due, now, before, _SINCE_DIGEST)
+            self._anchor(due)
+
+    def _anchor(self, due: datetime) -> None:
+        """Log where the audit ends, once for each digest: who has the log sees when lines are missing later."""
+        if self._slots.get("anchor") != due:
+            self._slots["anchor"] = due
+            log.info("the audit ends at %s", self._store.audit_head())
 
     def _once(
         self, kind: str, apps: Sequence[AppSpec], slot: datetime, now: datetime, since: datetime, opening: str
@@ -164,6 +175,7 @@ class Rounds:
         by_channel: dict[str, list[AppSpec]] = {}
         for app in map(self._post.placed, apps):
             by_channel.setdefault(app.channel, []).append(app)
+        anchor = (f"audit: it ends at {self._store.audit_head()}",) if opening == _SINCE_DIGEST else ()
         for here in by_channel.values():
             history = {app.title: self._store.history(app.key, limit=_HISTORY) for app in here}
             found = digest(since, history, self._enquiry.status([app.key for app in here]))
@@ -177,7 +189,7 @@ class Rounds:
                 news=word,
                 since=since,
                 message=f"{opening} {found.message}" if found else opening,
-                impact=found.lines if found else (),
+                impact=(*(found.lines if found else ()), *anchor),
             )
 
     def _base(self, app: AppSpec, now: datetime) -> Announcement:

@@ -29,6 +29,7 @@ from bot.model.record import (
     AppMemory,
     Approval,
     AuditEntry,
+    AuditHead,
     AuditLink,
     Consignment,
     Dispatch,
@@ -287,8 +288,14 @@ class SqlStore:
                 holds = row.chain == _link(before, row.value)
                 before = row.chain
                 entry = codec.load(codec.AUDIT, row.value)
-                found.append(AuditLink(id=int(row.id), entry=entry, chain=row.chain, holds=holds))
+                found.append(AuditLink(id=int(row.id), entry=entry, text=row.value, chain=row.chain, holds=holds))
         return tuple(found)
+
+    def audit_head(self) -> AuditHead:
+        newest = sa.select(tables.audit.c.chain).order_by(tables.audit.c.id.desc()).limit(1)
+        with self._transaction() as connection:
+            lines = int(connection.execute(sa.select(sa.func.count()).select_from(tables.audit)).scalar_one())
+            return AuditHead(lines=lines, chain=connection.execute(newest).scalar() or "")
 
     def _append_audit(self, connection: sa.Connection, entry: AuditEntry) -> None:
         if not self._is_sqlite:

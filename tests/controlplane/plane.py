@@ -173,6 +173,7 @@ class ControlPlane:
                 "Content-Type": {
                     "json": "application/json",
                     "merge": "application/merge-patch+json",
+                    "strategic": "application/strategic-merge-patch+json",
                     "apply": "application/apply-patch+yaml",
                 }[kind],
             },

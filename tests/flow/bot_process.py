@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -28,6 +29,11 @@ class BotProcess:
         root = str(Path(__file__).parents[2])
         self._environment = {**inherited, **environment, "PYTHONPATH": root, "PYTHONWARNINGS": "default"}
         self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, change: Callable[[str], str]) -> None:
+        """Change the configuration file."""
+        file = self.folder / "gitops-bot.yaml"
+        file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
 
     def start(self) -> None:
         """Start the bot and wait until it answers."""

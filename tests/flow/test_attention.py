@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from bot.model.control import Control, Pause, Via
@@ -84,13 +88,85 @@ def test_audit_in_chat_and_terminal_is_one_chain(offices: Offices) -> None:
     office.types(BOB, "pause shop for 1h tea", DEPLOYS)
     shown = json.dumps(office.types(BOB, "audit shop", DEPLOYS).blocks)
     assert "*pause* prod/shop: done" in shown
-    code, text = office.bot.run("audit", "--verify")
-    assert (code, text.startswith("the audit holds: ")) == (0, True)
+    office.types(BOB, "pause shop", DEPLOYS)
+    refused, done = office.audit("shop")[:2]
+    assert (refused["decision"], done["decision"]) == ("denied", "done")
+    assert "already paused by U0BOB" in refused["why"]
+    assert (done["app"], done["cluster"]) == ("shop", "prod")
+    code, _ = office.bot.run("sync", "shop")
+    ordered = office.audit("shop")[0]
+    assert (code, ordered["verb"], ordered["decision"]) == (4, "sync", "denied")
+    assert "paused" in ordered["why"]
     code, text = office.bot.run("audit", "--export")
     lines = [json.loads(line) for line in text.splitlines()]
     assert code == 0
     assert [one["id"] for one in lines] == sorted(one["id"] for one in lines)
     assert any(one["who"] == BOB.id and one["verb"] == "pause" for one in lines)
+    chain = ""
+    for one in lines:  # whoever has the export can count the chain up
+        chain = hashlib.sha256(f"{chain}\n{one['line']}".encode()).hexdigest()
+        assert one["chain"] == chain
+
+
+def test_audit_without_its_newest_lines_is_seen_by_its_head(offices: Offices) -> None:
+    """A chain alone cannot tell that its end was cut off; a head that was kept elsewhere can."""
+    office = offices()
+    office.open()
+    office.types(BOB, "pause shop for 1h tea", DEPLOYS)
+    assert office.bot.stop() == 0
+    code, text = office.bot.run("audit", "--verify")
+    head = text.split()[-1]
+    assert (code, text.startswith("the audit holds: ")) == (0, True)
+    assert office.bot.run("audit", "--verify", "--head", head)[0] == 0
+    assert office.bot.run("audit", "--verify", "--head", "nonsense")[0] == 64
+    with closing(sqlite3.connect(office.bot.folder / "gitops-bot.db")) as database, database:
+        database.execute("DELETE FROM audit WHERE id = (SELECT MAX(id) FROM audit)")
+    assert office.bot.run("audit", "--verify")[0] == 0
+    code, text = office.bot.run("audit", "--verify", "--head", head)
+    assert code == 1
+    assert f"the audit does not hold: it did end at {head}" in text
+    with closing(sqlite3.connect(office.bot.folder / "gitops-bot.db")) as database, database:
+        database.execute("UPDATE audit SET value = replace(value, 'prod/docs', 'prod/shop')")
+    code, text = office.bot.run("audit", "--verify")
+    assert (code, "is not what was written" in text) == (1, True)
+
+
+def test_digest_says_what_happened_in_each_channel_and_where_the_audit_ends(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    office.types(BOB, "pause shop for 2h migration", DEPLOYS)
+    office.sees(DEPLOYS, "Paused", "shop")
+    assert office.bot.stop() == 0
+    now = datetime.now(UTC)
+    daily = f"default_channel: {DEPLOYS}, digest: {{schedule: '{now.minute} {now.hour} * * *'}}"
+    office.bot.configure(lambda text: text.replace(f"default_channel: {DEPLOYS}", daily))
+    office.start()
+    said = office.sees(DEPLOYS, "Digest", "all apps", "2 syncs converged, 0 failed, in 2 apps", "on average")
+    assert "shop / prod: paused by <@U0BOB> until <!date^" in json.dumps(said.blocks)
+    assert "migration" in json.dumps(said.blocks)
+    (anchor,) = set(re.findall(r"audit: it ends at (\d+:[0-9a-f]{64})", json.dumps(said.blocks)))
+    assert f"the audit ends at {anchor}" in office.bot.log()
+    assert office.bot.run("audit", "--verify", "--head", anchor)[0] == 0
+    own = office.sees(PAYMENTS, "Digest", "payments")
+    assert "1 syncs converged" in own.text
+    assert "shop" not in json.dumps(own.blocks)
+
+
+def test_what_was_held_back_in_quiet_hours_is_summed_up_after_them(offices: Offices) -> None:
+    """The bot that starts after the hours tells of what another one did in them."""
+    now = datetime.now(UTC)
+    quiet = f"{{start: '{now - timedelta(hours=2):%H:%M}', end: '{now + timedelta(hours=1):%H:%M}'}}"
+    office = offices(slack=f", quiet: {quiet}")
+    office.commit("info")
+    office.start()
+    eventually(lambda: office.level("shop") == "info" and office.level("payments") == "info")
+    eventually(lambda: office.bot.status("docs")["sync"] == "synced")
+    assert office.slack.messages(DEPLOYS) == ()
+    assert office.bot.stop() == 0
+    ended = f"{{start: '{now - timedelta(hours=2):%H:%M}', end: '{now - timedelta(minutes=1):%H:%M}'}}"
+    office.bot.configure(lambda text: text.replace(quiet, ended))
+    office.start()
+    office.sees(DEPLOYS, "Digest", "While it was quiet: 2 syncs converged, 0 failed, in 2 apps")
 
 
 def test_alert_is_tried_on_request(offices: Offices) -> None:
