@@ -432,9 +432,10 @@ class Clerk:
             env=app.env,
             channel=caller.channel,
             identities=self._people.identities(caller.user),
+            unsure=self._people.is_unsure(caller.user),
         )
 
-        def in_group(group: str) -> bool:
+        def in_group(group: str) -> bool | None:
             return self._people.in_group(caller.user, group)
 
         if verb in _VERDICTS:

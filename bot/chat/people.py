@@ -48,11 +48,16 @@ class People:
 
     def identities(self, user: str) -> frozenset[str]:
         """Return the user's id and, where Slack tells, e-mail address."""
-        return frozenset({user}) | self._remembered(f"user {user}", lambda: self._email(user))
+        return frozenset({user}) | (self._emails(user) or frozenset())
 
-    def in_group(self, user: str, group: str) -> bool:
-        """True when Slack says so, or said so less than ten minutes ago and is silent now."""
-        return user in self._remembered(f"group {group}", lambda: self._members(group))
+    def is_unsure(self, user: str) -> bool:
+        """Tell whether Slack does not say what the user's e-mail address is."""
+        return self._emails(user) is None
+
+    def in_group(self, user: str, group: str) -> bool | None:
+        """Return what Slack says, or said less than ten minutes ago and is silent now; None when it is not known."""
+        members = self._remembered(f"group {group}", lambda: self._members(group))
+        return user in members if members is not None else None
 
     def author(self, email: str) -> str:
         """Return the Slack id of a commit's author: an override of the configuration, or who has that e-mail address.
@@ -62,9 +67,13 @@ class People:
         override = self._overrides.get(email.lower())
         if override is not None:
             return override
-        return next(iter(self._remembered(f"author {email.lower()}", lambda: self._by_email(email))), "")
+        return next(iter(self._remembered(f"author {email.lower()}", lambda: self._by_email(email)) or ()), "")
 
-    def _remembered(self, name: str, ask: Callable[[], frozenset[str]]) -> frozenset[str]:
+    def _emails(self, user: str) -> frozenset[str] | None:
+        return self._remembered(f"user {user}", lambda: self._email(user))
+
+    def _remembered(self, name: str, ask: Callable[[], frozenset[str]]) -> frozenset[str] | None:
+        """Return what is known; None when Slack is silent and what it said last is too old."""
         now = self._clock()
         with self._lock:
             known = self._known.get(name)
@@ -75,7 +84,7 @@ class People:
         except (SlackClientError, OSError, ValueError) as error:
             reason = error.response.get("error") if isinstance(error, SlackApiError) else type(error).__name__
             log.warning("Slack does not say who is %s: %s", name, reason)
-            return known.value if known is not None and now - known.at < STALE else frozenset()
+            return known.value if known is not None and now - known.at < STALE else None
         with self._lock:
             self._known[name] = _Known(value, now)
         return value

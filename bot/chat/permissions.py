@@ -1,4 +1,8 @@
-"""Who may do what: the first rule that matches decides, nobody matched is denied. Pure."""
+"""Who may do what: the first rule that matches decides, nobody matched is denied. Pure.
+
+What Slack does not say lets nobody in: an unknown member is none for a rule that allows, and is one for a rule that
+denies.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What somebody wants: `app` and `env` are "" for verbs about no app; `identities` are Slack id and e-mail."""
+    """What somebody wants: `app` and `env` are "" for verbs about no app; `identities` are Slack id and e-mail.
+
+    `unsure` when Slack does not tell the e-mail address.
+    """
 
     verb: str
     app: str
@@ -31,6 +38,10 @@ class Request:
     env: str
     channel: str
     identities: frozenset[str]
+    unsure: bool = False
+
+
+InGroup = Callable[[str], bool | None]  # None: it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,21 +53,35 @@ class Decided:
     why: str
 
 
-def decide(request: Request, rules: Sequence[Rule], *, in_group: Callable[[str], bool]) -> Decided:
-    """Return the decision. `in_group` is asked only for rules that match otherwise; False when it is not known."""
+def decide(request: Request, rules: Sequence[Rule], *, in_group: InGroup) -> Decided:
+    """Return the decision. `in_group` is asked only for rules that match otherwise."""
+    unknown: list[str] = []
+
+    def asked(group: str) -> bool | None:
+        found = in_group(group)
+        if found is None:
+            unknown.append(f"who is in <!subteam^{group}>")
+        return found
+
     for number, rule in enumerate(rules, start=1):
-        if _fits(request, rule) and _names(request, rule, in_group):
+        if _fits(request, rule) and _names(request, rule, asked):
             verb = "denies" if rule.deny else "allows"
-            return Decided(allowed=not rule.deny, rule=number, why=f"rule {number} {verb} it")
+            silent = _silence(request, unknown) if rule.deny else ""
+            return Decided(allowed=not rule.deny, rule=number, why=f"rule {number} {verb} it{silent}")
     place = f" for {request.app} ({request.env or 'no environment'})" if request.app else ""
     who = _who_could(request, rules)
     hint = f" It is allowed to {', '.join(who)}." if who else " No rule allows it to anybody here."
-    return Decided(allowed=False, rule=0, why=f"No rule allows you to {request.verb}{place}.{hint}")
+    why = f"No rule allows you to {request.verb}{place}.{hint}{_silence(request, unknown)}"
+    return Decided(allowed=False, rule=0, why=why)
 
 
-def decide_verdict(
-    request: Request, rules: Sequence[Rule], approvers: Approvers, *, in_group: Callable[[str], bool]
-) -> Decided:
+def _silence(request: Request, unknown: Sequence[str]) -> str:
+    """Return what Slack did not say, which might have allowed it; "" when it said all."""
+    missing = [*dict.fromkeys(unknown), *(["your e-mail address"] if request.unsure else [])]
+    return f" Slack does not say {' and '.join(missing)} at the moment: try again soon." if missing else ""
+
+
+def decide_verdict(request: Request, rules: Sequence[Rule], approvers: Approvers, *, in_group: InGroup) -> Decided:
     """Return whether somebody may approve or reject a plan.
 
     `approvers` that names people or groups is the whole answer, but for a rule that denies; else the rules decide.
@@ -64,7 +89,7 @@ def decide_verdict(
     decided = decide(request, rules, in_group=in_group)
     if not approvers or (decided.rule and not decided.allowed):
         return decided
-    if approvers.name(request.identities, in_group=in_group):
+    if approvers.name(request.identities, in_group=lambda group: in_group(group) is True):
         return Decided(allowed=True, rule=0, why="approvers names you")
     who = ", ".join([*map(_mention, approvers.users), *(f"<!subteam^{one}>" for one in approvers.groups)])
     place = f" for {request.app} ({request.env or 'no environment'})"
@@ -87,8 +112,13 @@ def _fits(request: Request, rule: Rule) -> bool:
     )
 
 
-def _names(request: Request, rule: Rule, in_group: Callable[[str], bool]) -> bool:
-    return "*" in rule.users or bool(request.identities & set(rule.users)) or any(map(in_group, rule.groups))
+def _names(request: Request, rule: Rule, in_group: InGroup) -> bool:
+    if "*" in rule.users or request.identities & set(rule.users):
+        return True
+    if rule.deny and request.unsure and any("@" in one for one in rule.users):
+        return True
+    found = [in_group(group) for group in rule.groups]
+    return True in found or (rule.deny and None in found)
 
 
 def _who_could(request: Request, rules: Sequence[Rule]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.chat.permissions import Request, Rule, decide
 
 
@@ -39,6 +41,20 @@ def test_first_matching_rule_decides() -> None:
     deny = Rule(verbs=("sync",), users=("U0ANA",), deny=True)
     assert not allowed(request(), deny, Rule(verbs=("*",), users=("*",)))
     assert allowed(request(who="U0BOB"), deny, Rule(verbs=("*",), users=("*",)))
+
+
+def test_silence_of_slack_lets_nobody_in() -> None:
+    """A rule that denies a group's members, or an e-mail address, was passed over while Slack did not answer."""
+    everybody = Rule(verbs=("*",), users=("*",))
+    group, mail = Rule(verbs=("*",), groups=("S0NEW",), deny=True), Rule(verbs=("*",), users=("e@x.io",), deny=True)
+    decided = decide(request(), [group, everybody], in_group=lambda _: None)
+    assert not decided.allowed
+    assert "Slack does not say who is in <!subteam^S0NEW> at the moment" in decided.why
+    assert not decide(replace(request(), unsure=True), [mail, everybody], in_group=lambda _: None).allowed
+    assert decide(request(), [mail, everybody], in_group=lambda _: None).allowed
+    decided = decide(request(), [replace(group, deny=False)], in_group=lambda _: None)
+    assert not decided.allowed
+    assert "Slack does not say who is in <!subteam^S0NEW> at the moment: try again soon." in decided.why
 
 
 def test_rule_with_channels_never_matches_in_a_direct_message() -> None:
