@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0  # after an outage people type again at once
 _PING_SECONDS: Final = 10
-_DEAF_AFTER_SECONDS: Final = 25.0  # two pings without an answer
+_DEAF_AFTER_SECONDS: Final = 25.0  # two pings without an answer: another socket is opened
+_UNANSWERED_SECONDS: Final = 12.0  # one ping without an answer: health says so
 
 
 class SocketDoor:
@@ -42,8 +43,8 @@ class SocketDoor:
         self._thread.join(10)
 
     def state(self) -> str:
-        """Return `connected`, `connecting` or `disconnected`."""
-        return self._state
+        """Return `connected`, `connecting`, `disconnected`, or `deaf` when a ping is not answered."""
+        return "deaf" if self._state == "connected" and self._silent() > _UNANSWERED_SECONDS else self._state
 
     def _keep(self) -> None:
         pause = 1.0
@@ -75,15 +76,16 @@ class SocketDoor:
 
     def _watch(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY_SECONDS):
-            if not self._handler.client.is_connected() or self._deaf():
+            if not self._handler.client.is_connected() or self._silent() > _DEAF_AFTER_SECONDS:
                 log.warning("Slack's socket is gone or deaf; opening another")
                 return
 
-    def _deaf(self) -> bool:
-        """Tell whether pings go unanswered, as websocket-client counts them, anew for each connection."""
-        session = self._handler.client.current_session
+    def _silent(self) -> float:
+        """Return for how many seconds pings have gone unanswered, as websocket-client counts them, 0 for none."""
+        session = getattr(getattr(self._handler, "client", None), "current_session", None)
         pinged, ponged = getattr(session, "last_ping_tm", 0.0), getattr(session, "last_pong_tm", 0.0)
-        return bool(pinged) and pinged > ponged and time.time() - max(ponged, self._since) > _DEAF_AFTER_SECONDS
+        # Each connection counts anew: the pong may be one of the connection before.
+        return time.time() - max(ponged, self._since) if pinged and pinged > ponged else 0.0
 
     def _close(self) -> None:
         handler, self._handler = self._handler, None

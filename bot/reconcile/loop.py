@@ -115,8 +115,15 @@ class Loop:
         return all(left)
 
     def wake(self, key: str, *, urgent: bool = False) -> bool:
-        """Mark an app as due; True when a pass of it was running, so that one more follows."""
-        return self._wake(key, since=self._clock(), urgent=urgent)
+        """Mark an app as due; True when a pass of it was running, so that one more follows.
+
+        `urgent` is for an order that stands in the store: the pass must be that order's, and not one of the schedule
+        before it.
+        """
+        now = self._clock()
+        for other in self._orders() - {key} if urgent else ():
+            self._wake(other, since=now, urgent=True)
+        return self._wake(key, since=now, urgent=urgent)
 
     def stir(self, key: str, drift: bool) -> None:
         """The cluster says that an app has something to look at. Costs no question to Git.
@@ -231,17 +238,18 @@ class Loop:
         for key in came:
             self._tick(key)
 
-    def orders(self) -> None:
-        """Look for orders in the store now, not at the next poll."""
-        self._poll()
-
     def _poll(self) -> None:
         self.alive_at = self._clock()
+        for key in self._orders():
+            self._wake(key, since=self._clock(), urgent=True)
+
+    def _orders(self) -> set[str]:
+        """Give the orders in the store to their apps; returns the apps that have a new one."""
         try:
             requests = self._store.requests()
         except StateError as error:
             log.error("orders cannot be read: %s", error)
-            return
+            return set()
         fresh: set[str] = set()
         with self._lock:
             for request in requests:
@@ -249,8 +257,7 @@ class Loop:
                     self._known.add(request.id)
                     self._slots[request.app].requests.append(request)
                     fresh.add(request.app)
-        for key in fresh:
-            self.wake(key, urgent=True)
+        return fresh
 
     def _remind(self) -> None:
         try:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -87,6 +88,12 @@ class BotProcess:
         assert code == 0, text
         found: dict[str, object] = orjson.loads(text)["apps"][0]
         return found
+
+    def health(self) -> dict[str, Any]:
+        """Return what `/healthz` says now."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+            found: dict[str, Any] = orjson.loads(answer.read())
+            return found
 
     def metric(self, name: str) -> float:
         """Return the sum of a metric over its labels, as `/metrics` has it now."""

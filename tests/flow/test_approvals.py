@@ -45,7 +45,8 @@ def test_someone_else_approves_exactly_the_plan_that_is_shown(offices: Offices) 
     assert moved.ts in {asked.ts, moved.ts}
     line = office.sees(DEPLOYS, "Approved", "shop", f"<@{BOB.id}>")
     assert line.thread_ts == asked.ts
-    assert [one["who"] for one in office.audit("shop") if one["verb"] == "approve"] == [BOB.id]
+    lines = [(one["who"], one["decision"]) for one in office.audit("shop") if one["verb"] == "approve"]
+    assert lines == [(BOB.id, "done"), (BOB.id, "denied"), (ANA.id, "denied")]
     assert "already approved by <@U0BOB> at <!date^" in office.types(CAT, f"approve shop {plan}", DEPLOYS).text
 
 

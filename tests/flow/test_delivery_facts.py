@@ -160,6 +160,8 @@ def test_socket_that_is_open_and_deaf_is_replaced(tell: Tell) -> None:
     converged(story)
     (deaf,) = story.slack.sockets()
     story.slack.deafen_sockets()
+    eventually(lambda: story.bot.health()["parts"]["slack"] == "deaf")
+    assert story.bot.health()["status"] == "degraded"
     assert story.slack.wait_until(lambda: any(one is not deaf for one in story.slack.sockets()), timeout_seconds=120)
     eventually(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop").acknowledged)
     story.sees("Paused")

@@ -116,21 +116,6 @@ def test_rollback_is_seen_confirmed_and_stays(offices: Offices) -> None:
     assert f"already pinned at {first[:7]} by <@U0ANA> since" in again
 
 
-def test_rollback_says_why_a_commit_cannot_be_taken(offices: Offices) -> None:
-    office = offices()
-    office.open()
-    second = office.commit("debug")
-    office.sees(PAYMENTS, "Converged", second[:7])
-    foreign = office.upstream.commit({"payments/a.yaml": "x"}, branch="other", parents=())
-    answers = [
-        office.types(ANA, f"rollback payments {commit}").text
-        for commit in (second[:4], "0" * 12, foreign[:12], "main", second[:12])
-    ]
-    assert len(set(answers)) == len(answers)
-    assert "there is nothing to roll back" in answers[-1]
-    assert office.level("payments") == "debug"
-
-
 def test_sync_during_a_sync_queues_exactly_one_more(offices: Offices) -> None:
     office = offices(interval="1h")
     office.open()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -272,31 +271,13 @@ def test_hostile_text_is_refused_short_and_printable(text: str, upstream: Upstre
 
 def test_ambiguous_prefix_lists_the_commits(upstream: Upstream, repository: GitRepository) -> None:
     base = upstream.commit({"a": "1"})
-    one, two = _twins(upstream, base)
+    one, two = upstream.twins(base)
     upstream.commit({}, parents=(base, one, two))
     with pytest.raises(RevisionRefused, match="is ambiguous: 2 commits begin so") as refused:
         resolve(repository, one[:7])
     assert one[:12] in str(refused.value)
     assert two[:12] in str(refused.value)
     assert resolve(repository, one[:20]) == one
-
-
-def _twins(upstream: Upstream, parent: str) -> tuple[str, str]:
-    """Make two commits whose hashes begin with the same seven digits, by trying messages (about 2^14 of them)."""
-    tree = upstream.git("rev-parse", f"{parent}^{{tree}}")
-    seen: dict[str, bytes] = {}
-    for number in range(1_000_000):
-        who = "Ana Lima <ana@example.com> 1772366400 +0000"
-        body = f"tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\nTry {number}\n".encode()
-        prefix = hashlib.sha1(b"commit %d\0" % len(body) + body).hexdigest()[:7]
-        if prefix in seen:
-            first, second = (
-                upstream.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=data)
-                for data in (seen[prefix], body)
-            )
-            return first, second
-        seen[prefix] = body
-    raise AssertionError("no twins")
 
 
 def test_deployed_commit_survives_a_force_push_and_a_repack(

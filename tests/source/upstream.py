@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -100,6 +101,23 @@ class Upstream:
         """Make an annotated tag, which is an object of its own."""
         who = {"GIT_COMMITTER_NAME": "Ana Lima", "GIT_COMMITTER_EMAIL": "ana@example.com"}
         self.git("tag", "--annotate", "--force", "--message", tag, tag, commit, env=who)
+
+    def twins(self, parent: str) -> tuple[str, str]:
+        """Make two commits whose hashes begin with the same seven digits, by trying messages (about 2^14 of them)."""
+        tree = self.git("rev-parse", f"{parent}^{{tree}}")
+        seen: dict[str, bytes] = {}
+        for number in range(1_000_000):
+            who = "Ana Lima <ana@example.com> 1772366400 +0000"
+            body = f"tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\nTry {number}\n".encode()
+            prefix = hashlib.sha1(b"commit %d\0" % len(body) + body).hexdigest()[:7]
+            if prefix in seen:
+                first, second = (
+                    self.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=data)
+                    for data in (seen[prefix], body)
+                )
+                return first, second
+            seen[prefix] = body
+        raise AssertionError("no twins")
 
     def repository(
         self, directory: Path, *, url: str = "", keyring: str = "", signed: Signed = Signed.HEAD, **timeouts: Any

@@ -1,0 +1,173 @@
+"""Facts of chat that take a story of their own: one further sync, each refusal in its words, Slack half away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.sandbox.faults import Fault, FaultKind
+from bot.state.store import SqlStore
+from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, SRE, Office, eventually
+
+Offices = Callable[..., Office]
+
+SLOW = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec:
+  minReadySeconds: 5
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec: {containers: [{name: main, image: "nginx:1"}]}
+"""
+
+
+def passes(office: Office, app: str) -> list[object]:
+    """Return whose the passes were that did anything or were asked for, newest first: their lines name a commit."""
+    return [one["who"] for one in office.audit(app) if one["verb"] == "sync" and len(one["arguments"]) == 40]
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_syncs_during_a_sync_are_exactly_one_further_run(offices: Offices, mode: str) -> None:
+    """Each pass is its order's: one of the schedule used to run in front of it, and got the credit."""
+    office = offices(mode=mode, interval="1h")
+    office.open()
+    office.upstream.commit({"shop/b.yaml": SLOW})
+    assert "is syncing" in office.types(ANA, "sync shop", DEPLOYS).text
+    office.sees(DEPLOYS, "Syncing", "shop")
+    for person in (ANA, BOB):
+        answer = office.types(person, "sync shop", DEPLOYS).text
+        assert "already running op_" in answer
+        assert "queued one more" in answer
+    eventually(lambda: passes(office, "shop") == [BOB.id, ANA.id, "gitops-bot"])
+    commit = office.commit("debug")
+    office.types(ANA, "sync shop", DEPLOYS)
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+    eventually(lambda: passes(office, "shop") == [ANA.id, BOB.id, ANA.id, "gitops-bot"])
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_each_commit_that_cannot_be_taken_has_its_own_words(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode)
+    first = office.open()
+    one, two = office.upstream.twins(first)
+    office.upstream.commit({}, parents=(first, one, two))
+    second = office.commit("debug")
+    office.sees(PAYMENTS, "Converged", second[:7])
+    foreign = office.upstream.commit({"payments/a.yaml": "x"}, branch="other", parents=())
+    expected = {
+        second[:4]: "is too short: type at least 7 digits",
+        one[:7]: "is ambiguous: 2 commits begin so",
+        "0" * 12: "is no commit of this repository",
+        foreign[:12]: "is neither on main nor was it ever deployed here",
+        "main": "is a branch: name a commit",
+        second[:12]: "there is nothing to roll back",
+    }
+    for commit, words in expected.items():
+        assert words in office.types(ANA, f"rollback payments {commit}").text
+    assert office.level("payments") == "debug"
+    assert not [one for one in office.audit("payments") if one["verb"] == "rollback" and one["decision"] == "done"]
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_group_that_slack_does_not_tell_lets_nobody_in_and_says_why(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode)
+    office.open()
+    office.slack.fail("usergroups.users.list", Fault(kind=FaultKind.ERROR, error="plan_upgrade_required"), times=None)
+    answer = office.types(BOB, "pause payments").text
+    assert f"Slack does not say who is in <!subteam^{SRE}> at the moment: try again soon." in answer
+    assert not [one for one in office.slack.messages(PAYMENTS) if one.text.startswith("Paused")]
+    office.slack.heal()
+    assert "is paused" in office.types(BOB, "pause payments").text
+    office.slack.fail("usergroups.users.list", Fault(kind=FaultKind.STATUS, status=500), times=None)
+    assert "is running" in office.types(BOB, "resume payments").text
+
+
+def test_request_that_nobody_decides_on_in_time_is_edited_and_can_be_asked_again(offices: Offices) -> None:
+    office = offices(shop=", mode: approve")
+    commit = office.commit("info")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", commit[:7])
+    assert office.bot.stop() == 0
+    store = SqlStore(f"sqlite:///{office.bot.folder}/gitops-bot.db")
+    memory = store.memory("prod/shop")
+    store.save_pass(replace(memory, waiting_since=datetime.now(UTC) - timedelta(minutes=31)))
+    store.close()
+    office.start()
+    expired = office.sees(DEPLOYS, "Request expired", "shop")
+    assert expired.ts == asked.ts
+    late = office.types(BOB, "approve shop", DEPLOYS).text
+    assert "nobody decided on this plan of shop / prod until" in late
+    assert office.level("shop") == ""
+    office.presses(ANA, expired, "gitops.sync")
+    office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
+    assert "it is applied now" in office.types(BOB, "approve shop", DEPLOYS).text
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+
+
+def test_bot_that_gets_no_socket_goes_on_and_takes_orders_when_it_gets_one(offices: Offices) -> None:
+    office = offices()
+    office.slack.fail("apps.connections.open", Fault(kind=FaultKind.STATUS, status=500), times=None)
+    commit = office.commit("info")
+    office.bot.start()
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+    assert office.bot.health()["status"] == "degraded"
+    second = office.commit("debug")
+    office.sees(DEPLOYS, "Converged", "shop", second[:7])
+    eventually(lambda: len(office.slack.calls("apps.connections.open")) >= 3)
+    assert office.slack.sockets() == ()
+    office.slack.heal()
+    assert office.slack.wait_until(lambda: bool(office.slack.sockets()), timeout_seconds=30)
+    assert "is paused" in office.types(BOB, "pause shop", DEPLOYS).text
+    eventually(lambda: office.bot.health()["status"] == "ok")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("invalid_auth", "install the app again and set SLACK_BOT_TOKEN"),
+        ("token_revoked", "install the app again and set SLACK_BOT_TOKEN"),
+        ("missing_scope", "add the scope"),
+    ],
+)
+def test_refused_token_is_said_with_the_way_out_and_not_tried_again_and_again(
+    offices: Offices, word: str, hint: str
+) -> None:
+    office = offices()
+    office.slack.fail("chat.postMessage", Fault(kind=FaultKind.ERROR, error=word), times=None)
+    office.commit("info")
+    office.bot.start()
+    eventually(lambda: f"Slack refuses us ({word}): {hint}" in office.bot.log())
+    eventually(lambda: office.bot.health()["status"] == "degraded")
+    office.commit("debug")
+    eventually(lambda: office.level("shop") == office.level("payments") == "debug")
+    tried = [call.arguments["channel"] for call in office.slack.calls("chat.postMessage")]
+    assert sorted(tried) == [DEPLOYS, PAYMENTS]
+
+
+def test_channel_rests_for_as_long_as_slack_asks(offices: Offices) -> None:
+    office = offices()
+    office.slack.fail("chat.postMessage", Fault(kind=FaultKind.THROTTLE, seconds=7), times=1, channel=DEPLOYS)
+    office.commit("info")
+    office.bot.start()
+    office.sees(PAYMENTS, "Converged")
+    for app in ("shop", "docs"):
+        office.sees(DEPLOYS, "Converged", app)
+    calls = [call for call in office.slack.calls() if call.arguments.get("channel") == DEPLOYS]
+    assert calls[1].at - calls[0].at >= timedelta(seconds=7)
+    assert len(office.slack.roots(DEPLOYS)) == 2
+
+
+def test_errors_that_have_no_room_in_a_message_are_a_file_in_its_thread(offices: Offices) -> None:
+    office = offices()
+    office.open()
+    broken = {f"shop/bad-{n:02}.yaml": f"kind: ConfigMap\nmetadata: {{name: 'bad{n:02}'}}\nx: {n}\n" for n in range(15)}
+    office.upstream.commit(broken)
+    failed = office.sees(DEPLOYS, "Sync failed", "shop")
+    file = eventually(lambda: [one for one in office.slack.messages(DEPLOYS, thread=failed.ts) if one.files])[0]
+    content = file.files[0].content.decode()
+    assert all(f"shop/bad-{n:02}.yaml" in content for n in range(15))
