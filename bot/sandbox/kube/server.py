@@ -7,64 +7,41 @@ more than the rest of a request together.
 from __future__ import annotations
 
 import select
-import socket
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from http.client import responses
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from bot.sandbox import faults
+from bot.sandbox.connections import LoopbackServer
 from bot.sandbox.faults import Answer, FaultKind, Faults
 from bot.sandbox.kube.door import Door
 from bot.sandbox.kube.errors import StatusError, bad_request, too_many_requests
 from bot.sandbox.kube.requests import Reply, Request, Stream, error_reply
 
 _IDLE_SECONDS: Final = 300.0
-_STOP_SECONDS: Final = 10.0
 _LINE_BYTES: Final = 65_536
 _BODY_BYTES: Final = 3 * 1024 * 1024  # the real server's limit of a request
 
 
-class KubeServer(ThreadingHTTPServer):
-    """Listens on loopback from its making until `stop`."""
-
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-    request_queue_size = 128
+class KubeServer(LoopbackServer):
+    """The door on a port."""
 
     def __init__(self, port: int, door: Door, planned: Faults) -> None:
         self.door, self.faults = door, planned
         self.stopping = False
-        self._active: set[socket.socket] = set()
         self._closers: set[Callable[[], None]] = set()
-        self._quiet = threading.Condition()
-        super().__init__(("127.0.0.1", port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-kube", daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self.server_address[1])
-
-    def start(self) -> None:
-        self._thread.start()
+        super().__init__(port, _Handler, name="sandbox-kube")
 
     def stop(self) -> None:
-        """Refuse connections from now on and end those that are open."""
+        """Refuse connections from now on and end those that are open, watches as well."""
         self.stopping = True
-        if self._thread.is_alive():
-            self.shutdown()
-            self._thread.join()
-        self.server_close()
-        with self._quiet:
-            for close in self._closers:
-                close()
-            for sock in self._active:
-                _hang_up(sock)
-            self._quiet.wait_for(lambda: not self._active, timeout=_STOP_SECONDS)
+        super().stop()
+
+    def ending(self) -> None:
+        for close in self._closers:
+            close()
 
     def streaming(self, close: Callable[[], None]) -> None:
         """Remember how to end a watch."""
@@ -74,22 +51,6 @@ class KubeServer(ThreadingHTTPServer):
     def streamed(self, close: Callable[[], None]) -> None:
         with self._quiet:
             self._closers.discard(close)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._quiet:
-            self._active.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        super().shutdown_request(request)
-        with self._quiet:
-            self._active.discard(request)
-            self._quiet.notify_all()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up in the middle is ordinary; anything else is a bug of the sandbox and loud."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -226,10 +187,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _hang_up(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is gone already

@@ -6,16 +6,14 @@ One thread per connection. `stop` waits until each of them has ended, so that no
 from __future__ import annotations
 
 import json
-import socket
-import sys
-import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from bot.sandbox import faults
+from bot.sandbox.connections import LoopbackServer
 from bot.sandbox.faults import FaultKind
 from bot.sandbox.slack import limits
 from bot.sandbox.slack.sockets import SocketConnection, handshake
@@ -24,24 +22,15 @@ from bot.sandbox.slack.values import Call
 from bot.sandbox.slack.webapi import WebApi, blocks_of
 
 _IDLE_SECONDS = 60.0
-_STOP_SECONDS = 10.0
 
 
-class SlackServer(ThreadingHTTPServer):
-    """Listens on loopback. `attached` is called with each new websocket, in the thread that then serves it."""
-
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-    request_queue_size = 128
+class SlackServer(LoopbackServer):
+    """`attached` is called with each new websocket, in the thread that then serves it."""
 
     def __init__(self, port: int, api: WebApi, *, attached: Callable[[SocketConnection], None]) -> None:
         self.api = api
         self.attached = attached
-        self._active: set[socket.socket] = set()
-        self._quiet = threading.Condition()
-        super().__init__(("127.0.0.1", port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-slack")
+        super().__init__(port, _Handler, name="sandbox-slack")
 
     @property
     def state(self) -> State:
@@ -49,36 +38,7 @@ class SlackServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Refuse connections from now on and end those that are open."""
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
-        with self._quiet:
-            for sock in self._active:
-                _hang_up(sock)
-            self._quiet.wait_for(lambda: not self._active, timeout=_STOP_SECONDS)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._quiet:
-            self._active.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        super().shutdown_request(request)
-        with self._quiet:
-            self._active.discard(request)
-            self._quiet.notify_all()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up in the middle is ordinary; anything else is a bug of the stand-in and loud."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
+        return f"http://127.0.0.1:{self.port}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -245,10 +205,3 @@ def _refusal(error: str) -> faults.Answer:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value).encode()
-
-
-def _hang_up(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is gone already
