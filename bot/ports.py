@@ -92,12 +92,6 @@ class Repository(Protocol):
         A branch that is there already is left as it is. Raises `PushRefused`.
         """
 
-    def put_back(self, commit: str, path: str, earlier: str, *, branch: str, message: str) -> str:
-        """Commit a folder as it was at `earlier` on top of a branch that is at `commit`; returns the new commit.
-
-        Raises `PushRefused`, also when the branch has moved meanwhile.
-        """
-
     def beside(self, url: str) -> Repository:
         """Return the repository at another address; our credentials go there only if it is at our own host."""
 

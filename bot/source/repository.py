@@ -201,20 +201,7 @@ class GitRepository:
         Raises `PushRefused`.
         """
         commit = self._full(commit)
-        return self._mirror.healed(lambda: self._writing.push(commit, files, branch=branch, message=message, new=True))
-
-    def put_back(self, commit: str, path: str, earlier: str, *, branch: str, message: str) -> str:
-        """Commit the folder `path` as it was at `earlier` on top of `branch`, which is at `commit`; returns the commit.
-
-        Raises `PushRefused`, also when the branch has moved.
-        """
-        commit, earlier = self._full(commit), self._full(earlier)
-
-        def put() -> str:
-            self._bring(earlier)
-            return self._writing.push_folder(commit, path, earlier, branch=branch, message=message)
-
-        return self._mirror.healed(put)
+        return self._mirror.healed(lambda: self._writing.push(commit, files, branch=branch, message=message))
 
     # --- what people mean -------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The one way in which the bot writes to Git: a commit on top of another one, pushed to a branch.
 
-In go the commit to build on, files or folders to put in place of what is there, and a message; out comes the commit
-that the remote has. It is made of Git's own plumbing in our bare copy: there is no checkout, and no file is fetched
+In go the commit to build on, files to put in place of what is there, and a message; out comes the commit that the
+remote has. It is made of Git's own plumbing in our bare copy: there is no checkout, and no file is fetched
 that does not change. A branch is never forced: what others pushed meanwhile is kept, and told.
 """
 
@@ -33,30 +33,20 @@ class Writing:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
 
-    def push(self, base: str, files: Mapping[str, bytes], *, branch: str, message: str, new: bool) -> str:
-        """Commit `files` on top of `base` and push; returns the commit.
+    def push(self, base: str, files: Mapping[str, bytes], *, branch: str, message: str) -> str:
+        """Commit `files` on top of `base` and push them as a new branch; returns its tip.
 
-        `new` is for a branch of our own: one that is there already is returned as it is, so that asking twice makes
-        one branch. Otherwise the branch must still be at `base`. Raises `PushRefused` and `SourceError`.
+        A branch that is there already is left as it is, so that asking twice makes one. Raises `PushRefused` and
+        `SourceError`.
         """
         with self._mirror.writing():
-            if new and (there := self._tip(branch)):
+            if there := self._tip(branch):
                 return there
             tree = self._tree_of(base)
             for path, data in files.items():
                 blob = self._mirror.local(["hash-object", "-w", "--stdin"], stdin=data).text.strip()
                 tree = self._replaced(tree, path.split("/"), _Entry(mode=_FILE, kind="blob", id=blob), path)
-            return self._push(base, tree, branch=branch, message=message, new=new)
-
-    def push_folder(self, base: str, path: str, source: str, *, branch: str, message: str) -> str:
-        """Commit the folder `path` (the root for "") as it was at the commit `source`, and push; returns the commit."""
-        with self._mirror.writing():
-            if not path:
-                return self._push(base, self._tree_of(source), branch=branch, message=message, new=False)
-            id = self._mirror.local(["rev-parse", "--verify", f"{source}:{path}"], accept=(0, 128)).text.strip()
-            entry = _Entry(mode=_FOLDER, kind="tree", id=id) if id else None
-            tree = self._replaced(self._tree_of(base), path.split("/"), entry, path)
-            return self._push(base, tree, branch=branch, message=message, new=False)
+            return self._push(base, tree, branch=branch, message=message)
 
     def _tip(self, branch: str) -> str:
         name = f"refs/heads/{branch}"
@@ -68,8 +58,8 @@ class Writing:
     def _tree_of(self, commit: str) -> str:
         return self._mirror.local(["rev-parse", "--verify", f"{commit}^{{tree}}"]).text.strip()
 
-    def _replaced(self, tree: str, parts: list[str], new: _Entry | None, path: str) -> str:
-        """Return the tree with the entry at `parts` replaced, added, or, with None, removed."""
+    def _replaced(self, tree: str, parts: list[str], new: _Entry, path: str) -> str:
+        """Return the tree with the entry at `parts` replaced or added."""
         entries = self._entries(tree)
         name, below = parts[0], parts[1:]
         if below:
@@ -79,12 +69,9 @@ class Writing:
             new = _Entry(
                 mode=_FOLDER, kind="tree", id=self._replaced(found.id if found else self._empty(), below, new, path)
             )
-        elif new is not None and new.kind == "blob" and name in entries:
+        elif name in entries:
             new = _Entry(mode=entries[name].mode, kind="blob", id=new.id)  # a script stays executable
-        if new is None:
-            entries.pop(name, None)
-        else:
-            entries[name] = new
+        entries[name] = new
         listing = "".join(f"{one.mode} {one.kind} {one.id}\t{key}\0" for key, one in entries.items())
         # The names of files that were never fetched are all that a tree needs.
         return self._mirror.local(["mktree", "-z", "--missing"], stdin=listing.encode()).text.strip()
@@ -101,17 +88,17 @@ class Writing:
     def _empty(self) -> str:
         return self._mirror.local(["mktree"], stdin=b"").text.strip()
 
-    def _push(self, base: str, tree: str, *, branch: str, message: str, new: bool) -> str:
+    def _push(self, base: str, tree: str, *, branch: str, message: str) -> str:
         name = self._mirror.spec.name
         if not is_ref_name(branch):
             raise PushRefused(f"repository {name}: {shown(branch)} is no name of a branch", repo=name)
         identity = ["-c", f"user.name={_NAME}", "-c", f"user.email={_EMAIL}"]
         command = [*identity, "commit-tree", tree, "-p", base]
         commit = self._mirror.local(command, stdin=f"{message.strip()}\n".encode()).text.strip()
-        refused = self._mirror.push(commit, branch, expects="" if new else base, timeout=_TIMEOUT)
+        refused = self._mirror.push(commit, branch, timeout=_TIMEOUT)
         if not refused:
             return commit
-        if new and (there := self._tip(branch)):
+        if there := self._tip(branch):
             return there  # somebody pressed at the same moment
         way_out = "give the repository's credentials the right to push this branch, or make the change by hand"
         raise PushRefused(f"repository {name}: {branch} cannot be pushed: {refused}; {way_out}", repo=name)

@@ -58,38 +58,15 @@ def test_mode_of_a_file_stays(upstream: Upstream, repository: GitRepository) -> 
     assert upstream.git("ls-tree", BRANCH).startswith("100755 blob")
 
 
-@pytest.mark.parametrize("path", ["apps/shop", ""])
-def test_folder_is_put_back_on_the_branch(upstream: Upstream, repository: GitRepository, path: str) -> None:
-    old = upstream.commit({"apps/shop/a.yaml": "a: 1\n", "apps/docs/d.yaml": "d: 1\n"})
-    tip = upstream.commit({"apps/shop/a.yaml": "a: 2\n", "apps/shop/b.yaml": "b\n", "apps/docs/d.yaml": "d: 2\n"})
-    repository.head(MAIN, newer_than=START)
-    made = repository.put_back(tip, path, old, branch="main", message="Roll back")
-    assert upstream.git("rev-parse", "main", "main^").split() == [made, tip]
-    assert upstream.git("ls-tree", "-r", "--name-only", "main").split() == ["apps/docs/d.yaml", "apps/shop/a.yaml"]
-    assert read(upstream, "main", "apps/shop/a.yaml") == "a: 1"
-    assert read(upstream, "main", "apps/docs/d.yaml") == ("d: 2" if path else "d: 1")
-
-
-def test_branch_that_moved_meanwhile_is_not_overwritten(upstream: Upstream, repository: GitRepository) -> None:
-    old = upstream.commit({"a.yaml": "a: 1\n"})
-    tip = upstream.commit({"a.yaml": "a: 2\n"})
-    repository.head(MAIN, newer_than=START)
-    theirs = upstream.commit({"a.yaml": "a: 3\n"})
-    with pytest.raises(PushRefused, match="main cannot be pushed"):
-        repository.put_back(tip, "", old, branch="main", message="Roll back")
-    assert upstream.git("rev-parse", "main") == theirs
-
-
 def test_remote_that_protects_a_branch_says_so(upstream: Upstream, repository: GitRepository) -> None:
-    old = upstream.commit({"a.yaml": "a: 1\n"})
-    tip = upstream.commit({"a.yaml": "a: 2\n"})
+    base = upstream.commit({"a.yaml": "a: 1\n"})
     repository.head(MAIN, newer_than=START)
     hook = upstream.path / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho 'protected branch'\nexit 1\n")
     hook.chmod(0o755)
     with pytest.raises(PushRefused, match="pre-receive hook declined"):
-        repository.put_back(tip, "", old, branch="main", message="Roll back")
+        repository.propose(base, {"a.yaml": b"a: 2\n"}, branch=BRANCH, message="Keep")
 
 
 def test_files_of_a_submodule_and_odd_branches_are_refused(upstream: Upstream, repository: GitRepository) -> None:
