@@ -86,7 +86,7 @@ STEPS: Final = (
         "instead: revert it, keep it as a branch, or ignore the field.",
         action="do:hand-edit",
         label="Edit a ConfigMap",
-        done=lambda facts: facts.said("Drift"),
+        done=lambda facts: facts.said("changed by hand") or facts.said("Drift"),
     ),
     Step(
         id="page",
