@@ -4,7 +4,7 @@ In goes what a pass would say of its app alone, and the incidents that are open;
 incident begins with the first app that fails, and while it is the only one its message and its page are its own. With
 the second the message becomes that of all: its list is edited as apps join and recover. An app whose reason differs
 leaves with a message of its own; it stays with the page that is open, and pages alone if it still fails when that is
-closed. docs/adr/0006-one-reason-one-message.md says why.
+closed. docs/adr/0007-one-reason-one-message.md says why.
 
 Apps that fail alike by their own words are kin only when they begin within minutes of each other: two apps with a
 wrong image on two days have two reasons. An outage of a neighbour is one for as long as it lasts.
