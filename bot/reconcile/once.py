@@ -200,7 +200,7 @@ def _run(
         return Result.REFUSED
     if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:
         story.health = survey(cluster, wanted_refs(plan))
-        story.reason = "the cluster differs from Git and self_heal is off"
+        story.reason = "self_heal is off"
         return Result.SKIPPED
     # Something that was leaving may have left, and somebody may have deleted the list.
     listed = narrowed(inventory, plan, ()).refs == inventory.refs == widened(inventory, plan).refs

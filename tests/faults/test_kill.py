@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from itertools import count
+from typing import Final
+
+import pytest
 
 from bot.model.outcome import Result
 from tests.contract.engine import EngineWorld, until
@@ -11,7 +14,8 @@ from tests.contract.manifests import deployment
 from tests.faults.proxy import Proxy
 from tests.faults.scene import WORKLOADS, foreign, objects, settled, terminal_sync
 
-NEVER_READY = "gitops-bot.test/never-ready:1"
+NEVER_READY: Final = "gitops-bot.test/never-ready:1"
+_LANES: Final = 4  # tests that share the requests, so that several run at once
 
 
 def killed_at(proxy: Proxy, process: subprocess.Popen[bytes], number: int) -> int:
@@ -24,12 +28,13 @@ def killed_at(proxy: Proxy, process: subprocess.Popen[bytes], number: int) -> in
     return process.returncode
 
 
-def test_killed_at_any_request_the_next_process_goes_on(world: EngineWorld, proxy: Proxy) -> None:
+@pytest.mark.parametrize("first", range(1, _LANES + 1))
+def test_killed_at_any_request_the_next_process_goes_on(world: EngineWorld, proxy: Proxy, first: int) -> None:
     """Every request is one step of a pass: reading, hooks, the inventory, each write, the waits, the prune."""
     before = foreign(world)
     world.commit(WORKLOADS.old)
     settled(world)
-    for number in count(1):
+    for number in count(first, _LANES):
         world.commit(WORKLOADS.new)
         world.heard()
         status = killed_at(proxy, terminal_sync(world), number)
