@@ -30,6 +30,7 @@ from bot.model.plan import Accepted, Answer, NotAskable, Observation, Owner, Tra
 from bot.model.resource import Body, KindInfo, Manifest, ResourceId, ResourceRef
 
 _VOLATILE: Final = frozenset({"managedFields", "resourceVersion", "generation"})
+_LOOKS: Final = 3  # at an object that a controller keeps changing
 _NAMESPACE: Final = ("", "Namespace")
 
 
@@ -127,7 +128,13 @@ class Questions:
         return known
 
     def _observe(
-        self, app: AppSpec, one: Wanted, info: KindInfo | None, live: Body | None, coming: Collection[str]
+        self,
+        app: AppSpec,
+        one: Wanted,
+        info: KindInfo | None,
+        live: Body | None,
+        coming: Collection[str],
+        looks: int = _LOOKS,
     ) -> Observation:
         manifest = one.manifest
         owner = self._parents.owner(app, live) if live is not None else None
@@ -139,6 +146,9 @@ class Questions:
             answer: Answer = NotAskable(waits_for="its owner")
         else:
             answer = self._ask(app, one, info, live, former, coming)
+            if looks > 1 and live is not None and isinstance(answer, Accepted) and _has_moved(live, answer.predicted):
+                fresh = self._objects.read([manifest.ref]).get(manifest.id)
+                return self._observe(app, one, info, fresh, coming, looks - 1)
         return Observation(manifest=manifest, live=live, answer=answer, owner=owner, left=why, former=former)
 
     def _ask(
@@ -190,6 +200,12 @@ def _same(live: Body, predicted: Body) -> bool:
 def _stable(body: Body) -> dict[str, Any]:
     metadata = {key: value for key, value in body["metadata"].items() if key not in _VOLATILE}
     return {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
+
+
+def _has_moved(live: Body, predicted: Body) -> bool:
+    """Tell whether a difference may be somebody's write between the look and the question: a dry-run keeps versions."""
+    versions = {str(one["metadata"].get("resourceVersion")) for one in (live, predicted)}
+    return len(versions) > 1 and not _same(live, predicted)
 
 
 def _short(ref: ResourceRef, uid: str) -> Body:

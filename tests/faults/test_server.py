@@ -163,3 +163,21 @@ def test_clock_that_jumps_stops_nothing(worlds: Callable[..., EngineWorld]) -> N
         shift = jump
         world.commit(files)
         assert world.sync().result is Result.CONVERGED
+
+
+def test_write_between_the_look_and_the_question_is_no_difference_of_ours(world: EngineWorld, proxy: Proxy) -> None:
+    """A controller's annotation, newer than what was seen of the object, stood in the plan as a change."""
+    world.commit({"a.yaml": config("settings")})
+    settled(world)
+    world.commit({"a.yaml": config("settings", "debug")})
+    meddled = iter([{"metadata": {"annotations": {"controller/revision": "2"}}}])
+
+    def meddle(request: str) -> None:
+        if request.startswith("PATCH") and (note := next(meddled, None)) is not None:
+            world.patch("configmaps", "settings", note)
+
+    proxy.before = meddle
+    plan = world.planned()
+    proxy.before = lambda _: None
+    assert next(meddled, None) is None, "nobody has meddled"
+    assert [field.path for change in plan.writes for field in change.fields] == ["data.level"]
