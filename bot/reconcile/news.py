@@ -389,13 +389,15 @@ def _held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Wait
     plan = report.plan
     if plan is None:
         return Told(memory=replace(memory, last_error=report.reason))
-    behind = report.target is not None and report.target.commit != memory.revision
+    # A newer commit that only finds drift changes nothing of the app: it does not wait.
+    idle = report.kind is PassKind.DRIFT and report.revision == report.target
+    behind = report.target is not None and report.target.commit != memory.revision and not idle
     if not plan.writes:
         return Told(memory=replace(memory, sync=SyncState.BEHIND if behind else SyncState.SYNCED))
     sync = SyncState.BEHIND if behind else SyncState.DRIFTED
     after = replace(memory, sync=sync)
-    waiting, after = _waiting(report, after, base, waits)
     if behind or report.kind is not PassKind.DRIFT:
+        waiting, after = _waiting(report, after, base, waits)
         return Told(memory=after, announcements=waiting)
     said = f"drift:{plan.hash}"
     if said == memory.said:
@@ -406,7 +408,7 @@ def _held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Wait
         id=f"{base.operation}:drift:{plan.hash[-12:]}",
         message=f"The cluster differs from Git and is left so: {report.reason}.",
     )
-    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(*waiting, news))
+    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
 
 
 def _waiting(

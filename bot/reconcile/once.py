@@ -241,9 +241,19 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
         attends=True,
     )
     story.plan, story.digest = made.plan, made.desired.digest
-    if made.plan.writes and story.kind is PassKind.SYNC and order.memory.revision == story.revision.commit:
+    if (
+        made.plan.writes
+        and story.kind is PassKind.SYNC
+        and _is_drift(order.memory, story.revision, made.desired.digest)
+    ):
         story.kind = PassKind.DRIFT
     return made
+
+
+def _is_drift(memory: AppMemory, revision: Revision, digest: str) -> bool:
+    """Tell whether the cluster alone has moved: a commit that changes nothing of the app is no reason for a change."""
+    stood = memory.sync in {SyncState.SYNCED, SyncState.DRIFTED} and memory.planned is None
+    return memory.revision == revision.commit or (stood and memory.digest == digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,6 +167,24 @@ def test_drift_is_left_where_self_heal_is_off(worlds: Callable[..., EngineWorld]
     assert world.tick().result is Result.CONVERGED
 
 
+def test_drift_that_is_left_outlives_a_commit_that_changes_nothing_of_the_app(
+    worlds: Callable[..., EngineWorld],
+) -> None:
+    """Any push undid a hand edit that people had just been asked about, and said that the commit did it."""
+    world = worlds(self_heal=False)
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    assert world.tick().result is Result.SKIPPED
+    world.commit({"a.yaml": config("theirs")}, app="other")
+    assert (world.tick().result, world.tick().kind) == (Result.SKIPPED, PassKind.DRIFT)
+    assert world.memory().sync is SyncState.DRIFTED
+    assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
+    assert [one.news.value for one in world.heard()].count("waiting") == 0
+    assert world.sync().result is Result.CONVERGED
+    assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+
+
 def test_edited_value_of_a_secret_is_undone_and_a_dropped_key_goes(world: EngineWorld) -> None:
     """Written as `stringData`, the fields would be owned under a name that no live Secret has."""
     text = "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\nstringData: {token: canary-one, more: canary-two}\n"
