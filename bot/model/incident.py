@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from bot.model.announcement import Page, PageAct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,25 @@ class Sufferer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What stands for app, cluster and environment where several apps are meant; of one, its own."""
+
+    app: str
+    cluster: str
+    env: str
+
+
+def place_of(apps: Sequence[Sufferer]) -> Place:
+    """Return the place of one app or more: `3 apps`, `2 clusters`, "" for different environments."""
+    clusters, envs = {one.cluster for one in apps}, {one.env for one in apps}
+    return Place(
+        app=apps[0].name if len(apps) == 1 else f"{len(apps)} apps",
+        cluster=apps[0].cluster if len(clusters) == 1 else f"{len(clusters)} clusters",
+        env=apps[0].env if len(envs) == 1 else "",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPage:
     """An alert that is open for an incident; there is one for each team.
 
@@ -58,6 +80,22 @@ class OpenPage:
     def words(self) -> str:
         """Return who was paged, as a message says it: `sre, P2`."""
         return f"{self.team or 'on-call'}, {self.priority}"
+
+    def call(self, act: PageAct, place: Place, *, id: str, at: datetime, message: str) -> Page:
+        """Return one call about this alert to the on-call service; calls with one `id` are delivered once."""
+        return Page(
+            id=id,
+            act=act,
+            alias=self.alias,
+            app=place.app,
+            cluster=place.cluster,
+            env=place.env,
+            channel=self.channel,
+            operation=self.operation,
+            at=at,
+            message=message,
+            team=self.team,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Final
 from bot.errors import OrderRefused, StateError
 from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.control import Via
-from bot.model.incident import Incident, OpenPage
+from bot.model.incident import Incident, OpenPage, Place, place_of
 from bot.model.record import Dispatch
 from bot.ports import INCIDENTS, Store
 from bot.reconcile.commands import Ordered, Person
@@ -71,18 +71,12 @@ class Attention:
         for incident, page in self.open_pages():
             for one in incident.failing:
                 if one.app == app and one.team == page.team:
-                    yield Page(
+                    yield page.call(
+                        PageAct.NOTE,
+                        place_of([one]),
                         id=f"{ordered.announcement.id}:note",
-                        act=PageAct.NOTE,
-                        alias=page.alias,
-                        app=one.name,
-                        cluster=one.cluster,
-                        env=one.env,
-                        channel=page.channel,
-                        operation=page.operation,
                         at=audit.at,
                         message=f"{one.title}: {verb} by {audit.who} {audit.arguments}".rstrip(),
-                        team=page.team,
                     )
 
     def gone(self, app: str, how: str, *, at: datetime) -> None:
@@ -109,21 +103,15 @@ class Attention:
         self, incident: Incident, page: OpenPage, person: Person, *, tell_service: bool
     ) -> tuple[Dispatch, ...]:
         line = _line(incident, page, News.ACKNOWLEDGED, f"Acknowledged by {person.who}.", person.at)
-        call = Page(
+        call = page.call(
+            PageAct.ACKNOWLEDGE,
+            Place(app=line.app, cluster=line.cluster, env=line.env),
             id=f"{page.operation}:acknowledge:{int(person.at.timestamp())}",
-            act=PageAct.ACKNOWLEDGE,
-            alias=page.alias,
-            app=line.app,
-            cluster=line.cluster,
-            env=line.env,
-            channel=page.channel,
-            operation=page.operation,
             at=person.at,
             message=f"Acknowledged in Slack by {person.who}.",
-            by=person.who,
-            team=page.team,
         )
-        return (*self._post.exactly([line]), *(self._post.rows([call]) if tell_service else ()))
+        rows = self._post.rows([replace(call, by=person.who)]) if tell_service else ()
+        return (*self._post.exactly([line]), *rows)
 
     def _change(
         self,
@@ -181,14 +169,13 @@ def _roots(incident: Incident) -> Iterator[str]:
 
 def _line(incident: Incident, page: OpenPage, news: News, message: str, at: datetime) -> Announcement:
     """Return a line in the thread of a page."""
-    some = [one for one in incident.sufferers if one.team == page.team]
-    clusters = {one.cluster for one in some}
+    place = place_of([one for one in incident.sufferers if one.team == page.team])
     return Announcement(
         id=f"{page.operation}:{news.value}:{at.timestamp():.3f}",
         operation=page.operation,
         news=news,
-        app=some[0].name if len(some) == 1 else f"{len(some)} apps",
-        cluster=some[0].cluster if len(clusters) == 1 else f"{len(clusters)} clusters",
+        app=place.app,
+        cluster=place.cluster,
         env="",
         channel=page.channel,
         at=at,

@@ -19,7 +19,7 @@ from typing import Final
 
 from bot.model.announcement import Announcement, AppLine, News, Page, PageAct, TroubleLine
 from bot.model.app import AppSpec
-from bot.model.incident import Incident, OpenPage, Sufferer
+from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
 from bot.model.outcome import HealthState, Result, SyncReport
 from bot.model.record import AppMemory
 from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, PagePolicy, shortened
@@ -311,7 +311,7 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
     """Return the message that speaks for all apps of an incident in a channel."""
     here = incident.heard_in(channel)
     failing = [one for one in here if one.over_at is None]
-    many, cluster, env = _place(here)
+    place = place_of(here)
     some = 0 < len(failing) < len(here)
     fail = "are degraded" if incident.news == News.DEGRADED.value else "fail"
     page = next((one for one in incident.pages if one.arrived and not one.closed_by), None) if failing else None
@@ -320,9 +320,9 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
         id=f"{incident.fold(channel)}:{incident.version}",
         operation=incident.fold(channel),
         news=News(incident.news) if failing else News.RECOVERED,
-        app=f"{len(failing)} of {many}" if some else many,
-        cluster=cluster,
-        env=env,
+        app=f"{len(failing)} of {place.app}" if some else place.app,
+        cluster=place.cluster,
+        env=place.env,
         channel=channel,
         at=at,
         since=incident.since,
@@ -343,14 +343,6 @@ def _sentence(incident: Incident, *, failing: int, count: int, fail: str) -> str
     if failing:
         return f"{failing} of {count} apps still {fail} for one reason."
     return f"All {count} apps are over it. They had one reason: {incident.message}."
-
-
-def _place(apps: Sequence[Sufferer]) -> tuple[str, str, str]:
-    """Return what stands for app, cluster and environment of several apps; of one, its own."""
-    clusters, envs = {one.cluster for one in apps}, {one.env for one in apps}
-    cluster = next(iter(clusters)) if len(clusters) == 1 else f"{len(clusters)} clusters"
-    name = apps[0].name if len(apps) == 1 else f"{len(apps)} apps"
-    return name, cluster, next(iter(envs)) if len(envs) == 1 else ""
 
 
 def _without(incident: Incident, app: str, how: str, at: datetime) -> tuple[Incident, tuple[Announcement, ...]]:
@@ -375,52 +367,39 @@ def _closed(incident: Incident, team: str, text: str, at: datetime) -> tuple[Inc
     incident = replace(incident, pages=tuple(one for one in incident.pages if one is not page))
     if page.closed_by:
         return incident, ()
-    name, cluster, env = _place([one for one in incident.sufferers if one.team == team])
-    close = Page(
+    close = page.call(
+        PageAct.CLOSE,
+        place_of([one for one in incident.sufferers if one.team == team]),
         id=f"{page.operation}:close:{int(at.timestamp())}",
-        act=PageAct.CLOSE,
-        alias=page.alias,
-        app=name,
-        cluster=cluster,
-        env=env,
-        channel=page.channel,
-        operation=page.operation,
         at=at,
         message=shortened(text, DESCRIPTION_LIMIT),
-        team=page.team,
     )
     return incident, (close,)
 
 
 def _page(page: OpenPage, app: AppSpec, act: PageAct, text: str, at: datetime, *, unique: str = "") -> Page:
-    return Page(
+    call = page.call(
+        act,
+        Place(app=app.name, cluster=app.cluster, env=app.env),
         id=f"{page.operation}:{act.value}:{unique or f'{app.key}:{int(at.timestamp())}'}",
-        act=act,
-        alias=page.alias,
-        app=app.name,
-        cluster=app.cluster,
-        env=app.env,
-        channel=page.channel,
-        operation=page.operation,
         at=at,
         message=shortened(text, DESCRIPTION_LIMIT),
-        priority=page.priority,
-        team=page.team,
     )
+    return replace(call, priority=page.priority)
 
 
 def _many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> Page:
     """Return the page of one app as that of several, with the list inside."""
-    many, where, env = _place(failing)
+    place = place_of(failing)
     lines = [f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" for one in failing]
     lines.append("\nIt closes by itself when all of them have converged.")
-    description = "\n".join([f"{many} fail for one reason: {incident.message}\n", *lines])
+    description = "\n".join([f"{place.app} fail for one reason: {incident.message}\n", *lines])
     return replace(
         due,
-        app=many,
-        cluster=where,
-        env=env,
-        message=shortened(f"{many} / {where}: {incident.message}", MESSAGE_LIMIT),
+        app=place.app,
+        cluster=place.cluster,
+        env=place.env,
+        message=shortened(f"{place.app} / {place.cluster}: {incident.message}", MESSAGE_LIMIT),
         description=shortened(description, DESCRIPTION_LIMIT),
         priority=min(one.priority for one in failing),
     )
