@@ -7,7 +7,6 @@ Nothing is guessed: a field whose place in the file is not certain is left to pe
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from bot.model.masking import is_secret
 from bot.model.plan import Action, Change, FieldChange, Plan
 from bot.model.resource import Body, Origin, ResourceId
 from bot.plan.explain import field_text
-from bot.plan.hands import after_item, after_name
+from bot.plan.hands import after_name
 
 Parts = tuple[str | int, ...]
 _NUMBER: Final = re.compile(r"\[\d+\]")  # an entry without a name
@@ -156,23 +155,22 @@ def located(path: str, want: Any, have: Any) -> tuple[Parts, Any, Any] | None:
 
 def _entry(path: str, want: list[Any], have: list[Any]) -> tuple[int, Any, Any, str] | None:
     """Return number, both entries and the rest of the path for `[name=api]`; None for an entry without a name."""
-    name, _, _ = path.removeprefix("[").partition("]")
-    if not path.startswith("[") or "=" not in name:
+    name, closing, rest = path.removeprefix("[").partition("]")
+    if not path.startswith("[") or not closing or "=" not in name:
         return None
-    keys = json.dumps(dict(part.partition("=")[::2] for part in name.split(",")))
-    rest = after_item(path, keys)
+    keys = dict(part.partition("=")[::2] for part in name.split(","))
     index = next((i for i, one in enumerate(want) if _is(one, keys)), None)
     other = next((one for one in have if _is(one, keys)), ABSENT)
-    if rest is None or (index is None and other is ABSENT):
+    if index is None and other is ABSENT:
         return None
+    rest = rest.removeprefix(".")
     return (len(want), ABSENT, other, rest) if index is None else (index, want[index], other, rest)
 
 
-def _is(entry: Any, keys: str) -> bool:
-    wanted = json.loads(keys)
+def _is(entry: Any, keys: Mapping[str, str]) -> bool:
     defaults = {"protocol": "TCP"}  # a port without a protocol and one with TCP are the same port
     return isinstance(entry, Mapping) and all(
-        str(entry.get(key, defaults.get(key))) == value for key, value in wanted.items()
+        str(entry.get(key, defaults.get(key))) == value for key, value in keys.items()
     )
 
 
