@@ -14,7 +14,6 @@ from bot.chat import folded, kit
 from bot.chat.buttons import buttons
 from bot.chat.kit import Block, code, cut, escape, many, person, took, when
 from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
-from bot.model.plan import Summary
 
 SENTENCE_LIMIT: Final = 1_000
 BLOCKS_LIMIT: Final = 12_000  # bytes of all blocks: Slack refuses messages from about 13,200 on
@@ -154,16 +153,6 @@ def _head(news: Announcement) -> Iterator[Block]:
     yield kit.section(f"*{word}*: {escape(news.app)} / {escape(news.cluster)}{at}{count} {icon}")
 
 
-def _applied(summary: Summary) -> str:
-    counts = (
-        (summary.create, "created"),
-        (summary.update, "updated"),
-        (summary.recreate, "recreated"),
-        (summary.delete, "deleted"),
-    )
-    return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing to change"
-
-
 def _commit(news: Announcement) -> str:
     short = news.revision.short if news.revision else ""
     return f"<{news.revision_url}|{short}>" if news.revision_url else f"`{short}`"
@@ -179,7 +168,8 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
         if revision.author and not news.undone:
             yield "Author", _author(news, author)
     if news.summary is not None:
-        yield ("Applied", _applied(news.summary)) if news.news in _GOOD else ("Changes", str(news.summary))
+        did = news.news in _GOOD
+        yield "Applied" if did else "Changes", news.summary.done if did and news.summary.total else str(news.summary)
     if revision is not None and news.previous and news.previous != revision.commit:
         if news.news in _GOOD:
             yield "Was", f"`{news.previous[:7]}`"

@@ -298,10 +298,10 @@ class Passes:
             linked = replace(linked, next_at=report.finished_at + pause)
         if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
             linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
-        asks = report.result in {Result.REFUSED, Result.WAITING_APPROVAL} and report.plan is not None
+        asked_for = report.plan if report.result in {Result.REFUSED, Result.WAITING_APPROVAL} else None
         waits = news.Waits(
-            verdicts=order.verdicts(report.plan.hash) if asks and report.plan else (),
-            requesters=order.requesters(report.plan) if asks and report.plan else (),
+            verdicts=order.verdicts(asked_for.hash) if asked_for is not None else (),
+            requesters=order.requesters(asked_for) if asked_for is not None else (),
             behind=self._behind(app, report),
             thread=order.control.operation,
         )
