@@ -149,6 +149,11 @@ class Objects:
         )
 
 
+def refused(reply: Reply) -> Rejected:
+    """Return what the server has against a request that carries no value of a Secret."""
+    return Rejected(status=reply.status, reason=reply.reason, message=reply.message)
+
+
 def rejected(reply: Reply, manifest: Manifest, live: Body | None) -> Rejected:
     """Return what the server has against an object, without values of Secrets."""
     secrets = [manifest.body] if live is None else [manifest.body, live]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.live.cache import LiveCache
 from bot.live.discovery import info_of, path_of
-from bot.live.objects import Objects
+from bot.live.objects import Objects, refused
 from bot.live.parent import Parents
-from bot.live.transport import Reply, Transport
+from bot.live.transport import Transport
 from bot.live.verdicts import Verdicts
 from bot.model.app import AppSpec
 from bot.model.plan import Rejected
@@ -34,7 +34,7 @@ class Remover:
         if reply.status == 404:
             return Deleted(gone=True)
         if not reply.ok:
-            return _rejected(reply)
+            return refused(reply)
         owner = self._parents.owner(app, reply.body)
         if owner is not None:
             return Deleted(gone=False, kept=f"it belongs to {owner} now")
@@ -50,7 +50,7 @@ class Remover:
         if answer.status == 409 and self._is_another(path, reply.body):
             return _ANOTHER
         if not answer.ok:
-            return _rejected(answer)
+            return refused(answer)
         metadata = answer.body.get("metadata") or {}
         if not metadata.get("deletionTimestamp"):
             return Deleted(gone=True)
@@ -71,13 +71,9 @@ class Remover:
             reply = self._transport.request(
                 "PATCH", path, body=patch, content_type="application/merge-patch+json", user=app.user
             )
-        return None if reply.ok or reply.status == 404 else _rejected(reply)
+        return None if reply.ok or reply.status == 404 else refused(reply)
 
     def _is_another(self, path: str, before: Body) -> bool:
         """Tell whether a conflict is about the uid: every other one says that somebody was faster, and try again."""
         reply = self._transport.request("GET", path)
         return reply.ok and reply.body["metadata"].get("uid") != before["metadata"].get("uid")
-
-
-def _rejected(reply: Reply) -> Rejected:
-    return Rejected(status=reply.status, reason=reply.reason, message=reply.message)

@@ -15,7 +15,7 @@ from bot.live.asking import Questions
 from bot.live.cache import LiveCache
 from bot.live.discovery import path_of
 from bot.live.ignoring import respecting
-from bot.live.objects import Objects, rejected
+from bot.live.objects import Objects, refused, rejected
 from bot.live.parent import Parents
 from bot.live.projection import projection
 from bot.live.transport import Transport
@@ -78,7 +78,7 @@ class Writer:
         reply = self._transport.request("POST", path_of(info, id.namespace), query=query, body=body, user=app.user)
         if reply.ok:
             return Applied(body=reply.body, created=True)
-        return Rejected(status=reply.status, reason=reply.reason, message=reply.message)
+        return refused(reply)
 
     def _ready(self, app: AppSpec, info: KindInfo, manifest: Manifest) -> Asked | Rejected:
         """Return what to send. The object is read again only if it was not asked of, or is another since."""
