@@ -26,9 +26,10 @@ from bot.ports import Cluster, Repository, Sink, Store
 from bot.reconcile.attention import Attention
 from bot.reconcile.desk import Desk
 from bot.reconcile.keeping import Door
+from bot.reconcile.narrator import Outside
 from bot.reconcile.news import Links, Target
-from bot.reconcile.once import World
-from bot.reconcile.passes import Outside, Passes
+from bot.reconcile.passes import Passes
+from bot.reconcile.planning import World
 from bot.reconcile.post import Post
 from bot.reconcile.retry import Retry
 from bot.reconcile.roster import Roster

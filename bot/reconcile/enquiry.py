@@ -20,7 +20,7 @@ from bot.model.source import Revision
 from bot.model.status import AppStatus, Choice, Settled
 from bot.model.verification import Proof, Verification
 from bot.ports import Repository, Store
-from bot.reconcile.once import World, plan_at, plan_or_failure, wanted_refs
+from bot.reconcile.planning import World, plan_at, plan_or_failure, wanted_refs
 
 _LOG: Final = 200  # commits of the branch among which a person searches
 

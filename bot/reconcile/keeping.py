@@ -26,7 +26,7 @@ from bot.plan import keeping
 from bot.plan.keeping import ABSENT, Field, Kept, Left
 from bot.ports import Proposals, Repository
 from bot.reconcile import commands
-from bot.reconcile.once import World, plan_at
+from bot.reconcile.planning import World, plan_at
 from bot.render import CommitFiles, editing
 from bot.render.documents import read_bytes
 from bot.render.objects import entries

@@ -7,7 +7,6 @@ A neighbour's trouble is part of the report; what raises is a bug.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,23 +15,21 @@ from typing import Protocol
 from bot.apply.execute import execute
 from bot.apply.hooks import HookRun, run_hooks
 from bot.apply.inventory import narrowed, widened
-from bot.errors import PassError, Problem, RenderError
+from bot.errors import PassError, Problem
 from bot.health.wait import HealthWait, await_health, survey
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, Trigger
 from bot.model.outcome import Deed, Failure, Health, Outcome, PassKind, Result, SyncReport
-from bot.model.plan import Action, Plan, PlanFailure
+from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval, Inventory, SyncState
-from bot.model.resource import Body, DesiredState, ResourceId, ResourceRef, names
+from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.model.source import Revision
 from bot.plan.order import Phase
-from bot.plan.placing import place
-from bot.plan.planner import make_plan, select, unchanged_at
-from bot.ports import Cluster, Repository
+from bot.plan.planner import select, unchanged_at
+from bot.ports import Cluster
 from bot.reconcile import approval, windows
-from bot.reconcile.fingerprint import neighbour
+from bot.reconcile.planning import Planned, World, failure_of, plan_of, rendered, wanted_refs
 from bot.reconcile.rest import Rest, are_good
-from bot.render import CommitFiles, Renderer
 
 
 class Listener(Protocol):
@@ -49,23 +46,6 @@ class Listener(Protocol):
 
     def waiting(self, health: Mapping[ResourceId, Health]) -> None:
         """The objects are applied; this is how they are by now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What a pass works with; `key` keys digests of secrets, `labels` returns the marks of an app's objects."""
-
-    repos: Mapping[str, Repository]
-    clusters: Mapping[str, Cluster]
-    renderer: Renderer
-    labels: Callable[[AppSpec], Mapping[str, str]]
-    key: bytes
-    clock: Callable[[], datetime]
-
-    @property
-    def holder(self) -> str:
-        """The name of this installation: whoever shares its state store has the same."""
-        return f"gitops-bot-{hashlib.sha256(self.key).hexdigest()[:12]}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -222,7 +202,7 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     if pin is not None and not order.memory.has_reached(pin):
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
-    desired = _rendered(app, story.revision, world)
+    desired = rendered(app, story.revision, world)
     rest = order.rest
     if rest is not None and not order.asks and order.only is None and order.memory.digest == desired.digest:
         plan = rest.plan_of(app, desired, world.clusters[app.cluster])
@@ -254,90 +234,6 @@ def _is_drift(memory: AppMemory, revision: Revision, digest: str) -> bool:
     """Tell whether the cluster alone has moved: a commit that changes nothing of the app is no reason for a change."""
     stood = memory.sync in {SyncState.SYNCED, SyncState.DRIFTED} and memory.planned is None
     return memory.revision == revision.commit or (stood and memory.digest == digest)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A plan and what it was made of. `former` is the app that this one takes over, while its parent is there."""
-
-    plan: Plan
-    inventory: Inventory
-    desired: DesiredState
-    runs_hooks: bool
-    former: AppSpec | None = None
-
-
-def plan_at(
-    app: AppSpec, revision: Revision, *, ref: str, world: World, deployed: str, newer_than: datetime | None
-) -> Planned:
-    """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`."""
-    desired = _rendered(app, revision, world)
-    return plan_of(app, desired, revision, ref=ref, world=world, deployed=deployed, newer_than=newer_than)
-
-
-def _rendered(app: AppSpec, revision: Revision, world: World) -> DesiredState:
-    files = CommitFiles(world.repos[app.repo], revision.commit)
-    return world.renderer.render(app, files, kinds=world.clusters[app.cluster].kinds)
-
-
-def plan_of(
-    app: AppSpec,
-    desired: DesiredState,
-    revision: Revision,
-    *,
-    ref: str,
-    world: World,
-    deployed: str,
-    newer_than: datetime | None,
-    attends: bool = False,
-) -> Planned:
-    """Return the plan of what was rendered.
-
-    `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another.
-    `newer_than` asks the API server for what watches may not have told yet; `attends` keeps an eye on the objects.
-    """
-    cluster = world.clusters[app.cluster]
-    try:
-        manifests, _ = place(desired, cluster.kinds(), app=app, labels=world.labels(app))
-    except RenderError:
-        # A kind that was just installed by someone else is unknown to a table from memory: look again, once.
-        manifests, _ = place(desired, cluster.kinds(refresh=True), app=app, labels=world.labels(app))
-    inventory = cluster.load_inventory(app)
-    former = replace(app, name=app.moved_from, moved_from="") if app.moved_from else None
-    if former is not None:
-        theirs = cluster.load_inventory(former)
-        former = former if theirs.version else None
-        inventory = replace(inventory, refs=inventory.refs | theirs.refs)
-    wanted = {manifest.id for manifest in manifests}
-    dropped = [known for known in inventory.refs if known.id not in wanted]
-    if attends:  # before anything is looked at: a change after the look must be seen
-        cluster.attend(app, [*(manifest.ref for manifest in manifests), *dropped])
-    runs_hooks = desired.digest != deployed
-    plan = make_plan(
-        app=app,
-        revision=revision,
-        ref=ref,
-        observations=cluster.observe(app, manifests, newer_than=newer_than),
-        tracked=cluster.track(app, dropped, newer_than=newer_than),
-        inventory=inventory,
-        key=world.key,
-        runs_hooks=runs_hooks,
-    )
-    return Planned(plan=plan, inventory=inventory, desired=desired, runs_hooks=runs_hooks, former=former)
-
-
-def plan_or_failure(
-    app: AppSpec, *, ref: str, revision: Callable[[], Revision], world: World, deployed: str
-) -> Plan | PlanFailure:
-    """Return what `gitops-bot plan` shows: the plan, or every problem that keeps it from being made."""
-    found: Revision | None = None
-    try:
-        found = revision()
-        return plan_at(app, found, ref=ref, world=world, deployed=deployed, newer_than=world.clock()).plan
-    except PassError as error:
-        failure = failure_of(error)
-        problems = failure.problems or (Problem(message=failure.message),)
-        return PlanFailure(app=app.name, cluster=app.cluster, revision=found, ref=ref, problems=problems)
 
 
 def _carry_out(
@@ -456,24 +352,6 @@ def _apply(
         )
         return Result.UNHEALTHY
     return Result.CONVERGED
-
-
-def failure_of(error: PassError) -> Failure:
-    """Return a pass-level error as part of the story."""
-    if isinstance(error, RenderError):
-        count = len(error.problems)
-        what = "1 problem" if count == 1 else f"{count} problems"
-        return Failure(message=f"the commit cannot be used: {what}", problems=error.problems)
-    return Failure(message=str(error), transient=error.transient, neighbour=neighbour(error))
-
-
-def wanted_refs(plan: Plan) -> tuple[ResourceRef, ...]:
-    """Return what must be healthy: all that Git wants but what an annotation tells us to leave alone."""
-    return tuple(
-        change.ref
-        for change in plan.changes
-        if change.manifest is not None and not change.hook and not (change.action is Action.UNCHANGED and change.why)
-    )
 
 
 def _commit(story: _Story) -> str:

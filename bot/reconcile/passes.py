@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,19 +21,18 @@ from bot.model.announcement import Announcement, News, Page, Parcel
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Trigger, Via
 from bot.model.incident import Incident
-from bot.model.outcome import Health, HealthState, Outcome, PassKind, Result, SyncReport
-from bot.model.plan import Plan
-from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Dispatch, Pruned, SyncState
-from bot.model.resource import Body, ResourceId
+from bot.model.outcome import PassKind, Result, SyncReport
+from bot.model.record import AppMemory, Approval, AuditEntry, Dispatch, SyncState
+from bot.model.resource import ResourceId
 from bot.model.source import GitRef, Revision
-from bot.oncall.escalation import PagePolicy, escalate
-from bot.plan.restoring import keepsake
+from bot.oncall.escalation import escalate
 from bot.ports import INCIDENTS, Stamp, Store
-from bot.reconcile import asking, news
+from bot.reconcile import asking, journal, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
-from bot.reconcile.once import Order, Ran, World, run_pass
-from bot.reconcile.post import Post
+from bot.reconcile.narrator import Narrator, Outside
+from bot.reconcile.once import Order, Ran, run_pass
+from bot.reconcile.planning import World
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.roster import Roster
@@ -41,26 +40,6 @@ from bot.reconcile.roster import Roster
 log = logging.getLogger(__name__)
 
 _INCIDENTS_PATIENCE: Final = timedelta(seconds=30)
-_DECIDED: Final[Mapping[Result, Decision]] = {
-    Result.CONVERGED: Decision.DONE,
-    Result.SUPERSEDED: Decision.DONE,  # it has written; a newer pass sees to the rest
-    Result.PAUSED: Decision.DENIED,
-    Result.REFUSED: Decision.DENIED,
-    Result.SKIPPED: Decision.DENIED,
-    Result.WAITING_APPROVAL: Decision.DENIED,
-}
-_PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """Who is told what besides: links, write-backs, pages, when it is tried again, and the lanes it goes by."""
-
-    links: Callable[[AppSpec, str, str], news.Links]
-    targets: Sequence[news.Target]
-    policy: PagePolicy | None
-    retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
-    post: Post
 
 
 class Passes:
@@ -122,14 +101,14 @@ class Passes:
                 verdicts=lambda plan_hash: self._verdicts(before, plan_hash, started),
             )
             base = self._base(app, operation, trigger, started)
-            narrator = _Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
+            narrator = Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
             ran = run_pass(order, world=self.world, listener=narrator, stop=stop)
             report = ran.report
             after = self._save(order, ran, narrator.memory)
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
-                    self._store.forget(former, audit=_note(app, report.finished_at, "move", f"from {former}"))
+                    self._store.forget(former, audit=journal.note(app, report.finished_at, "move", f"from {former}"))
             self._settle(app, ran, after, control, stamp)
         log.info(
             "pass %s of %s: %s, %s, %.1f s",
@@ -209,7 +188,7 @@ class Passes:
             now = self.world.clock()
             operation = news.operation_at(now, secrets.token_hex(3))
             base = self._base(app, operation, trigger, now)
-            narrator = _Narrator(app, base, self._store, self._outside, before)
+            narrator = Narrator(app, base, self._store, self._outside, before)
             order = Removal(app=app, trigger=trigger, memory=before, operation=operation, keep_objects=keep_objects)
             report = remove(order, world=self.world, keep=narrator.pruning, progress=lambda _: None)
             ended = replace(base, at=report.finished_at)
@@ -221,7 +200,7 @@ class Passes:
             if report.result is Result.CONVERGED:
                 verb = "release" if keep_objects else "delete"
                 done = replace(
-                    _note(app, report.finished_at, verb, str(report.summary)), who=trigger.by, via=trigger.via
+                    journal.note(app, report.finished_at, verb, str(report.summary)), who=trigger.by, via=trigger.via
                 )
                 self._store.forget(app.key, audit=done)
                 Attention(self._store, post=self._outside.post).gone(app.key, "was deleted", at=report.finished_at)
@@ -233,7 +212,7 @@ class Passes:
         """Keep a deleted app that is still configured from being deployed again."""
         reason = "it was deleted; drop it from the configuration, or resume it to deploy it again"
         pause = Pause(by=trigger.by, reason=reason, since=now)
-        self._store.save_control(app.key, Control(pause=pause), audit=_note(app, now, "pause", reason))
+        self._store.save_control(app.key, Control(pause=pause), audit=journal.note(app, now, "pause", reason))
 
     def _fold(self, app: AppSpec, memory: AppMemory) -> str:
         """Name the root message that speaks for the app and others in its channel; "" when it speaks for itself."""
@@ -255,7 +234,9 @@ class Passes:
             with suppress(PassError):  # the pass itself meets the same trouble and reports it
                 mirrored = cluster.load_control(app)
                 if mirrored != stored:
-                    self._store.save_control(app.key, mirrored, audit=_note(app, now, "restore", "from the cluster"))
+                    self._store.save_control(
+                        app.key, mirrored, audit=journal.note(app, now, "restore", "from the cluster")
+                    )
                     stored = mirrored
         current = stored.at(now)
         if current != stored:
@@ -267,7 +248,7 @@ class Passes:
             self._store.save_control(
                 app.key,
                 current,
-                audit=_note(app, now, "resume", "the pause ran out"),
+                audit=journal.note(app, now, "resume", "the pause ran out"),
                 dispatches=self._parcels([ended]),
             )
         if self._mirrored.get(app.key) != current:
@@ -310,7 +291,7 @@ class Passes:
             told = replace(told, memory=replace(told.memory, pin_operation=order.control.pin.operation))
         # Who pauses an app wakes it too, and asks for no sync.
         asked = report.trigger.manual and (order.direct or report.result is not Result.PAUSED)
-        audits = [_audit(app, report)] if asked or report.did else []
+        audits = [journal.line(app, report)] if asked or report.did else []
         after, trouble = told.memory, before.incident or before.paged or told.memory.failing_since
         if not (trouble or after.degraded_since):
             return self._end(Folded(memory=after, said=told.announcements), told, audits, ran, stored)
@@ -400,101 +381,3 @@ class Passes:
             return base
         links = self._outside.links(app, revision.commit, previous)
         return replace(base, revision_url=links.commit, compare_url=links.compare)
-
-
-class _Narrator:
-    """Says in the outbox what a pass is about to do and how far it is.
-
-    Where one message speaks for many apps, named by `fold`, each one's changes stand in its thread.
-    """
-
-    def __init__(
-        self,
-        app: AppSpec,
-        base: Announcement,
-        store: Store,
-        outside: Outside,
-        memory: AppMemory,
-        *,
-        fold: str = "",
-    ) -> None:
-        self.memory, self._fold = memory, fold
-        self._app, self._base, self._store, self._outside = app, base, store, outside
-        self._latest: Announcement | None = None
-        self._plan: Plan | None = None
-        self._done: set[ResourceId] = set()
-        self._said_at = base.at
-
-    def planned(self, plan: Plan, kind: PassKind) -> None:
-        links = self._outside.links(self._app, plan.revision.commit, self.memory.revision)
-        base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
-        base = replace(base, started_at=self._base.at, total=plan.summary.total)
-        said, backs = news.found(self._app, plan, kind, base=base, targets=self._outside.targets)
-        rows = self._outside.post.rows([*said, *backs])
-        if self._fold:
-            thread = [replace(one, operation=self._fold) for one in said if one.in_thread]
-            rows = (*self._outside.post.exactly(thread), *self._outside.post.rows(backs))
-        self._latest, self._plan = None if self._fold else said[-1], plan
-        # The operation is remembered first: a pass killed after this line goes on in the same message.
-        self.memory = replace(self.memory, operation=self._base.operation, planned=plan.summary)
-        self._store.save_pass(self.memory, dispatches=rows)
-
-    def applied(self, outcome: Outcome) -> None:
-        self._done.add(outcome.id)
-        self._say(f"{outcome.deed.value} {outcome.id}")
-
-    def pruning(self, bodies: list[Body]) -> None:
-        kept = [one for one in map(keepsake, bodies) if one is not None]
-        commit = self._plan.revision.commit if self._plan is not None else ""
-        self._store.save_pruned([Pruned(app=self._app.key, at=self._now(), commit=commit, body=body) for body in kept])
-
-    def waiting(self, health: Mapping[ResourceId, Health]) -> None:
-        late = [id for id, one in health.items() if one.state is HealthState.PROGRESSING]
-        more = f" and {len(late) - 1} more" if len(late) > 1 else ""
-        self._say(f"waiting for {late[0]}: {health[late[0]].message}{more}" if late else "")
-
-    def _say(self, message: str) -> None:
-        now = self._now()
-        if self._latest is None or self._plan is None or now - self._said_at < _PROGRESS_EVERY:
-            return
-        self._said_at = now
-        progress = replace(
-            self._latest,
-            id=f"{self._base.operation}:progress:{now.timestamp():.0f}",
-            at=now,
-            done=len(self._done),
-            message="",
-            progress=news.progress(self._plan, self._done, message),
-        )
-        self._store.dispatch(self._outside.post.rows([progress]))
-
-    def _now(self) -> datetime:
-        return datetime.now(tz=self._base.at.tzinfo)
-
-
-def _audit(app: AppSpec, report: SyncReport) -> AuditEntry:
-    """Return the line of a pass that somebody ordered, or that touched the cluster."""
-    detail = report.failure.message if report.failure is not None else report.reason or str(report.summary)
-    return AuditEntry(
-        at=report.finished_at,
-        who=report.trigger.by or "gitops-bot",
-        via=report.trigger.via,
-        verb=report.kind.value,
-        app=app.key,
-        arguments=report.revision.commit if report.revision else "",
-        decision=_DECIDED.get(report.result, Decision.FAILED),
-        why=f"{report.result.value}: {detail}",
-    )
-
-
-def _note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        who="gitops-bot",
-        via=Via.SCHEDULE,
-        verb=verb,
-        app=app.key,
-        arguments="",
-        decision=Decision.DONE,
-        why=why,
-    )

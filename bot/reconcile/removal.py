@@ -23,7 +23,7 @@ from bot.model.resource import Body, ResourceRef, names
 from bot.model.source import MAIN, Revision
 from bot.plan.planner import make_plan
 from bot.ports import Cluster
-from bot.reconcile.once import World, failure_of
+from bot.reconcile.planning import World, failure_of
 
 _NEVER = Revision(commit="0" * 40)  # of an app that never converged
 

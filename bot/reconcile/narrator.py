@@ -1,0 +1,103 @@
+"""Says what a pass is about to do and how far it is, in the outbox, while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.model.announcement import Announcement
+from bot.model.app import AppSpec
+from bot.model.outcome import Health, HealthState, Outcome, PassKind
+from bot.model.plan import Plan
+from bot.model.record import AppMemory, Pruned
+from bot.model.resource import Body, ResourceId
+from bot.oncall.escalation import PagePolicy
+from bot.plan.restoring import keepsake
+from bot.ports import Store
+from bot.reconcile import news
+from bot.reconcile.post import Post
+
+_PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Who is told what besides: links, write-backs, pages, when it is tried again, and the lanes it goes by."""
+
+    links: Callable[[AppSpec, str, str], news.Links]
+    targets: Sequence[news.Target]
+    policy: PagePolicy | None
+    retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
+    post: Post
+
+
+class Narrator:
+    """Says in the outbox what a pass is about to do and how far it is.
+
+    Where one message speaks for many apps, named by `fold`, each one's changes stand in its thread.
+    """
+
+    def __init__(
+        self,
+        app: AppSpec,
+        base: Announcement,
+        store: Store,
+        outside: Outside,
+        memory: AppMemory,
+        *,
+        fold: str = "",
+    ) -> None:
+        self.memory, self._fold = memory, fold
+        self._app, self._base, self._store, self._outside = app, base, store, outside
+        self._latest: Announcement | None = None
+        self._plan: Plan | None = None
+        self._done: set[ResourceId] = set()
+        self._said_at = base.at
+
+    def planned(self, plan: Plan, kind: PassKind) -> None:
+        links = self._outside.links(self._app, plan.revision.commit, self.memory.revision)
+        base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
+        base = replace(base, started_at=self._base.at, total=plan.summary.total)
+        said, backs = news.found(self._app, plan, kind, base=base, targets=self._outside.targets)
+        rows = self._outside.post.rows([*said, *backs])
+        if self._fold:
+            thread = [replace(one, operation=self._fold) for one in said if one.in_thread]
+            rows = (*self._outside.post.exactly(thread), *self._outside.post.rows(backs))
+        self._latest, self._plan = None if self._fold else said[-1], plan
+        # The operation is remembered first: a pass killed after this line goes on in the same message.
+        self.memory = replace(self.memory, operation=self._base.operation, planned=plan.summary)
+        self._store.save_pass(self.memory, dispatches=rows)
+
+    def applied(self, outcome: Outcome) -> None:
+        self._done.add(outcome.id)
+        self._say(f"{outcome.deed.value} {outcome.id}")
+
+    def pruning(self, bodies: list[Body]) -> None:
+        kept = [one for one in map(keepsake, bodies) if one is not None]
+        commit = self._plan.revision.commit if self._plan is not None else ""
+        self._store.save_pruned([Pruned(app=self._app.key, at=self._now(), commit=commit, body=body) for body in kept])
+
+    def waiting(self, health: Mapping[ResourceId, Health]) -> None:
+        late = [id for id, one in health.items() if one.state is HealthState.PROGRESSING]
+        more = f" and {len(late) - 1} more" if len(late) > 1 else ""
+        self._say(f"waiting for {late[0]}: {health[late[0]].message}{more}" if late else "")
+
+    def _say(self, message: str) -> None:
+        now = self._now()
+        if self._latest is None or self._plan is None or now - self._said_at < _PROGRESS_EVERY:
+            return
+        self._said_at = now
+        progress = replace(
+            self._latest,
+            id=f"{self._base.operation}:progress:{now.timestamp():.0f}",
+            at=now,
+            done=len(self._done),
+            message="",
+            progress=news.progress(self._plan, self._done, message),
+        )
+        self._store.dispatch(self._outside.post.rows([progress]))
+
+    def _now(self) -> datetime:
+        return datetime.now(tz=self._base.at.tzinfo)
