@@ -56,11 +56,14 @@ _NOT_FINITE: Final = frozenset(
     )
 )
 _NUMBER_START: Final = frozenset("+-.0123456789")
-_INTEGER: Final = re.compile(r"[-+]?(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|0[oO]?([0-7]+)|0|[1-9][0-9]*)")
+_INTEGER: Final = re.compile(
+    r"[-+]?(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|0[oO]?([0-7]+)|0|[1-9][0-9]*)|0b([-+][01]+)"
+)
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _TEXT_UNIT: Final = 64  # characters that weigh as much as one value: an alias may also multiply one long text
 _LONGEST_INTEGER: Final = 70  # characters: a sign, `0b` and 64 digits, and some leading zeros
 _CORE: Final = "tag:yaml.org,2002:"
+_LOOSE: Final = re.compile("(?<![0-9])_|_(?![0-9])")  # after a leading dot kubectl minds where an underscore stands
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONFLICT: Final = re.compile(r"(?m)^(?:<{7}|={7}|>{7})(?: .*)?$")
 _LINE_ENDS: Final = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}  # of YAML, not of JSON
@@ -156,12 +159,12 @@ def _number(text: str) -> int | float | str:
     plain = text.replace("_", "")
     whole = _INTEGER.fullmatch(plain) if len(plain) <= _LONGEST_INTEGER and text[0] != "." else None
     if whole is not None:
-        hexadecimal, binary, octal = whole.groups()
-        base = 16 if hexadecimal else 2 if binary else 8 if octal else 10
-        value = int(plain, base)
+        hexadecimal, binary, octal, signed = whole.groups()
+        base = 16 if hexadecimal else 2 if binary or signed else 8 if octal else 10
+        value = int(signed or plain, base)
         if -(2**63) <= value < 2**64:
             return value
-    if _FLOAT.fullmatch(plain) is None or text.startswith("._"):
+    if _FLOAT.fullmatch(plain) is None or (text[0] == "." and _LOOSE.search(text)):
         return text
     number = float(plain)
     if number in {float("inf"), float("-inf")}:
