@@ -56,9 +56,7 @@ _NOT_FINITE: Final = frozenset(
     )
 )
 _NUMBER_START: Final = frozenset("+-.0123456789")
-_INTEGER: Final = re.compile(
-    r"[-+]?(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|0[oO]?([0-7]+)|0|[1-9][0-9]*)|0b([-+][01]+)"
-)
+_INTEGER: Final = re.compile(r"[-+]?(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|0[oO]?([0-7]+)|0|[1-9][0-9]*)|0b([-+][01]+)")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _TEXT_UNIT: Final = 64  # characters that weigh as much as one value: an alias may also multiply one long text
 _LONGEST_INTEGER: Final = 70  # characters: a sign, `0b` and 64 digits, and some leading zeros

@@ -35,6 +35,8 @@ _STANDS_FOR: Final = (
     (r"\b(CLUSTER-IP|ADDRESS|AGE) +", r"\1 "),
     (r"(/tmp/(LIVE|MERGED)-)\d+(\S+).*", r"\1N\3"),
 )
+# What client-go logs beside the output: a watch that the server ended in time, say.
+_LOGGED: Final = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n", re.MULTILINE)
 
 
 def commands(text: str) -> Iterator[str]:
@@ -86,7 +88,7 @@ def test_kubectl_prints(
 
 
 def comparable(text: str, namespace: str) -> str:
-    text = text.replace(namespace, "NAMESPACE")
+    text = _LOGGED.sub("", text).replace(namespace, "NAMESPACE")
     for pattern, name in _STANDS_FOR:
         text = re.sub(pattern, name, text, flags=re.MULTILINE)
     return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())

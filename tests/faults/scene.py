@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.model.outcome import Result, SyncReport
-from tests.contract.engine import EngineWorld
+from tests.contract.engine import EngineWorld, until
 from tests.contract.manifests import config, deployment, job, secret
 from tests.faults.proxy import Proxy
 
@@ -85,7 +85,9 @@ SCENES: Final = {"configs": CONFIGS, "first": replace(CONFIGS, begins=True), "wo
 
 
 def foreign(world: EngineWorld) -> list[dict[str, Any]]:
-    """Return what is not the bot's."""
+    """Return what is not the bot's, once the controllers have put into the namespace what every namespace has."""
+    until(lambda: world.get("configmaps", "kube-root-ca.crt"), "the namespace has its authority")
+    until(lambda: world.get("serviceaccounts", "default"), "the namespace has its account")
     found = []
     for plural in ("configmaps", "secrets", "serviceaccounts"):
         for one in world.plane.request("GET", world.path(plural))["items"]:
