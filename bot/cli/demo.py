@@ -24,7 +24,6 @@ def demo(arguments: argparse.Namespace, out: TextIO) -> int:
     if arguments.kubeconfig and not Path(arguments.kubeconfig).expanduser().is_file():
         raise UsageError(f"--kubeconfig: there is no file {arguments.kubeconfig}")
     kubeconfig = str(Path(arguments.kubeconfig).expanduser().resolve()) if arguments.kubeconfig else ""
-    options = Options(
-        repo_url=arguments.repo, branch=arguments.branch, path=arguments.path.strip("/"), kubeconfig=kubeconfig
-    )
+    path = arguments.path.strip("/") or "."
+    options = Options(repo_url=arguments.repo, branch=arguments.branch, path=path, kubeconfig=kubeconfig)
     return play(options, port=arguments.port, browser=not arguments.no_browser, out=out)

@@ -37,7 +37,21 @@ class DemoProcess:
         said, _ = self._process.communicate(timeout=60)
         return self._process.returncode, said
 
+    def kill(self) -> None:
+        """End it as the kernel does when memory is short: it cannot clean up."""
+        self._process.kill()
+        self._process.communicate(timeout=60)
+
     def children(self) -> tuple[int, ...]:
         """Return the processes it has started, by their ids."""
         pid = self._process.pid
         return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process runs; one that waits for its parent to read its status does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

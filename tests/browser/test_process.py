@@ -15,17 +15,28 @@ import pytest
 
 from bot.sandbox.demo.cluster import TokenDoor
 from bot.sandbox.kube import KubeSandbox
-from tests.browser.demo_process import DemoProcess
+from tests.browser.demo_process import DemoProcess, is_running
+from tests.flow.story import eventually
 
 
 def test_ctrl_c_leaves_no_process_and_no_file_behind() -> None:
     demo = DemoProcess()
-    (bot,) = demo.children()
+    children = demo.children()
     assert (demo.folder / "gitops-bot.yaml").exists()
     code, said = demo.interrupt()
     assert (code, said) == (0, "")
     assert not demo.folder.exists()
-    assert not Path(f"/proc/{bot}").exists()
+    assert [one for one in children if Path(f"/proc/{one}").exists()] == []
+
+
+def test_kill_leaves_no_process_and_no_file_behind() -> None:
+    """The bot went on as a child of init, with its port, and the folder stayed in /tmp."""
+    demo = DemoProcess()
+    children = demo.children()
+    assert int((demo.folder / "bot.pid").read_text()) in children
+    demo.kill()
+    eventually(lambda: not any(map(is_running, children)))
+    assert not demo.folder.exists()
 
 
 @pytest.fixture

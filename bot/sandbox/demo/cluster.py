@@ -102,7 +102,7 @@ class KubeconfigDoor:
         from bot.live.spec import ClusterSpec  # imported late: only a cluster of one's own needs the whole client
         from bot.live.transport import Transport
 
-        self._transport = Transport(ClusterSpec(name="own", kubeconfig=kubeconfig))
+        self._transport = Transport(ClusterSpec(name=kubeconfig, kubeconfig=kubeconfig))
 
     def request(
         self,

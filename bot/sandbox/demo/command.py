@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import threading
 import webbrowser
-from pathlib import Path
 from typing import Final, TextIO
 
 from bot.errors import UsageError
+from bot.sandbox.demo.leftovers import demo_folder
 from bot.sandbox.demo.page_server import PageServer
 from bot.sandbox.demo.world import Options, World
 
@@ -20,7 +19,10 @@ _LOOK_SECONDS: Final = 0.5
 
 
 def demo(options: Options, *, port: int | None, browser: bool, out: TextIO) -> int:
-    """Run until SIGINT, SIGTERM or SIGHUP; 1 when the bot ends by itself. Raises `UsageError` for a port in use."""
+    """Run until SIGINT, SIGTERM or SIGHUP; 1 when the bot ends by itself.
+
+    Raises `UsageError` for a port in use, and for a repository or a cluster that cannot be used.
+    """
     leaving = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: leaving.set())
@@ -28,19 +30,20 @@ def demo(options: Options, *, port: int | None, browser: bool, out: TextIO) -> i
         server = _bound(port)
     except OSError as error:
         raise UsageError(f"--port {port}: {error.strerror}") from error
-    with tempfile.TemporaryDirectory(prefix="gitops-bot-demo-") as folder:
-        world = World(options, folder=Path(folder))
+    with demo_folder() as folder:
+        world = World(options, folder=folder)
         try:
             world.start(server.url)
             server.start(world)
-            out.write(
-                f"The demo is at  {server.url}\n"
-                f"Its files are in  {folder}  ({', '.join(world.files)})\n"
-                "Ctrl-C ends it and leaves nothing behind.\n"
-            )
-            out.flush()
-            if browser and _has_display():
-                webbrowser.open(server.url)
+            if not leaving.is_set():
+                out.write(
+                    f"The demo is at  {server.url}\n"
+                    f"Its files are in  {folder}  ({', '.join(world.files)})\n"
+                    "Ctrl-C ends it and leaves nothing behind.\n"
+                )
+                out.flush()
+                if browser and _has_display():
+                    webbrowser.open(server.url)
             while not leaving.wait(_LOOK_SECONDS):
                 if world.bot_ended:
                     sys.stderr.write(f"gitops-bot: the bot has ended by itself:\n{world.last_words()}\n")

@@ -23,6 +23,7 @@ class Places:
     port: int
     path: str = ""
     branch: str = "main"
+    known_hosts: str = ""  # for a repository by ssh; the key is the agent's or the default one
 
 
 def configuration(places: Places) -> str:
@@ -30,6 +31,7 @@ def configuration(places: Places) -> str:
     apps = _own(places.path) if places.path else _SHOP
     # The page shows the commits of the shop; those of a person's own repository are at their own host.
     web_url = "" if places.path else f"    web_url: {places.web_url}\n"
+    hosts = f"    credentials: {{known_hosts_file: {places.known_hosts}}}\n" if places.known_hosts else ""
     return f"""\
 # The bot's own configuration file: nothing in it knows that this is a demo.
 instance: demo
@@ -42,7 +44,7 @@ repos:
   - name: fleet
     url: {places.repo_url}
     branch: {places.branch}
-{web_url}
+{web_url}{hosts}
 {apps}
 slack:
   mode: socket

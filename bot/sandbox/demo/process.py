@@ -16,6 +16,7 @@ from typing import IO, Final
 import orjson
 
 import bot
+from bot.sandbox.demo.leftovers import PID_FILE
 
 _LEAVE_SECONDS: Final = 20  # what `run` promises after SIGTERM
 _HEALTH_SECONDS: Final = 2
@@ -58,6 +59,7 @@ class BotProcess:
             stderr=self._output,
             start_new_session=True,  # Ctrl-C in the terminal is ours to hand on
         )
+        (self._configuration.parent / PID_FILE).write_text(f"{self._process.pid}\n", encoding="utf-8")
 
     @property
     def pid(self) -> int:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.chat.verbs import VERBS
-from bot.sandbox.demo import cast, cluster, mischief, story, tour
+from bot.sandbox.demo import cast, cluster, mischief, own, story, tour
 from bot.sandbox.demo.cluster import ClusterDoor, KubeconfigDoor, TokenDoor, Unreachable
 from bot.sandbox.demo.configuration import Places, configuration, own_app
 from bot.sandbox.demo.mischief.commits import MISSING_IMAGE
@@ -79,13 +79,17 @@ class World:
         self._parts = ExitStack()
 
     def start(self, page_url: str) -> None:
-        """Start everything. What has started is stopped by `stop` even when this raises.
+        """Start everything. What has started is stopped by `stop` even when this raises: `UsageError` for what is
+        a person's own and cannot be used.
 
         The bot takes longest to come up: it is started as soon as all it needs has an address, and waits for the API
         server's first answer while that is being furnished.
         """
         if self.repository is not None:
             self.repository.begin(story.history(datetime.now(UTC)))
+        else:
+            asked, cache = self.options, self.folder / ".gitops-bot-cache"
+            own.look_at_repository(asked.repo_url, branch=asked.branch, path=asked.path, cache=cache)
         self.slack.start()
         self._parts.callback(self.slack.stop)
         self.oncall.start()
@@ -236,6 +240,7 @@ class World:
         """Return the kubeconfig of a cluster that has the shop's namespaces, or will have by its first answer."""
         if self.kube is None:
             self.door = KubeconfigDoor(self.options.kubeconfig)
+            own.look_at_cluster(self.door)
             if self.repository is not None:
                 self._make_namespaces()
             return self.options.kubeconfig
@@ -272,6 +277,7 @@ class World:
                 port=self._port,
                 path=self.options.path if self.options.repo_url else "",
                 branch=self.options.branch,
+                known_hosts=own.known_hosts(self.options.repo_url) if self.options.repo_url else "",
             )
         )
         file = self.folder / "gitops-bot.yaml"
