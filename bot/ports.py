@@ -352,8 +352,8 @@ class Store(Protocol):
     def audit_head(self) -> AuditHead:
         """Return where the chain ends now: kept elsewhere, it shows later that lines are missing."""
 
-    def request(self, app: str, trigger: Trigger, *, at: datetime, expects: str = "") -> int:
-        """Ask for a pass; returns the request's id."""
+    def request(self, *apps: str, trigger: Trigger, at: datetime, expects: str = "") -> None:
+        """Ask for a pass of each of these apps."""
 
     def requests(self) -> tuple[PassRequest, ...]:
         """Return what is asked for and not done, oldest first."""

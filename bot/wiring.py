@@ -67,7 +67,7 @@ class Engine:
     passes: Passes
     desk: Desk
     post: Post
-    wakers: list[Callable[[str], bool]] = field(default_factory=list)
+    wakers: list[Callable[..., bool]] = field(default_factory=list)
     stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -154,13 +154,13 @@ def build_engine(
         post=post,
     )
     passes = Passes(apps, world=world, store=store, outside=outside)
-    wakers: list[Callable[[str], bool]] = []
+    wakers: list[Callable[..., bool]] = []
     desk = Desk(
         apps,
         world=world,
         store=store,
         post=post,
-        wake=lambda key: any(wake(key) for wake in wakers),
+        wake=lambda *keys: any(wake(*keys) for wake in wakers),
         pager=lambda known: _pager(configuration, known),
         door=_door(configuration),
     )
@@ -209,7 +209,7 @@ def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[
         beat=beat,
         rounds=rounds.make,
     )
-    engine.wakers.append(lambda key: loop.wake(key, urgent=True))
+    engine.wakers.append(lambda *keys: loop.wake(*keys, urgent=True))
     engine.stirrers.append(loop.stir)
     return loop
 

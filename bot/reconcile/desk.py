@@ -34,7 +34,7 @@ from bot.reconcile.roster import Roster
 
 
 class Desk(Enquiry):
-    """`wake` marks an app as due and says whether a pass of it runs; without a running bot it returns False.
+    """`wake` marks apps as due and says whether a pass of one runs; without a running bot it returns False.
 
     `pager` describes who is paged when.
     """
@@ -46,7 +46,7 @@ class Desk(Enquiry):
         world: World,
         store: Store,
         post: Post,
-        wake: Callable[[str], bool],
+        wake: Callable[..., bool],
         pager: Callable[[Sequence[AppSpec]], Sequence[str]],
         door: Door,
     ) -> None:
@@ -62,7 +62,7 @@ class Desk(Enquiry):
         title = self._apps[app].title
         if control.pause is not None:
             raise OrderRefused(f"{title} is {control.pause}: `resume {self._apps[app].name}` first")
-        self._store.request(app, trigger, at=self._world.clock())
+        self._store.request(app, trigger=trigger, at=self._world.clock())
         if self._wake(app):
             operation = self._store.memory(app).operation or "a pass"
             return f"{title} is already running {operation}, queued one more."
@@ -143,7 +143,7 @@ class Desk(Enquiry):
         enough = len(given) >= spec.approvals
         # The hash in `confirm` tells an approver from a requester.
         confirm = verdict.plan_hash if enough or spec.mode is Mode.APPROVE else None
-        self._store.request(app, Trigger(via=via, by=by, confirm=confirm), at=verdict.at)
+        self._store.request(app, trigger=Trigger(via=via, by=by, confirm=confirm), at=verdict.at)
         self._wake(app)
         left = "it is applied now" if enough else f"{len(given)} of {spec.approvals} by now"
         return f"{spec.title}: you approved plan {verdict.plan_hash[:19]}, {left}."
@@ -152,7 +152,7 @@ class Desk(Enquiry):
         """Hold the plan that waits; a newer plan asks anew."""
         spec, memory = self._apps[app], self._store.memory(app)
         verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=False, reason=reason)
-        self._store.request(app, Trigger(via=via, by=by, confirm=verdict.plan_hash), at=verdict.at)
+        self._store.request(app, trigger=Trigger(via=via, by=by, confirm=verdict.plan_hash), at=verdict.at)
         self._wake(app)
         return f"{spec.title}: you rejected plan {verdict.plan_hash[:19]}; nothing is applied."
 
@@ -317,16 +317,18 @@ class Desk(Enquiry):
         """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
         self._roster.expire(repo)
         now = self._world.clock()
-        woken = []
+        woken: dict[str, list[str]] = {}  # by the commit to expect
         for app in self._apps.values():
             moved = [name for name in tips if app.ref.follows(name)] if app.repo == repo else []
             if moved:
                 # A tag's event may name the tag object, which is no commit that could become visible.
                 expects = tips[moved[0]] if app.ref.kind is RefKind.BRANCH else ""
-                self._store.request(app.key, Trigger(via=Via.WEBHOOK), at=now, expects=expects)
-                self._wake(app.key)
-                woken.append(app.key)
-        return tuple(woken)
+                woken.setdefault(expects, []).append(app.key)
+        for expects, keys in woken.items():
+            self._store.request(*keys, trigger=Trigger(via=Via.WEBHOOK), at=now, expects=expects)
+        everyone = tuple(key for keys in woken.values() for key in keys)
+        self._wake(*everyone)
+        return everyone
 
     def _person(self, who: str, via: Via) -> commands.Person:
         now = self._world.clock()
@@ -359,7 +361,7 @@ class Desk(Enquiry):
         said = replace(said, channel=self._post.placed(self._apps[app]).channel)
         notes = self._attention.notes(app, ordered)
         self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said, *notes]))
-        self._store.request(app, Trigger(via=audit.via, by=audit.who, confirm=confirm), at=audit.at)
+        self._store.request(app, trigger=Trigger(via=audit.via, by=audit.who, confirm=confirm), at=audit.at)
         self._wake(app)
         return ordered.answer
 

@@ -1,8 +1,9 @@
 """When passes run: ticks, orders, pushes and what watches tell only mark an app as due; a worker runs it.
 
 One app's passes never overlap; a wake-up during a pass means one more pass after it. Apps do not wait for each other:
-a hanging cluster holds the workers of its own apps and nobody else's. A failed pass backs off; an order, a push and a
-commit that is newer than the failed one do not wait for that. APScheduler ticks once per repository and interval, not
+a hanging cluster holds the workers of its own apps and nobody else's. A failed pass backs off; an order and a commit
+that is newer than the failed one do not wait for that, unless the commit changes nothing that the app is rendered of:
+then the apps that it does concern go first. APScheduler ticks once per repository and interval, not
 per app: one question to Git tells which of hundreds of apps have anything to do, and the others cost nothing.
 """
 
@@ -38,6 +39,7 @@ _ANY_ANSWER: Final = datetime.min.replace(tzinfo=UTC)
 _ROUND_SECONDS: Final = 5  # reminders, expiries and digests are as late as that
 _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
+_NUDGED_AFTER: Final = timedelta(seconds=5)  # a failed app that a newer commit does not concern
 
 
 @dataclass(slots=True)
@@ -114,16 +116,17 @@ class Loop:
         left = [lane.join(max(deadline - self._clock(), timedelta(0))) for lane in lanes]
         return all(left)
 
-    def wake(self, key: str, *, urgent: bool = False) -> bool:
-        """Mark an app as due; True when a pass of it was running, so that one more follows.
+    def wake(self, *keys: str, urgent: bool = False) -> bool:
+        """Mark apps as due; True when a pass of one of them was running, so that one more follows.
 
-        `urgent` is for an order that stands in the store: the pass must be that order's, and not one of the schedule
+        `urgent` is for orders that stand in the store: the pass must be that order's, and not one of the schedule
         before it.
         """
         now = self._clock()
-        for other in self._orders() - {key} if urgent else ():
+        for other in self._orders().difference(keys) if urgent else ():
             self._wake(other, since=now, urgent=True)
-        return self._wake(key, since=now, urgent=urgent)
+        running = [self._wake(key, since=now, urgent=urgent) for key in keys]
+        return any(running)
 
     def stir(self, key: str, drift: bool) -> None:
         """The cluster says that an app has something to look at. Costs no question to Git.
@@ -285,12 +288,14 @@ class Loop:
 
     def _one(self, slot: _Slot) -> None:
         with self._lock:
-            requests, slot.requests = slot.requests, []
             urgent, slot.urgent = slot.urgent, False
             since, slot.since = slot.since, _ANY_ANSWER
             resting = slot.not_before is not None and self._clock() < slot.not_before
-        if resting and not urgent and not self._has_newer(slot, since):
+            ordered = any(one.trigger.manual for one in slot.requests)
+        if resting and not ordered and not self._may_be_mended(slot, since, pushed=urgent):
             return
+        with self._lock:
+            requests, slot.requests = slot.requests, []
         if not requests and since == _ANY_ANSWER and self._passes.is_settled(slot.app, None):
             return
         trigger = next(
@@ -324,7 +329,7 @@ class Loop:
         with self._lock:
             slot.requests = [*waiting, *slot.requests]
             slot.failures = slot.failures + 1 if failed else 0
-            slot.failed_commit = report.revision.commit if failed and report and report.revision else ""
+            slot.failed_commit = report.target.commit if failed and report and report.target else ""
             slot.not_before = now + self._retry.after(slot.failures) if failed else None
             again = slot.not_before or (now + _PUSH_ASK_AGAIN if waiting else None)
             if report is not None and report.result is Result.SUPERSEDED:
@@ -344,12 +349,28 @@ class Loop:
         except PassError:
             return True
 
-    def _has_newer(self, slot: _Slot, since: datetime) -> bool:
+    def _may_be_mended(self, slot: _Slot, since: datetime, *, pushed: bool) -> bool:
+        """Tell whether a failed app is tried before its time: for a newer commit, or a push of the one that failed.
+
+        A newer commit that does not concern the app brings its next try closer, so that a push to a large repository
+        does not have all that fails in it run beside what was pushed.
+        """
         try:
             head = self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=since)
+            if not slot.failed_commit or head == slot.failed_commit:
+                return pushed
+            if self._passes.concerns(slot.app, slot.failed_commit, head):
+                return True
         except PassError:
-            return False
-        return bool(slot.failed_commit) and head != slot.failed_commit
+            return pushed
+        soon = self._clock() + _NUDGED_AFTER
+        with self._lock:
+            nudged = slot.not_before is not None and soon < slot.not_before
+            if nudged:
+                slot.not_before = soon
+        if nudged and not self._stopping.is_set():
+            self._scheduler.add_job(self.wake, DateTrigger(soon), args=[slot.app.key])
+        return False
 
     def _superseded(self, slot: _Slot, commit: str) -> bool:
         """True when a running pass should end: we stop, or a wake-up came and the branch has moved on."""

@@ -143,6 +143,11 @@ class Passes:
         except PassError:
             return False  # the pass meets the same trouble and reports it
 
+    def concerns(self, app: AppSpec, before: str, after: str) -> bool:
+        """Tell whether two commits differ in what the app was last rendered of. Raises `SourceError`."""
+        roots, repo = self.world.renderer.roots(app), self.world.repos[app.repo]
+        return repo.hashes(before, roots) != repo.hashes(after, roots)
+
     def _settle(self, app: AppSpec, ran: Ran, memory: AppMemory, control: Control, before: Stamp) -> None:
         """Save what the server said to be equal, and remember a pass that left nothing to be done."""
         cluster, report = self.world.clusters[app.cluster], ran.report

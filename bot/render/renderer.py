@@ -103,6 +103,12 @@ class Renderer:
         self._remember(app.key, rendered)
         return state
 
+    def roots(self, app: AppSpec) -> tuple[str, ...]:
+        """Return the paths that the app's last rendering was made of; its own before the first."""
+        with self._lock:
+            known = self._rendered.get(app.key)
+        return known.roots if known is not None else (app.path,)
+
     def resolved(self, app: AppSpec) -> str:
         """Return the digest of the remote chart an app uses today, "" when it uses none. Cheap while it is fresh."""
         chart = self._chart(app)

@@ -307,12 +307,10 @@ class SqlStore:
 
     # --- requests ---------------------------------------------------------------------------------------------
 
-    def request(self, app: str, trigger: Trigger, *, at: datetime, expects: str = "") -> int:
-        row = {"app": app, "at": _text(at), "expects": expects, "value": codec.dump(codec.TRIGGER, trigger)}
+    def request(self, *apps: str, trigger: Trigger, at: datetime, expects: str = "") -> None:
+        row = {"at": _text(at), "expects": expects, "value": codec.dump(codec.TRIGGER, trigger)}
         with self._transaction() as connection:
-            made = connection.execute(tables.requests.insert().values(row))
-            assert made.inserted_primary_key is not None
-            return int(made.inserted_primary_key[0])
+            connection.execute(tables.requests.insert(), [{"app": app, **row} for app in apps])
 
     def requests(self) -> tuple[PassRequest, ...]:
         with self._transaction() as connection:

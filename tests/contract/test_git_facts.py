@@ -76,6 +76,27 @@ def test_push_before_the_host_shows_the_commit_gives_exactly_one_deploy(world: E
     assert len(deployed) == 1
 
 
+def test_push_has_what_fails_elsewhere_tried_again_but_behind_what_it_concerns(world: EngineWorld) -> None:
+    """Once each push to a repository had all of its failing apps tried at once, beside the app that was pushed to."""
+    world.configuration["retry"] = {"first": "1h", "max": "1h"}
+    world.restart(interval="1h")
+    world.commit({"a.yaml": config("settings").replace("{level: info}", "{level: [1]}")})
+    world.commit({"b.yaml": config("mine")}, app="other")
+    with world.running():
+        until(lambda: world.memory().consecutive_failures == 1, "the bad commit has failed")
+        until(lambda: world.memory("other").sync is SyncState.SYNCED, "the other app has converged")
+        pushed = world.commit({"b.yaml": config("mine", "debug")}, app="other")
+        world.engine.desk.pushed("fleet", {"refs/heads/main": pushed})
+        until(lambda: world.memory().consecutive_failures == 2, "the bad commit is tried again, an hour early")
+        until(lambda: not world.engine.store.requests(), "the push is done")
+        mended = world.commit({"a.yaml": config("settings")})
+        world.engine.desk.pushed("fleet", {"refs/heads/main": mended})
+        until(lambda: world.memory().revision == mended, "the good commit has converged")
+    deployed, *_ = world.engine.desk.history("prod/other", 1)
+    failed = [one for one in world.engine.desk.history("prod/shop", 10) if one.result is Result.FAILED]
+    assert failed[0].finished_at > deployed.finished_at
+
+
 def test_unrelated_commit_renders_and_writes_nothing(world: EngineWorld) -> None:
     world.commit({"a.yaml": config("settings")})
     world.sync()

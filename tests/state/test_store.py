@@ -152,11 +152,13 @@ def test_key_is_new_once_across_restarts(store: SqlStore, state_url: str) -> Non
 
 
 def test_request_is_kept_until_its_pass_has_ended(store: SqlStore) -> None:
-    id = store.request(APP, Trigger(via=Via.CLI, by="os:ana", confirm="sha256:1"), at=NOW, expects="c")
-    (request,) = store.requests()
-    assert (request.id, request.trigger.confirm, request.expects) == (id, "sha256:1", "c")
-    store.finish_requests([id])
-    assert store.requests() == ()
+    trigger = Trigger(via=Via.CLI, by="os:ana", confirm="sha256:1")
+    store.request(APP, "prod/other", trigger=trigger, at=NOW, expects="c")
+    one, other = store.requests()
+    assert (one.app, one.trigger.confirm, one.expects) == (APP, "sha256:1", "c")
+    assert (other.app, other.trigger) == ("prod/other", one.trigger)
+    store.finish_requests([one.id])
+    assert store.requests() == (other,)
 
 
 def test_message_of_an_operation_is_replaced(store: SqlStore) -> None:
