@@ -20,7 +20,8 @@ from bot.live.spec import ClusterSpec
 from bot.model import marks
 from bot.model.announcement import Page
 from bot.model.app import AppSpec
-from bot.model.record import Consignment, Dispatch
+from bot.model.control import Control
+from bot.model.record import Consignment, Dispatch, SyncState
 from bot.oncall.escalation import PagePolicy
 from bot.ports import Cluster, Repository, Sink, Store
 from bot.reconcile.attention import Attention
@@ -29,12 +30,12 @@ from bot.reconcile.keeping import Door
 from bot.reconcile.narrator import Outside
 from bot.reconcile.news import Links, Target
 from bot.reconcile.passes import Passes
-from bot.reconcile.planning import World
 from bot.reconcile.post import Post
 from bot.reconcile.retry import Retry
 from bot.reconcile.roster import Roster
 from bot.reconcile.rounds import Rounds
 from bot.reconcile.routing import Quiet, Route, Routing, Severity
+from bot.reconcile.world import Neighbour, World
 from bot.render import Renderer
 from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
@@ -131,11 +132,24 @@ def build_engine(
         parent = marks.parent_name(app.name, settings.instance)
         return marks.app_labels(app.name, marks.applyset_id(parent, namespaces[app.cluster]))
 
+    def neighbours(app: AppSpec) -> list[Neighbour]:
+        controls, memories, now = store.controls(), store.memories(), clock()
+        return [
+            Neighbour(
+                app=one,
+                control=controls.get(key, Control()).at(now),
+                synced_at=known.revision if (known := memories.get(key)) and known.sync is SyncState.SYNCED else "",
+            )
+            for key, one in apps.items()
+            if one.cluster == app.cluster and key != app.key
+        ]
+
     world = World(
         repos=repos,
         clusters=clusters,
         renderer=_renderer(configuration, clock=clock),
         labels=labels,
+        neighbours=neighbours,
         key=store.key(),
         clock=clock,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Outcome
 from bot.model.plan import Action, Change, Rejected
@@ -15,6 +17,8 @@ def write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
     """
     assert change.manifest is not None  # stages hold no deletes
     id = change.id
+    if change.taken_from:  # what is marked as that app's is ours now
+        app = replace(app, moved_from=change.taken_from)
     if not change.verified:
         (seen,) = cluster.observe(app, [change.manifest])
         if seen.owner is not None:

@@ -34,10 +34,14 @@ class OwnerKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Someone who is not this app and owns an object; `name` as they call themselves."""
+    """Someone who is not this app and owns an object; `name` as they call themselves.
+
+    `note` says why they do not give it up now, where that is known.
+    """
 
     kind: OwnerKind
     name: str
+    note: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"
@@ -107,7 +111,8 @@ class FieldChange:
 class Change:
     """What becomes of one object. `why` is one sentence. `manifest` is None for deletes.
 
-    `retained` marks an object that Git dropped and that stays because its prune annotation says so.
+    `retained` marks an object that Git dropped and that stays the app's, as its prune annotation says; `moving` one
+    that stays because another app wants it, or may want it.
     """
 
     action: Action
@@ -118,6 +123,8 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     verified: bool = True
     retained: bool = False
+    moving: bool = False
+    taken_from: str = ""  # name of another app that has given the object up
     uid: str = ""  # of the live object, "" when there is none: deletes and recreates happen to this one only
     hook: str = ""  # when it runs, as the hook annotation says; "" for what is applied and stays
     hands: tuple[str, ...] = ()  # who else set these fields, and when: `kubectl-edit at 2026-03-01 12:00 UTC`

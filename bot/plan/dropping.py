@@ -3,13 +3,13 @@
 In go the objects of the inventory as the cluster has them, out comes one `Judged` each: it is deleted, or it stays and
 the change says why. It stays when someone else owns it or it is not marked as ours, when its annotation or the app says
 so, when it is the same object under another API group, when it is a Namespace or CRD that still holds objects of the
-app, or when what is leaving still may need it. One that stays and is not `retained` has left the app: the inventory
-forgets it.
+app, when another app takes it over, or when what is leaving still may need it. One that stays and is not `retained` has
+left the app: the inventory forgets it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.model import marks
@@ -27,10 +27,16 @@ class _Fate:
 
     why: str
     retained: bool
+    moving: bool = False
 
 
-def judge_dropped(app: AppSpec, observations: Sequence[Observation], tracked: Sequence[Tracked]) -> list[Judged]:
-    """Decide what becomes of the objects that Git dropped. Those gone and those under another name are left out."""
+def judge_dropped(
+    app: AppSpec, observations: Sequence[Observation], tracked: Sequence[Tracked], *, heirs: Mapping[ResourceId, str]
+) -> list[Judged]:
+    """Decide what becomes of the objects that Git dropped. Those gone and those under another name are left out.
+
+    `heirs` says why objects stay for another app.
+    """
     wanted_uids = {uid_of(one.live) for one in observations if one.live is not None}
     wanted_ids = {one.manifest.id for one in observations}
     present = [
@@ -38,7 +44,7 @@ def judge_dropped(app: AppSpec, observations: Sequence[Observation], tracked: Se
         for one in tracked
         if one.live is not None and one.ref.id not in wanted_ids and (uid_of(one.live) or None) not in wanted_uids
     ]
-    fates = {one.ref: _fate(app, one, live) for one, live in present}
+    fates = {one.ref: _fate(app, one, live) or _moving(one.ref.id, heirs) for one, live in present}
     holding = [*wanted_ids, *(ref.id for ref, fate in fates.items() if fate is not None)]
     leaving = [one.ref.id for one, live in present if metadata_of(live).get("deletionTimestamp")]
     judged: list[Judged] = []
@@ -49,6 +55,7 @@ def judge_dropped(app: AppSpec, observations: Sequence[Observation], tracked: Se
             ref=one.ref,
             why="it is no longer in Git" if fate is None else fate.why,
             retained=fate is not None and fate.retained,
+            moving=fate is not None and fate.moving,
             uid=uid_of(live),
             wave=wave_of(live),
         )
@@ -74,6 +81,12 @@ def _fate(app: AppSpec, one: Tracked, live: Body) -> _Fate | None:
         held = f" and waits for its finalizers: {finalizers}" if finalizers else ""
         return _Fate(f"it is being deleted already{held}", retained=True)
     return None
+
+
+def _moving(id: ResourceId, heirs: Mapping[ResourceId, str]) -> _Fate | None:
+    """Return why an object stays for another app. It is ours, and in the inventory, until that one has it."""
+    why = heirs.get(id)
+    return _Fate(f"it is no longer in Git and stays: {why}", retained=True, moving=True) if why else None
 
 
 def _in_use(id: ResourceId, live: Body, holding: Sequence[ResourceId]) -> _Fate | None:

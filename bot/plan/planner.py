@@ -13,6 +13,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -70,13 +71,14 @@ def make_plan(
     inventory: Inventory,
     key: bytes,
     runs_hooks: bool = False,
+    heirs: Mapping[ResourceId, str] = MappingProxyType({}),
 ) -> Plan:
     """Return the plan of one sync. `key` keys the digests of Secret values in its hash; it appears nowhere.
 
-    `runs_hooks` for the sync of a new revision.
+    `runs_hooks` for the sync of a new revision. `heirs` says why objects that Git dropped stay for another app.
     """
     wanted = [_judge(observation, runs_hooks=runs_hooks) for observation in observations]
-    dropped = judge_dropped(app, observations, tracked)
+    dropped = judge_dropped(app, observations, tracked, heirs=heirs)
     everything = [*wanted, *dropped]
     by_ref = {one.change.ref: one for one in everything}
     changes = in_order(one.change for one in everything)
@@ -127,7 +129,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
     predicted: Body | None = None
     fields: tuple[FieldChange, ...] = ()
     verified = True
-    former = f"; it is taken over from {observation.former}" if observation.former is not None else ""
+    former = observation.former
     if observation.left:
         action, why = Action.UNCHANGED, observation.left
     elif observation.owner is not None:
@@ -136,7 +138,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
         match observation.answer:
             case Accepted(predicted=predicted):
                 action, why, fields = _difference(manifest.id, live, predicted)
-                why += former
+                why += f"; it is taken over from {former}" if former is not None else ""
             case NotAskable(waits_for=waits_for):
                 verified = False
                 action = Action.CREATE if live is None else Action.UPDATE
@@ -159,6 +161,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
             verified=verified,
             uid=uid_of(live),
             wave=wave_of(manifest.body),
+            taken_from=former.name if former is not None and former.kind is OwnerKind.APP else "",
         ),
         live=live,
         predicted=predicted,
@@ -211,7 +214,7 @@ def _rejection(observation: Observation, rejected: Rejected) -> tuple[Action, st
 
 
 def _owned(owner: Owner) -> str:
-    return f"it belongs to {owner}; {_WAYS_OUT[owner.kind]}"
+    return f"it belongs to {owner}, {owner.note}" if owner.note else f"it belongs to {owner}; {_WAYS_OUT[owner.kind]}"
 
 
 def _refusals(app: AppSpec, judged: Sequence[Judged], inventory: Inventory) -> Iterator[Refusal]:

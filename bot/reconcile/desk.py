@@ -27,10 +27,11 @@ from bot.reconcile import approval, asking, commands, keeping, muting, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
-from bot.reconcile.planning import World, plan_or_failure
+from bot.reconcile.planning import plan_or_failure
 from bot.reconcile.post import EVERY_APP, Post
 from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
+from bot.reconcile.world import World
 
 
 class Desk(Enquiry):

@@ -20,7 +20,8 @@ from bot.model.source import Revision
 from bot.model.status import AppStatus, Choice, Settled
 from bot.model.verification import Proof, Verification
 from bot.ports import Repository, Store
-from bot.reconcile.planning import World, plan_at, plan_or_failure, wanted_refs
+from bot.reconcile.planning import plan_at, plan_or_failure, wanted_refs
+from bot.reconcile.world import World
 
 _LOG: Final = 200  # commits of the branch among which a person searches
 
@@ -137,7 +138,7 @@ class Enquiry:
             ref=revision.short,
             world=self._world,
             deployed=memory.digest,
-            newer_than=self._world.clock(),
+            now=self._world.clock(),
         )
         live = self._world.clusters[spec.cluster].proof(wanted_refs(made.plan))
         return Verification(

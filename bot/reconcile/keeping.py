@@ -26,7 +26,8 @@ from bot.plan import keeping
 from bot.plan.keeping import ABSENT, Field, Kept, Left
 from bot.ports import Proposals, Repository
 from bot.reconcile import commands
-from bot.reconcile.planning import World, plan_at
+from bot.reconcile.planning import plan_at
+from bot.reconcile.world import World
 from bot.render import CommitFiles, editing
 from bot.render.documents import read_bytes
 from bot.render.objects import entries
@@ -132,7 +133,7 @@ class Keeping:
     def _plan(self, app: AppSpec, revision: Revision, memory: AppMemory) -> Plan:
         now = self._world.clock()
         deployed = memory.digest
-        return plan_at(app, revision, ref=str(app.ref), world=self._world, deployed=deployed, newer_than=now).plan
+        return plan_at(app, revision, ref=str(app.ref), world=self._world, deployed=deployed, now=now).plan
 
     def _meant(self, app: AppSpec, found: _Found, wanted: str) -> Field:
         fits = [one for one in found.fields if not wanted or wanted in _names(one, found)]

@@ -28,8 +28,10 @@ from bot.plan.order import Phase
 from bot.plan.planner import select, unchanged_at
 from bot.ports import Cluster
 from bot.reconcile import approval, windows
-from bot.reconcile.planning import Planned, World, failure_of, plan_of, rendered, wanted_refs
+from bot.reconcile.planning import Planned, plan_of, wanted_refs
 from bot.reconcile.rest import Rest, are_good
+from bot.reconcile.trouble import failure_of
+from bot.reconcile.world import World, rendered
 
 
 class Listener(Protocol):
@@ -202,7 +204,7 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     if pin is not None and not order.memory.has_reached(pin):
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
-    desired = rendered(app, story.revision, world)
+    desired = rendered(app, story.revision.commit, world)
     rest = order.rest
     if rest is not None and not order.asks and order.only is None and order.memory.digest == desired.digest:
         plan = rest.plan_of(app, desired, world.clusters[app.cluster])
@@ -217,6 +219,7 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
         ref=ref,
         world=world,
         deployed=order.memory.digest,
+        since=order.since,
         newer_than=asked_at if order.asks else None,
         attends=True,
     )

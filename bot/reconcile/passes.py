@@ -32,10 +32,10 @@ from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.once import Order, Ran, run_pass
-from bot.reconcile.planning import World
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.roster import Roster
+from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +160,8 @@ class Passes:
             return
         if ran.made is None or report.target is None or (app.helm is not None and app.helm.repo):
             return
+        if any(change.moving for change in ran.made.plan.changes):
+            return  # nothing of this app tells when the other one wants it no more
         head = report.target.commit
         if ran.rest is not None:
             self._rests[app.key] = replace(ran.rest, head=head)

@@ -5,40 +5,20 @@ Everything here asks and changes nothing. What keeps a plan from being made rais
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.errors import PassError, Problem, RenderError
+from bot.errors import PassError, Problem
 from bot.model.app import AppSpec
-from bot.model.outcome import Failure
 from bot.model.plan import Action, Plan, PlanFailure
 from bot.model.record import Inventory
-from bot.model.resource import DesiredState, ResourceRef
+from bot.model.resource import DesiredState, ResourceId, ResourceRef
 from bot.model.source import Revision
-from bot.plan.placing import place
 from bot.plan.planner import make_plan
-from bot.ports import Cluster, Repository
-from bot.reconcile.fingerprint import neighbour
-from bot.render import CommitFiles, Renderer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What a pass works with; `key` keys digests of secrets, `labels` returns the marks of an app's objects."""
-
-    repos: Mapping[str, Repository]
-    clusters: Mapping[str, Cluster]
-    renderer: Renderer
-    labels: Callable[[AppSpec], Mapping[str, str]]
-    key: bytes
-    clock: Callable[[], datetime]
-
-    @property
-    def holder(self) -> str:
-        """The name of this installation: whoever shares its state store has the same."""
-        return f"gitops-bot-{hashlib.sha256(self.key).hexdigest()[:12]}"
+from bot.reconcile import handover
+from bot.reconcile.trouble import failure_of
+from bot.reconcile.world import World, placed, rendered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +32,10 @@ class Planned:
     former: AppSpec | None = None
 
 
-def plan_at(
-    app: AppSpec, revision: Revision, *, ref: str, world: World, deployed: str, newer_than: datetime | None
-) -> Planned:
+def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World, deployed: str, now: datetime) -> Planned:
     """Return the plan of an app at a commit against the live cluster; changes nothing. Raises `PassError`."""
-    desired = rendered(app, revision, world)
-    return plan_of(app, desired, revision, ref=ref, world=world, deployed=deployed, newer_than=newer_than)
-
-
-def rendered(app: AppSpec, revision: Revision, world: World) -> DesiredState:
-    files = CommitFiles(world.repos[app.repo], revision.commit)
-    return world.renderer.render(app, files, kinds=world.clusters[app.cluster].kinds)
+    desired = rendered(app, revision.commit, world)
+    return plan_of(app, desired, revision, ref=ref, world=world, deployed=deployed, since=now, newer_than=now)
 
 
 def plan_of(
@@ -73,20 +46,18 @@ def plan_of(
     ref: str,
     world: World,
     deployed: str,
+    since: datetime,
     newer_than: datetime | None,
     attends: bool = False,
 ) -> Planned:
     """Return the plan of what was rendered.
 
-    `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another.
-    `newer_than` asks the API server for what watches may not have told yet; `attends` keeps an eye on the objects.
+    `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another. What
+    Git said of other apps at `since` or later is new enough. `newer_than` asks the API server for what watches may not
+    have told yet; `attends` keeps an eye on the objects.
     """
     cluster = world.clusters[app.cluster]
-    try:
-        manifests, _ = place(desired, cluster.kinds(), app=app, labels=world.labels(app))
-    except RenderError:
-        # A kind that was just installed by someone else is unknown to a table from memory: look again, once.
-        manifests, _ = place(desired, cluster.kinds(refresh=True), app=app, labels=world.labels(app))
+    manifests = placed(app, desired, world)
     inventory = cluster.load_inventory(app)
     former = replace(app, name=app.moved_from, moved_from="") if app.moved_from else None
     if former is not None:
@@ -98,16 +69,27 @@ def plan_of(
     if attends:  # before anything is looked at: a change after the look must be seen
         cluster.attend(app, [*(manifest.ref for manifest in manifests), *dropped])
     runs_hooks = desired.digest != deployed
-    plan = make_plan(
-        app=app,
-        revision=revision,
-        ref=ref,
-        observations=cluster.observe(app, manifests, newer_than=newer_than),
-        tracked=cluster.track(app, dropped, newer_than=newer_than),
-        inventory=inventory,
-        key=world.key,
-        runs_hooks=runs_hooks,
-    )
+    seen = cluster.observe(app, manifests, newer_than=newer_than)
+    seen = handover.taken_over(app, seen, world=world, since=since, newer_than=newer_than)
+    tracked = cluster.track(app, dropped, newer_than=newer_than)
+
+    def planned(heirs: Mapping[ResourceId, str]) -> Plan:
+        return make_plan(
+            app=app,
+            revision=revision,
+            ref=ref,
+            observations=seen,
+            tracked=tracked,
+            inventory=inventory,
+            key=world.key,
+            runs_hooks=runs_hooks,
+            heirs=heirs,
+        )
+
+    plan = planned({})
+    deletes = [change.id for change in plan.writes if change.action is Action.DELETE]
+    if deletes and (heirs := handover.heirs(app, deletes, world=world, since=since)):
+        plan = planned(heirs)
     return Planned(plan=plan, inventory=inventory, desired=desired, runs_hooks=runs_hooks, former=former)
 
 
@@ -118,20 +100,11 @@ def plan_or_failure(
     found: Revision | None = None
     try:
         found = revision()
-        return plan_at(app, found, ref=ref, world=world, deployed=deployed, newer_than=world.clock()).plan
+        return plan_at(app, found, ref=ref, world=world, deployed=deployed, now=world.clock()).plan
     except PassError as error:
         failure = failure_of(error)
         problems = failure.problems or (Problem(message=failure.message),)
         return PlanFailure(app=app.name, cluster=app.cluster, revision=found, ref=ref, problems=problems)
-
-
-def failure_of(error: PassError) -> Failure:
-    """Return a pass-level error as part of the story."""
-    if isinstance(error, RenderError):
-        count = len(error.problems)
-        what = "1 problem" if count == 1 else f"{count} problems"
-        return Failure(message=f"the commit cannot be used: {what}", problems=error.problems)
-    return Failure(message=str(error), transient=error.transient, neighbour=neighbour(error))
 
 
 def wanted_refs(plan: Plan) -> tuple[ResourceRef, ...]:

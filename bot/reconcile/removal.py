@@ -23,7 +23,9 @@ from bot.model.resource import Body, ResourceRef, names
 from bot.model.source import MAIN, Revision
 from bot.plan.planner import make_plan
 from bot.ports import Cluster
-from bot.reconcile.planning import World, failure_of
+from bot.reconcile.handover import heirs
+from bot.reconcile.trouble import failure_of
+from bot.reconcile.world import World
 
 _NEVER = Revision(commit="0" * 40)  # of an app that never converged
 
@@ -131,6 +133,7 @@ def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
         tracked=cluster.track(order.app, inventory.refs),
         inventory=inventory,
         key=world.key,
+        heirs=heirs(order.app, [ref.id for ref in inventory.refs], world=world, since=world.clock()),
     )
     deletes = [change.id for change in plan.changes if change.action is Action.DELETE]
     what = f"{names(deletes)} would be deleted, and {order.app.title} is forgotten"

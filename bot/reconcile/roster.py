@@ -21,7 +21,7 @@ from bot.model.appset import AppSet, matches
 from bot.model.record import AppMemory
 from bot.model.source import SourceTree
 from bot.ports import Repository, Store
-from bot.reconcile.planning import World
+from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
 
