@@ -100,16 +100,19 @@ def _mention(user: str) -> str:
     return f"<@{user}>" if user.startswith("U") else user
 
 
+def _is_about(request: Request, rule: Rule) -> bool:
+    names = {"*", request.app, f"{request.cluster}/{request.app}"}
+    return (
+        not {"*", request.verb}.isdisjoint(rule.verbs)
+        and (not rule.apps or not names.isdisjoint(rule.apps))
+        and (not rule.envs or not {"*", request.env}.isdisjoint(rule.envs))
+    )
+
+
 def _fits(request: Request, rule: Rule) -> bool:
-    app_fits = not rule.apps or "*" in rule.apps or {request.app, f"{request.cluster}/{request.app}"} & set(rule.apps)
     # A channel is a place where others see it: a direct message (D…) never counts as one.
     channel_fits = not rule.channels or (request.channel in rule.channels and not request.channel.startswith("D"))
-    return bool(
-        ("*" in rule.verbs or request.verb in rule.verbs)
-        and app_fits
-        and (not rule.envs or "*" in rule.envs or request.env in rule.envs)
-        and channel_fits
-    )
+    return _is_about(request, rule) and channel_fits
 
 
 def _names(request: Request, rule: Rule, in_group: InGroup) -> bool:
@@ -125,11 +128,7 @@ def _who_could(request: Request, rules: Sequence[Rule]) -> list[str]:
     """Return the people and groups that some rule would let do it, somewhere."""
     found: list[str] = []
     for rule in rules:
-        if rule.deny or not ("*" in rule.verbs or request.verb in rule.verbs):
-            continue
-        if rule.apps and "*" not in rule.apps and request.app not in rule.apps:
-            continue
-        if rule.envs and "*" not in rule.envs and request.env not in rule.envs:
+        if rule.deny or not _is_about(request, rule):
             continue
         place = f" in {', '.join(f'<#{one}>' for one in rule.channels)}" if rule.channels else ""
         people = list(map(_mention, rule.users))

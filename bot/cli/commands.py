@@ -27,7 +27,7 @@ from bot.model.resource import ResourceId, id_of
 from bot.plan.explain import plan_json, plan_text
 from bot.plan.rights import roles
 from bot.settings import Configuration, load, schema
-from bot.settings.model import duration
+from bot.settings.values import duration
 from bot.wiring import Engine, build_engine
 
 CHANGES: Final = 2

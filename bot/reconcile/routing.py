@@ -47,7 +47,7 @@ def severity(news: News) -> Severity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Empty sequences mean any. Without `severities` it is a place where apps live, else one that gets copies."""
+    """Empty sequences and `*` mean any. Without `severities` apps live there, with them it gets copies."""
 
     channel: str
     apps: tuple[str, ...] = ()
@@ -57,9 +57,9 @@ class Route:
 
     def fits(self, app: str, cluster: str, env: str) -> bool:
         return (
-            (not self.apps or bool({"*", app, f"{cluster}/{app}"} & set(self.apps)))
-            and (not self.envs or env in self.envs)
-            and (not self.clusters or cluster in self.clusters)
+            (not self.apps or not {"*", app, f"{cluster}/{app}"}.isdisjoint(self.apps))
+            and (not self.envs or not {"*", env}.isdisjoint(self.envs))
+            and (not self.clusters or not {"*", cluster}.isdisjoint(self.clusters))
         )
 
 

@@ -97,11 +97,6 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
     raise ConfigError(sorted(set(problems), key=lambda one: _by_line(one, shown)))
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the file."""
-    return Settings.model_json_schema()
-
-
 def _by_line(problem: Problem, shown: str) -> tuple[int, str]:
     line = problem.where.removeprefix(f"{shown}:")
     return (int(line) if line.isdigit() else 0, problem.message)

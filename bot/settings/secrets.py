@@ -13,8 +13,11 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from bot.errors import Problem
-from bot.settings.model import Credentials, Helm, Oncall, Section, Slack
+from bot.settings.git import Credentials
+from bot.settings.people import Oncall, Slack
 from bot.settings.references import Found, entries
+from bot.settings.rendering import Helm
+from bot.settings.values import Section
 
 NAMES: Final = (
     "SLACK_BOT_TOKEN",

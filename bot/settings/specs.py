@@ -9,8 +9,10 @@ from pathlib import Path
 from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render
 from bot.model.appset import AppSet
 from bot.model.source import MAIN, GitRef, RefKind, branch
-from bot.settings import model
-from bot.settings.model import AppKeys, Settings
+from bot.settings import apps as sections
+from bot.settings.git import Ref
+from bot.settings.model import Settings
+from bot.settings.rendering import Helm
 from bot.source import spec as git
 
 
@@ -37,7 +39,7 @@ def repo_spec(settings: Settings, index: int, folder: Path, secrets: Mapping[str
     )
 
 
-def _ref(ref: model.Ref | None, name: str) -> GitRef | None:
+def _ref(ref: Ref | None, name: str) -> GitRef | None:
     """Return what a section follows; None when it says nothing."""
     if ref is None:
         return branch(name) if name else None
@@ -45,7 +47,7 @@ def _ref(ref: model.Ref | None, name: str) -> GitRef | None:
     return GitRef(kind, value, ref.prefix)
 
 
-def app_spec(settings: Settings, app: model.App, folder: Path) -> AppSpec:
+def app_spec(settings: Settings, app: sections.App, folder: Path) -> AppSpec:
     """Return an app of the file."""
     path = app.path.strip("/").removeprefix("./")
     depends_on = tuple(one if "/" in one else f"{app.cluster}/{one}" for one in app.depends_on)
@@ -56,11 +58,11 @@ def app_spec(settings: Settings, app: model.App, folder: Path) -> AppSpec:
     )
 
 
-def _approvers(section: model.ApproversSection) -> Approvers:
+def _approvers(section: sections.ApproversSection) -> Approvers:
     return Approvers(users=section.users, groups=section.groups)
 
 
-def app_set_spec(settings: Settings, index: int, one: model.AppSet, folder: Path) -> AppSet:
+def app_set_spec(settings: Settings, index: int, one: sections.AppSet, folder: Path) -> AppSet:
     """Return what each app of a set is made from."""
     return AppSet(
         title=f"app_sets[{index}]",
@@ -71,7 +73,7 @@ def app_set_spec(settings: Settings, index: int, one: model.AppSet, folder: Path
     )
 
 
-def _helm(settings: Settings, helm: model.Helm, folder: Path) -> HelmSpec:
+def _helm(settings: Settings, helm: Helm, folder: Path) -> HelmSpec:
     return HelmSpec(
         chart=helm.chart,
         version=helm.version,
@@ -84,7 +86,7 @@ def _helm(settings: Settings, helm: model.Helm, folder: Path) -> HelmSpec:
     )
 
 
-def _spec(settings: Settings, app: AppKeys, folder: Path, *, name: str, cluster: str, path: str) -> AppSpec:
+def _spec(settings: Settings, app: sections.AppKeys, folder: Path, *, name: str, cluster: str, path: str) -> AppSpec:
     repo = settings.repo(app.repo)
     return AppSpec(
         name=name,

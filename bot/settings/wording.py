@@ -9,7 +9,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.settings.model import Section, Settings
+from bot.settings.model import Settings
+from bot.settings.values import Section
 from bot.settings.yamlfile import Location
 
 _EXPECTED: Final[Mapping[str, str]] = {

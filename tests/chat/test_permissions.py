@@ -18,7 +18,7 @@ def allowed(asked: Request, *rules: Rule, groups: tuple[str, ...] = ()) -> bool:
 
 
 def test_nobody_matched_is_denied_and_told_who_could() -> None:
-    rule = Rule(verbs=("sync",), users=("U0BOB",))
+    rule = Rule(verbs=("sync",), apps=("eu/payments",), users=("U0BOB",))
     decided = decide(request(), [rule], in_group=lambda _: False)
     assert not decided.allowed
     assert "<@U0BOB>" in decided.why
