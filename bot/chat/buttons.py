@@ -24,7 +24,7 @@ def buttons(news: Announcement) -> Iterator[Block]:
         return
     key, name = f"{news.cluster}/{news.app}", f"{news.app} in {news.cluster}"
     value = {"app": key, "op": news.operation}
-    diff = kit.button("gitops.diff", "View full diff", value, says=f"View the full diff of {name}")
+    diff = kit.button("gitops.diff", "View full diff", value, says=f"View full diff of {name}")
     pause = kit.button(
         "gitops.pause",
         "Pause",
@@ -38,7 +38,7 @@ def buttons(news: Announcement) -> Iterator[Block]:
         f"Roll back to {news.previous[:7]}",
         {**value, "commit": news.previous, "at": news.revision.commit if news.revision else ""},
         style="danger",
-        says=f"Roll {name} back to {news.previous[:7]}",
+        says=f"Roll back to {news.previous[:7]}: {name}",
     )
     match news.news:
         case News.DIFF | News.SYNCING:
@@ -46,7 +46,7 @@ def buttons(news: Announcement) -> Iterator[Block]:
         case News.CONVERGED if moved:
             yield back
         case News.FAILED | News.DEGRADED:
-            yield kit.button("gitops.sync", "Retry now", value, style="primary", says=f"Sync {name} again now")
+            yield kit.button("gitops.sync", "Retry now", value, style="primary", says=f"Retry now: sync {name}")
             if news.previous:
                 yield back
             yield from _acknowledge(news, {**value, "alias": news.alias}, name)
@@ -67,7 +67,9 @@ def buttons(news: Announcement) -> Iterator[Block]:
                 says=f"Resume {name}",
                 asks=f"The next sync applies the newest commit of {news.ref or 'the branch'} again.",
             )
-            yield kit.button("gitops.diff", "What would change", value, says=f"Show what resuming {name} would change")
+            yield kit.button(
+                "gitops.diff", "What would change", value, says=f"What would change when {name} is resumed"
+            )
         case _:
             pass
 
@@ -80,12 +82,12 @@ def _acknowledge(news: Announcement, value: dict[str, str], name: str) -> Iterat
 
 def _choices(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
     """Yield what may become of a drift: undone, kept in Git, or left alone from now on."""
-    yield kit.button("gitops.sync", "Revert now", value, style="primary", says=f"Make {name} equal to Git again")
+    yield kit.button("gitops.sync", "Revert now", value, style="primary", says=f"Revert now: make {name} equal to Git")
     yield kit.button(
         "gitops.keep",
         "Keep it",
         value,
-        says=f"Keep what was changed in {name}",
+        says=f"Keep it: what was changed in {name}",
         asks="A branch with what the cluster has is pushed for review. Nothing changes before it is merged.",
     )
     fields = [(change.object, path) for change in news.changes for path in change.paths]
@@ -94,7 +96,7 @@ def _choices(news: Announcement, value: dict[str, str], name: str) -> Iterator[B
             "gitops.ignore",
             "Ignore this field",
             {**value, "field": field_digest(*fields[0])},
-            says=f"Leave {fields[0][1]} of {name} alone",
+            says=f"Ignore this field: {fields[0][1]} of {name}",
             asks="A branch that tells Git to leave this field alone is pushed for review.",
         )
     elif fields:

@@ -89,7 +89,7 @@ def _menus(lines: Sequence[AppStatus], filters: Filters) -> list[Block]:
         if len(values) > 1:
             options = [kit.option(every, ALL), *(kit.option(value, value) for value in values)]
             menus.append(_menu(name, word, options, str(getattr(filters, name))))
-    refresh = kit.button("gitops.home.refresh", "Refresh", {}, says="Look again")
+    refresh = kit.button("gitops.home.refresh", "Refresh", {}, says="Refresh: look again")
     return kit.actions([*menus, refresh], block_id="gitops.home.filters")
 
 

@@ -136,7 +136,11 @@ def button(
     says: str = "",
     asks: str = "",
 ) -> Block:
-    """Return a button. `says` is what a screen reader reads, `asks` the text of a dialog to confirm."""
+    """Return a button. `says` is what a screen reader reads, `asks` the text of a dialog to confirm.
+
+    `says` begins with the label: who speaks to the computer says what they see (WCAG 2.2, 2.5.3).
+    """
+    assert not says or says.startswith(label), (label, says)
     made: Block = {
         "type": "button",
         "action_id": action,

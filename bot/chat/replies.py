@@ -153,9 +153,9 @@ def rollback_preview(app: AppSpec, found: Plan | PlanFailure, reason: str) -> An
                 "Confirm",
                 value,
                 style="danger",
-                says=f"Roll {app.title} back to {found.revision.short}",
+                says=f"Confirm: roll {app.title} back to {found.revision.short}",
             ),
-            kit.button("gitops.cancel", "Cancel", {"app": app.key}, says="Change nothing"),
+            kit.button("gitops.cancel", "Cancel", {"app": app.key}, says="Cancel: change nothing"),
         ]
     )
     return title, (kit.section(escape(title)), _plan_block(plan_text(found)), *buttons)

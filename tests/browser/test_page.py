@@ -214,6 +214,14 @@ NAMELESS = """() => [...document.querySelectorAll('button, a[href], input, selec
   .filter(one => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length || one.title))
   .map(one => one.outerHTML.slice(0, 200))"""
 
+# Interactive elements whose name lacks the text they show: who speaks to the computer says what they see (2.5.3).
+MISNAMED = """() => {
+  const seen = one => one.innerText.trim().toLowerCase().replace(/\\s+/g, ' ');
+  return [...document.querySelectorAll('a[aria-label], button[aria-label], [role=button][aria-label]')]
+    .filter(one => !one.getAttribute('aria-label').toLowerCase().includes(seen(one)))
+    .map(one => one.outerHTML.slice(0, 200));
+}"""
+
 # Contrast of text against the nearest opaque background, as WCAG 2.2 computes it (1.4.3).
 FAINT = """() => {
   const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
@@ -239,6 +247,19 @@ FAINT = """() => {
 }"""
 
 
+def test_what_one_sends_is_brought_into_view(page: Page) -> None:
+    """The answer to a command came below the fold, for whoever had scrolled up."""
+    log = page.get_by_role("log", name="Messages")
+    expect(messages(page, "Converged")).to_have_count(5)
+    log.evaluate("one => one.scrollTop = 0")
+    types(page, "/gitops whoami")
+    answer = messages(page, "Only visible to you", "You are").last
+    expect(answer).to_be_in_viewport()
+    log.evaluate("one => one.scrollTop = 0")
+    types(page, "a word among people")
+    expect(messages(page, "a word among people")).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everything_has_a_name_and_can_be_read(open_page: Open, scheme: str) -> None:
     page = open_page(viewport=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
@@ -248,4 +269,5 @@ def test_everything_has_a_name_and_can_be_read(open_page: Open, scheme: str) -> 
         expect(page.locator("main > :not([hidden])")).to_have_count(1)
         expect(page.locator("main > :not([hidden])")).to_contain_text(re.compile(r"\w{4}"))
         assert page.evaluate(NAMELESS) == []
+        assert page.evaluate(MISNAMED) == []
         assert page.evaluate(FAINT) == []

@@ -181,12 +181,23 @@ def test_slack_outage_delays_what_the_bot_says_and_loses_nothing(open_page: Open
 
 
 def test_api_server_that_is_down_is_shown_and_comes_back(open_page: Open) -> None:
-    page = open_page("#cluster")
-    expect(page.get_by_role("region", name="web", exact=True)).to_be_visible()
+    """Whoever opened the window during an outage read that nothing of the bot was there."""
+    page = open_page("#slack")
     mischief(page, "API server down")
-    expect(page.get_by_text("The API server does not answer.", exact=True)).to_be_visible()
+    window(page, "Cluster")
+    banner = page.get_by_role("status").filter(has_text="The API server does not answer. This is how it was at")
+    expect(banner).to_be_visible()
+    expect(page.get_by_role("region", name="web", exact=True)).to_contain_text("Deployment")
     mischief(page, "API server up again")
-    expect(page.get_by_text("The API server does not answer.", exact=True)).to_be_hidden()
+    expect(banner).to_be_hidden()
+
+
+def test_git_stands_beside_the_cluster_on_a_laptop(open_page: Open) -> None:
+    page = open_page("#cluster", viewport={"width": 1280, "height": 800})
+    expect(page.locator("#rail")).to_be_visible()
+    beside = page.get_by_role("complementary", name="Git history")
+    expect(beside.locator(".commit").first).to_be_in_viewport()
+    expect(page.get_by_role("region", name="cart", exact=True)).to_be_in_viewport()
 
 
 def test_force_push_shows_what_it_dropped(page: Page) -> None:

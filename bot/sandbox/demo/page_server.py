@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["api", "git", commit]:
                 self._commit(commit)
             case ["api", "cluster"]:
-                self._cluster()
+                self._json(HTTPStatus.OK, self.server.world.cluster())
             case ["api", "object"]:
                 self._object(query.get("path", ""))
             case ["files", id, *_]:
@@ -171,12 +171,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.OK, {"patch": repository.patch(id)})
         except LookupError:
             self._json(HTTPStatus.NOT_FOUND, {"message": "There is no such commit."})
-
-    def _cluster(self) -> None:
-        try:
-            self._json(HTTPStatus.OK, {"apps": self.server.world.cluster()})
-        except cluster.Unreachable as error:  # an answer like any other: the page shows it
-            self._json(HTTPStatus.OK, {"unreachable": str(error)})
 
     def _object(self, path: str) -> None:
         try:

@@ -12,9 +12,10 @@ import json
 import logging
 import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -74,6 +75,8 @@ class World:
         self._port = 0
         self._done: set[str] = set()
         self._health: Mapping[str, object] = {"status": "starting"}
+        self._tree: list[dict[str, Any]] = []  # as it was seen last, at `_seen_at` (seconds since 1970)
+        self._seen_at = 0.0
         self._turn = threading.Lock()
         self._leaving = threading.Event()
         self._parts = ExitStack()
@@ -140,12 +143,21 @@ class World:
         found = self.repository.log(limit=_COMMITS) if self.repository is not None else ()
         return {"commits": found, "apps": self._apps()}
 
-    def cluster(self) -> list[dict[str, Any]]:
-        """Return every app's objects on the cluster and what the bot says of it. Raises `Unreachable`."""
-        found = {one["app"]: one["objects"] for one in cluster.tree(self.door)}
+    def cluster(self) -> dict[str, Any]:
+        """Return every app's objects on the cluster and what the bot says of it.
+
+        While the API server does not answer these are the objects that were seen last, with the time and the reason.
+        """
+        missing: dict[str, Any] = {}
+        try:
+            self._see()
+        except Unreachable as error:
+            missing = {"unreachable": str(error), "at": self._seen_at}
+        found = {one["app"]: one["objects"] for one in self._tree}
         states = {one["app"]: one for one in self._apps()}
         names = sorted({*found, *states})
-        return [{"app": name, "objects": found.get(name, []), "state": states.get(name)} for name in names]
+        apps = [{"app": name, "objects": found.get(name, []), "state": states.get(name)} for name in names]
+        return {"apps": apps, **missing}
 
     def _hello(self) -> dict[str, Any]:
         return {
@@ -213,6 +225,8 @@ class World:
         if one is None or not one.needs(self.stage):
             raise mischief.Impossible("There is no such mischief here.")
         with self._turn:  # two pages may press at once
+            if one.group is mischief.Group.OUTAGE:
+                self._remember()
             said = one.undo(self.stage) if undo and one.undo is not None else one.do(self.stage)
         self._done.add(id)
         self.pulse.beat()
@@ -235,6 +249,15 @@ class World:
         return act(number, who)
 
     # Inside
+
+    def _see(self) -> None:
+        self._tree = cluster.tree(self.door)
+        self._seen_at = time.time()
+
+    def _remember(self) -> None:
+        """Look once more before an outage, so that the page has something to show while it lasts."""
+        with suppress(Unreachable):
+            self._see()
 
     def _cluster(self) -> str:
         """Return the kubeconfig of a cluster that has the shop's namespaces, or will have by its first answer."""

@@ -7,8 +7,8 @@ talks to the bot.
 from typing import Final
 
 from bot.sandbox.demo.mischief import commits, hands, outages
-from bot.sandbox.demo.mischief.stage import Impossible, Mischief, Stage
+from bot.sandbox.demo.mischief.stage import Group, Impossible, Mischief, Stage
 
-__all__ = ["ALL", "Impossible", "Mischief", "Stage"]
+__all__ = ["ALL", "Group", "Impossible", "Mischief", "Stage"]
 
 ALL: Final = (*commits.ALL, *hands.ALL, *outages.ALL)

@@ -33,8 +33,8 @@ export function chatPane() {
   const head = h("header.channel-head");
   const banner = h("div.banner", { role: "status", hidden: true }, "Slack is down for the bot: it can neither hear nor answer. What it has to say waits.");
   const home = h("div.home");
-  const write = composer({ thread: false });
-  const reply = composer({ thread: true });
+  const write = composer({ thread: false, sent: () => list.toEnd() });
+  const reply = composer({ thread: true, sent: () => replies.toEnd() });
   middle.append(head, banner, list.element, home, write);
 
   const drawSide = () => fill(side, sidebar());
@@ -190,7 +190,12 @@ class MessageList {
       place.remove();
       place = next;
     }
-    if (stick) this.element.scrollTop = this.element.scrollHeight;
+    if (stick) this.toEnd();
+  }
+
+  /** Show the newest message; from there on the list follows what comes. */
+  toEnd() {
+    this.element.scrollTop = this.element.scrollHeight;
   }
 
   divider(label) {

@@ -1,6 +1,6 @@
 // The cluster: each app's objects as a live tree, with health, marks of what was touched by hand, and a way to touch it.
 
-import { fill, h, icon, toast } from "./dom.js";
+import { clock, fill, h, icon, toast } from "./dom.js";
 import { recent } from "./git.js";
 import { get, on, post, store } from "./store.js";
 
@@ -21,8 +21,14 @@ export function clusterPane() {
   let apps = [];
   let timer = 0;
   const draw = () => {
-    fill(tree, apps.length ? apps.map((one) => branch(one, filter.value.toLowerCase(), draw)) : h("div.empty", {}, h("p", {}, "Nothing of the bot is here yet.")));
+    const none = note.hidden ? "Nothing of the bot is here yet." : "What is on the cluster is not known yet.";
+    fill(tree, apps.length ? apps.map((one) => branch(one, filter.value.toLowerCase(), draw)) : h("div.empty", {}, h("p", {}, none)));
     fill(history, h("h2", {}, "Git"), recent(COMMITS));
+  };
+  const warn = (text) => {
+    note.hidden = !text;
+    note.textContent = text || "";
+    tree.classList.toggle("stale", Boolean(text));
   };
   const look = async () => {
     clearTimeout(timer);
@@ -30,10 +36,8 @@ export function clusterPane() {
     if (!document.hidden) {
       try {
         const said = await get("/api/cluster");
-        if (said.unreachable) throw new Error(said.unreachable);
         const text = JSON.stringify(said);
-        note.hidden = true;
-        tree.classList.remove("stale");
+        warn(said.unreachable && `${said.unreachable}${said.at ? ` This is how it was at ${clock(new Date(said.at * 1000))}.` : ""}`);
         if (text !== last) {
           last = text;
           ({ apps } = said);
@@ -41,9 +45,7 @@ export function clusterPane() {
           draw();
         }
       } catch (error) {
-        note.hidden = false;
-        note.textContent = error.message;
-        tree.classList.add("stale");
+        warn(error.message);
       }
     }
     if (store.place.pane === "cluster") timer = setTimeout(look, LOOK_MS);

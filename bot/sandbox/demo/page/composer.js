@@ -5,8 +5,8 @@ import { channel, isDirect, on, slack, store } from "./store.js";
 
 const past = [];
 
-/** A composer that writes to the present channel, or to its open thread. */
-export function composer({ thread }) {
+/** A composer that writes to the present channel, or to its open thread; `sent` is called with each message. */
+export function composer({ thread, sent }) {
   const id = thread ? "reply" : "write";
   const input = h("textarea", {
     rows: 1,
@@ -69,6 +69,7 @@ export function composer({ thread }) {
     recall = -1;
     input.value = "";
     draw();
+    sent();
     try {
       await slack("say", { channel: store.place.channel, thread: thread ? store.place.thread : "", text });
     } catch (error) {
