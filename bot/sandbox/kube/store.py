@@ -21,6 +21,10 @@ _HISTORY: Final = 4_000  # changes; a client that was away longer has to list ag
 Key = tuple[str, str]
 
 
+class Provisional(dict[str, Any]):
+    """A body whose stored bytes lack defaults that every reader sees: a write that changes nothing stores it anew."""
+
+
 class Taken(Exception):
     """There is an object of that name."""
 

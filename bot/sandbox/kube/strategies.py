@@ -180,10 +180,6 @@ def _job(body: dict[str, Any]) -> None:
     selector.setdefault("matchLabels", {}).setdefault("batch.kubernetes.io/controller-uid", uid)
 
 
-def _claim(body: dict[str, Any]) -> None:
-    body["status"] = {"phase": "Pending"}
-
-
 def _volume(body: dict[str, Any]) -> None:
     body["status"] = {"phase": "Pending", "lastPhaseTransitionTime": body["metadata"]["creationTimestamp"]}
 
@@ -244,7 +240,6 @@ _CREATE: Final[Mapping[str, Callable[[dict[str, Any]], None]]] = {
     "namespaces": _namespace,
     "pods": _pod,
     "jobs.batch": _job,
-    "persistentvolumeclaims": _claim,
     "persistentvolumes": _volume,
     "daemonsets.apps": _daemon_set,
     CRDS: _definition,

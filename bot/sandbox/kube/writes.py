@@ -35,7 +35,7 @@ from bot.sandbox.kube.merge.gotext import go_value
 from bot.sandbox.kube.objects import begin, finalizers, keep_system_fields, leaving, place, with_generated_name
 from bot.sandbox.kube.ports import Body
 from bot.sandbox.kube.shapes import shape_of
-from bot.sandbox.kube.store import Stale, Store, Taken
+from bot.sandbox.kube.store import Provisional, Stale, Store, Taken
 from bot.sandbox.kube.strategic_patch import strategic_patch
 
 _OVERTAKEN: Final = "the object has been modified; please apply your changes to the latest version and try again"
@@ -122,13 +122,15 @@ class Writer:
         begin(metadata, self._clock())
         self._admission.admit(resource, new, None)
         strategies.prepare_create(resource, new)
+        encoded = form.hold(new)  # the real server encodes it so, and every reader of it decodes it with defaults
         new = form.default(new)
+        complete = encoded == new
         name = str(metadata.get("name") or "")
         with self._admission.allocating(resource, new):
             self._validate(form, resource, new, None, name)
             self._admission.validate(resource, new, None)
             new = form.keep(new)
-            kept = dict(stored(new, resource))
+            kept = dict(stored(new, resource)) if complete else Provisional(stored(new, resource))
             if write.dry_run:
                 if self._store.get(resource.key, metadata.get("namespace", ""), name) is not None:
                     raise already_exists(resource.group, resource.plural, name)
@@ -285,7 +287,7 @@ class Writer:
                 self._validate(form, resource, new, None if bound else live, target.name)
                 self._admission.validate(resource, new, live)
                 kept: Body = merge.settled(live, form.keep(new))
-                if kept == live:
+                if kept == live and not isinstance(there, Provisional):
                     return Written(body=live, warnings=tuple(warnings))
                 if write.dry_run:
                     return Written(body=kept, warnings=tuple(warnings))

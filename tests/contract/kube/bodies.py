@@ -13,11 +13,7 @@ Bodies = SearchStrategy[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Kind:
-    """A kind under test: where it lives, what a whole body looks like, what a part, and what a merge patch.
-
-    Of a `restless` one the real server stores other bytes at the first write that changes nothing, so that the
-    object gets a new version and watches an event; that is not imitated and not compared.
-    """
+    """A kind under test: where it lives, what a whole body looks like, what a part, and what a merge patch."""
 
     plural: str
     api_version: str
@@ -26,7 +22,6 @@ class Kind:
     part: Bodies
     patch: Bodies
     status: Bodies | None = None
-    restless: bool = False
 
     def __repr__(self) -> str:
         return self.kind

@@ -66,10 +66,12 @@ def _job_spec(spec: Mapping[str, Any], at: str) -> Iterator[Cause]:
 
 
 def _job_stays(spec: Mapping[str, Any], before: Mapping[str, Any], old: Body) -> Iterator[Cause]:
-    if spec.get("completions") != before.get("completions"):
-        elastic = spec.get("completionMode") == "Indexed" and spec.get("completions") == spec.get("parallelism")
-        if not elastic:
-            yield immutable("spec.completions", spec.get("completions"))
+    completions = spec.get("completions")
+    if completions != before.get("completions"):
+        if spec.get("completionMode") != "Indexed":
+            yield immutable("spec.completions", completions)
+        elif completions is not None and completions != spec.get("parallelism"):
+            yield invalid("spec.completions", completions, "can only be modified in tandem with spec.parallelism")
     if spec.get("selector") != before.get("selector"):
         yield immutable("spec.selector", spec.get("selector"))
     suspended = before.get("suspend") and not (old.get("status") or {}).get("startTime")

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from bot.sandbox.kube import quantity
 from bot.sandbox.kube.checks.fields import forbidden, immutable, invalid, required, unsupported
+from bot.sandbox.kube.checks.labels import check_selector
 from bot.sandbox.kube.checks.names import wrong_subdomain
 from bot.sandbox.kube.errors import Cause
 from bot.sandbox.kube.ports import Body
 
-_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_ALONE: Final = "ReadWriteOncePod"
+_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", _ALONE)
 _PLAIN_VOLUME: Final = frozenset(
     {
         *("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName"),
@@ -28,6 +30,10 @@ def check_claim(body: Body, old: Body | None) -> Iterator[Cause]:
     for mode in modes:
         if mode not in _MODES:
             yield unsupported("spec.accessModes", mode, _MODES)
+    if _ALONE in modes and any(mode in _MODES and mode != _ALONE for mode in modes):
+        yield forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes")
+    if (selector := spec.get("selector")) is not None:
+        yield from check_selector(selector, "spec.selector")
     storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if storage is None:
         yield required("spec.resources[storage]")
@@ -44,26 +50,36 @@ def check_claim(body: Body, old: Body | None) -> Iterator[Cause]:
 
 def _claim_stays(spec: Mapping[str, Any], before: Mapping[str, Any], old: Body) -> Iterator[Cause]:
     """Say that a claim's spec stays: only a bound one may ask for more; a volume may be named once."""
-    bound = (old.get("status") or {}).get("phase") == "Bound"
-    free = {"volumeName"} if not before.get("volumeName") else set()
-    if "storageClassName" not in before:
-        free.add("storageClassName")  # a class that became the default is given to claims that name none
-    if bound:
-        free |= {"resources", "volumeAttributesClassName"}
-    kept = {key: value for key, value in spec.items() if key not in free}
-    known = {key: value for key, value in before.items() if key not in free}
+    status = old.get("status") or {}
+    kept, known = dict(spec), dict(before)
+    if not before.get("volumeName"):
+        _free("volumeName", kept, known)
+    if "storageClassName" not in before:  # a class that became the default is given to claims that name none
+        _free("storageClassName", kept, known)
+    had, asked = _storage(before.get("resources")), _storage(spec.get("resources"))
+    if status.get("phase") == "Bound":
+        _free("volumeAttributesClassName", kept, known)
+        if (requests := (spec.get("resources") or {}).get("requests")) is not None:
+            kept["resources"] = {**spec["resources"], "requests": {**requests, "storage": had}}
     if kept != known:
         yield forbidden(
             "spec",
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
         )
+    wanted = quantity.parse(asked)
+    if wanted < quantity.parse(had) and wanted <= quantity.parse((status.get("capacity") or {}).get("storage", "0")):
+        yield forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
     if spec.get("volumeMode") != before.get("volumeMode"):
         yield immutable("volumeMode", spec.get("volumeMode"))
-    if bound:
-        new = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")
-        had = ((before.get("resources") or {}).get("requests") or {}).get("storage", "0")
-        if quantity.parse(new) < quantity.parse(had):
-            yield forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
+
+
+def _storage(resources: Mapping[str, Any] | None) -> str:
+    return str(((resources or {}).get("requests") or {}).get("storage", "0"))
+
+
+def _free(field: str, *specs: dict[str, Any]) -> None:
+    for spec in specs:
+        spec.pop(field, None)
 
 
 def check_volume(body: Body, old: Body | None) -> Iterator[Cause]:
