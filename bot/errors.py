@@ -23,6 +23,7 @@ exactly one boundary: the worker of the loop, or the command line.
     │   ├── RenderError         the files of a commit; every problem at once as file:line
     │   ├── ClusterError        the API server, with the cluster's name
     │   │   ├── ClusterUnreachable         (transient) refused, timed out, reset, 5xx
+    │   │   ├── ApiUnavailable             (transient) one API group: what serves or converts its objects is away
     │   │   ├── ClusterThrottled           (transient) 429, with the seconds it asked for
     │   │   └── ClusterRefused             401, 403, bad kubeconfig
     │   └── StateError          the state store
@@ -151,6 +152,16 @@ class ClusterUnreachable(ClusterError):
     """The API server refuses connections, does not answer in time, or answers 5xx."""
 
     transient = True
+
+
+class ApiUnavailable(ClusterError):
+    """The API server is there; what serves an API `group`, or converts its objects, is not."""
+
+    transient = True
+
+    def __init__(self, message: str, *, cluster: str, group: str) -> None:
+        super().__init__(message, cluster=cluster)
+        self.group = group
 
 
 class ClusterThrottled(ClusterError):

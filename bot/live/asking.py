@@ -100,10 +100,15 @@ class Questions:
         table = self._objects.kinds()
         infos = {ref: info for ref in refs if (info := info_of(table, ref)) is not None}
         covered = self._cover(infos, newer_than)
-        there = [ref for ref, info in infos.items() if info not in covered or self._cache.seen(info, ref.id)]
-        live = self._objects.read(there)
+        absent = {ref for ref, info in infos.items() if info in covered and not self._cache.seen(info, ref.id)}
+        live, unknown = self._objects.readable([ref for ref in refs if ref not in absent])
         return tuple(
-            Tracked(ref=ref, live=body, owner=self._parents.owner(app, body) if body is not None else None)
+            Tracked(
+                ref=ref,
+                live=body,
+                owner=self._parents.owner(app, body) if body is not None else None,
+                unknown=unknown.get(ref, ""),
+            )
             for ref in sorted(refs)
             for body in (live.get(ref.id),)
         )

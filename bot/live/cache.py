@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bot.errors import ClusterRefused
+from bot.errors import ApiUnavailable, ClusterRefused
 from bot.live.feeds import Change, Feed, Place, Seen
 from bot.live.transport import Transport
 from bot.live.verdicts import Verdicts
@@ -92,7 +92,7 @@ class LiveCache:
     # --- reading ----------------------------------------------------------------------------------------------
 
     def cover(self, info: KindInfo, wanted: Collection[Place]) -> bool:
-        """Make sure that all these places are known; False when this kind cannot be listed or watched by us.
+        """Make sure that all these places are known; False when this kind cannot be listed or watched by us now.
 
         Raises `ClusterError` when the server does not answer.
         """
@@ -112,6 +112,8 @@ class LiveCache:
         except ClusterRefused:
             kind.refused_at = self._clock()
             return False  # objects are then read one by one, which is another right
+        except ApiUnavailable:
+            return False  # who needs the objects hears of it when they are read
         return True
 
     def _kind(self, info: KindInfo) -> _Kind:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
+from bot.errors import ApiUnavailable, ClusterError, ClusterRefused, ClusterUnreachable
 from bot.live.discovery import discover, info_of, path_of
-from bot.live.transport import APPLY, Reply, Transport
+from bot.live.transport import APPLY, Reply, Transport, api_is_away
 from bot.live.workers import Workers
 from bot.model import marks
 from bot.model.masking import mask_text
@@ -67,7 +67,25 @@ class Objects:
                 time.sleep(_LOOK_AGAIN_SECONDS)
         return found
 
+    def is_away(self, ref: ResourceRef) -> bool:
+        """Tell whether the kind of an object is unknown because what serves its group is away."""
+        table = self.kinds()
+        return table.lacks(ref.id.group) and info_of(table, ref) is None
+
     # --- reading ----------------------------------------------------------------------------------------------
+
+    def readable(self, refs: Collection[ResourceRef]) -> tuple[Mapping[ResourceId, Body], Mapping[ResourceRef, str]]:
+        """Read what can be read; return it, and why the rest cannot: what serves or converts its group is away."""
+        if any(self.is_away(ref) for ref in refs):
+            self.kinds(refresh=True)
+        away = {ref.id.group: api_is_away(ref.id.group) for ref in refs if self.is_away(ref)}
+        while True:
+            try:
+                found = self.read([ref for ref in refs if ref.id.group not in away])
+            except ApiUnavailable as error:
+                away[error.group] = str(error)
+            else:
+                return found, {ref: away[ref.id.group] for ref in refs if ref.id.group in away}
 
     def read(self, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Body]:
         """Ask the server: one LIST per kind and namespace where that is cheaper; absent objects are left out."""
@@ -147,6 +165,11 @@ class Objects:
             content_type=APPLY,
             user=user,
         )
+
+
+def away(group: str) -> Rejected:
+    """Return what is to be said of an object whose API group is away, instead of asking."""
+    return Rejected(status=503, reason="ServiceUnavailable", message=api_is_away(group))
 
 
 def refused(reply: Reply) -> Rejected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.live.cache import LiveCache
 from bot.live.discovery import info_of, path_of
-from bot.live.objects import Objects, refused
+from bot.live.objects import Objects, away, refused
 from bot.live.parent import Parents
 from bot.live.transport import Transport
 from bot.live.verdicts import Verdicts
@@ -27,8 +27,8 @@ class Remover:
 
     def delete(self, app: AppSpec, ref: ResourceRef, uid: str) -> Deleted | Rejected:
         info = info_of(self._objects.kinds(), ref)
-        if info is None:
-            return Deleted(gone=True)  # its kind is gone, and all objects with it
+        if info is None:  # its kind is gone, and all objects with it
+            return away(ref.id.group) if self._objects.is_away(ref) else Deleted(gone=True)
         path = path_of(info, ref.id.namespace, ref.id.name)
         reply = self._transport.request("GET", path)
         if reply.status == 404:
@@ -60,7 +60,7 @@ class Remover:
     def release(self, app: AppSpec, ref: ResourceRef) -> Rejected | None:
         info = info_of(self._objects.kinds(), ref)
         if info is None:
-            return None
+            return away(ref.id.group) if self._objects.is_away(ref) else None
         path = path_of(info, ref.id.namespace, ref.id.name)
         reply = self._transport.request("GET", path)
         if reply.status == 404 or (reply.ok and self._parents.owner(app, reply.body) is not None):

@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from bot.errors import ClusterRefused, ClusterThrottled, ClusterUnreachable
+from bot.errors import ApiUnavailable, ClusterRefused, ClusterThrottled, ClusterUnreachable
 from bot.live import credentials
 from bot.live.gate import Gate
 from bot.live.pace import Pace
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
 _RETRY_AFTER_DEFAULT: Final = 1.0
 _TRIES_WHEN_THROTTLED: Final = 3
+_UNCONVERTED: Final = "conversion webhook for"
 _LONGEST_REST_SECONDS: Final = 5.0  # a thread rests no longer than that; the pass backs off instead
 
 
@@ -53,6 +54,16 @@ class Reply:
     def is_misshapen(self) -> bool:
         """True when the object does not fit its schema: server-side apply says so with 500 and no reason."""
         return self.status == 500 and self.message.startswith("failed to create typed patch object")
+
+    @property
+    def is_proxied(self) -> bool:
+        """True when the aggregator says that what serves this API group is away: kube-aggregator, handler_proxy.go."""
+        return self.status == 503 and self.message.startswith(("service unavailable", "error trying to reach service"))
+
+    @property
+    def is_unconverted(self) -> bool:
+        """True when the webhook that converts objects between versions fails: 500, or 429 where they are cached."""
+        return self.status in {429, 500} and _UNCONVERTED in self.message
 
     @property
     def message(self) -> str:
@@ -96,13 +107,14 @@ class Transport:
             if rest := self._pace.wait_seconds(time.monotonic()):
                 time.sleep(rest)
             answer = self._ask(pool, request, repeatable=repeatable)
-            seconds = _retry_after(answer) if answer.status == 429 else 0.0
-            if answer.status != 429 or again == 1 or seconds > _LONGEST_REST_SECONDS:
+            throttled = _is_throttled(answer)
+            seconds = _retry_after(answer) if throttled else 0.0
+            if not throttled or again == 1 or seconds > _LONGEST_REST_SECONDS:
                 break
             time.sleep(seconds)  # the server took nothing of it: the same request is sent again
         reply = Reply(answer.status, _json(answer.data))
         if not reply.ok:
-            self._raise_for_all(reply, seconds)
+            self._raise_for_all(reply, path, seconds)
         return reply
 
     def text(self, path: str, *, query: Mapping[str, str]) -> str:
@@ -136,7 +148,7 @@ class Transport:
                 answer = pool.ask(request, repeatable=repeatable)
             except OSError as error:
                 raise self.unreachable(error) from error
-            passage.throttled = answer.status == 429
+            passage.throttled = _is_throttled(answer)
         return answer
 
     def _request(
@@ -173,7 +185,7 @@ class Transport:
             )
         return head.encode() + b"\r\n\r\n" + (text or b"")
 
-    def _raise_for_all(self, reply: Reply, retry_after_seconds: float) -> None:
+    def _raise_for_all(self, reply: Reply, path: str, retry_after_seconds: float) -> None:
         where = f"cluster {self.spec.name}"
         if reply.status == 401:
             self.close()  # the next request loads the credentials anew: tokens rotate
@@ -182,6 +194,10 @@ class Transport:
                 f"{self.spec.kubeconfig or 'the kubeconfig'}",
                 cluster=self.spec.name,
             )
+        if path.startswith("/apis/") and (reply.is_proxied or reply.is_unconverted):
+            group = path.split("/")[2]
+            what = api_is_away(group) if reply.is_proxied else reply.message
+            raise ApiUnavailable(f"{where}: {what}", cluster=self.spec.name, group=group)
         if reply.status == 429:
             raise ClusterThrottled(
                 f"{where}: the API server is overloaded and asks to wait (429)",
@@ -214,10 +230,20 @@ class Transport:
             ) from error
 
 
+def api_is_away(group: str) -> str:
+    """Say it with what names the reason."""
+    return f"the API group {group} is not available (`kubectl get apiservices` names the reason)"
+
+
 @lru_cache(maxsize=128)
 def _encoded(query: tuple[tuple[str, str], ...]) -> str:
     """Remember queries: most requests have one of a few."""
     return urlencode(query)
+
+
+def _is_throttled(answer: Answer) -> bool:
+    """Tell whether the server has too much to do; one that cannot convert what it caches says 429 too."""
+    return answer.status == 429 and _UNCONVERTED.encode() not in answer.data
 
 
 def _retry_after(answer: Answer) -> float:

@@ -91,11 +91,15 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
-    """One object of the inventory that Git no longer has; `live` is None when it is gone already."""
+    """One object of the inventory that Git no longer has; `live` is None when it is gone already.
+
+    `unknown` says why nobody can tell whether it is.
+    """
 
     ref: ResourceRef
     live: Body | None
     owner: Owner | None = None
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +115,8 @@ class FieldChange:
 class Change:
     """What becomes of one object. `why` is one sentence. `manifest` is None for deletes.
 
-    `retained` marks an object that Git dropped and that stays the app's, as its prune annotation says; `moving` one
-    that stays because another app wants it, or may want it.
+    `retained` marks an object that Git dropped and that stays the app's, as its prune annotation says; `pending` one
+    that stays for now, and nothing on the cluster tells until when.
     """
 
     action: Action
@@ -123,7 +127,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     verified: bool = True
     retained: bool = False
-    moving: bool = False
+    pending: bool = False
     taken_from: str = ""  # name of another app that has given the object up
     uid: str = ""  # of the live object, "" when there is none: deletes and recreates happen to this one only
     hook: str = ""  # when it runs, as the hook annotation says; "" for what is applied and stays

@@ -98,6 +98,10 @@ class KindTable:
     broken_groups: frozenset[str] = frozenset()
     server_version: Callable[[], str] = field(default=str, compare=False)  # v1.37.2: asked by who needs it; "" unknown
 
+    def lacks(self, group: str) -> bool:
+        """Tell whether what is in a group is unknown."""
+        return any(one.rpartition("/")[0] == group for one in self.broken_groups)
+
     def find(self, group: str, version: str, kind: str) -> KindInfo | None:
         """Return the kind in exactly this version, or None when the server does not serve it."""
         return next((info for info in self.kinds.get((group, kind), ()) if info.version == version), None)

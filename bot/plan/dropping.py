@@ -3,8 +3,8 @@
 In go the objects of the inventory as the cluster has them, out comes one `Judged` each: it is deleted, or it stays and
 the change says why. It stays when someone else owns it or it is not marked as ours, when its annotation or the app says
 so, when it is the same object under another API group, when it is a Namespace or CRD that still holds objects of the
-app, when another app takes it over, or when what is leaving still may need it. One that stays and is not `retained` has
-left the app: the inventory forgets it.
+app, when another app takes it over, when its API group is away, or when what is leaving still may need it. One that
+stays and is not `retained` has left the app: the inventory forgets it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from bot.model import marks
 from bot.model.app import AppSpec
 from bot.model.plan import Action, Change, Observation, Tracked
-from bot.model.resource import Body, ResourceId, names
-from bot.plan.judged import Judged, metadata_of, uid_of
+from bot.model.resource import Body, ResourceId, ResourceRef, names
+from bot.plan.judged import Judged, at, metadata_of, uid_of
 from bot.plan.order import rank
 from bot.plan.placing import CRD_GROUP, CRD_KIND, wave_of
 
@@ -27,7 +27,7 @@ class _Fate:
 
     why: str
     retained: bool
-    moving: bool = False
+    pending: bool = False
 
 
 def judge_dropped(
@@ -45,9 +45,10 @@ def judge_dropped(
         if one.live is not None and one.ref.id not in wanted_ids and (uid_of(one.live) or None) not in wanted_uids
     ]
     fates = {one.ref: _fate(app, one, live) or _moving(one.ref.id, heirs) for one, live in present}
-    holding = [*wanted_ids, *(ref.id for ref, fate in fates.items() if fate is not None)]
+    unknown = [one.ref.id for one in tracked if one.unknown]
+    holding = [*wanted_ids, *unknown, *(ref.id for ref, fate in fates.items() if fate is not None)]
     leaving = [one.ref.id for one, live in present if metadata_of(live).get("deletionTimestamp")]
-    judged: list[Judged] = []
+    judged = [_unknown(one.ref, one.unknown) for one in tracked if one.unknown and one.ref.id not in wanted_ids]
     for one, live in present:
         fate = fates[one.ref] or _in_use(one.ref.id, live, holding) or _later(one.ref.id, leaving)
         change = Change(
@@ -55,12 +56,18 @@ def judge_dropped(
             ref=one.ref,
             why="it is no longer in Git" if fate is None else fate.why,
             retained=fate is not None and fate.retained,
-            moving=fate is not None and fate.moving,
+            pending=fate is not None and fate.pending,
             uid=uid_of(live),
             wave=wave_of(live),
         )
         judged.append(Judged(change=change, live=live))
     return judged
+
+
+def _unknown(ref: ResourceRef, why: str) -> Judged:
+    """Keep what cannot be looked at: its API group is away, and comes back with all objects in it."""
+    why = f"it is no longer in Git and stays for now: {why}"
+    return Judged(change=Change(action=Action.UNCHANGED, ref=ref, why=why, retained=True, pending=True))
 
 
 def _fate(app: AppSpec, one: Tracked, live: Body) -> _Fate | None:
@@ -77,16 +84,24 @@ def _fate(app: AppSpec, one: Tracked, live: Body) -> _Fate | None:
     if annotations.get(marks.RECONCILE) == "disabled":
         return _Fate(f"it is no longer in Git and stays: its annotation {marks.RECONCILE} is disabled", retained=True)
     if metadata_of(live).get("deletionTimestamp"):
-        finalizers = ", ".join(str(one) for one in metadata_of(live).get("finalizers") or ())
-        held = f" and waits for its finalizers: {finalizers}" if finalizers else ""
-        return _Fate(f"it is being deleted already{held}", retained=True)
+        return _Fate(f"it is being deleted already{_held(live)}", retained=True)
     return None
+
+
+def _held(live: Body) -> str:
+    """Say what keeps an object that is being deleted; a Namespace says it by its conditions."""
+    finalizers = ", ".join(str(one) for one in metadata_of(live).get("finalizers") or ())
+    if finalizers:
+        return f" and waits for its finalizers: {finalizers}"
+    said = [one for one in at(live, "status", "conditions") or () if str(one.get("type")).startswith("Namespace")]
+    why = "; ".join(str(one.get("message")) for one in said if one.get("status") == "True")
+    return f" and is not gone: {why}" if why else ""
 
 
 def _moving(id: ResourceId, heirs: Mapping[ResourceId, str]) -> _Fate | None:
     """Return why an object stays for another app. It is ours, and in the inventory, until that one has it."""
     why = heirs.get(id)
-    return _Fate(f"it is no longer in Git and stays: {why}", retained=True, moving=True) if why else None
+    return _Fate(f"it is no longer in Git and stays: {why}", retained=True, pending=True) if why else None
 
 
 def _in_use(id: ResourceId, live: Body, holding: Sequence[ResourceId]) -> _Fate | None:

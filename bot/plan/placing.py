@@ -126,7 +126,7 @@ def _unknown(manifest: Manifest, table: KindTable) -> str:
     """Say why a kind is not served, and what comes closest."""
     group, kind = manifest.id.group, manifest.id.kind
     api_version = join_api_version(group, manifest.version)
-    if any(broken == api_version or broken.rpartition("/")[0] == group for broken in table.broken_groups if group):
+    if table.lacks(group):
         return (
             f"the cluster cannot say whether it serves {kind}: the API group {group} is broken on it "
             f"(`kubectl get apiservices` names the reason)"

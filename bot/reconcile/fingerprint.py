@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from bot.errors import ChartError, ClusterError, PassError, RepositoryRefused, SourceError
+from bot.errors import ApiUnavailable, ChartError, ClusterError, PassError, RepositoryRefused, SourceError
 
 _NO_NAME: Final = re.compile(
     r"could not resolve host|name or service not known|temporary failure in name resolution|no such host"
@@ -59,6 +59,8 @@ def neighbour(error: PassError) -> str:
         return "name resolution"
     found = _HOST.search(text)
     match error:
+        case ApiUnavailable():
+            return f"cluster {error.cluster}: the API group {error.group}"
         case ClusterError() if error.transient:
             return f"cluster {error.cluster}"
         case ClusterError():  # the same credentials are refused at one address after the other

@@ -160,8 +160,8 @@ class Passes:
             return
         if ran.made is None or report.target is None or (app.helm is not None and app.helm.repo):
             return
-        if any(change.moving for change in ran.made.plan.changes):
-            return  # nothing of this app tells when the other one wants it no more
+        if any(change.pending for change in ran.made.plan.changes):
+            return  # nothing on the cluster tells when it may go
         head = report.target.commit
         if ran.rest is not None:
             self._rests[app.key] = replace(ran.rest, head=head)

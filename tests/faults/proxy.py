@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +22,9 @@ _HOP: Final = frozenset({"connection", "transfer-encoding", "keep-alive", "conte
 
 
 class Proxy:
-    """Listens on loopback in plain HTTP and speaks to the API server as its administrator."""
+    """Listens on loopback, in plain HTTP without `tls`, and speaks to the API server as its administrator."""
 
-    def __init__(self, upstream: Server, folder: Path) -> None:
+    def __init__(self, upstream: Server, folder: Path, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.faults = Faults()
         self.seen: list[str] = []  # method and path of each request, in order
         self.before: Callable[[str], None] = lambda _: None  # called with each request before it is acted upon
@@ -32,9 +33,13 @@ class Proxy:
         self.farewell = b""  # the last line of a watch that `end_watches` ends
         self._lock = threading.Lock()
         self._watches: set[http.client.HTTPConnection] = set()  # guarded by _lock
+        self._clients: set[socket.socket] = set()  # guarded by _lock
         self._upstream = upstream
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Bound", (_Handler,), {"proxy": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), type("_Bound", (_Handler,), {"proxy": self}))
         self._server.daemon_threads = True
+        self.port = self._server.server_port
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         self.kubeconfig = str(folder / "proxy.kubeconfig")
@@ -87,17 +92,38 @@ class Proxy:
     def authorization(self) -> str:
         return f"Bearer {self._upstream.token}"
 
+    def met(self, client: socket.socket) -> None:
+        with self._lock:
+            self._clients.add(client)
+
+    def parted(self, client: socket.socket) -> None:
+        with self._lock:
+            self._clients.discard(client)
+
     def close(self) -> None:
         self.faults.heal()
         self.end_watches()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        with self._lock:
+            left = tuple(self._clients)
+        for client in left:
+            with suppress(OSError):  # it has left meanwhile
+                client.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     proxy: Proxy
+
+    def setup(self) -> None:
+        super().setup()
+        self.proxy.met(self.connection)
+
+    def finish(self) -> None:
+        self.proxy.parted(self.connection)
+        super().finish()
 
     def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

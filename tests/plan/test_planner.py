@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.model import marks
-from bot.model.plan import Accepted, Action, NotAskable, Owner, OwnerKind, RefusalKind, Rejected
+from bot.model.plan import Accepted, Action, NotAskable, Owner, OwnerKind, RefusalKind, Rejected, Tracked
 from tests.plan.world import REVISION, app, change, config, dropped, live, plan, thing, wanted
 
 CONFIG = config(level="info")
@@ -79,6 +79,17 @@ def test_app_without_prune_keeps_everything() -> None:
     made = plan([wanted(CONFIG)], [dropped(live(OTHER))], app=app(prune=False))
     assert change(made, OTHER).retained
     assert "prune is off" in made.warnings[0]
+
+
+def test_object_whose_api_group_is_away_stays_and_so_does_its_namespace() -> None:
+    """It is not known to be gone: forgetting it would leave it behind."""
+    widget, space = thing("Widget", "w", api="acme.example/v1"), thing("Namespace", "shop", namespace="")
+    unseen = Tracked(ref=dropped(live(widget)).ref, live=None, unknown="the API group acme.example is not available")
+    made = plan([], [unseen, dropped(live(space, uid="u2"))])
+    one = change(made, widget)
+    assert (one.action, one.retained, one.pending) == (Action.UNCHANGED, True, True)
+    assert "acme.example is not available" in one.why
+    assert "in use" in change(made, space).why
 
 
 def test_object_that_another_app_owns_now_is_left_and_forgotten() -> None:
