@@ -21,7 +21,8 @@ from bot.model import marks
 from bot.model.announcement import Page
 from bot.model.app import AppSpec
 from bot.model.control import Control
-from bot.model.record import Consignment, Dispatch, SyncState
+from bot.model.outcome import SyncReport
+from bot.model.record import Consignment, Dispatch, SinkName, SyncState
 from bot.oncall.escalation import PagePolicy
 from bot.ports import Cluster, Repository, Sink, Store
 from bot.reconcile.attention import Attention
@@ -200,8 +201,14 @@ def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) ->
     )
 
 
-def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[[], None]) -> Loop:
-    """Build the loop and let the desk wake it."""
+def build_loop(
+    engine: Engine,
+    *,
+    clock: Callable[[], datetime],
+    beat: Callable[[], None],
+    ended: Callable[[SyncReport], None] = lambda _: None,
+) -> Loop:
+    """Build the loop and let the desk wake it; `ended` hears of each pass."""
     from bot.oncall.sunset import sunset
     from bot.reconcile.loop import Loop
 
@@ -221,6 +228,7 @@ def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[
         retry=_retry(engine.configuration),
         clock=clock,
         beat=beat,
+        ended=ended,
         rounds=rounds.make,
     )
     engine.wakers.append(lambda *keys: loop.wake(*keys, urgent=True))
@@ -228,8 +236,8 @@ def build_loop(engine: Engine, *, clock: Callable[[], datetime], beat: Callable[
     return loop
 
 
-def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
-    """Build the ways out that the configuration names."""
+def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Callable[[SinkName, str], None]) -> Courier:
+    """Build the ways out that the configuration names; `failed` hears of each try that failed, and how."""
     from bot.delivery.courier import Courier
     from bot.delivery.tidings import Fate, tidings
     from bot.oncall.sink import AlertHook, OncallSink
@@ -252,6 +260,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
                 fallback_channel=settings.slack.default_channel,
                 people=People(token, api_url=settings.slack.api_url, clock=clock, overrides=settings.slack.people),
                 clock=clock,
+                diverted=lambda: failed(SinkName.SLACK, "diverted"),
             )
         )
     if settings.oncall.provider != "off":
@@ -273,7 +282,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime]) -> Courier:
             attention.arrived(consignment.parcel, at=clock())
         return engine.post.rows(tidings(consignment, fate, why=why, at=clock()))
 
-    return Courier(engine.store, sinks, clock=clock, tell=tell)
+    return Courier(engine.store, sinks, clock=clock, tell=tell, failed=failed)
 
 
 def oncall_providers(configuration: Configuration) -> tuple[tuple[str, str, str], ...]:

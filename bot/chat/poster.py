@@ -38,7 +38,7 @@ _MENDABLE: Final = frozenset({"invalid_auth", "account_inactive", "token_revoked
 
 
 class SlackSink:
-    """A `bot.ports.Sink`. `fallback_channel` takes what an app's channel does not."""
+    """A `bot.ports.Sink`. `fallback_channel` takes what an app's channel does not; `diverted` hears of it."""
 
     name = SinkName.SLACK
 
@@ -51,9 +51,10 @@ class SlackSink:
         fallback_channel: str,
         people: People,
         clock: Callable[[], datetime],
+        diverted: Callable[[], None],
     ) -> None:
         self._token, self._api_url, self._store, self._people = token, api_url, store, people
-        self._fallback, self._clock = fallback_channel, clock
+        self._fallback, self._clock, self._diverted = fallback_channel, clock, diverted
         self._local = threading.local()
 
     def deliver(self, consignment: Consignment) -> float:
@@ -126,6 +127,7 @@ class SlackSink:
             if reason not in _NO_CHANNEL or channel == self._fallback or not self._fallback:
                 raise
             log.error("Slack channel %s takes no messages (%s): type /invite @gitops there", channel, reason)
+            self._diverted()
             answer = self._client().chat_postMessage(channel=self._fallback, **content)
         if root is None:
             made = MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))

@@ -13,17 +13,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from typing import Final, Protocol
 
 from bot.cli.checking import ending
+from bot.cli.metrics import Metrics
 from bot.cli.reloading import Reloading
 from bot.delivery.courier import Courier
 from bot.errors import StateError
-from bot.model.record import SinkName
 from bot.oncall.webhook_in import read_webhook
 from bot.reconcile.loop import Loop
 from bot.server.web import Answer, Handlers, Web, WebServer, WsgiApp
@@ -84,11 +80,12 @@ def serve(load: Callable[[], Configuration]) -> int:
 def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | None:
     """Run one configuration to its end; returns the engine of the next one, None when the bot stops."""
     configuration = engine.configuration
-    loop = build_loop(engine, clock=_now, beat=build_heartbeat(configuration))
-    courier = build_courier(engine, clock=_now)
+    metrics = Metrics(engine)
+    loop = build_loop(engine, clock=_now, beat=build_heartbeat(configuration), ended=metrics.passed)
+    courier = build_courier(engine, clock=_now, failed=metrics.undelivered)
     door, slack = _slack(engine)
     server = WebServer(
-        Web(_handlers(engine, loop, courier, door, slack, reloading)),
+        Web(_handlers(engine, loop, courier, door, slack, reloading, metrics)),
         host=configuration.settings.server.host,
         port=configuration.port,
     )
@@ -150,7 +147,13 @@ def _slack(engine: Engine) -> tuple[_Door | None, WsgiApp | None]:
 
 
 def _handlers(
-    engine: Engine, loop: Loop, courier: Courier, door: _Door | None, slack: WsgiApp | None, reloading: Reloading
+    engine: Engine,
+    loop: Loop,
+    courier: Courier,
+    door: _Door | None,
+    slack: WsgiApp | None,
+    reloading: Reloading,
+    metrics: Metrics,
 ) -> Handlers:
     configuration = engine.configuration
 
@@ -192,42 +195,11 @@ def _handlers(
             engine.desk.heard(one.action, one.alias, one.by)
         return Answer(200, "ok")
 
-    registry = CollectorRegistry()
-    registry.register(_Metrics(engine, loop))
     return Handlers(
         health=health,
         ready=lambda: loop.alive_at is not None,
-        metrics=lambda: generate_latest(registry),
+        metrics=metrics.text,
         push=push,
         oncall=oncall,
         slack=slack,
     )
-
-
-class _Metrics(Collector):
-    """Numbers read from the store when somebody asks."""
-
-    def __init__(self, engine: Engine, loop: Loop) -> None:
-        self._engine, self._loop = engine, loop
-
-    def collect(self) -> Any:
-        labels = ["app", "cluster"]
-        synced = GaugeMetricFamily("gitops_bot_app_synced", "1 while the cluster is equal to Git", labels=labels)
-        failures = GaugeMetricFamily("gitops_bot_app_failures", "Failed passes in a row", labels=labels)
-        objects = GaugeMetricFamily("gitops_bot_app_objects", "Objects Git wants", labels=labels)
-        info = GaugeMetricFamily(
-            "gitops_bot_app_info",
-            "Where an app stands; always 1",
-            labels=[*labels, "env", "revision", "sync", "health", "control"],
-        )
-        for status in self._engine.desk.status([app.key for app in self._engine.desk.apps()]):
-            names = [status.app, status.cluster]
-            synced.add_metric(names, 1.0 if status.sync.value == "synced" else 0.0)
-            failures.add_metric(names, status.consecutive_failures)
-            objects.add_metric(names, status.objects)
-            words = [status.sync.value, status.health.value, status.control.value]
-            info.add_metric([*names, status.env, status.revision, *words], 1)
-        waiting = GaugeMetricFamily("gitops_bot_outbox_waiting", "Parcels not delivered yet", labels=["sink"])
-        for sink in SinkName:
-            waiting.add_metric([sink.value], self._engine.store.waiting(sink))
-        yield from (info, synced, failures, objects, waiting)

@@ -32,7 +32,10 @@ _FORGET_EVERY: Final = timedelta(hours=1)
 
 
 class Courier:
-    """Start it once, stop it once. `tell` returns what is to be said of an attempt: its fate, and why."""
+    """Start it once, stop it once.
+
+    `tell` returns what is to be said of an attempt: its fate, and why; `failed` counts those that did not arrive.
+    """
 
     def __init__(
         self,
@@ -41,8 +44,10 @@ class Courier:
         *,
         clock: Callable[[], datetime],
         tell: Callable[[Consignment, Fate, str], Sequence[Dispatch]],
+        failed: Callable[[SinkName, str], None],
     ) -> None:
-        self._store, self._sinks, self._clock, self._tell = store, tuple(sinks), clock, tell
+        self._store, self._sinks, self._clock = store, tuple(sinks), clock
+        self._tell, self._failed = tell, failed
         self._pools = {
             sink.name: ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix=sink.name.value) for sink in sinks
         }
@@ -138,6 +143,7 @@ class Courier:
             self._note(consignment, str(failed))
             if failed.retry_after_seconds is None:
                 log.error("%s to %s will not arrive: %s", sink.name.value, consignment.lane, failed)
+                self._failed(sink.name, Fate.LOST.value)
                 said = self._tell(consignment, Fate.LOST, str(failed))
                 self._store.undeliverable(consignment.id, why=str(failed), dispatches=said)
                 return 0.0
@@ -155,6 +161,7 @@ class Courier:
         log.warning(
             "%s to %s did not arrive, tried again in %.0f s: %s", consignment.sink.value, consignment.lane, seconds, why
         )
+        self._failed(consignment.sink, Fate.LATE.value)
         said = self._tell(consignment, Fate.LATE, why)
         self._store.postpone(consignment.id, until=self._clock() + timedelta(seconds=seconds), why=why, dispatches=said)
 

@@ -12,7 +12,7 @@ wrong image on two days have two reasons. An outage of a neighbour is one for as
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -158,7 +158,7 @@ class _Book:
         text = note if count == 1 else f"All {count} apps are over it; {self._alone.app.title} {how}."
         left, pages = _closed(left, self._alone.app.oncall_team, text, self._now)
         self._pages += pages
-        self._folds |= {one.channel: one for one in folds}
+        self._folds |= {one.operation: one for one in folds}
         return self._entered(left)
 
     def join(self, held: Incident | None) -> Incident:
@@ -182,8 +182,12 @@ class _Book:
         )
         folded = [channel for channel, _ in sufferer.roots if incident.is_folded(channel)]
         self._hushed |= set(folded)
-        self._folds |= {channel: told(incident, channel, at=self._now) for channel in folded}
+        self._tell(incident, folded)
         return self._entered(incident)
+
+    def _tell(self, incident: Incident, channels: Iterable[str]) -> None:
+        """Let the messages about an incident say how it is now."""
+        self._folds |= {incident.fold(one): told(incident, one, at=self._now) for one in channels}
 
     def _kindred(self, key: str) -> Incident | None:
         for one in self._incidents.values():
@@ -267,7 +271,10 @@ class _Book:
             return memory
         if page not in incident.pages:
             others = tuple(one for one in incident.pages if one.team != page.team)
-            self._entered(replace(incident, pages=(*others, page)))
+            incident = self._entered(replace(incident, pages=(*others, page)))
+            self._tell(
+                incident, [one.channel for one in self._folds.values() if one.operation == incident.fold(one.channel)]
+            )
         return replace(memory, paged=True, page_alias=page.alias, page_operation=page.operation)
 
     def _opened(self, incident: Incident, due: Page) -> OpenPage:

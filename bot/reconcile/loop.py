@@ -71,10 +71,11 @@ class Loop:
         retry: Retry,
         clock: Callable[[], datetime],
         beat: Callable[[], None],
+        ended: Callable[[SyncReport], None],
         rounds: Callable[[], None],
     ) -> None:
         self._passes, self._store, self._retry, self._clock = passes, store, retry, clock
-        self._pulse, self._make_rounds = Pulse(beat, clock=clock), rounds
+        self._pulse, self._ended, self._make_rounds = Pulse(beat, clock=clock), ended, rounds
         self._lock = threading.Lock()
         self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
@@ -321,6 +322,7 @@ class Loop:
         now = self._clock()
         if report is not None:
             self._pulse.completed()
+            self._ended(report)
         waiting = [one for one in requests if report is None or self._not_visible(slot.app, one, report, now)]
         done = [one.id for one in requests if one not in waiting]
         with suppress(StateError):  # they are done again after a restart, which changes nothing

@@ -38,7 +38,7 @@ class FaultKind(Enum):
     HANG = "hang"  # no answer until the faults are healed; then the connection ends
     DELAY = "delay"  # acted upon, and answered after `seconds`
     STATUS = "status"  # an HTTP status with `body`
-    THROTTLE = "throttle"  # 429 with `Retry-After: seconds`
+    THROTTLE = "throttle"  # 429 with the seconds in `Retry-After`, or in the header that the service has for them
     ERROR = "error"  # 200 with the word `error`, where the service says so (Slack)
 
 
@@ -150,11 +150,13 @@ def serve(
     faults: Faults,
     *,
     throttled: bytes = b"",
+    rest: str = "Retry-After",
     refused: Callable[[str], Answer] | None = None,
 ) -> None:
     """Answer one request by `act`, or as the fault that struck it wants.
 
-    `throttled` is the service's own body of a 429, `refused` what it answers for an error word of its own.
+    `throttled` is the service's own body of a 429, `rest` its header with the seconds to wait, `refused` what it
+    answers for an error word of its own.
     """
     if fault is None:
         send(handler, act())
@@ -168,10 +170,17 @@ def serve(
     elif fault.kind is FaultKind.ERROR and refused is not None:
         send(handler, refused(fault.error))
     else:
-        suffer(handler, fault, faults, throttled=throttled)
+        suffer(handler, fault, faults, throttled=throttled, rest=rest)
 
 
-def suffer(handler: BaseHTTPRequestHandler, fault: Fault, faults: Faults, *, throttled: bytes = b"") -> None:
+def suffer(
+    handler: BaseHTTPRequestHandler,
+    fault: Fault,
+    faults: Faults,
+    *,
+    throttled: bytes = b"",
+    rest: str = "Retry-After",
+) -> None:
     """Let a request that is not acted upon go wrong."""
     match fault.kind:
         case FaultKind.HANG:
@@ -181,7 +190,7 @@ def suffer(handler: BaseHTTPRequestHandler, fault: Fault, faults: Faults, *, thr
             kind = "application/json" if fault.body.startswith("{") else "text/html"
             send(handler, Answer(status=fault.status, body=fault.body.encode(), kind=kind))
         case FaultKind.THROTTLE:
-            send(handler, Answer(status=429, body=throttled, headers={"Retry-After": f"{fault.seconds:g}"}))
+            send(handler, Answer(status=429, body=throttled, headers={rest: f"{fault.seconds:g}"}))
         case FaultKind.RESET:
             reset(handler)
         case _:

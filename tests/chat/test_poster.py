@@ -40,6 +40,7 @@ class Post:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.day = Day()
+        self.failures: list[str] = []
         self.slack = SlackWorkspace(
             users=(ANA,), channels=(Channel(id=HOME, name="deploys"), Channel(id=OTHER, name="shop"))
         )
@@ -55,8 +56,15 @@ class Post:
             fallback_channel=HOME,
             people=people,
             clock=self.day,
+            diverted=lambda: self.failures.append("diverted"),
         )
-        self.courier = Courier(self.store, [sink], clock=self.day, tell=lambda *_: ())
+        self.courier = Courier(
+            self.store,
+            [sink],
+            clock=self.day,
+            tell=lambda *_: (),
+            failed=lambda sink, how: self.failures.append(f"{sink.value} {how}"),
+        )
         self.courier.start()
         stack.callback(lambda: self.courier.stop(timeout=timedelta(seconds=5)))
 
@@ -148,6 +156,7 @@ def test_token_that_is_refused_is_said_with_its_fix_and_loses_nothing(post: Post
     post.wind(timedelta(minutes=1))
     post.shown(HOME, "Converged", "Said second.")
     assert len(post.slack.roots(HOME)) == 1
+    assert post.failures == ["slack late"]
 
 
 def test_channel_that_is_archived_halfway_goes_on_in_the_fallback_channel(
@@ -160,6 +169,7 @@ def test_channel_that_is_archived_halfway_goes_on_in_the_fallback_channel(
         post.say(news("second", word=News.CONVERGED, channel=OTHER))
         post.shown(HOME, "Converged", "Said second.")
     assert "takes no messages (is_archived)" in caplog.text
+    assert post.failures == ["diverted"]
     quiet = replace(news("third", word=News.CONVERGED, channel=OTHER), edits_only=True)
     post.say(quiet, news("fourth", "op_2", word=News.DIFF, channel=OTHER))
     post.shown(HOME, "Said fourth.")

@@ -59,7 +59,7 @@ def run(store: SqlStore, sink: Recorder, lost: list[str] | None = None) -> Couri
             heard.append(f"{one.parcel.id} {why}")
         return ()
 
-    courier = Courier(store, [sink], clock=now, tell=tell)
+    courier = Courier(store, [sink], clock=now, tell=tell, failed=lambda *_: None)
     courier.start()
     return courier
 

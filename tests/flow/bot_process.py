@@ -95,11 +95,12 @@ class BotProcess:
             found: dict[str, Any] = orjson.loads(answer.read())
             return found
 
-    def metric(self, name: str) -> float:
-        """Return the sum of a metric over its labels, as `/metrics` has it now."""
+    def metric(self, name: str, *labels: str) -> float:
+        """Return the sum of a metric over its series that have all the labels, as `/metrics` has it now."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name}{{"))
+        wanted = [line for line in lines if line.startswith(f"{name}{{") and all(one in line for one in labels)]
+        return sum(float(line.rpartition(" ")[2]) for line in wanted)
 
     def log(self) -> str:
         return (self.folder / "bot.log").read_text(encoding="utf-8")

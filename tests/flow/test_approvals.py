@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.flow.office import ANA, BOB, CAT, DEPLOYS, EVE, SRE, Office, configmap, eventually
 
 Offices = Callable[..., Office]
@@ -19,9 +21,10 @@ def plan_of(office: Office, app: str = "shop") -> str:
     return str(json.loads(row["elements"][0]["value"])["plan"])
 
 
-def test_someone_else_approves_exactly_the_plan_that_is_shown(offices: Offices) -> None:
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_someone_else_approves_exactly_the_plan_that_is_shown(offices: Offices, mode: str) -> None:
     """The requester is not counted; a commit pushed meanwhile is asked for anew; buttons outlive a restart."""
-    office = offices(shop=APPROVE)
+    office = offices(mode=mode, shop=APPROVE)
     first = office.commit("info")
     office.start()
     asked = office.sees(DEPLOYS, "Waiting for approval", "shop", first[:7])
@@ -52,6 +55,7 @@ def test_someone_else_approves_exactly_the_plan_that_is_shown(offices: Offices) 
 
 def test_two_of_the_named_people_or_their_group_approve(offices: Offices) -> None:
     office = offices(
+        mode="http",
         shop=f", mode: approve, approvals: 2, approvers: {{users: [cat@example.com], groups: [{SRE}]}}",
     )
     commit = office.commit("info")

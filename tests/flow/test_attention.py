@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from bot.model.control import Control, Pause, Via
 from bot.model.record import AuditEntry, Decision
 from bot.state.store import SqlStore
@@ -61,8 +63,9 @@ def test_information_waits_in_quiet_hours_and_failures_do_not(offices: Offices) 
     assert office.slack.messages(PAYMENTS) == ()
 
 
-def test_old_pause_is_reminded_of_and_one_that_ran_out_ends(offices: Offices) -> None:
-    office = offices()
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_old_pause_is_reminded_of_and_one_that_ran_out_ends(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode)
     office.open()
     assert office.bot.stop() == 0
     store = SqlStore(f"sqlite:///{office.bot.folder}/gitops-bot.db")

@@ -88,7 +88,7 @@ def test_group_that_slack_does_not_tell_lets_nobody_in_and_says_why(offices: Off
 
 
 def test_request_that_nobody_decides_on_in_time_is_edited_and_can_be_asked_again(offices: Offices) -> None:
-    office = offices(shop=", mode: approve")
+    office = offices(mode="http", shop=", mode: approve")
     commit = office.commit("info")
     office.start()
     asked = office.sees(DEPLOYS, "Waiting for approval", "shop", commit[:7])
@@ -127,17 +127,17 @@ def test_bot_that_gets_no_socket_goes_on_and_takes_orders_when_it_gets_one(offic
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"),
+    ("mode", "word", "hint"),
     [
-        ("invalid_auth", "install the app again and set SLACK_BOT_TOKEN"),
-        ("token_revoked", "install the app again and set SLACK_BOT_TOKEN"),
-        ("missing_scope", "add the scope"),
+        ("socket", "invalid_auth", "install the app again and set SLACK_BOT_TOKEN"),
+        ("http", "token_revoked", "install the app again and set SLACK_BOT_TOKEN"),
+        ("http", "missing_scope", "add the scope"),
     ],
 )
 def test_refused_token_is_said_with_the_way_out_and_not_tried_again_and_again(
-    offices: Offices, word: str, hint: str
+    offices: Offices, mode: str, word: str, hint: str
 ) -> None:
-    office = offices()
+    office = offices(mode=mode)
     office.slack.fail("chat.postMessage", Fault(kind=FaultKind.ERROR, error=word), times=None)
     office.commit("info")
     office.bot.start()
@@ -150,7 +150,7 @@ def test_refused_token_is_said_with_the_way_out_and_not_tried_again_and_again(
 
 
 def test_channel_rests_for_as_long_as_slack_asks(offices: Offices) -> None:
-    office = offices()
+    office = offices(mode="http")
     office.slack.fail("chat.postMessage", Fault(kind=FaultKind.THROTTLE, seconds=7), times=1, channel=DEPLOYS)
     office.commit("info")
     office.bot.start()
@@ -163,7 +163,7 @@ def test_channel_rests_for_as_long_as_slack_asks(offices: Offices) -> None:
 
 
 def test_errors_that_have_no_room_in_a_message_are_a_file_in_its_thread(offices: Offices) -> None:
-    office = offices()
+    office = offices(mode="http")
     office.open()
     broken = {f"shop/bad-{n:02}.yaml": f"kind: ConfigMap\nmetadata: {{name: 'bad{n:02}'}}\nx: {n}\n" for n in range(15)}
     office.upstream.commit(broken)

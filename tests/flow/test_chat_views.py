@@ -79,13 +79,14 @@ def test_home_shows_apps_filters_and_what_a_person_may_press(offices: Offices) -
     assert '"gitops.pause"' not in home(EVE.id)
 
 
-def test_three_hundred_apps_fit_everywhere(offices: Offices) -> None:
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_three_hundred_apps_fit_everywhere(offices: Offices, mode: str) -> None:
     """Status is paged, the menu searches, the Home keeps its limits; apps whose path is missing fail all at once."""
     many = "".join(
         f"  - {{name: app-{n:03}, repo: fleet, cluster: prod, path: none, env: staging, interval: 1h}}\n"
         for n in range(297)
     )
-    office = offices(apps=many, interval="1h")
+    office = offices(mode=mode, apps=many, interval="1h")
     office.commit("info")
     office.start()
     shown = office.types(ANA, "status")
@@ -109,9 +110,10 @@ def test_group_s_members_are_asked_of_slack_and_nobody_is_let_in_without_an_answ
     assert "No rule allows you to pause" in office.types(BOB, "pause payments").text
 
 
-def test_secret_values_are_nowhere(offices: Offices) -> None:
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_secret_values_are_nowhere(offices: Offices, mode: str) -> None:
     canary = "c4nary-v4lue"
-    office = offices()
+    office = offices(mode=mode)
     office.open()
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {{name: db}}\nstringData: {{password: {}}}\n"
     office.sees(DEPLOYS, "Converged", office.upstream.commit({"shop/s.yaml": secret.format(canary)})[:7])

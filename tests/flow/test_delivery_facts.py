@@ -32,17 +32,17 @@ def audited(story: Story, verb: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("mode", "fault"),
     [
-        Fault(kind=FaultKind.REFUSE),
-        Fault(kind=FaultKind.STATUS, status=500),
-        Fault(kind=FaultKind.STATUS, status=200, body="<html>maintenance</html>"),
-        Fault(kind=FaultKind.HANG),
+        ("socket", Fault(kind=FaultKind.REFUSE)),
+        ("http", Fault(kind=FaultKind.STATUS, status=500)),
+        ("socket", Fault(kind=FaultKind.STATUS, status=200, body="<html>maintenance</html>")),
+        ("http", Fault(kind=FaultKind.HANG)),
     ],
     ids=["refused", "500", "html", "hang"],
 )
-def test_slack_down_from_the_start_hears_all_of_it_in_order_afterwards(tell: Tell, fault: Fault) -> None:
-    story = tell()
+def test_slack_down_from_the_start_hears_all_of_it_in_order_afterwards(tell: Tell, mode: str, fault: Fault) -> None:
+    story = tell(mode=mode)
     story.slack.fail("*", fault, times=None)
     story.mends()
     story.bot.start()
@@ -76,8 +76,9 @@ def test_order_delivered_again_after_a_restart_is_followed_once(tell: Tell, mode
     assert len([one for one in story.said() if one.text.startswith("Paused")]) == 1
 
 
-def test_fifty_commands_at_once_are_all_acknowledged(tell: Tell) -> None:
-    story = tell()
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_fifty_commands_at_once_are_all_acknowledged(tell: Tell, mode: str) -> None:
+    story = tell(mode=mode)
     converged(story)
     with ThreadPoolExecutor(50) as pool:
         found = list(pool.map(lambda _: story.slack.command(ANA.id, DEPLOYS, "status"), range(50)))
@@ -117,9 +118,11 @@ def test_throttled_channel_waits_and_the_others_do_not(tell: Tell) -> None:
     assert story.bot.stop() == 0
 
 
-@pytest.mark.parametrize("reason", ["not_in_channel", "channel_not_found", "is_archived"])
-def test_channel_that_takes_no_message_has_a_fallback_and_a_hint(tell: Tell, reason: str) -> None:
-    story = tell(app="interval: 1s, channel: C0SHOP")
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("socket", "not_in_channel"), ("http", "channel_not_found"), ("http", "is_archived")]
+)
+def test_channel_that_takes_no_message_has_a_fallback_and_a_hint(tell: Tell, mode: str, reason: str) -> None:
+    story = tell(mode=mode, app="interval: 1s, channel: C0SHOP")
     channel = Channel(id="C0SHOP", name="shop", member=reason != "not_in_channel", archived=reason == "is_archived")
     if reason != "channel_not_found":
         story.slack.set_channel(channel)
@@ -128,10 +131,12 @@ def test_channel_that_takes_no_message_has_a_fallback_and_a_hint(tell: Tell, rea
     said = story.sees("Converged", commit[:7])
     assert said.channel == DEPLOYS
     assert "/invite @gitops" in story.bot.log()
+    assert story.bot.metric("gitops_bot_delivery_failures_total", 'how="diverted"', 'sink="slack"') == 1
 
 
-def test_deleted_message_is_posted_once_more_and_goes_on_there(tell: Tell) -> None:
-    story = tell()
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_deleted_message_is_posted_once_more_and_goes_on_there(tell: Tell, mode: str) -> None:
+    story = tell(mode=mode)
     story.fails()
     story.bot.start()
     failed = story.sees("Sync failed")
@@ -142,9 +147,10 @@ def test_deleted_message_is_posted_once_more_and_goes_on_there(tell: Tell) -> No
     assert len(story.slack.roots(DEPLOYS)) == 1
 
 
-def test_post_whose_answer_is_lost_is_there_at_most_twice(tell: Tell) -> None:
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_post_whose_answer_is_lost_is_there_at_most_twice(tell: Tell, mode: str) -> None:
     """The operation goes on in the message whose timestamp came back."""
-    story = tell()
+    story = tell(mode=mode)
     story.slack.fail("chat.postMessage", Fault(kind=FaultKind.LOST), times=1)
     commit = story.mends()
     story.bot.start()

@@ -53,8 +53,9 @@ def test_conversation_about_one_app(offices: Offices, mode: str) -> None:
     assert first[:7] in json.dumps(office.types(ANA, "history payments").blocks)
 
 
-def test_app_is_the_one_of_the_channel_or_picked(offices: Offices) -> None:
-    office = offices()
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_app_is_the_one_of_the_channel_or_picked(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode)
     office.open()
     assert "payments / prod is syncing" in office.types(ANA, "sync", PAYMENTS).text
     asked = office.types(ANA, "sync", DEPLOYS)
@@ -63,8 +64,9 @@ def test_app_is_the_one_of_the_channel_or_picked(offices: Offices) -> None:
     assert "docs / prod is syncing" in office.presses(ANA, asked, "gitops.pick.sync", value="prod/docs").text
 
 
-def test_mention_in_a_thread_is_answered_there_to_its_author(offices: Offices) -> None:
-    office = offices()
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_mention_in_a_thread_is_answered_there_to_its_author(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode)
     commit = office.open()
     root = office.sees(PAYMENTS, "Converged", commit[:7])
     assert office.slack.mention(ANA.id, PAYMENTS, "pause payments for 1h &lt;tea&gt;", thread_ts=root.ts).acknowledged
@@ -87,8 +89,9 @@ NONSENSE = (
 )
 
 
-def test_nonsense_is_answered_and_changes_nothing(offices: Offices) -> None:
-    office = offices(interval="1h")
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_nonsense_is_answered_and_changes_nothing(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode, interval="1h")
     office.open()
     before = office.slack.messages(PAYMENTS)
     for text in NONSENSE:
@@ -96,8 +99,9 @@ def test_nonsense_is_answered_and_changes_nothing(offices: Offices) -> None:
     assert office.slack.messages(PAYMENTS) == before
 
 
-def test_rollback_is_seen_confirmed_and_stays(offices: Offices) -> None:
-    office = offices()
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_rollback_is_seen_confirmed_and_stays(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode)
     first = office.open()
     second = office.commit("debug", message="Say more")
     office.sees(PAYMENTS, "Converged", second[:7])
@@ -137,9 +141,10 @@ def _deployment(image: str) -> str:
     )
 
 
-def test_button_of_an_operation_that_is_over_does_nothing(offices: Offices) -> None:
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_button_of_an_operation_that_is_over_does_nothing(offices: Offices, mode: str) -> None:
     """A rollback pressed on an old success; the retry of a live failure works after a restart."""
-    office = offices()
+    office = offices(mode=mode)
     office.open()
     office.upstream.commit({"shop/a.yaml": "kind: [broken"})
     failed = office.sees(DEPLOYS, "Sync failed", "shop")
@@ -157,8 +162,9 @@ def test_button_of_an_operation_that_is_over_does_nothing(offices: Offices) -> N
     assert office.level("payments") == "trace"
 
 
-def test_denial_names_verb_app_environment_and_who_could(offices: Offices) -> None:
-    office = offices()
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_denial_names_verb_app_environment_and_who_could(offices: Offices, mode: str) -> None:
+    office = offices(mode=mode)
     office.open()
     answer = office.types(EVE, "sync payments").text
     assert "sync" in answer

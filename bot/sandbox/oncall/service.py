@@ -168,7 +168,7 @@ class OncallService:
         with self.changed:
             self.calls.append((handler.command, path))
         fault = self.faults.strike(f"{handler.command} {handler.path}")
-        faults.serve(handler, act, fault, self.faults, throttled=_THROTTLED)
+        faults.serve(handler, act, fault, self.faults, throttled=_THROTTLED, rest="X-RateLimit-Period-In-Sec")
 
     def _act(self, method: str, path: str, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
         if key not in self.keys:
