@@ -92,6 +92,18 @@ class Repository(Protocol):
         A branch that is there already is left as it is. Raises `PushRefused`.
         """
 
+    def put_back(self, commit: str, path: str, *, of: str, message: str) -> str:
+        """Commit the folder at `path` as it was at `of` on top of `commit`; nobody but this copy has it then.
+
+        Raises `PushRefused`.
+        """
+
+    def advance(self, branch: str, commit: str, *, expects: str) -> None:
+        """Push a commit of ours to a branch whose tip is `expects`, which it is built on, "" for a new branch.
+
+        Raises `PushRefused`.
+        """
+
     def beside(self, url: str) -> Repository:
         """Return the repository at another address; our credentials go there only if it is at our own host."""
 

@@ -167,6 +167,7 @@ def build_engine(
         policy=_policy(configuration),
         retry=_retry(configuration).after,
         post=post,
+        door=_door(configuration),
     )
     passes = Passes(apps, world=world, store=store, outside=outside)
     wakers: list[Callable[..., bool]] = []
@@ -177,7 +178,7 @@ def build_engine(
         post=post,
         wake=lambda *keys: any(wake(*keys) for wake in wakers),
         pager=lambda known: _pager(configuration, known),
-        door=_door(configuration),
+        door=outside.door,
     )
     return Engine(configuration, store, world, passes, desk, post, wakers, stirrers)
 

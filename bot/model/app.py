@@ -86,6 +86,13 @@ def _list(words: tuple[str, ...]) -> str:
     return ", ".join(words) or "nothing"
 
 
+class Rollback(Enum):
+    """What becomes of Git after a rollback: nothing while the app is pinned, or the branch takes the files back too."""
+
+    PIN = "pin"
+    REVERT = "revert"
+
+
 class Render(Enum):
     """Which tool makes objects of the files; AUTO looks at them."""
 
@@ -149,6 +156,7 @@ class AppSpec:
     allowed: Allowed = Allowed()
     service_account: str = ""  # impersonated for every write: a name in the app's namespace, or namespace/name
     app_set: str = ""  # title of the app set it comes from
+    rollback: Rollback = Rollback.PIN
 
     @property
     def key(self) -> str:

@@ -54,7 +54,6 @@ class AppMemory:
     page_operation: str = ""
     page_alias: str = ""  # of the alert that speaks for the app
     incident: str = ""  # id of the one it is part of
-    reminded_at: datetime | None = None
     waiting_commit: str = ""  # newest commit announced as waiting
     waiting_hash: str = ""  # of the plan that waits for approval
     waiting_since: datetime | None = None  # when it was asked for
@@ -63,6 +62,7 @@ class AppMemory:
     app_set: str = ""  # title of the set it comes from
     channel: str = ""  # where it is spoken of, for the time after the configuration dropped it
     pin_operation: str = ""  # of the last rollback that has converged
+    reverted: str = ""  # operation of the last rollback whose revert was proposed, or could not be
 
     def has_reached(self, pin: Pin) -> bool:
         """Tell whether a rollback has converged: at its commit, and by its order where the pin names one.

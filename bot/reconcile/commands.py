@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News
-from bot.model.app import AppSpec, Mode
+from bot.model.app import AppSpec, Mode, Rollback
 from bot.model.control import Control, Pause, Pin, Via
 from bot.model.record import AppMemory, Approval, AuditEntry, Decision
 from bot.model.source import Revision
@@ -81,6 +81,7 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
     if control.pin is not None and control.pin.commit == revision.commit:
         since = f"{control.pin.since:%Y-%m-%d %H:%M} UTC"
         raise OrderRefused(f"{app.title} is already pinned at {revision.short} by {control.pin.by} since {since}")
+    end = f"{app.ref} has the same" if app.rollback is Rollback.REVERT else "it is resumed"
     pin = Pin(commit=revision.commit, by=person.who, reason=reason, since=person.at, operation=person.order)
     return Ordered(
         control=Control(pin=pin),
@@ -91,7 +92,7 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
             reason=reason,
             message=f"Rolling back to {revision.short}.",
         ),
-        answer=f"{app.title} goes back to {revision.short} ({revision.subject}) and stays there until it is resumed.",
+        answer=f"{app.title} goes back to {revision.short} ({revision.subject}) and stays there until {end}.",
     )
 
 

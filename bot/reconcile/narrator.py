@@ -17,6 +17,7 @@ from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
 from bot.ports import Store
 from bot.reconcile import news
+from bot.reconcile.keeping import Door
 from bot.reconcile.post import Post
 
 _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
@@ -31,6 +32,7 @@ class Outside:
     policy: PagePolicy | None
     retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
     post: Post
+    door: Door  # by which a revert gets to people
 
 
 class Narrator:

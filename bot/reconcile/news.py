@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.model.announcement import Announcement, News, Progress, TroubleLine, Verdict, WriteBack
-from bot.model.app import AppSpec
+from bot.model.app import AppSpec, Rollback
 from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
 from bot.model.plan import Plan, Summary
 from bot.model.record import AppMemory, Approval, HistoryEntry, SyncState
@@ -233,7 +233,7 @@ def _converged(
                 news=News.ROLLED_BACK if rolled_back else News.CONVERGED,
                 id=f"{base.operation}:{report.result.value}:{commit[:12]}",
                 message=message,
-                next_step=f"/gitops resume {app.name} returns to {app.ref}" if rolled_back else "",
+                next_step=_way_back(app) if rolled_back else "",
                 failures=memory.consecutive_failures,
                 since=memory.failing_since,
                 undone=undone,
@@ -271,6 +271,12 @@ def _converged(
         else ()
     )
     return Told(memory=after, announcements=(*news, *waiting), writebacks=backs)
+
+
+def _way_back(app: AppSpec) -> str:
+    if app.rollback is Rollback.REVERT:
+        return f"It is reverted in Git too; the app follows {app.ref} again when that says the same"
+    return f"/gitops resume {app.name} returns to {app.ref}"
 
 
 def _partial(report: SyncReport, before: AppMemory, base: Announcement) -> Told:

@@ -34,6 +34,7 @@ from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.once import Order, Ran, run_pass
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.rest import Rest, are_good
+from bot.reconcile.reverting import Reverting
 from bot.reconcile.roster import Roster
 from bot.reconcile.world import World
 
@@ -53,6 +54,7 @@ class Passes:
         self._mirrored: dict[str, Control] = {}
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
         self._rests: dict[str, Rest] = {}  # each written whole, under its app's lock
+        self._reverting = Reverting(world=world, store=store, post=outside.post, door=outside.door)
 
     def perform(
         self,
@@ -109,7 +111,8 @@ class Passes:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
                     self._store.forget(former, audit=journal.note(app, report.finished_at, "move", f"from {former}"))
-            self._settle(app, ran, after, control, stamp)
+            if self._reverting.follow(order, ran, after, base=replace(base, at=report.finished_at)):
+                self._settle(app, ran, after, control, stamp)
         log.info(
             "pass %s of %s: %s, %s, %.1f s",
             report.operation,

@@ -129,8 +129,9 @@ class AppKeys(Section):
     """Id of the Slack channel the app lives in; else the first route that fits, else the default one."""
     oncall: AppOncall = AppOncall()
     ignore: Annotated[tuple[Ignore, ...], Field(strict=False)] = ()
-    rollback: Literal["pin"] = "pin"
-    """A rollback keeps the app at its commit until `resume`."""
+    rollback: Literal["pin", "revert"] = "pin"
+    """A rollback keeps the app at its commit until `resume`. With `revert` the branch takes the app's folder back too, by
+    a commit or a proposal, and the app follows it again when it says the same."""
     max_delete: MaxDelete = MaxDelete()
     allow_empty: bool = False
     """Whether a path that renders nothing may delete everything."""

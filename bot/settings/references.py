@@ -23,6 +23,7 @@ def dangling(raw: Any) -> Iterator[Found]:
     yield from _apps(raw, known)
     yield from _app_sets(raw, known)
     yield from _dependencies(raw)
+    yield from _reverts(raw)
     for index, item in entries(raw, "writebacks"):
         yield from _missing(("writebacks", index, "repo"), item.get("repo"), "repo", known["repos"])
 
@@ -70,6 +71,23 @@ def _app_sets(raw: Any, known: Mapping[str, Sequence[str]]) -> Iterator[Found]:
         if name is not None and "{" not in str(name):
             where: Location = ("app_sets", index, "name")
             yield where, f"app_sets[{index}].name: every app would be {name}: use {{basename}}"
+
+
+def _reverts(raw: Any) -> Iterator[Found]:
+    """Yield the apps whose rollbacks could not be pushed, or would not be taken back from there."""
+    repos = {str(one.get("name")): one for _, one in entries(raw, "repos")}
+    for section in ("apps", "app_sets"):
+        for index, app in entries(raw, section):
+            if app.get("rollback") != "revert":
+                continue
+            where: Location = (section, index, "rollback")
+            repo = repos.get(str(app.get("repo")), {})
+            ref = app.get("ref") or (None if app.get("branch") else repo.get("ref"))
+            if isinstance(ref, Mapping) and "branch" not in ref:
+                yield where, f"{section}[{index}].rollback: revert needs a branch to push to; a tag or commit is none"
+            if repo.get("verify") is not None:
+                why = "the repository wants signed commits, and the bot signs none: use pin"
+                yield where, f"{section}[{index}].rollback: {why}"
 
 
 def _dependencies(raw: Any) -> Iterator[Found]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render
+from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render, Rollback
 from bot.model.appset import AppSet
 from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.settings import apps as sections
@@ -119,4 +119,5 @@ def _spec(settings: Settings, app: sections.AppKeys, folder: Path, *, name: str,
         substitute=app.substitute,
         allowed=Allowed(namespaces=app.allowed.namespaces, kinds=app.allowed.kinds),
         service_account=app.service_account,
+        rollback=Rollback(app.rollback),
     )

@@ -123,15 +123,15 @@ class Mirror:
             self._filters = False
             self._fetch(["--refetch", "--force", "origin"])
 
-    def push(self, commit: str, branch: str, *, timeout: timedelta) -> str:
-        """Push a commit as a branch that is not there yet; return why not, "" when done.
+    def push(self, commit: str, branch: str, *, expects: str = "", timeout: timedelta) -> str:
+        """Push a commit as a branch whose tip is `expects`, "" for one that is not there; return why not, "" when done.
 
         A remote that cannot be reached raises. Nothing is overwritten: the remote compares.
         """
         ref = f"refs/heads/{branch}"
         # What a partial copy lacks is at the remote, which need not be told again.
         lazily = ["-c", "remote.origin.promisor=true"] if self._filters else []
-        lease = f"--force-with-lease={ref}:"  # nothing is there: one that somebody made meanwhile is kept
+        lease = f"--force-with-lease={ref}:{expects}"  # what somebody pushed meanwhile is kept
         command = [*lazily, "push", "--porcelain", "--no-thin", "--no-verify", lease, "origin", f"{commit}:{ref}"]
         with self.writing():
             finished = self._run(command, timeout=timeout)

@@ -203,6 +203,23 @@ class GitRepository:
         commit = self._full(commit)
         return self._mirror.healed(lambda: self._writing.push(commit, files, branch=branch, message=message))
 
+    def put_back(self, commit: str, path: str, *, of: str, message: str) -> str:
+        """Commit a folder as it was at `of` on top of `commit`, here alone. Raises `PushRefused`."""
+        commit, of = self._full(commit), self._full(of)
+
+        def made() -> str:
+            self._bring(of)
+            return self._writing.put_back(commit, path, of=of, message=message)
+
+        return self._mirror.healed(made)
+
+    def advance(self, branch: str, commit: str, *, expects: str) -> None:
+        """Push a commit that was put back: to the branch whose tip is `expects`, or as a new one with "".
+
+        Raises `PushRefused`.
+        """
+        self._mirror.healed(lambda: self._writing.advance(branch, commit, expects=expects))
+
     # --- what people mean -------------------------------------------------------------------------------------
 
     def resolve(self, text: str, *, ref: GitRef, deployed: Collection[str]) -> Revision:

@@ -48,6 +48,31 @@ class Writing:
                 tree = self._replaced(tree, path.split("/"), _Entry(mode=_FILE, kind="blob", id=blob), path)
             return self._push(base, tree, branch=branch, message=message)
 
+    def put_back(self, base: str, path: str, *, of: str, message: str) -> str:
+        """Commit the folder at `path` as it was at `of` on top of `base`; returns the commit, which is only here.
+
+        "" is the whole tree. Raises `PushRefused` for a folder that lies in a submodule or was not there.
+        """
+        with self._mirror.writing():
+            parts = [part for part in path.split("/") if part not in {"", "."}]
+            tree = self._tree_of(of)
+            for part in parts:
+                found = self._entries(tree).get(part)
+                if found is None or found.kind != "tree":
+                    raise PushRefused(f"{path} was no folder at {of[:7]}", repo=self._mirror.spec.name)
+                tree = found.id
+            if parts:
+                old = _Entry(mode=_FOLDER, kind="tree", id=tree)
+                tree = self._replaced(self._tree_of(base), parts, old, path)
+            return self._commit(base, tree, message=message)
+
+    def advance(self, branch: str, commit: str, *, expects: str) -> None:
+        """Push a commit of ours to a branch whose tip it is built on. Raises `PushRefused` with the remote's reason."""
+        with self._mirror.writing():
+            if refused := self._mirror.push(commit, branch, expects=expects, timeout=_TIMEOUT):
+                name = self._mirror.spec.name
+                raise PushRefused(f"repository {name}: {branch} cannot be pushed: {refused}", repo=name)
+
     def _tip(self, branch: str) -> str:
         name = f"refs/heads/{branch}"
         tip = self._mirror.ask([name]).get(name, "")
@@ -69,7 +94,7 @@ class Writing:
             new = _Entry(
                 mode=_FOLDER, kind="tree", id=self._replaced(found.id if found else self._empty(), below, new, path)
             )
-        elif name in entries:
+        elif name in entries and new.kind == "blob":
             new = _Entry(mode=entries[name].mode, kind="blob", id=new.id)  # a script stays executable
         entries[name] = new
         listing = "".join(f"{one.mode} {one.kind} {one.id}\t{key}\0" for key, one in entries.items())
@@ -88,13 +113,16 @@ class Writing:
     def _empty(self) -> str:
         return self._mirror.local(["mktree"], stdin=b"").text.strip()
 
+    def _commit(self, base: str, tree: str, *, message: str) -> str:
+        identity = ["-c", f"user.name={_NAME}", "-c", f"user.email={_EMAIL}"]
+        command = [*identity, "commit-tree", tree, "-p", base]
+        return self._mirror.local(command, stdin=f"{message.strip()}\n".encode()).text.strip()
+
     def _push(self, base: str, tree: str, *, branch: str, message: str) -> str:
         name = self._mirror.spec.name
         if not is_ref_name(branch):
             raise PushRefused(f"repository {name}: {shown(branch)} is no name of a branch", repo=name)
-        identity = ["-c", f"user.name={_NAME}", "-c", f"user.email={_EMAIL}"]
-        command = [*identity, "commit-tree", tree, "-p", base]
-        commit = self._mirror.local(command, stdin=f"{message.strip()}\n".encode()).text.strip()
+        commit = self._commit(base, tree, message=message)
         refused = self._mirror.push(commit, branch, timeout=_TIMEOUT)
         if not refused:
             return commit

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ConfigError
+from bot.model.app import Rollback
 from bot.settings import Configuration, load, schema
 from bot.source.spec import Signed
 
@@ -156,3 +157,16 @@ def test_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
 
 def test_schema_describes_every_section() -> None:
     assert {"clusters", "repos", "apps", "slack", "oncall"} <= set(schema()["properties"])
+
+
+def test_revert_needs_a_branch_that_the_bot_may_move(tmp_path: Path) -> None:
+    reverts = GOOD + "    rollback: revert\n"
+    assert read(tmp_path, reverts).apps[0].rollback is Rollback.REVERT
+    tag = reverts.replace("./fleet.git}", "./fleet.git, ref: {tag: v1}}")
+    assert problems(tmp_path, tag) == [
+        "gitops-bot.yaml:11: apps[0].rollback: revert needs a branch to push to; a tag or commit is none"
+    ]
+    assert read(tmp_path, tag.replace("rollback:", "branch: main\n    rollback:")).apps[0].rollback is Rollback.REVERT
+    signed = reverts.replace("./fleet.git}", "./fleet.git, verify: {keyring: /keys}}")
+    (wrong,) = problems(tmp_path, signed)
+    assert "apps[0].rollback: the repository wants signed commits, and the bot signs none: use pin" in wrong

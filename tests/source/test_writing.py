@@ -85,3 +85,29 @@ def test_proposal_is_seen_by_the_next_look(upstream: Upstream, repository: GitRe
     assert repository.head(branch(BRANCH), newer_than=START) == made
     assert repository.file(made, "a.yaml").data == b"a: 2\n"
     assert not list(cache.rglob("*.lock"))
+
+
+def test_folder_is_put_back_on_the_branch_and_nothing_else_is(upstream: Upstream, repository: GitRepository) -> None:
+    good = upstream.commit({"apps/shop/a.yaml": "a: 1\n", "apps/shop/sub/b.yaml": "b: 1\n", "README": "x"})
+    upstream.commit({"apps/shop/a.yaml": "a: 2\n", "apps/shop/c.yaml": "c: 1\n", "README": "y"})
+    head = upstream.commit({"apps/shop/sub/b.yaml": None, "apps/docs/d.yaml": "d: 1\n"})
+    repository.head(MAIN, newer_than=START)
+    made = repository.put_back(head, "apps/shop", of=good, message="Roll back")
+    assert upstream.git("rev-parse", "main") == head
+    repository.advance("main", made, expects=head)
+    assert upstream.git("rev-parse", "main", "main^").split() == [made, head]
+    assert upstream.git("rev-parse", f"{made}:apps/shop") == upstream.git("rev-parse", f"{good}:apps/shop")
+    assert (read(upstream, "main", "README"), read(upstream, "main", "apps/docs/d.yaml")) == ("y", "d: 1")
+
+
+def test_branch_that_somebody_pushed_to_meanwhile_is_not_moved(upstream: Upstream, repository: GitRepository) -> None:
+    good = upstream.commit({"a.yaml": "a: 1\n"})
+    head = upstream.commit({"a.yaml": "a: 2\n"})
+    repository.head(MAIN, newer_than=START)
+    made = repository.put_back(head, "", of=good, message="Roll back")
+    theirs = upstream.commit({"b.yaml": "b: 1\n"})
+    with pytest.raises(PushRefused, match="stale info"):
+        repository.advance("main", made, expects=head)
+    assert upstream.git("rev-parse", "main") == theirs
+    with pytest.raises(PushRefused, match="was no folder"):
+        repository.put_back(theirs, "apps", of=good, message="Roll back")

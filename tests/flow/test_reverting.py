@@ -1,0 +1,69 @@
+"""A rollback that Git follows, on the wire: the branch takes the app's files back, or another one asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tests.flow.office import ANA, BOB, DEPLOYS, Office, eventually
+
+Offices = Callable[..., Office]
+
+REVERT = ", rollback: revert"
+
+
+def rolled_back(office: Office) -> tuple[str, str]:
+    """Deploy two commits and go back to the first; returns both."""
+    good = office.open()
+    bad = office.commit("debug", message="Say more")
+    office.sees(DEPLOYS, "Converged", "shop", bad[:7])
+    office.sees(DEPLOYS, "Converged", "docs", bad[:7])
+    preview = office.types(ANA, f"rollback shop {good[:7]} too loud", DEPLOYS)
+    assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
+    return good, bad
+
+
+def test_rollback_is_reverted_on_the_branch_and_the_app_follows_it_again(offices: Offices) -> None:
+    """Only the app's folder goes back: what else the bad commit did stays."""
+    office = offices(shop=REVERT)
+    good, bad = rolled_back(office)
+    root = office.sees(DEPLOYS, "Rolled back", "shop", good[:7], "It is reverted in Git too")
+    said = office.sees(DEPLOYS, "Resumed", "shop", "Reverted on main by", "follows main again")
+    assert said.thread_ts == root.ts
+    tip = office.upstream.git("rev-parse", "main")
+    assert office.upstream.git("rev-parse", "main^") == bad
+    assert office.upstream.git("diff", "--name-only", bad, tip) == "shop/a.yaml"
+    assert office.upstream.git("rev-parse", f"{tip}:shop") == office.upstream.git("rev-parse", f"{good}:shop")
+    message = office.upstream.git("log", "-1", "--format=%B", tip)
+    assert message.startswith(f"Roll shop back to {good[:7]}")
+    assert "Reason: too loud" in message
+    assert f"- {bad[:7]} Say more" in message
+    eventually(lambda: office.bot.status("shop")["revision"] == tip)
+    assert office.bot.status("shop")["control"] == "running"
+    assert office.level("shop") == "info"
+    newer = office.commit("trace")
+    office.sees(DEPLOYS, "Converged", "shop", newer[:7])
+
+
+def test_rollback_on_a_protected_branch_is_proposed_and_the_pin_ends_with_the_merge(offices: Offices) -> None:
+    office = offices(mode="http", shop=REVERT)
+    hook = office.upstream.path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ] || { echo "main is protected"; exit 1; }\n')
+    hook.chmod(0o755)
+    good, bad = rolled_back(office)
+    said = office.sees(DEPLOYS, "Change proposed", "shop", "To revert", "Not pushed to main")
+    assert said.thread_ts == office.sees(DEPLOYS, "Rolled back", "shop", good[:7]).ts
+    (branch,) = set(re.findall(r"gitops-bot/revert/[\w-]+", said.text))
+    assert f"https://git.example.com/fleet/compare/main...{branch}" in said.text
+    tip = office.upstream.git("rev-parse", branch)
+    assert office.upstream.git("rev-parse", f"{tip}^", "main").split() == [bad, bad]
+    assert office.bot.stop() == 0
+    office.start()
+    assert office.bot.status("shop")["control"] == "pinned"
+    assert office.types(BOB, "status shop", DEPLOYS).text
+    office.upstream.git("update-ref", "refs/heads/main", tip)
+    office.sees(DEPLOYS, "Resumed", "shop", f"{tip[:7]} says what the cluster has")
+    eventually(lambda: office.bot.status("shop")["control"] == "running")
+    assert len([one for one in office.slack.messages(DEPLOYS) if one.text.startswith("Change proposed")]) == 1
+    assert office.level("shop") == "info"
