@@ -46,6 +46,7 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.ROLLED_BACK: (":rewind:", "Rolled back"),
     News.WAITING: (":hourglass:", "New commit waits"),
     News.DRIFT: (":warning:", "Drift"),
+    News.FIGHT: (":repeat:", "Changed again and again"),
     News.PROPOSED: (":seedling:", "Change proposed"),
     News.DEGRADED: (":warning:", "Degraded"),
     News.RECOVERED: (":white_check_mark:", "Recovered"),
@@ -66,6 +67,7 @@ _LOUD: Final = frozenset(
         News.PAUSED,
         News.ROLLED_BACK,
         News.DRIFT,
+        News.FIGHT,
         News.DEGRADED,
     }
 )

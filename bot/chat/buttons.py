@@ -56,6 +56,8 @@ def buttons(news: Announcement) -> Iterator[Block]:
         case News.REJECTED | News.EXPIRED:
             yield kit.button("gitops.sync", "Ask again", value, says=f"Ask again for approval of {name}")
             yield diff
+        case News.FIGHT:
+            yield pause
         case News.DRIFT:
             yield from (*_choices(news, value, name), diff)
         case News.PAUSED | News.ROLLED_BACK | News.WAITING:

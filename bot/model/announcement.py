@@ -37,6 +37,7 @@ class News(Enum):
     ROLLED_BACK = "rolled back"
     WAITING = "waiting"  # newer commits wait behind a pause or a pin
     DRIFT = "drift"  # seen, not undone: paused, or self_heal is off
+    FIGHT = "fight"  # the same fields are set back again and again
     PROPOSED = "change proposed"  # a branch with what people changed by hand, or with a field to ignore
     DEGRADED = "degraded"
     RECOVERED = "recovered"

@@ -27,6 +27,17 @@ class SyncState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """A field, or a whole object, that was set back to what Git says: how often, from when to when, after whom."""
+
+    what: str  # `ConfigMap default/shop data.level`
+    since: datetime
+    last: datetime
+    count: int = 0
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppMemory:
     """The app as the last pass left it; the news compares it with the present to find edges.
 
@@ -62,6 +73,8 @@ class AppMemory:
     app_set: str = ""  # title of the set it comes from
     channel: str = ""  # where it is spoken of, for the time after the configuration dropped it
     pin_operation: str = ""  # of the last rollback that has converged
+    undone: tuple[Undone, ...] = ()  # what was set back lately
+    fight: str = ""  # operation of the message that says what is set back again and again
     reverted: str = ""  # operation of the last rollback whose revert was proposed, or could not be
 
     def has_reached(self, pin: Pin) -> bool:

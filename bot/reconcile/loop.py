@@ -50,7 +50,7 @@ class _Slot:
     due: bool = False
     running: bool = False
     urgent: bool = False
-    not_before: datetime | None = None
+    not_before: datetime | None = None  # for what failed, and what is fought over
     failures: int = 0
     failed_commit: str = ""
     asked_at: datetime | None = None  # when a wake-up came during a pass and its commit was not compared yet
@@ -328,11 +328,15 @@ class Loop:
         with suppress(StateError):  # they are done again after a restart, which changes nothing
             self._store.finish_requests(done)
         failed = report is None or report.result in {Result.FAILED, Result.UNHEALTHY}
+        calm = timedelta(0)
+        with suppress(StateError):  # the next pass meets the same trouble
+            calm = self._passes.rest(report) if report is not None and not failed else calm
         with self._lock:
             slot.requests = [*waiting, *slot.requests]
             slot.failures = slot.failures + 1 if failed else 0
-            slot.failed_commit = report.target.commit if failed and report and report.target else ""
-            slot.not_before = now + self._retry.after(slot.failures) if failed else None
+            rest = self._retry.after(slot.failures) if failed else calm
+            slot.not_before = now + rest if rest else None
+            slot.failed_commit = report.target.commit if rest and report and report.target else ""
             again = slot.not_before or (now + _PUSH_ASK_AGAIN if waiting else None)
             if report is not None and report.result is Result.SUPERSEDED:
                 slot.due = True

@@ -16,7 +16,7 @@ from bot.model.resource import Body, ResourceId
 from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
 from bot.ports import Store
-from bot.reconcile import news
+from bot.reconcile import fights, news
 from bot.reconcile.keeping import Door
 from bot.reconcile.post import Post
 
@@ -62,12 +62,15 @@ class Narrator:
         links = self._outside.links(self._app, plan.revision.commit, self.memory.revision)
         base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
         base = replace(base, started_at=self._base.at, total=plan.summary.total)
+        known = kind is PassKind.DRIFT and fights.is_known(self.memory, plan, self._base.at)
         said, backs = news.found(self._app, plan, kind, base=base, targets=self._outside.targets)
         rows = self._outside.post.rows([*said, *backs])
         if self._fold:
             thread = [replace(one, operation=self._fold) for one in said if one.in_thread]
             rows = (*self._outside.post.exactly(thread), *self._outside.post.rows(backs))
-        self._latest, self._plan = None if self._fold else said[-1], plan
+        if known:  # the message about the fight counts it
+            rows = ()
+        self._latest, self._plan = None if self._fold or known else said[-1], plan
         # The operation is remembered first: a pass killed after this line goes on in the same message.
         self.memory = replace(self.memory, operation=self._base.operation, planned=plan.summary)
         self._store.save_pass(self.memory, dispatches=rows)

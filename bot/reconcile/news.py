@@ -21,7 +21,7 @@ from bot.model.plan import Plan, Summary
 from bot.model.record import AppMemory, Approval, HistoryEntry, SyncState
 from bot.model.resource import ResourceId, names
 from bot.plan.explain import change_lines
-from bot.reconcile import asking
+from bot.reconcile import asking, fights
 from bot.reconcile.fingerprint import fingerprint
 
 OUTAGE_IS_NEWS_AFTER: Final = timedelta(minutes=1)  # shorter ones heal before a person could act
@@ -177,7 +177,9 @@ def ended(
             told = _held(report, memory, filled, waits)
         case Result.SUPERSEDED:
             told = Told(memory=memory)
-    return replace(told, history=history(report, summary))
+    memory, fought = fights.entered(report, told.memory, base=filled)
+    said = (*told.announcements, *fought)
+    return replace(told, memory=memory, announcements=said, history=history(report, summary))
 
 
 def _summary(report: SyncReport, before: AppMemory, base: Announcement) -> Summary:
@@ -199,6 +201,8 @@ def _converged(
     assert report.revision is not None  # a pass that converged had a commit
     now, commit = report.finished_at, report.revision.commit
     worked = report.plan is not None and bool(report.plan.writes)
+    fought = report.kind is PassKind.DRIFT and report.plan is not None and fights.is_known(memory, report.plan, now)
+    worked = worked and not fought  # the message about the fight says it
     degraded = report.worst_health in {HealthState.DEGRADED, HealthState.PROGRESSING} and bool(report.health)
     trouble = memory.consecutive_failures > 0 or memory.failing_since is not None
     said_before = bool(memory.said)
@@ -218,7 +222,7 @@ def _converged(
     if degraded:
         return _degraded(report, after, base)
     # A pass whose wait was cut short left its message at "syncing": the next one, which finds nothing to do, ends it.
-    unfinished = not said_before and bool(memory.operation) and memory.operation == base.operation
+    unfinished = not (said_before or fought) and bool(memory.operation) and memory.operation == base.operation
     news: list[Announcement] = []
     rolled_back = report.kind is PassKind.ROLLBACK
     if worked or unfinished or rolled_back or (trouble and said_before):

@@ -27,7 +27,7 @@ from bot.model.resource import ResourceId
 from bot.model.source import GitRef, Revision
 from bot.oncall.escalation import escalate
 from bot.ports import INCIDENTS, Stamp, Store
-from bot.reconcile import asking, journal, news
+from bot.reconcile import asking, fights, journal, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.narrator import Narrator, Outside
@@ -185,6 +185,10 @@ class Passes:
             found = found.surveyed(cluster)
             if are_good(found.health):
                 self._rests[app.key] = found
+
+    def rest(self, report: SyncReport) -> timedelta:
+        """Return how long what a pass has set back waits if it is changed again. Raises `StateError`."""
+        return fights.rest(self._store.memory(report.app)) if report.kind is PassKind.DRIFT else timedelta(0)
 
     def remove(self, app: AppSpec, trigger: Trigger, *, keep_objects: bool, patience: timedelta) -> SyncReport | None:
         """Prune or release all that an app owns and forget it; one that is configured still is paused.

@@ -19,7 +19,7 @@ from bot.model.control import Control, Via
 from bot.model.record import AuditEntry, Decision, Mute
 from bot.oncall.sunset import Sunset
 from bot.ports import Store
-from bot.reconcile import asking, commands, windows
+from bot.reconcile import asking, commands, fights, windows
 from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
 from bot.reconcile.enquiry import Enquiry
@@ -62,6 +62,8 @@ class Rounds:
         for app in map(self._post.placed, self._apps.values()):
             said += self._reminders(app, controls.get(app.key, Control()).at(now), now)
             memory = memories.get(app.key)
+            if memory is not None and (over := fights.ended(memory, now, base=self._base(app, now))) is not None:
+                said.append((over.id, over))
             ends = commands.expires_at(memory) if memory is not None else None
             if memory is not None and ends is not None and now >= ends:
                 name = f"expired {app.key} {memory.waiting_hash} {ends.isoformat()}"

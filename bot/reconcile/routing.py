@@ -36,6 +36,7 @@ _SEVERITIES: Final[dict[News, Severity]] = {
     News.REFUSED: Severity.WARNING,
     News.APPROVAL: Severity.WARNING,
     News.DRIFT: Severity.WARNING,
+    News.FIGHT: Severity.WARNING,
     News.PAUSED: Severity.WARNING,
     News.ROLLED_BACK: Severity.WARNING,
 }

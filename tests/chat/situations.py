@@ -281,6 +281,19 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         message="The cluster differs from Git and is left so: paused.",
         next_step="",
     ),
+    "fight-over-a-field": replace(
+        _BASE,
+        news=News.FIGHT,
+        revision=None,
+        summary=None,
+        previous="",
+        started_at=None,
+        since=NOW - timedelta(minutes=9),
+        message="scaler keeps changing Deployment payments/api spec.replicas. It was set back 12 times, and goes on"
+        " being set back.",
+        next_step="Stop who changes it, or leave it to them: take it out of Git and name it in the annotation"
+        " gitops-bot/ignore. /gitops pause payments stops the undoing meanwhile",
+    ),
     "change-proposed": replace(
         _BASE,
         news=News.PROPOSED,

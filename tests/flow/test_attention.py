@@ -189,3 +189,21 @@ def test_hand_edit_is_undone_and_says_who_made_it(offices: Offices) -> None:
     office.kube.cluster.update("configmaps", {**live, "data": {"level": "mine"}}, manager="kubectl-edit")
     office.sees(DEPLOYS, "changed by hand", "data.level", "changed by kubectl-edit at")
     eventually(lambda: office.level("shop") == "info")
+
+
+def test_field_that_is_changed_again_and_again_is_said_once_and_counted(offices: Offices) -> None:
+    """Each undoing used to be a message of its own for ever, as fast as the other one changed the field."""
+    office = offices()
+    office.open()
+    for number in range(7):
+        eventually(lambda: office.level("shop") == "info")
+        office.edits("shop", level=f"mine-{number}")
+    eventually(lambda: office.level("shop") == "info")
+    said = office.sees(DEPLOYS, "Changed again and again", "set back 7 times")
+    assert "kubectl-edit keeps changing ConfigMap default/shop data.level" in said.text
+    assert "gitops-bot/ignore" in json.dumps(said.blocks)
+    roots = [one.text for one in office.slack.roots(DEPLOYS) if "shop" in one.text]
+    assert len([one for one in roots if one.startswith("Changed again and again")]) == 1
+    assert len([one for one in roots if one.startswith("Converged")]) == 1 + 5
+    commit = office.commit("debug")
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
