@@ -215,7 +215,7 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
         yield "Resumes", "when someone says so (reminder every 4 h)"
     if news.behind:
         yield "Waiting", many(news.behind, "commit")
-    if news.next_at is not None and news.news in {News.FAILED, News.DEGRADED}:
+    if news.next_at is not None and news.news is News.FAILED:
         yield "Next retry", when(news.next_at)
 
 

@@ -92,7 +92,7 @@ class SlackSink:
                 return _AFTER_EDIT
             self._post(news, None)  # the message was deleted, or its channel: the operation goes on in a new one
             return _AFTER_POST
-        if file is not None:
+        if file is not None and not news.edits_only:  # it is in the thread since the edge
             self._upload(file, root, comment="")
         return _AFTER_EDIT
 

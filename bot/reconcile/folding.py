@@ -48,7 +48,7 @@ class Alone:
 
     @property
     def trouble(self) -> Announcement | None:
-        return next((one for one in self.said if one.news in TROUBLES), None)
+        return next((one for one in self.said if one.news in TROUBLES and not one.edits_only), None)
 
     @property
     def is_well(self) -> bool:
@@ -130,13 +130,14 @@ class _Book:
 
     def folded(self, memory: AppMemory) -> Folded:
         changed = tuple(self._changed.values())
-        pages = {page.alias: page for one in changed for page in one.pages}
+        pages = {page.alias: page for one in self._incidents.values() for page in one.pages if not page.closed_by}
         page = pages.get(memory.page_alias)
         said = tuple(
             replace(one, page=page.words, alias=page.alias, acknowledged_by=page.acknowledged_by)
             if page is not None and page.arrived and one.news in TROUBLES
             else one
             for one in self._alone.said
+            if not (one.edits_only and self._is_spoken_for)
         )
         return Folded(
             memory=memory,
@@ -146,6 +147,12 @@ class _Book:
             hushed=frozenset(self._hushed),
             incidents=changed,
         )
+
+    @property
+    def _is_spoken_for(self) -> bool:
+        """True while a message about several apps is what people read of this one: how it goes on alone is not said."""
+        held = next((one for one in self._incidents.values() if one.fails(self._key)), None)
+        return held is not None and any(held.is_folded(channel) for channel, _ in _own(held, self._key).roots)
 
     # --- who fails for what -----------------------------------------------------------------------------------
 

@@ -311,6 +311,7 @@ class Loop:
                 stop=lambda commit: self._superseded(slot, commit),
                 patience=timedelta(seconds=5),
                 since=since,
+                failures=slot.failures,
             )
         except PassError as error:  # the state store: nothing of this pass is recorded, so that it is run again
             log.error("pass of %s: %s", slot.app.key, error)

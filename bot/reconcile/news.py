@@ -358,10 +358,10 @@ def _failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announcem
         failing_commit=commit,
         last_sync_at=now,
     )
-    quiet = failure.transient and now - since < OUTAGE_IS_NEWS_AFTER
-    if quiet or said == memory.said:
+    if failure.transient and now - since < OUTAGE_IS_NEWS_AFTER:
         return Told(memory=after)
-    after = replace(after, said=said, operation=base.operation)
+    known = said == memory.said
+    after = replace(after, said=said, operation=memory.operation if known else base.operation)
     news = replace(
         base,
         news=News.FAILED,
@@ -371,7 +371,10 @@ def _failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announcem
         failures=count,
         since=since,
         next_step=_next_step(app, report),
+        edits_only=known,  # how often it failed, and when it is tried again, is to be true
     )
+    if known:
+        return Told(memory=after, announcements=(news,))
     backs = _write_backs(app, base, commit, "failed", Verdict.FAILURE, failure.message, targets, report.summary)
     return Told(memory=after, announcements=(news,), writebacks=backs if commit else ())
 

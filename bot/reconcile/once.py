@@ -91,6 +91,7 @@ class Order:
     rest: Rest | None = None  # as the last pass left the app
     waits_for: str = ""  # title of a dependency that is not ready
     only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others
+    failures: int = 0  # passes that failed before this one, as the loop counts them
     direct: bool = False  # a terminal's command runs the pass itself
     verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
 

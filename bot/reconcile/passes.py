@@ -65,10 +65,12 @@ class Passes:
         patience: timedelta,
         since: datetime | None = None,
         only: Callable[[ResourceId], bool] | None = None,
+        failures: int = 0,
     ) -> SyncReport | None:
         """Run one pass, of all objects or `only` some, and save it. What Git said at `since` or later is new enough.
 
-        Without `since`, and for a person, Git and the API server are asked for what they have now.
+        Without `since`, and for a person, Git and the API server are asked for what they have now. `failures` is how
+        many passes failed before this one, by which the loop goes for the next.
 
         None when another writer held the app's lock for all of `patience`. Raises `OrderRefused` for an `only` that
         means nothing.
@@ -99,6 +101,7 @@ class Passes:
                 asks=since is None or trigger.manual,
                 rest=rest,
                 only=only,
+                failures=failures,
                 direct=since is None,
                 verdicts=lambda plan_hash: self._verdicts(before, plan_hash, started),
             )
@@ -289,7 +292,7 @@ class Passes:
         base = self._base(app, order.operation, report.trigger, report.finished_at)
         linked = self._linked(app, base, report.revision, before.revision)
         if report.result in {Result.FAILED, Result.UNHEALTHY}:
-            pause = self._outside.retry(before.consecutive_failures + 1)
+            pause = self._outside.retry(order.failures + 1)
             linked = replace(linked, next_at=report.finished_at + pause)
         if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
             linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
@@ -329,7 +332,7 @@ class Passes:
         pages: tuple[Page, ...] = ()
         if policy is not None:
             memory, pages = escalate(before, memory, app=app, report=report, policy=policy)
-        trouble = next((one for one in told.announcements if one.news in TROUBLES), None)
+        trouble = next((one for one in told.announcements if one.news in TROUBLES and not one.edits_only), None)
         alone = Alone(
             app=app,
             report=report,

@@ -102,11 +102,16 @@ class Post:
                 sink=SinkName.SLACK,
                 lane=one.channel,
                 parcel=replace(one, edits_only=True) if one.channel in hushed and one.news in OWN else one,
-                collapse=one.root_key if one.news is News.SYNCING or _ended_well(one) else "",
+                collapse=one.root_key if one.news is News.SYNCING or _ended_well(one) or _is_edit(news) else "",
                 keeps_place=_ended_well(one),
             )
             for one in self.routing.addressed(news, muted=muted)
         ]
+
+
+def _is_edit(news: Announcement) -> bool:
+    """Tell whether news is nothing but how a message reads now: the last one counts."""
+    return news.edits_only and not news.in_thread
 
 
 def _ended_well(news: Announcement) -> bool:

@@ -130,7 +130,7 @@ class AppKeys(Section):
     oncall: AppOncall = AppOncall()
     ignore: Annotated[tuple[Ignore, ...], Field(strict=False)] = ()
     rollback: Literal["pin", "revert"] = "pin"
-    """A rollback keeps the app at its commit until `resume`; with `revert` the branch follows, and that ends the pin."""
+    """A rollback keeps the app at its commit until `resume`; with `revert` the branch follows, which ends the pin."""
     max_delete: MaxDelete = MaxDelete()
     allow_empty: bool = False
     """Whether a path that renders nothing may delete everything."""

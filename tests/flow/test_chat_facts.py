@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -171,3 +172,16 @@ def test_errors_that_have_no_room_in_a_message_are_a_file_in_its_thread(offices:
     file = eventually(lambda: [one for one in office.slack.messages(DEPLOYS, thread=failed.ts) if one.files])[0]
     content = file.files[0].content.decode()
     assert all(f"shop/bad-{n:02}.yaml" in content for n in range(15))
+
+
+def test_message_of_a_failure_counts_on_and_says_when_it_is_tried_again(offices: Offices) -> None:
+    """It said "1 in a row" and a time in the past for as long as the trouble lasted."""
+    office = offices()
+    office.open()
+    office.upstream.commit({"shop/a.yaml": "kind: [broken"})
+    failed = office.sees(DEPLOYS, "Sync failed", "shop")
+    counted = office.sees(DEPLOYS, "Sync failed", "shop", "4 in a row")
+    assert counted.ts == failed.ts
+    times = [re.findall(r"Next retry.*?<!date.(\d+)", str(one.blocks)) for one in (counted, failed)]
+    assert times[0] > times[1]
+    assert len([one for one in office.slack.roots(DEPLOYS) if one.text.startswith("Sync failed")]) == 1

@@ -122,7 +122,7 @@ def test_app_whose_reason_differs_speaks_for_itself(fleet: Story) -> None:
     other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {level: [1]}\n"
     commits(fleet, lambda name: other if name == NAMES[4] else bad(name))
     sees(fleet, "Sync failed", f"{COUNT - 1} of {COUNT} apps still fail")
-    sees(fleet, "Sync failed", f"{NAMES[4]} / prod")
+    eventually(lambda: any(one.text.startswith(f"Sync failed: {NAMES[4]} / prod") for one in failures(fleet)))
     assert len(failures(fleet)) == 2
 
 
