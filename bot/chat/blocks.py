@@ -72,8 +72,23 @@ _LOUD: Final = frozenset(
     }
 )
 _WITH_CHANGES: Final = frozenset({News.DIFF, News.DRIFT, News.REFUSED, News.APPROVAL, News.REJECTED, News.WAITING})
+_TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED})
-_SIGNS: Final = {"create": "+", "update": "~", "recreate": "!", "delete": "-", "blocked": "x", "unchanged": "="}
+_SIGNS: Final = {
+    "create": "+",
+    "restore": "+",
+    "update": "~",
+    "recreate": "!",
+    "delete": "-",
+    "blocked": "x",
+    "unchanged": "=",
+}
+
+_WHYS: Final = {
+    "delete": "   (will be deleted)",
+    "recreate": "   (deleted and created again)",
+    "restore": "   (was deleted by hand)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +131,7 @@ def attachment(news: Announcement) -> Attachment | None:
         lines = [line for change in news.changes for line in _change(change, width=None, most=None)]
         title = f"Changes of {news.app} / {news.cluster} at {revision}"
         return Attachment(f"{news.app}-{revision}.diff", title, "\n".join([title, "", *lines, ""]))
-    if not news.in_thread and news.news in {News.FAILED, News.DEGRADED} and _is_much(news.troubles):
+    if not news.in_thread and news.news in _TROUBLED and _is_much(news.troubles):
         lines = [line for trouble in news.troubles for line in _whole(trouble)]
         title = f"Errors of {news.app} / {news.cluster} at {revision}"
         return Attachment(f"{news.app}-{revision}-errors.txt", title, "\n".join([title, "", *lines, ""]))
@@ -169,8 +184,9 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
         yield "Commit", f"{_commit(news)}  {escape(cut(revision.subject or '(no subject)', 120))}"
         if revision.author and not news.undone:
             yield "Author", _author(news, author)
-    if news.summary is not None:
-        did = news.news in _GOOD
+    did = news.news in _GOOD
+    # Who tries again finds applied what the first try has applied: that is no news.
+    if news.summary is not None and (did or news.summary.total or news.news not in _TROUBLED):
         yield "Applied" if did else "Changes", news.summary.done if did and news.summary.total else str(news.summary)
     if revision is not None and news.previous and news.previous != revision.commit:
         if news.news in _GOOD:
@@ -222,7 +238,7 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
 def _author(news: Announcement, author: str) -> str:
     """Return the author; whoever broke something is mentioned, success pings nobody."""
     name = escape(cut(news.revision.author, 120)) if news.revision else ""
-    return f"<@{author}> ({name})" if author and news.news in {News.FAILED, News.DEGRADED} else name
+    return f"<@{author}> ({name})" if author and news.news in _TROUBLED else name
 
 
 def _progress(news: Announcement) -> Iterator[Block]:
@@ -267,7 +283,7 @@ def _changes(news: Announcement) -> Iterator[Block]:
 
 def _change(change: ChangeLine, *, width: int | None, most: int | None) -> Iterator[str]:
     """Yield an object and its changed fields, each on a line of its own: phones are narrow."""
-    why = {"delete": "   (will be deleted)", "recreate": "   (deleted and created again)"}.get(change.action, "")
+    why = _WHYS.get(change.action, "")
     yield f"{_SIGNS.get(change.action, '?')} {_line(change.object, width)}{why}"
     yield from (f"    {_line(field, width)}" for field in change.fields[:most])
     if most is not None and len(change.fields) > most:

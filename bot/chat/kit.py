@@ -20,7 +20,7 @@ FIELD_LIMIT: Final = 2_000
 FIELDS_LIMIT: Final = 10
 CODE_LIMIT: Final = 2_400
 _SLACK_ID: Final = re.compile(r"(?<![A-Za-z0-9@^])([UW](?=[A-Z]*\d)[A-Z0-9]{4,15})(?![A-Za-z0-9-])")
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
+_TIME: Final = re.compile(r"(\bat )?(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 _HEADER_LIMIT: Final = 150
 _LABEL_LIMIT: Final = 75
 _OPTION_LIMIT: Final = 75
@@ -64,13 +64,18 @@ def person(who: str) -> str:
 
 
 def spoken(text: str) -> str:
-    """Return a sentence of the engine for Slack: escaped, Slack ids as people, UTC times in the reader's zone."""
+    """Return a sentence of the engine for Slack: escaped, Slack ids as people, UTC times in the reader's zone.
+
+    Slack says "today" for a date: after "at" stands the time, as in "at 14:03 today".
+    """
     return _TIME.sub(_local, _SLACK_ID.sub(r"<@\1>", escape(text)))
 
 
 def _local(found: re.Match[str]) -> str:
-    at = datetime.strptime(f"{found[1]} +0000", "%Y-%m-%d %H:%M %z")
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{found[0]}>"
+    before, text = found[1] or "", found[2]
+    at = datetime.strptime(f"{text} +0000", "%Y-%m-%d %H:%M %z")
+    shown = "{time} {date_short_pretty}" if before else "{date_short_pretty} {time}"
+    return f"{before}<!date^{int(at.timestamp())}^{shown}|{text} UTC>"
 
 
 def when(at: datetime) -> str:

@@ -188,7 +188,8 @@ def commit_asked(app: AppSpec, at: str) -> Answer:
 
 def already(settled: Settled, hint: str) -> Answer:
     """Say that a button is too late."""
-    text = f"Already done by {person(settled.by)} at {when(settled.at)}: {escape(settled.what)}."
+    at = kit.spoken(f"at {settled.at:%Y-%m-%d %H:%M} UTC")
+    text = f"Already done by {person(settled.by)} {at}: {escape(settled.what)}."
     return f"{text} {hint}".strip(), ()
 
 

@@ -51,7 +51,10 @@ class News(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeLine:
-    """One changed object for people: action word, object, changed fields as `path: before -> after`, origin."""
+    """One changed object for people: action word, object, changed fields as `path: before -> after`, origin.
+
+    The action is a plan's, or `restore`: created again, because it was deleted by hand.
+    """
 
     action: str
     object: str

@@ -15,6 +15,7 @@ from bot.errors import Problem
 from bot.model.announcement import ChangeLine
 from bot.model.plan import Action, Change, FieldChange, Plan, PlanFailure, Summary
 from bot.model.resource import ResourceId
+from bot.model.source import Revision
 
 _SIGNS: Final = {
     Action.CREATE: "+",
@@ -86,7 +87,7 @@ def plan_text(plan: Plan | PlanFailure) -> str:
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
-    yield f"{plan.app} / {plan.cluster} at {plan.revision.short} ({plan.ref}): {plan.summary}"
+    yield f"{plan.app} / {plan.cluster}{_at(plan.revision, plan.ref)}: {plan.summary}"
     shown = _shown(plan)
     width = max((len(str(change.id)) for change in shown), default=0)
     for change in shown:
@@ -104,13 +105,18 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def _failure_lines(failure: PlanFailure) -> Iterator[str]:
-    at = f" at {failure.revision.short} ({failure.ref})" if failure.revision is not None else f" ({failure.ref})"
+    at = _at(failure.revision, failure.ref) if failure.revision is not None else f" ({failure.ref})"
     count = len(failure.problems)
     yield f"{failure.app} / {failure.cluster}{at}: {count} {'error' if count == 1 else 'errors'}, no plan"
     for problem in failure.problems:
         subject = f"{problem.subject}: " if problem.subject and problem.subject not in problem.message else ""
         where = f"{problem.where}: " if problem.where else ""
         yield f"error: {where}{subject}{problem.message}"
+
+
+def _at(revision: Revision, ref: str) -> str:
+    """Return the commit, and the branch it is the head of; a commit that somebody named is not said twice."""
+    return f" at {revision.short}" + (f" ({ref})" if not revision.commit.startswith(ref) else "")
 
 
 def _change_text(change: Change, width: int) -> Iterator[str]:

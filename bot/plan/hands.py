@@ -21,7 +21,7 @@ def hands(live: Body | None, fields: Sequence[FieldChange]) -> tuple[str, ...]:
     newest: dict[str, datetime] = {}
     for entry in ((live or {}).get("metadata") or {}).get("managedFields") or ():
         manager = str(entry.get("manager") or "")
-        if manager == FIELD_MANAGER or entry.get("subresource") or not manager:
+        if manager == FIELD_MANAGER or entry.get("subresource") == "status" or not manager:
             continue
         tree = entry.get("fieldsV1") or {}
         at = _time(entry.get("time"))

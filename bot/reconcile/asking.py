@@ -1,7 +1,8 @@
 """News of plans that wait for people: asked once per plan, told again when somebody decides or the plan moves. Pure.
 
 A verdict counts for exactly the plan it was given for and for as long as that plan is asked for: when Git or the
-cluster moves, the new plan is asked for anew in the same message. Nobody decides after half an hour.
+cluster moves, the new plan is asked for anew in the same message. A no ends that message: what is asked later is asked
+in a new one, which rings. Nobody decides after half an hour.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
@@ -16,6 +18,8 @@ from bot.model.outcome import Result, SyncReport
 from bot.model.record import AppMemory, Approval, SyncState
 from bot.reconcile import approval
 from bot.reconcile.commands import APPROVAL_LASTS
+
+_SAID: Final = "asked:"  # begins what is remembered of a question; it ends with the number of approvals and who said no
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +75,16 @@ def asked(
     )
     no = next((one for one in verdicts if not one.granted), None)
     given = approval.granted_by(app, verdicts, requesters=requesters)
-    said = f"asked:{plan_hash}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
+    said = f"{_SAID}{plan_hash}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
     if said == before.said:
         return Asked(memory=memory)
     why = " ".join(refusal.message for refusal in report.plan.refusals) or f"{report.plan.summary} at {base.ref}."
-    moved = before.waiting_hash and not same
+    moved = before.waiting_hash and not same and not is_over(before)
     root = replace(
         base,
         news=News.REFUSED if refused else News.APPROVAL,
         id=f"{base.operation}:asked:{plan_hash[-12:]}:{since.timestamp():.0f}:{len(given)}",
-        message=f"The plan has changed since it was asked for: what was approved does not count. {why}"
-        if moved
-        else why,
+        message=f"The plan has changed since it was asked for{_lost(before.said)}. {why}" if moved else why,
         needed=app.approvals,
         given=given,
         until=since + APPROVAL_LASTS,
@@ -104,6 +106,16 @@ def asked(
         return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(rejected,))
     thread = () if same else (replace(root, id=f"{root.id}:thread", in_thread=True),)
     return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(root, *thread))
+
+
+def is_over(memory: AppMemory) -> bool:
+    """Tell whether people were told of a no: whatever is asked after that is asked in a message of its own."""
+    return memory.said.startswith(_SAID) and not memory.said.endswith(":")
+
+
+def _lost(said: str) -> str:
+    """Return what became of the approvals of an earlier plan, by what was said of it; "" when there was none."""
+    return ": what was approved does not count" if said.startswith(_SAID) and said.split(":")[-2] != "0" else ""
 
 
 def decided(verdict: Approval, memory: AppMemory, *, base: Announcement, given: int) -> Announcement:

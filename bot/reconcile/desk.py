@@ -67,6 +67,8 @@ class Desk(Enquiry):
         if self._wake(app):
             operation = self._store.memory(app).operation or "a pass"
             return f"{title} is already running {operation}, queued one more."
+        if self._apps[app].mode is Mode.APPROVE:
+            return f"{title} is looked at; what differs is applied when somebody else has approved the plan."
         return f"{title} is syncing."
 
     def pause(self, app: str, *, by: str, until: datetime | None, reason: str, via: Via) -> str:

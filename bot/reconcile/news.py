@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.model.announcement import Announcement, News, Progress, TroubleLine, Verdict, WriteBack
+from bot.model.announcement import Announcement, ChangeLine, News, Progress, TroubleLine, Verdict, WriteBack
 from bot.model.app import AppSpec, Rollback
 from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
-from bot.model.plan import Plan, Summary
+from bot.model.plan import Action, Plan, Summary
 from bot.model.record import AppMemory, Approval, HistoryEntry, SyncState
 from bot.model.resource import ResourceId, names
 from bot.plan.explain import change_lines
@@ -72,7 +72,7 @@ def found(
     targets: Sequence[Target],
 ) -> tuple[tuple[Announcement, ...], tuple[WriteBack, ...]]:
     """Say what is about to change: the root message, the changes in its thread, and that the work has begun."""
-    lines = change_lines(plan)
+    lines = _lines(plan, kind)
     message = {
         PassKind.SYNC: f"{plan.summary} from {plan.revision.short}.",
         PassKind.DRIFT: f"The cluster was changed by hand: {plan.summary} to be equal to {plan.revision.short} again.",
@@ -96,6 +96,14 @@ def found(
     syncing = replace(root, news=News.SYNCING, id=f"{base.operation}:syncing:{plan.hash[-12:]}", next_step="")
     backs = _write_backs(app, base, plan.revision.commit, "diff", Verdict.PENDING, message, targets, plan.summary)
     return (root, thread, syncing), backs
+
+
+def _lines(plan: Plan, kind: PassKind) -> tuple[ChangeLine, ...]:
+    """Return the changes of a plan. What an app lacks although it had converged was deleted by hand."""
+    lines = change_lines(plan)
+    if kind is not PassKind.DRIFT:
+        return lines
+    return tuple(replace(one, action="restore") if one.action == Action.CREATE.value else one for one in lines)
 
 
 def progress(plan: Plan, done: Collection[ResourceId], now: str) -> Progress:
@@ -143,7 +151,7 @@ def ended(
         revision=report.revision,
         previous=before.revision,
         summary=summary if plan else None,
-        changes=change_lines(plan) if plan else (),
+        changes=_lines(plan, report.kind) if plan else (),
         warnings=plan.warnings if plan else (),
         impact=plan.impact if plan else (),
         started_at=report.started_at,

@@ -23,10 +23,10 @@ from bot.model.outcome import Deed, Failure, Health, Outcome, PassKind, Result, 
 from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval, Inventory, SyncState
 from bot.model.resource import Body, ResourceId, ResourceRef, names
-from bot.model.source import Revision
+from bot.model.source import RefKind, Revision
 from bot.plan.order import Phase
 from bot.plan.planner import select, unchanged_at
-from bot.ports import Cluster
+from bot.ports import Cluster, Repository
 from bot.reconcile import approval, windows
 from bot.reconcile.planning import Planned, plan_of, wanted_refs
 from bot.reconcile.rest import Rest, are_good
@@ -224,6 +224,8 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
         newer_than=asked_at if order.asks else None,
         attends=True,
     )
+    if made.plan.writes and pin is None and (note := _rewritten(order, repo, story.target)):
+        made = replace(made, plan=replace(made.plan, warnings=(note, *made.plan.warnings)))
     story.plan, story.digest = made.plan, made.desired.digest
     if (
         made.plan.writes
@@ -232,6 +234,17 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     ):
         story.kind = PassKind.DRIFT
     return made
+
+
+def _rewritten(order: Order, repo: Repository, head: Revision) -> str:
+    """Return what people must know of a branch that has lost the commit it was at; "" for one that went on."""
+    ref, last = order.app.ref, order.memory.target
+    if ref.kind is not RefKind.BRANCH or last in {"", head.commit}:
+        return ""
+    if repo.count_between(last, head.commit) is not None:
+        return ""
+    by = f" by {head.author}" if head.author else ""
+    return f"The history of {ref} was rewritten: {last[:7]} is no longer in it, {head.short}{by} is in its place."
 
 
 def _is_drift(memory: AppMemory, revision: Revision, digest: str) -> bool:

@@ -84,12 +84,13 @@ class Passes:
             rest = self._rests.pop(app.key, None)
             before = self._store.memory(app.key)
             control = self._control(app, before, started)
+            asked_in = "" if asking.is_over(before) else before.operation
             if trigger.manual and trigger.confirm is None and before.waiting_hash:
                 decided = self._verdicts(before, before.waiting_hash, started)
                 before = asking.renewed(before, decided, now=started)
             pin = control.pin
             operation = pin.operation if pin is not None and not before.has_reached(pin) else ""
-            operation = operation or before.operation or news.operation_at(started, secrets.token_hex(3))
+            operation = operation or asked_in or news.operation_at(started, secrets.token_hex(3))
             order = Order(
                 app=app,
                 trigger=trigger,

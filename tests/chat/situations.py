@@ -146,14 +146,15 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         started_at=NOW,
         message="What was changed by hand is undone: the cluster is equal to a1b2c3d.",
         previous="a1b2c3d" + "0" * 33,
-        summary=Summary(update=1),
+        summary=Summary(create=1, update=1),
         changes=(
             ChangeLine(
                 action="update",
                 object="Deployment payments/api",
                 fields=("spec.replicas: 6 -> 3",),
-                hands=("kubectl-scale at 2026-11-23 04:34 UTC",),
+                hands=("kubectl at 2026-11-23 04:34 UTC",),
             ),
+            ChangeLine(action="restore", object="Service payments/api"),
         ),
         ready=12,
         objects=12,

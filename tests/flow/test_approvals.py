@@ -34,7 +34,8 @@ def test_someone_else_approves_exactly_the_plan_that_is_shown(offices: Offices, 
     assert office.level("shop") == ""
 
     second = office.commit("debug")
-    moved = office.sees(DEPLOYS, "Waiting for approval", "shop", second[:7], "The plan has changed")
+    moved = office.sees(DEPLOYS, "Waiting for approval", "shop", second[:7], "The plan has changed since it was asked")
+    assert "does not count" not in moved.text  # nobody had approved it
     assert "another plan by now" in office.types(BOB, f"approve shop {old}", DEPLOYS).text
     assert office.level("shop") == ""
     office.bot.stop()
@@ -80,10 +81,33 @@ def test_rejected_plan_is_held_until_somebody_asks_again(offices: Offices) -> No
     rejected = office.sees(DEPLOYS, "Rejected", "not today", "Ask again")
     assert rejected.ts == asked.ts
     assert "already rejected by <@U0CAT>" in office.types(BOB, "approve shop", DEPLOYS).text
-    office.presses(ANA, rejected, "gitops.sync")
-    office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
+    answer = office.presses(ANA, rejected, "gitops.sync").text
+    assert "applied when somebody else has approved the plan" in answer
+    again = office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
     assert "it is applied now" in office.types(BOB, "approve shop", DEPLOYS).text
-    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+    done = office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+    assert done.ts == again.ts != rejected.ts
+    assert office.sees(DEPLOYS, "Rejected", "not today", "Ask again").ts == rejected.ts
+
+
+def test_release_after_a_rejected_one_is_asked_for_in_a_message_of_its_own(offices: Offices) -> None:
+    """It was an edit of the rejected one: nobody heard of it, and the no was gone."""
+    office = offices(shop=f"{APPROVE}, approvals: 2")
+    office.commit("info")
+    office.start()
+    office.sees(DEPLOYS, "Waiting for approval", "shop")
+    office.types(CAT, "reject shop not today", DEPLOYS)
+    rejected = office.sees(DEPLOYS, "Rejected", "not today", "Ask again")
+    second = office.commit("debug")
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", second[:7], "gitops.approve")
+    assert asked.ts != rejected.ts
+    assert "The plan has changed" not in asked.text
+    office.types(BOB, "approve shop", DEPLOYS)
+    office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>")
+    third = office.commit("trace")
+    moved = office.sees(DEPLOYS, "Waiting for approval", "shop", third[:7], "what was approved does not count")
+    assert moved.ts == asked.ts
+    assert office.sees(DEPLOYS, "Rejected", "not today", "Ask again").ts == rejected.ts
 
 
 def test_refused_plan_is_decided_by_the_same_buttons(offices: Offices) -> None:

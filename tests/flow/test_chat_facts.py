@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -86,6 +87,21 @@ def test_group_that_slack_does_not_tell_lets_nobody_in_and_says_why(offices: Off
     assert "is paused" in office.types(BOB, "pause payments").text
     office.slack.fail("usergroups.users.list", Fault(kind=FaultKind.STATUS, status=500), times=None)
     assert "is running" in office.types(BOB, "resume payments").text
+
+
+def test_branch_that_was_rewritten_is_said_with_the_commit_it_lost(offices: Offices) -> None:
+    """A force-push was told as any other commit."""
+    office = offices()
+    base = office.open()
+    lost = office.commit("debug")
+    office.sees(DEPLOYS, "Converged", "shop", lost[:7])
+    office.upstream.git("update-ref", "refs/heads/main", base)
+    made = office.commit("trace")
+    said = office.sees(DEPLOYS, "Converged", "shop", made[:7], "The history of main was rewritten")
+    assert f"{lost[:7]} is no longer in it, {made[:7]} by " in json.dumps(said.blocks)
+    last = office.commit("warn")
+    said = office.sees(DEPLOYS, "Converged", "shop", last[:7])
+    assert "rewritten" not in json.dumps(said.blocks)
 
 
 def test_request_that_nobody_decides_on_in_time_is_edited_and_can_be_asked_again(offices: Offices) -> None:

@@ -40,6 +40,12 @@ def test_owner_of_a_changed_field_is_named_with_its_time(fields: dict[str, Any],
     assert hands(live(entry("kubectl-edit", fields)), changed(path)) == ("kubectl-edit at 2026-03-01 12:00 UTC",)
 
 
+def test_who_scaled_is_named() -> None:
+    """`kubectl scale` writes by a subresource of its own."""
+    scaled = entry("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")
+    assert hands(live(scaled), changed("spec.replicas")) == ("kubectl at 2026-03-01 12:00 UTC",)
+
+
 @pytest.mark.parametrize(
     "other",
     [

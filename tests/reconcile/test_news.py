@@ -84,3 +84,11 @@ def test_drift_that_is_undone_is_no_commit_that_went_live() -> None:
     (message,) = told(AppMemory(app=APP.key, revision=COMMIT.commit), kind=PassKind.DRIFT, plan=CHANGING).announcements
     assert message.undone
     assert message.message == "What was changed by hand is undone: the cluster is equal to aaaaaaa."
+
+
+@pytest.mark.parametrize(("kind", "action"), [(PassKind.DRIFT, "restore"), (PassKind.SYNC, "create")])
+def test_object_that_a_converged_app_lacks_was_deleted_by_hand(kind: PassKind, action: str) -> None:
+    """A Service that somebody had deleted was told as one more object of Git."""
+    lacking = replace(PLAN, changes=(replace(EDITED, action=Action.CREATE),))
+    (message,) = told(AppMemory(app=APP.key, revision=COMMIT.commit), kind=kind, plan=lacking).announcements
+    assert [one.action for one in message.changes] == [action]
