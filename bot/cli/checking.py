@@ -76,7 +76,7 @@ def check_tools(engine: Engine) -> tuple[Problem, ...]:
     world = engine.world
     started = world.clock()
     lacking: dict[str, list[str]] = {}
-    for app in engine.configuration.apps:
+    for app in engine.desk.apps():
         repo = world.repos[app.repo]
         try:
             files = CommitFiles(repo, repo.head(app.ref, newer_than=started))

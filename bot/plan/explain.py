@@ -120,16 +120,12 @@ def _at(revision: Revision, ref: str) -> str:
 
 
 def _change_text(change: Change, width: int) -> Iterator[str]:
-    head = f"{_SIGNS[change.action]} {change.id!s:<{width}}"
-    fields = [field_text(field) for field in change.fields]
-    notes = [] if change.verified else ["(unverified)"]
-    if change.action is not Action.UPDATE or not fields:
-        notes.append(f"({change.why})" if change.action is not Action.BLOCKED else f"blocked: {change.why}")
-    if len(fields) == 1 and not notes:
-        notes, fields = fields, []
-    yield f"{head}   {' '.join(notes)}".rstrip()
-    for field in fields:
-        yield f"      {field}"
+    words = ["blocked:"] if change.action is Action.BLOCKED else [] if change.verified else ["unverified:"]
+    words += [change.why, *([f"({change.origin})"] if change.origin is not None else [])]
+    yield f"{_SIGNS[change.action]} {change.id!s:<{width}}   {' '.join(words)}"
+    for field in change.fields:
+        yield f"      {field_text(field)}"
+    yield from (f"      changed by {hand}" for hand in change.hands)
 
 
 def _shown(plan: Plan) -> list[Change]:

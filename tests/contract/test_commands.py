@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,22 @@ def test_deleted_app_that_is_still_configured_is_not_deployed_again(
     (status,) = world.engine.desk.status(["prod/shop"])
     assert status.control is ControlState.PAUSED
     assert "it was deleted" in status.control_reason
+
+
+def test_check_names_each_tool_that_the_apps_need_and_lack(
+    world: EngineWorld, cli: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    missing = {name: str(tmp_path / name) for name in ("kustomize", "helm", "sops")}
+    world.configuration["programs"] = missing
+    world.commit({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": config("settings")})
+    world.commit({"Chart.yaml": "apiVersion: v2\nname: other\nversion: 1.0.0\n"}, app="other")
+    world.restart()
+    status, text = cli("check")
+    assert status == 1
+    assert "kustomize is needed and is not on the PATH: get it from https://" in text
+    assert "(for shop)" in text
+    assert "helm is needed and is not on the PATH: get it from https://" in text
+    assert "sops" not in text
 
 
 def test_single_object_is_synced_and_the_rest_still_differs(

@@ -86,6 +86,19 @@ def test_first_apply_asks_and_writes_each_object_once(counted: Counting) -> None
     assert verbs["get"] + verbs["list"] + verbs["watch"] + verbs["create"] <= 8, tally.all()
 
 
+def test_verify_of_a_fresh_process_is_one_read_per_kind_and_writes_nothing(counted: Counting) -> None:
+    world = counted()
+    world.commit({**many(), **{f"d{number}.yaml": deployment(f"api{number}") for number in range(5)}})
+    assert world.sync().result is Result.CONVERGED
+    world.restart()
+    tally = Tally(world.plane)
+    found = world.engine.desk.verify("prod/shop", "")
+    assert found.differences == (), found
+    assert set(tally.verbs()) <= {"get", "list", "watch"}, tally.all()
+    for kind in ("configmaps", "deployments"):
+        assert [verb for verb in tally.of(kind) if verb != "watch"] == ["list"], tally.all()
+
+
 def test_lease_in_our_hand_is_renewed_by_one_request(counted: Counting) -> None:
     late = timedelta()
     world = counted(clock=lambda: now() + late)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import tracemalloc
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,9 @@ VALUES = st.recursive(
     max_leaves=20,
 )
 NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
+LONG = st.lists(
+    st.tuples(st.lists(WORDS, min_size=1, max_size=6).map("".join), st.integers(1, 4000)), min_size=1, max_size=3
+)
 PATIENT = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -54,6 +58,23 @@ def test_every_file_ends_in_objects_or_in_problems_at_a_line_it_has(data: bytes)
         place = re.match(r"app/x\.yaml:(\d+): .", problem)
         assert place is not None, problem
         assert 1 <= int(place[1]) <= last + 1, (problem, last)
+
+
+@settings(PATIENT, max_examples=60)
+@given(LONG)
+@example([("[", 100_000)])
+@example([("&a [*a", 4000), ("]", 4000)])
+@example([("a: &a {<<: *a, ", 4000)])
+def test_long_files_of_any_pattern_cost_bounded_time_and_memory(parts: list[tuple[str, int]]) -> None:
+    """What is read may be larger than its text, by a factor and not by a power."""
+    text = "".join(piece * count for piece, count in parts)[:200_000]
+    tracemalloc.start()
+    try:
+        held(text.encode("utf-8", "surrogatepass"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 1024**2 + 400 * len(text)
 
 
 @PATIENT

@@ -62,6 +62,23 @@ def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path) -> None:
     ]
 
 
+CREDENTIALS = "credentials: {username: a, password_env: P}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("url: ./fleet.git", f"url: 'http://git.example.com/f.git', {CREDENTIALS}"),
+        ("cluster: prod\n", f"cluster: prod\n    helm: {{chart: c, repo: 'http://c.example.com', {CREDENTIALS}}}\n"),
+    ],
+    ids=["git", "charts"],
+)
+def test_credentials_never_go_over_plain_http(tmp_path: Path, before: str, after: str) -> None:
+    (found,) = problems(tmp_path, GOOD.replace(before, after), P="canary")
+    assert "credentials would travel in clear over http://: use https://" in found
+    assert "canary" not in found
+
+
 def test_types_are_named_as_yaml_has_them(tmp_path: Path) -> None:
     """Wrong types used to be told in Python's words: "valid tuple", "dictionary or instance of Ignore"."""
     text = GOOD.replace("clusters:", "clusters: {name: prod}\nspare:")

@@ -19,7 +19,7 @@ from bot.model.announcement import Announcement, News
 from bot.model.control import Control, Pause, Pin, Trigger, Via
 from bot.model.outcome import PassKind, Result
 from bot.model.plan import Summary
-from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, HistoryEntry, SinkName, SyncState
+from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, HistoryEntry, Pruned, SinkName, SyncState
 from bot.ports import MessageRef
 from bot.state.store import SqlStore
 
@@ -129,6 +129,21 @@ def test_old_parcels_and_keys_are_forgotten_and_waiting_ones_are_not(store: SqlS
     assert store.first_time("click 1", at=NOW)
     store.dispatch([row("1")])
     assert waiting(store) == ["2", "1"]
+
+
+def test_pruned_objects_are_kept_for_thirty_days_newest_first(store: SqlStore) -> None:
+    """Those of other apps are not touched; what is older is dropped when something is saved the next time."""
+    now = datetime.now(tz=UTC)
+
+    def pruned(name: str, *, days: float, app: str = APP) -> Pruned:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+        return Pruned(app=app, at=now - timedelta(days=days), commit="a", body=body)
+
+    old, kept, fresh = pruned("old", days=30.01), pruned("kept", days=29.99), pruned("fresh", days=0)
+    store.save_pruned([old, kept, pruned("other", days=0, app="prod/other")])
+    assert store.pruned(APP) == (kept,)
+    store.save_pruned([fresh])
+    assert store.pruned(APP) == (fresh, kept)
 
 
 def test_postponed_row_holds_its_lane_and_no_other(store: SqlStore) -> None:
