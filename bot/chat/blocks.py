@@ -71,7 +71,12 @@ _LOUD: Final = frozenset(
         News.DEGRADED,
     }
 )
-_WITH_CHANGES: Final = frozenset({News.DIFF, News.DRIFT, News.REFUSED, News.APPROVAL, News.REJECTED, News.WAITING})
+_WITH_CHANGES: Final = frozenset(
+    {News.DIFF, News.DRIFT, News.PROPOSED, News.REFUSED, News.APPROVAL, News.REJECTED, News.WAITING}
+)
+_OF_SOMEBODY: Final = frozenset(
+    {News.PAUSED, News.ROLLED_BACK, News.MUTED, News.REJECTED, News.REMINDER, News.PROPOSED}
+)
 _TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED})
 _SIGNS: Final = {
@@ -218,7 +223,7 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
     if news.needed:
         given = f" by {', '.join(map(person, news.given))}" if news.given else ""
         yield "Approvals", f"{len(news.given)} of {news.needed}{given}"
-    if news.news in {News.PAUSED, News.ROLLED_BACK, News.MUTED, News.REJECTED, News.REMINDER} and news.by:
+    if news.news in _OF_SOMEBODY and news.by:
         yield "By", person(news.by)
     if news.reason:
         yield "Reason", escape(cut(news.reason, 300))

@@ -58,8 +58,10 @@ def buttons(news: Announcement) -> Iterator[Block]:
             yield diff
         case News.FIGHT:
             yield pause
-        case News.DRIFT:
-            yield from (*_choices(news, value, name), diff)
+        case News.DRIFT | News.PROPOSED:
+            if news.changes:
+                yield from _choices(news, value, name)
+            yield diff
         case News.PAUSED | News.ROLLED_BACK | News.WAITING:
             yield kit.button(
                 "gitops.resume",

@@ -208,7 +208,8 @@ class Desk(Enquiry):
         base = self._base(app, person, memory.operation or person.order)
         said = replace(keeping.told(made, base=base, verb=verb), in_thread=bool(memory.operation))
         self._store.add_audit(commands.audit(app, person, verb, f"{made.branch}: {'; '.join(made.changes)}"))
-        self._store.dispatch(self._post.rows([said]))
+        asked = [keeping.chosen(made, said)] if memory.said.startswith(news.DRIFT) else []
+        self._store.dispatch(self._post.rows([said, *asked]))
         return f"Proposed, to {verb}: {made.text}"
 
     # --- mutes, routes, on-call -------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ Git since it was deployed, the hand edit is told from the newer commits by the c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -16,8 +16,9 @@ import orjson
 
 from bot.errors import DeliveryFailed, OrderRefused
 from bot.model import marks
-from bot.model.announcement import Announcement, News
+from bot.model.announcement import Announcement, ChangeLine, News
 from bot.model.app import AppSpec, Render
+from bot.model.outcome import PassKind
 from bot.model.plan import Plan
 from bot.model.record import AppMemory
 from bot.model.resource import Body, Origin, ResourceId
@@ -25,7 +26,7 @@ from bot.model.source import RefKind, Revision
 from bot.plan import keeping
 from bot.plan.keeping import ABSENT, Field, Kept, Left
 from bot.ports import Proposals, Repository
-from bot.reconcile import commands
+from bot.reconcile import commands, news
 from bot.reconcile.planning import plan_at
 from bot.reconcile.world import World
 from bot.render import CommitFiles, editing
@@ -58,6 +59,7 @@ class Proposal:
     url: str
     changes: tuple[str, ...]
     left: tuple[str, ...]
+    rest: tuple[ChangeLine, ...] = ()  # what differs besides: it is not decided by this
     note: str = ""  # why there is no pull request although a token is configured
 
     @property
@@ -128,7 +130,8 @@ class Keeping:
                 fields.append(replace(one, origin=at[one.id]))
         for origin in {one.origin for one in fields}:
             written |= {one.id: _written(repo, head, origin) for one in fields if one.origin == origin}
-        return _Found(head=head, fields=tuple(fields), left=tuple(left), written=written, live=live)
+        lines = news.changed(plan, PassKind.DRIFT)
+        return _Found(head=head, lines=lines, fields=tuple(fields), left=tuple(left), written=written, live=live)
 
     def _plan(self, app: AppSpec, revision: Revision, memory: AppMemory) -> Plan:
         now = self._world.clock()
@@ -174,7 +177,8 @@ class Keeping:
                 url = host.open(branch=branch, into=app.ref.name, title=title, body=body.strip())
             except DeliveryFailed as error:
                 note = str(error)
-        return Proposal(branch=branch, url=url, changes=changes, left=tuple(left), note=note)
+        rest = tuple(_rest(found.lines, fields))
+        return Proposal(branch=branch, url=url, changes=changes, left=tuple(left), rest=rest, note=note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +186,7 @@ class _Found:
     """`head` is the branch's commit, where files are edited; `written` are the objects as the files have them."""
 
     head: str
+    lines: tuple[ChangeLine, ...]
     fields: tuple[Field, ...]
     left: tuple[str, ...]
     written: Mapping[ResourceId, Body]
@@ -197,6 +202,27 @@ def told(proposal: Proposal, *, base: Announcement, verb: str) -> Announcement:
         in_thread=True,
         message=f"To {verb}: {proposal.text}",
     )
+
+
+def chosen(proposal: Proposal, said: Announcement) -> Announcement:
+    """Return what becomes of the message that asked: who chose what, and the choices that are left."""
+    return replace(
+        said,
+        id=f"{said.id}:root",
+        in_thread=False,
+        changes=proposal.rest,
+        message=f"{said.message} Not decided yet:" if proposal.rest else said.message,
+        next_step=f"Merge it, or undo it after all: /gitops sync {said.app}",
+    )
+
+
+def _rest(lines: Sequence[ChangeLine], fields: Sequence[Field]) -> Iterator[ChangeLine]:
+    """Yield what differs without these fields."""
+    settled = {(str(field.id), field.path) for field in fields}
+    for line in lines:
+        kept = [one for one in zip(line.fields, line.paths, strict=True) if (line.object, one[1]) not in settled]
+        if kept or not line.fields:
+            yield replace(line, fields=tuple(text for text, _ in kept), paths=tuple(path for _, path in kept))
 
 
 def _names(field: Field, found: _Found) -> set[str]:

@@ -25,6 +25,7 @@ from bot.reconcile import asking, fights
 from bot.reconcile.fingerprint import fingerprint
 
 OUTAGE_IS_NEWS_AFTER: Final = timedelta(minutes=1)  # shorter ones heal before a person could act
+DRIFT: Final = "drift:"  # begins what is remembered of drift that was said and left
 _TROUBLES_SHOWN: Final = 20  # the rest is counted: a message has room for so many
 
 
@@ -72,7 +73,7 @@ def found(
     targets: Sequence[Target],
 ) -> tuple[tuple[Announcement, ...], tuple[WriteBack, ...]]:
     """Say what is about to change: the root message, the changes in its thread, and that the work has begun."""
-    lines = _lines(plan, kind)
+    lines = changed(plan, kind)
     message = {
         PassKind.SYNC: f"{plan.summary} from {plan.revision.short}.",
         PassKind.DRIFT: f"The cluster was changed by hand: {plan.summary} to be equal to {plan.revision.short} again.",
@@ -98,7 +99,7 @@ def found(
     return (root, thread, syncing), backs
 
 
-def _lines(plan: Plan, kind: PassKind) -> tuple[ChangeLine, ...]:
+def changed(plan: Plan, kind: PassKind) -> tuple[ChangeLine, ...]:
     """Return the changes of a plan. What an app lacks although it had converged was deleted by hand."""
     lines = change_lines(plan)
     if kind is not PassKind.DRIFT:
@@ -151,7 +152,7 @@ def ended(
         revision=report.revision,
         previous=before.revision,
         summary=summary if plan else None,
-        changes=_lines(plan, report.kind) if plan else (),
+        changes=changed(plan, report.kind) if plan else (),
         warnings=plan.warnings if plan else (),
         impact=plan.impact if plan else (),
         started_at=report.started_at,
@@ -420,13 +421,14 @@ def _held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Wait
     if behind or report.kind is not PassKind.DRIFT:
         waiting, after = _waiting(report, after, base, waits)
         return Told(memory=after, announcements=waiting)
-    said = f"drift:{plan.hash}"
+    # Not the plan's hash: a commit that changes nothing of the app would open again what people have decided.
+    said = DRIFT + hashlib.sha256(repr(changed(plan, report.kind)).encode()).hexdigest()
     if said == memory.said:
         return Told(memory=after)
     news = replace(
         base,
         news=News.DRIFT,
-        id=f"{base.operation}:drift:{plan.hash[-12:]}",
+        id=f"{base.operation}:{said[:18]}",
         message=f"The cluster differs from Git and is left so: {report.reason}.",
     )
     return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))

@@ -305,6 +305,25 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         "https://git.example.com/fleet/compare/main...gitops-bot/keep/payments-1a2b3c4d "
         "(branch gitops-bot/keep/payments-1a2b3c4d).",
     ),
+    "change-proposed-of-one-field-of-two": replace(
+        _BASE,
+        news=News.PROPOSED,
+        summary=None,
+        by="U0ANA",
+        via="slack",
+        message="To ignore: ConfigMap payments/app ignore data.LOG_LEVEL. Review and merge it: branch "
+        "gitops-bot/ignore/payments-1a2b3c4d. Not decided yet:",
+        changes=(
+            ChangeLine(
+                action="update",
+                object="ConfigMap payments/app",
+                fields=("data.COLOUR: red -> blue",),
+                paths=("data.COLOUR",),
+            ),
+        ),
+        impact=(),
+        next_step="Merge it, or undo it after all: /gitops sync payments",
+    ),
     "degraded": replace(
         _BASE,
         news=News.DEGRADED,

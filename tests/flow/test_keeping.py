@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from bot.sandbox.slack.values import Message
 from tests.flow.office import ANA, BOB, DEPLOYS, EVE, Office, configmap, eventually
 from tests.receiver import Got, Receiver
 
@@ -23,6 +24,12 @@ def drifted(office: Office, *words: str) -> str:
     """Return the branch that an answer names, after the message said the words."""
     (branch,) = set(re.findall(r"gitops-bot/(?:keep|ignore)/[\w-]+", " ".join(words)))
     return str(branch)
+
+
+def buttons(message: Message) -> set[str]:
+    """Return what may be pressed or chosen on a message."""
+    rows = [block["elements"] for block in message.blocks if block["type"] == "actions"]
+    return {one["action_id"] for row in rows for one in row}
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
@@ -52,6 +59,9 @@ def test_hand_edit_is_kept_by_a_branch_that_changes_one_line(offices: Offices, m
     assert office.upstream.git("rev-parse", branch) == tip
     said = office.sees(DEPLOYS, "Change proposed", "shop", branch)
     assert said.thread_ts == drift.ts
+    settled = office.sees(DEPLOYS, "Change proposed", "shop", branch, "Merge it, or undo it after all")
+    assert settled.ts == drift.ts
+    assert buttons(settled) == {"gitops.diff"}
     lines = [(one["who"], one["decision"]) for one in office.audit("shop") if one["verb"] == "keep"]
     assert lines == [(BOB.id, "done"), (ANA.id, "done"), (EVE.id, "denied")]
     office.upstream.git("update-ref", "refs/heads/main", tip)
@@ -68,6 +78,9 @@ def test_ignored_field_is_left_alone_after_the_merge(offices: Offices) -> None:
     branch = drifted(office, answer)
     assert "ignore data.level" in answer
     assert "annotations: {gitops-bot/ignore: /data/level}" in office.upstream.git("show", f"{branch}:shop/a.yaml")
+    settled = office.sees(DEPLOYS, "Change proposed", f"<@{BOB.id}>", branch, "Merge it, or undo it after all")
+    assert settled.ts == drift.ts
+    assert buttons(settled) == {"gitops.diff"}
     assert "is no field that differs" in office.types(BOB, "ignore shop data.other", DEPLOYS).text
     assert drifted(office, office.types(BOB, "ignore shop /data/level", DEPLOYS).text) == branch
     tip = office.upstream.git("rev-parse", branch)
@@ -81,6 +94,25 @@ def test_ignored_field_is_left_alone_after_the_merge(offices: Offices) -> None:
     assert office.level("shop") == "trace"
     assert "does not differ from Git" in office.types(BOB, "keep shop", DEPLOYS).text
     assert not [one for one in office.slack.messages(DEPLOYS)[before:] if one.text.startswith("Drift")]
+
+
+def test_choice_about_one_field_leaves_the_others_to_be_chosen(offices: Offices) -> None:
+    """The buttons of a message stayed after the choice, a commit elsewhere in the repository brought them back."""
+    office = offices(shop=LEFT)
+    office.open()
+    office.edits("shop", level="debug", colour="red")
+    drift = office.sees(DEPLOYS, "Drift", "shop", "gitops.pick.ignore")
+    office.types(BOB, "ignore shop data.level", DEPLOYS)
+    settled = office.sees(DEPLOYS, "Change proposed", "data.level", "Not decided yet:", "data.colour")
+    assert settled.ts == drift.ts
+    assert buttons(settled) == {"gitops.sync", "gitops.keep", "gitops.ignore", "gitops.diff"}
+    office.presses(BOB, settled, "gitops.keep")
+    kept = office.sees(DEPLOYS, "Change proposed", "To keep", "Merge it, or undo it after all")
+    assert (kept.ts, buttons(kept)) == (drift.ts, {"gitops.diff"})
+    elsewhere = office.upstream.commit({"docs/a.yaml": configmap("docs", "trace")})
+    office.sees(DEPLOYS, "Converged", "docs", elsewhere[:7])
+    eventually(lambda: office.bot.status("shop")["target_revision"] == elsewhere)
+    assert buttons(office.sees(DEPLOYS, "shop", "To keep", "Merge it")) == {"gitops.diff"}
 
 
 def test_what_has_no_place_in_git_is_named_with_the_way_out(offices: Offices) -> None:
