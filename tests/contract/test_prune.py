@@ -9,7 +9,6 @@ from bot.model.outcome import Deed, Result
 from bot.model.record import SyncState
 from tests.contract.engine import EngineWorld, until
 from tests.contract.manifests import config, definition, deployment, namespace
-from tests.contract.servers import REAL_ONLY
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
@@ -55,7 +54,6 @@ def test_object_that_another_app_has_taken_is_not_deleted(world: EngineWorld) ->
     assert world.inventory() == {f"ConfigMap {world.namespace}/kept"}
 
 
-@REAL_ONLY  # admission policies are not in the sandbox
 def test_refused_prune_stays_in_inventory(world: EngineWorld, unique: str) -> None:
     """An admission policy refuses the DELETE; when it no longer does, the next pass deletes and recovers."""
     policy = {

@@ -17,7 +17,6 @@ from bot.model.resource import KindInfo
 from bot.reconcile.loop import Loop
 from tests.contract.engine import EngineWorld, now, until
 from tests.contract.manifests import config, definition, deployment
-from tests.contract.servers import REAL_ONLY
 from tests.controlplane.plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
@@ -128,7 +127,6 @@ def test_unknown_fields_of_a_custom_resource_are_watched_too(world: EngineWorld,
         world.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
 
 
-@REAL_ONLY  # admission policies are not in the sandbox
 def test_mutation_by_a_policy_is_no_fight_and_hides_no_edit(world: EngineWorld, unique: str) -> None:
     base = "/apis/admissionregistration.k8s.io/v1"
     expression = 'Object{data: {"level": "policy"}}'

@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,7 +56,7 @@ class ControlPlane:
         self.path = Path(self._folder.name)
         self.binaries = build()
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._ports = {name: _free_port() for name in ("etcd", "peer", "api", "manager", "scheduler", "kwok")}
+        self._ports = _free_ports("etcd", "peer", "api", "manager", "scheduler", "kwok")
         self.url = f"https://127.0.0.1:{self._ports['api']}"
         self.token = TOKEN
         self.ca_file = str(self.path / "certs" / "apiserver.crt")
@@ -251,7 +252,10 @@ def _die_with_parent() -> None:
     os.setpgrp()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports(*names: str) -> dict[str, int]:
+    """Return a port for each name; all are held until the last is found, or one could be found twice."""
+    with ExitStack() as held:
+        probes = {name: held.enter_context(socket.socket()) for name in names}
+        for probe in probes.values():
+            probe.bind(("127.0.0.1", 0))
+        return {name: int(probe.getsockname()[1]) for name, probe in probes.items()}

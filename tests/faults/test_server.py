@@ -12,7 +12,6 @@ from bot.model.plan import Plan
 from bot.sandbox.faults import Fault, FaultKind
 from tests.contract.engine import EngineWorld, now, until
 from tests.contract.manifests import config
-from tests.contract.servers import REAL_ONLY
 from tests.faults.proxy import Proxy, status
 from tests.faults.scene import CONFIGS, NEW, OLD, objects, settled
 
@@ -95,7 +94,6 @@ def test_token_that_was_rotated_is_read_again(world: EngineWorld) -> None:
     assert world.tick().result is Result.CONVERGED
 
 
-@REAL_ONLY  # admission webhooks are not in the sandbox; what they answer is among the faults of every step
 def test_admission_webhook_that_flaps_fails_by_name_and_heals(world: EngineWorld, unique: str) -> None:
     """It decides about every Secret of the namespace, and nobody listens at its address."""
     world.commit(OLD)

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from bot.sandbox.kube import recorded
 from bot.sandbox.kube.admission import Admission
+from bot.sandbox.kube.authorization import known
 from bot.sandbox.kube.deletes import Delete, Deleter
+from bot.sandbox.kube.dynamic import DynamicAdmission
 from bot.sandbox.kube.errors import path_not_found
 from bot.sandbox.kube.forms import Forms
 from bot.sandbox.kube.json_patch import merge_patch
@@ -29,8 +31,9 @@ class Api:
         self.store = Store()
         self.forms = Forms()
         self.admission = Admission(self.store)
-        self.writer = Writer(self.store, self.forms, self.admission, clock)
-        self.deleter = Deleter(self.store, self.admission, clock)
+        dynamic = DynamicAdmission(self.store, lambda: self.kinds)
+        self.writer = Writer(self.store, self.forms, self.admission, dynamic, clock)
+        self.deleter = Deleter(self.store, self.admission, dynamic, clock)
         documents = recorded.discovery()
         self.kinds: KindTable = builtin_table(documents["api"], documents["apis"])
 
@@ -44,20 +47,20 @@ class Api:
 
     def create(self, resource: str, body: Body, *, manager: str) -> Body:
         namespace = body["metadata"].get("namespace", "")
-        return self.writer.create(self.resource(resource), namespace, body, Write(manager=manager)).body
+        return self.writer.create(self.resource(resource), namespace, body, _by(manager)).body
 
     def update(self, resource: str, body: Body, *, manager: str, subresource: str = "") -> Body:
         metadata = body["metadata"]
         target = self._target(resource, metadata.get("namespace", ""), metadata["name"], subresource)
         if subresource == "binding":
             return self.bind(target, body["spec"]["nodeName"])
-        return self.writer.update(target, body, Write(manager=manager)).body
+        return self.writer.update(target, body, _by(manager)).body
 
     def patch(
         self, resource: str, namespace: str, name: str, patch: Body, *, manager: str, subresource: str = ""
     ) -> Body:
         target = self._target(resource, namespace, name, subresource)
-        return self.writer.patch(target, PatchType.MERGE, patch, Write(manager=manager)).body
+        return self.writer.patch(target, PatchType.MERGE, patch, _by(manager)).body
 
     def delete(
         self,
@@ -111,6 +114,11 @@ class Api:
 
     def _target(self, resource: str, namespace: str, name: str, subresource: str) -> Target:
         return Target(resource=self.resource(resource), namespace=namespace, name=name, subresource=subresource)
+
+
+def _by(manager: str) -> Write:
+    """Return a write of a component of the cluster, which policies are asked about like those of people."""
+    return Write(manager=manager, user=known(f"system:{manager}"))
 
 
 def established(definition: Body) -> bool:

@@ -6,12 +6,14 @@ Source: k8s.io/apiserver/pkg/registry/rest/delete.go and generic/registry/store.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bot.sandbox.kube.admission import Admission
+from bot.sandbox.kube.authorization import User
 from bot.sandbox.kube.conversion import convert
+from bot.sandbox.kube.dynamic import DynamicAdmission, Operation, Review
 from bot.sandbox.kube.errors import Cause, conflict, invalid, not_found
 from bot.sandbox.kube.kinds import CRDS, Resource
 from bot.sandbox.kube.objects import leaving, stamp
@@ -35,6 +37,7 @@ class Delete:
     uid: str = ""
     version: str = ""
     dry_run: bool = False
+    user: User | None = None  # None is the server itself, which no policy is asked about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +46,10 @@ class Deleted:
 
     body: Body
     gone: bool
+    warnings: tuple[str, ...] = ()
 
 
-def delete_of(options: Mapping[str, Any], query: Mapping[str, str]) -> Delete:
+def delete_of(options: Mapping[str, Any], query: Mapping[str, str], user: User | None) -> Delete:
     """Read the options of a DELETE from its body, or from its query. Raises `StatusError`."""
     preconditions = options.get("preconditions") or {}
     policy = options.get("propagationPolicy") or query.get("propagationPolicy")
@@ -71,14 +75,17 @@ def delete_of(options: Mapping[str, Any], query: Mapping[str, str]) -> Delete:
         uid=preconditions.get("uid") or "",
         version=preconditions.get("resourceVersion") or "",
         dry_run="All" in dry_run,
+        user=user,
     )
 
 
 class Deleter:
     """Thread-safe."""
 
-    def __init__(self, store: Store, admission: Admission, clock: Callable[[], datetime]) -> None:
-        self._store, self._admission, self._clock = store, admission, clock
+    def __init__(
+        self, store: Store, admission: Admission, dynamic: DynamicAdmission, clock: Callable[[], datetime]
+    ) -> None:
+        self._store, self._admission, self._dynamic, self._clock = store, admission, dynamic, clock
 
     def delete(self, resource: Resource, namespace: str, name: str, delete: Delete) -> Deleted:
         """Delete an object, or begin to. Raises `StatusError`."""
@@ -88,10 +95,26 @@ class Deleter:
             if there is None:
                 raise not_found(resource.group, resource.plural, name)
             self._preconditions(resource, there, delete)
+            warnings = self._permitted(resource, namespace, there, delete)
             try:
-                return self._once(resource, there, delete)
+                return replace(self._once(resource, there, delete), warnings=warnings)
             except Stale:
                 continue  # somebody changed it meanwhile: look again
+
+    def _permitted(self, resource: Resource, namespace: str, there: Body, delete: Delete) -> tuple[str, ...]:
+        """Return the warnings of policies and webhooks. Raises `StatusError` when one refuses."""
+        if delete.user is None:
+            return ()
+        review = Review(
+            operation=Operation.DELETE,
+            resource=resource,
+            namespace=namespace,
+            name=there["metadata"]["name"],
+            user=delete.user,
+            old=convert(there, resource, resource.version),
+            dry_run=delete.dry_run,
+        )
+        return (*self._dynamic.mutate(review, None).warnings, *self._dynamic.validate(review))
 
     def _once(self, resource: Resource, there: Body, delete: Delete) -> Deleted:
         grace = self._grace(resource, there, delete)

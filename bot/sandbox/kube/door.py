@@ -8,41 +8,30 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from bot.sandbox.kube import documents, recorded
 from bot.sandbox.kube.api import Api
 from bot.sandbox.kube.authorization import ANONYMOUS, Attributes, Authorizer, User
-from bot.sandbox.kube.conversion import convert
-from bot.sandbox.kube.deletes import Deleted, delete_of
 from bot.sandbox.kube.errors import (
-    Cause,
     StatusError,
-    bad_request,
-    invalid,
     method_not_allowed,
-    not_found,
     path_not_found,
     unauthorized,
 )
-from bot.sandbox.kube.kinds import Resource
-from bot.sandbox.kube.ports import Body, Logs
-from bot.sandbox.kube.reading import FORMS, collection, rendered, selection
+from bot.sandbox.kube.ports import Logs
 from bot.sandbox.kube.requests import (
     Asked,
     Reply,
     Request,
     Stream,
-    Wanted,
     asked,
     error_reply,
     json_reply,
-    wanted,
 )
+from bot.sandbox.kube.resources import Call, Resources
 from bot.sandbox.kube.reviews import Reviews
 from bot.sandbox.kube.subresources import Subresources
-from bot.sandbox.kube.watching import watch
-from bot.sandbox.kube.writes import PatchType, Strictness, Target, Write, Written
 
 _VERBS: Final = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OUTDATED: Final = {
@@ -59,7 +48,7 @@ class Door:
         self._api = api
         self._tokens = dict(tokens)
         self.authorizer = Authorizer(api.store)
-        self._subresources = Subresources(api, logs=logs, tokens=self._tokens)
+        self._resources = Resources(api, Subresources(api, logs=logs, tokens=self._tokens))
         self._reviews = Reviews(api, self.authorizer, self._tokens)
 
     def answer(self, request: Request) -> Reply | Stream:
@@ -164,186 +153,13 @@ class Door:
         if resource is None or (wants.namespace and not resource.namespaced and wants.plural != "namespaces"):
             raise path_not_found()
         if not resource.namespaced:
-            wants = Asked(
-                group=wants.group,
-                version=wants.version,
-                plural=wants.plural,
-                name=wants.name,
-                subresource=wants.subresource,
-            )
-        if wants.subresource:
-            return self._subresource(request, wants, resource)
-        if self._reviews.reviews(resource):
+            wants = replace(wants, namespace="")
+        if self._reviews.reviews(resource) and not wants.subresource:
             return self._reviews.answer(resource, request, wants.namespace, user)
-        act = self._object if wants.name else self._collection
-        return act(request, wants, resource)
+        return self._resources.answer(Call(request=request, wants=wants, resource=resource, user=user))
 
     def _verb(self, request: Request, wants: Asked) -> str:
         verb = _VERBS.get(request.method, "")
         if wants.name:
             return "watch" if verb == "get" and request.flag("watch") else verb
         return {"get": "watch" if request.flag("watch") else "list", "delete": "deletecollection"}.get(verb, verb)
-
-    def _collection(self, request: Request, wants: Asked, resource: Resource) -> Reply | Stream:
-        form = wanted(request.headers.get("accept", ""), FORMS)
-        match request.method:
-            case "GET" | "HEAD":
-                chosen = selection(resource, wants.namespace, request.query)
-                if request.flag("watch"):
-                    return watch(self._api.store, resource, chosen, request, form)
-                found = collection(self._api.store, resource, chosen, request)
-                return json_reply(rendered(resource, found, form, request.query))
-            case "POST":
-                if resource.namespaced and not wants.namespace:
-                    raise method_not_allowed()
-                write = self._write(request)
-                written = self._api.writer.create(resource, wants.namespace, _body(request), write)
-                return self._written(resource, written, form, request.query)
-            case "DELETE":
-                return self._delete_all(request, wants, resource)
-            case _:
-                raise method_not_allowed()
-
-    def _object(self, request: Request, wants: Asked, resource: Resource) -> Reply | Stream:
-        form = wanted(request.headers.get("accept", ""), FORMS)
-        target = Target(resource=resource, namespace=wants.namespace, name=wants.name)
-        match request.method:
-            case "GET" | "HEAD":
-                if request.flag("watch"):
-                    chosen = selection(resource, wants.namespace, request.query, name=wants.name)
-                    return watch(self._api.store, resource, chosen, request, form)
-                there = self._api.store.get(resource.key, wants.namespace, wants.name)
-                if there is None:
-                    raise not_found(resource.group, resource.plural, wants.name)
-                return json_reply(rendered(resource, convert(there, resource, resource.version), form, request.query))
-            case "PUT":
-                written = self._api.writer.update(target, _body(request), self._write(request))
-                return self._written(resource, written, form, request.query)
-            case "PATCH":
-                return self._patch(request, target, form)
-            case "DELETE":
-                options = _body(request) if request.body else {}
-                asked_for = delete_of(options, request.query)
-                return _deleted(resource, self._api.deleter.delete(resource, wants.namespace, wants.name, asked_for))
-            case _:
-                raise method_not_allowed()
-
-    def _subresource(self, request: Request, wants: Asked, resource: Resource) -> Reply | Stream:
-        target = Target(resource=resource, namespace=wants.namespace, name=wants.name, subresource=wants.subresource)
-        if wants.subresource not in resource.subresources:
-            raise path_not_found()
-        if self._subresources.special(target):
-            return self._subresources.answer(target, request, self._write(request))
-        form = wanted(request.headers.get("accept", ""), FORMS)
-        match request.method:
-            case "GET" | "HEAD":
-                there = self._api.store.get(resource.key, wants.namespace, wants.name)
-                if there is None:
-                    raise target.missing()
-                return json_reply(rendered(resource, convert(there, resource, resource.version), form, request.query))
-            case "PUT":
-                written = self._api.writer.update(target, _body(request), self._write(request))
-                return self._written(resource, written, form, request.query)
-            case "PATCH":
-                return self._patch(request, target, form)
-            case _:
-                raise method_not_allowed()
-
-    def _patch(self, request: Request, target: Target, form: Wanted) -> Reply:
-        kind = patch_type(request)
-        write = self._write(request, patch=kind)
-        written = self._api.writer.patch(target, kind, request.document(), write)
-        return self._written(target.resource, written, form, request.query)
-
-    def _delete_all(self, request: Request, wants: Asked, resource: Resource) -> Reply:
-        if resource.namespaced and not wants.namespace:
-            raise method_not_allowed()
-        chosen = selection(resource, wants.namespace, request.query)
-        options = delete_of(_body(request) if request.body else {}, request.query)
-        found = collection(self._api.store, resource, chosen, Request(method="GET", path=request.path))
-        for body in found["items"]:
-            metadata = body["metadata"]
-            try:
-                self._api.deleter.delete(resource, metadata.get("namespace", ""), metadata["name"], options)
-            except StatusError as error:
-                if error.code != 404:  # it is gone already, which is what was wanted
-                    raise
-        return json_reply(rendered(resource, found, Wanted(), request.query))
-
-    def _write(self, request: Request, *, patch: PatchType | None = None) -> Write:
-        query = request.query
-        if query.get("dryRun", "") not in {"", "All"}:
-            cause = Cause(
-                reason="FieldValueNotSupported",
-                field="dryRun",
-                message=f'Unsupported value: ["{query["dryRun"]}"]: supported values: "All"',
-            )
-            raise invalid("meta.k8s.io", "PatchOptions" if patch else "CreateOptions", "", [cause])
-        strictness = query.get("fieldValidation") or "Warn"
-        if strictness not in {one.value for one in Strictness}:
-            cause = Cause(
-                reason="FieldValueNotSupported",
-                field="fieldValidation",
-                message=f'Unsupported value: "{strictness}": supported values: "", "Ignore", "Strict", "Warn"',
-            )
-            raise invalid("meta.k8s.io", "PatchOptions" if patch else "CreateOptions", "", [cause])
-        if "force" in query and patch is not None and patch is not PatchType.APPLY:
-            cause = Cause(
-                reason="FieldValueForbidden",
-                field="force",
-                message="Forbidden: may not be specified for non-apply patch",
-            )
-            raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
-        agent = request.headers.get("user-agent", "").partition("/")[0]
-        manager = query.get("fieldManager") or ("" if patch is PatchType.APPLY else agent)
-        return Write(
-            manager=manager,
-            dry_run=query.get("dryRun") == "All",
-            strictness=Strictness(strictness),
-            force=request.flag("force"),
-        )
-
-    def _written(self, resource: Resource, written: Written, form: Wanted, query: Mapping[str, str]) -> Reply:
-        body = rendered(resource, written.body, form, query)
-        return json_reply(body, status=201 if written.created else 200, warnings=written.warnings)
-
-
-def patch_type(request: Request) -> PatchType:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    try:
-        return PatchType(kind)
-    except ValueError:
-        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", told=True) from None
-
-
-def _body(request: Request) -> Body:
-    body = request.document()
-    if not isinstance(body, Mapping):
-        raise bad_request("the request body is not an object")
-    return body
-
-
-def _deleted(resource: Resource, deleted: Deleted) -> Reply:
-    """Say what was deleted: a Status once it is gone, the object while it stays."""
-    if not deleted.gone or resource.key in _RETURNED:
-        return json_reply(deleted.body)
-    metadata = deleted.body["metadata"]
-    details: dict[str, Any] = {"name": metadata["name"]}
-    if resource.group:
-        details["group"] = resource.group
-    details |= {"kind": resource.plural, "uid": metadata["uid"]}
-    return json_reply({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
-
-
-# Kinds whose DELETE answers with the object itself even when it is gone.
-_RETURNED: Final = frozenset(
-    {
-        "pods",
-        "services",
-        "serviceaccounts",
-        "persistentvolumes",
-        "persistentvolumeclaims",
-        "podtemplates",
-        "resourcequotas",
-    }
-)

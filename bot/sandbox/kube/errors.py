@@ -55,7 +55,11 @@ class StatusError(Exception):
             details["uid"] = self.uid
         if self.causes:
             details["causes"] = [
-                {"reason": one.reason, "message": one.message, **({"field": one.field} if one.field else {})}
+                {
+                    **({"reason": one.reason} if one.reason else {}),
+                    "message": one.message,
+                    **({"field": one.field} if one.field else {}),
+                }
                 for one in self.causes
             ]
         if self.retry_after_seconds:

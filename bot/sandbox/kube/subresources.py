@@ -42,7 +42,7 @@ class Subresources:
             case "log":
                 return self._log(target, request)
             case "eviction":
-                return self._evict(target, request)
+                return self._evict(target, request, write)
             case "binding":
                 return self._bind(target, request)
             case "token":
@@ -117,7 +117,7 @@ class Subresources:
             text = text[: int(limit)]
         return Reply(body=text.encode(), kind="text/plain")
 
-    def _evict(self, target: Target, request: Request) -> Reply:
+    def _evict(self, target: Target, request: Request, write: Write) -> Reply:
         """Delete a Pod unless a disruption budget needs it."""
         pod = self._there(target)
         labels = pod["metadata"].get("labels") or {}
@@ -135,7 +135,7 @@ class Subresources:
                 error.causes = (Cause(reason="DisruptionBudget", message=text),)
                 raise error
         body = request.document() or {}
-        options = delete_of(body.get("deleteOptions") or {}, request.query)
+        options = delete_of(body.get("deleteOptions") or {}, request.query, write.user)
         self._api.deleter.delete(target.resource, target.namespace, target.name, options)
         return json_reply(_SUCCESS, status=201)
 

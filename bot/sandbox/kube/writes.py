@@ -17,8 +17,10 @@ import orjson
 
 from bot.sandbox.kube import merge, strategies
 from bot.sandbox.kube.admission import Admission
+from bot.sandbox.kube.authorization import User
 from bot.sandbox.kube.checks import check
 from bot.sandbox.kube.conversion import convert, stored
+from bot.sandbox.kube.dynamic import DynamicAdmission, Operation, Review
 from bot.sandbox.kube.errors import (
     Cause,
     StatusError,
@@ -60,9 +62,10 @@ class PatchType(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """How a write was asked for."""
+    """How a write was asked for; the server itself, which no policy is asked about, has no `user`."""
 
     manager: str
+    user: User | None = None
     dry_run: bool = False
     strictness: Strictness = Strictness.WARN
     force: bool = False
@@ -96,8 +99,16 @@ class Target:
 class Writer:
     """Thread-safe; holds no lock but the store's."""
 
-    def __init__(self, store: Store, forms: Forms, admission: Admission, clock: Callable[[], datetime]) -> None:
-        self._store, self._forms, self._admission, self._clock = store, forms, admission, clock
+    def __init__(
+        self,
+        store: Store,
+        forms: Forms,
+        admission: Admission,
+        dynamic: DynamicAdmission,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._forms, self._clock = store, forms, clock
+        self._admission, self._dynamic = admission, dynamic
 
     # --- create -----------------------------------------------------------------------------------------------
 
@@ -118,9 +129,12 @@ class Writer:
         self, form: Form, target: Target, new: dict[str, Any], write: Write, warnings: tuple[str, ...]
     ) -> Written:
         resource = target.resource
+        new["metadata"] = dict(new["metadata"])
+        self._admission.admit(resource, new, None)
+        new, told = self._mutated(form, target, new, None, write)
+        warnings = (*warnings, *told)
         metadata = new["metadata"] = dict(new["metadata"])
         begin(metadata, self._clock())
-        self._admission.admit(resource, new, None)
         strategies.prepare_create(resource, new)
         encoded = form.hold(new)  # the real server encodes it so, and every reader of it decodes it with defaults
         new = form.default(new)
@@ -128,6 +142,7 @@ class Writer:
         name = str(metadata.get("name") or "")
         with self._admission.allocating(resource, new):
             self._validate(form, resource, new, None, name)
+            warnings = (*warnings, *self._permitted(target, new, None, write))
             self._admission.validate(resource, new, None)
             new = form.keep(new)
             kept = dict(stored(new, resource)) if complete else Provisional(stored(new, resource))
@@ -281,10 +296,11 @@ class Writer:
             live = convert(there, resource, resource.version)
             new = make(live)
             self._expect_version(target, new, live)
-            new = self._prepared(form, target, new, live)
+            new, told = self._prepared(form, target, new, live, write)
             bound = target.subresource == "binding"  # of a Pod to a node, which no update may do
             with self._admission.allocating(resource, new, live):
                 self._validate(form, resource, new, None if bound else live, target.name)
+                warnings = (*warnings, *told, *self._permitted(target, new, live, write))
                 self._admission.validate(resource, new, live)
                 kept: Body = merge.settled(live, form.keep(new))
                 if kept == live and not isinstance(there, Provisional):
@@ -306,7 +322,9 @@ class Writer:
             return {**body, "metadata": {**body["metadata"], "resourceVersion": gone["metadata"]["resourceVersion"]}}
         return self._store.replace(key, old, body)
 
-    def _prepared(self, form: Form, target: Target, new: dict[str, Any], live: Body) -> dict[str, Any]:
+    def _prepared(
+        self, form: Form, target: Target, new: dict[str, Any], live: Body, write: Write
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
         resource = target.resource
         metadata = new["metadata"] = dict(new["metadata"])
         uid = metadata.get("uid")
@@ -317,12 +335,30 @@ class Writer:
         keep_system_fields(metadata, live["metadata"])
         metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
         if target.subresource in {"status", "binding"}:
-            return form.default(new)
+            new, told = self._mutated(form, target, new, live, write)
+            return form.default(new), told
         self._admission.admit(resource, new, live)
+        new, told = self._mutated(form, target, new, live, write)
         strategies.prepare_update(resource, new, live)
         new = form.default(new)
         strategies.next_generation(resource, new, live)
-        return new
+        return new, told
+
+    # --- what people let through ------------------------------------------------------------------------------
+
+    def _mutated(
+        self, form: Form, target: Target, new: dict[str, Any], live: Body | None, write: Write
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return the object as policies and webhooks changed it, and their warnings. Raises `StatusError`."""
+        if (review := _review(target, new, live, write)) is None:
+            return new, ()
+        verdict = self._dynamic.mutate(review, form.schema)
+        return (new if verdict.body is new else form.hold(verdict.body or new)), verdict.warnings
+
+    def _permitted(self, target: Target, new: Body, live: Body | None, write: Write) -> tuple[str, ...]:
+        """Return the warnings of policies and webhooks. Raises `StatusError` when one refuses."""
+        review = _review(target, new, live, write)
+        return self._dynamic.validate(review) if review is not None else ()
 
     def _tracked(self, form: Form, target: Target, live: Body, new: dict[str, Any], write: Write) -> dict[str, Any]:
         """Return `new` without the changes that its door does not let through, and with its owners."""
@@ -411,6 +447,23 @@ class Writer:
         causes = [*form.check(new, old), *check(resource, new, old)]
         if causes:
             raise invalid(resource.group, resource.kind, name, causes)
+
+
+def _review(target: Target, new: Body, live: Body | None, write: Write) -> Review | None:
+    if write.user is None:
+        return None
+    metadata = new["metadata"]
+    return Review(
+        operation=Operation.CREATE if live is None else Operation.UPDATE,
+        resource=target.resource,
+        namespace=metadata.get("namespace", ""),
+        name=str(metadata.get("name") or ""),
+        user=write.user,
+        body=new,
+        old=live,
+        subresource=target.subresource,
+        dry_run=write.dry_run,
+    )
 
 
 def _keep_reset(resource: Resource, given: Any, made: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from bot.sandbox.kube.checks import batch, config, definitions, network, policies, storage, workloads
+from bot.sandbox.kube.checks import batch, config, definitions, expressions, network, policies, storage, workloads
 from bot.sandbox.kube.checks.names import check_metadata
 from bot.sandbox.kube.checks.pods import check_pod
 from bot.sandbox.kube.checks.services import check_service
@@ -37,6 +37,8 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "priorityclasses.scheduling.k8s.io": policies.check_priority,
     "leases.coordination.k8s.io": policies.check_lease,
     CRDS: definitions.check_definition,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": expressions.check_validating_policy,
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": expressions.check_mutating_policy,
     "deployments.apps": workloads.check_deployment,
     "replicasets.apps": workloads.check_replica_set,
     "daemonsets.apps": workloads.check_daemon_set,

@@ -8,7 +8,7 @@ from bot.sandbox.kube.merge.reading import schema_from_crd, schema_from_openapi
 from bot.sandbox.kube.merge.schema import Schema
 from bot.sandbox.kube.merge.structural import default, prune
 from bot.sandbox.kube.merge.validation import validate
-from bot.sandbox.kube.merge.writes import ConfigRefused, Conflict, Conflicts, apply, settled, update
+from bot.sandbox.kube.merge.writes import ConfigRefused, Conflict, Conflicts, apply, overlaid, settled, update
 
 __all__ = [
     "ConfigRefused",
@@ -18,6 +18,7 @@ __all__ = [
     "Schema",
     "apply",
     "default",
+    "overlaid",
     "prune",
     "schema_from_crd",
     "schema_from_openapi",

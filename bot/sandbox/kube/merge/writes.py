@@ -160,6 +160,15 @@ def _applied(
     return _with(merged, managers)
 
 
+def overlaid(schema: Schema, body: Body, config: Body) -> dict[str, Any]:
+    """Lay `config` over `body` without asking who owns what, as a mutating policy does. Raises ConfigRefused."""
+    errors = typed.check(schema.root, config)
+    if errors:
+        raise ConfigRefused(f"failed to convert patch object to typed object: {errors[0]}", 422)
+    merged: dict[str, Any] = typed.merge(schema.root, dict(body), dict(config))
+    return merged
+
+
 def update(
     schema: Schema,
     old: Body | None,
