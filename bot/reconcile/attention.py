@@ -7,22 +7,19 @@ What is said once is remembered on the open page, so that an answer to our own c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
-from bot.errors import OrderRefused, StateError
+from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.control import Via
 from bot.model.incident import Incident, OpenPage, Place, place_of
 from bot.model.record import Dispatch
-from bot.ports import INCIDENTS, Store
+from bot.ports import Store
 from bot.reconcile.commands import Ordered, Person
 from bot.reconcile.folding import dropped
+from bot.reconcile.ledger import entering
 from bot.reconcile.post import Post
-
-_PATIENCE: Final = timedelta(seconds=30)
 
 
 class Attention:
@@ -81,7 +78,7 @@ class Attention:
 
     def gone(self, app: str, how: str, *, at: datetime) -> None:
         """Let an app that can neither fail nor recover any more hold no page open."""
-        with self._held():
+        with entering(self._store):
             folded = dropped(self._store.incidents(), app, how=how, at=at)
             if folded is not None:
                 rows = [*self._post.rows(folded.pages), *self._post.exactly(folded.folds)]
@@ -121,7 +118,7 @@ class Attention:
         said: Callable[[Incident, OpenPage], Sequence[Dispatch]],
     ) -> bool:
         """Change the open page with an alias, in the store and in every message about it; False when nothing is new."""
-        with self._held():
+        with entering(self._store):
             for incident in self._store.incidents():
                 for page in incident.pages:
                     new = change(page) if page.alias == alias else None
@@ -132,13 +129,6 @@ class Attention:
                     self._store.save_incidents([replace(incident, pages=pages)], dispatches=rows)
                     return True
         return False
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        with self._store.lock(INCIDENTS, timeout=_PATIENCE) as held:
-            if not held:
-                raise StateError("state: another process has been entering failures for 30 s")
-            yield
 
     def _edits(self, incident: Incident, page: OpenPage, at: datetime) -> tuple[Dispatch, ...]:
         """Return the messages about an incident as they read with the page as it is now."""

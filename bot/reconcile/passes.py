@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
 
-from bot.errors import PassError, StateError
+from bot.errors import PassError
 from bot.model.announcement import Announcement, News, Page, Parcel
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Trigger, Via
@@ -26,10 +25,11 @@ from bot.model.record import AppMemory, Approval, AuditEntry, Dispatch, SyncStat
 from bot.model.resource import ResourceId
 from bot.model.source import GitRef, Revision
 from bot.oncall.escalation import escalate
-from bot.ports import INCIDENTS, Stamp, Store
+from bot.ports import Stamp, Store
 from bot.reconcile import asking, fights, journal, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
+from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.once import Order, Ran, run_pass
 from bot.reconcile.removal import Removal, remove
@@ -39,8 +39,6 @@ from bot.reconcile.roster import Roster
 from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
-
-_INCIDENTS_PATIENCE: Final = timedelta(seconds=30)
 
 
 class Passes:
@@ -313,11 +311,7 @@ class Passes:
         after, trouble = told.memory, before.incident or before.paged or told.memory.failing_since
         if not (trouble or after.degraded_since):
             return self._end(Folded(memory=after, said=told.announcements), told, audits, ran, stored)
-        with self._incidents, self._store.lock(INCIDENTS, timeout=_INCIDENTS_PATIENCE) as held:
-            if not held:
-                raise StateError(
-                    "state: another process has been entering failures for too long; tried again by itself"
-                )
+        with self._incidents, entering(self._store):
             incidents = self._store.incidents()
             folded = self._folded(app, report, covered(before, incidents), told, incidents)
             return self._end(folded, told, audits, ran, stored)
