@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from bot.chat.permissions import Rule
 from bot.live.cluster import KubeCluster
@@ -213,7 +214,10 @@ def build_loop(
     from bot.oncall.sunset import sunset
     from bot.reconcile.loop import Loop
 
-    digest = engine.configuration.settings.slack.digest
+    slack = engine.configuration.settings.slack
+    digest = slack.digest
+    zone = ZoneInfo(digest.timezone if digest else slack.quiet.timezone if slack.quiet else "UTC")
+    providers = [name for name, _, _ in oncall_providers(engine.configuration)]
     rounds = Rounds(
         engine.passes.apps,
         store=engine.store,
@@ -221,7 +225,7 @@ def build_loop(
         enquiry=engine.desk,
         clock=clock,
         schedule=digest.value() if digest is not None else None,
-        notice=lambda now: sunset([name for name, _, _ in oncall_providers(engine.configuration)], now.date()),
+        notice=lambda now: sunset(providers, now.astimezone(zone)),
     )
     loop = Loop(
         engine.passes,

@@ -45,7 +45,7 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
 
 def ending(engine: Engine) -> Sunset | None:
     """Return what the configuration depends on and that is going to end."""
-    return sunset([name for name, _, _ in oncall_providers(engine.configuration)], engine.world.clock().date())
+    return sunset([name for name, _, _ in oncall_providers(engine.configuration)], engine.world.clock())
 
 
 def check_cluster(engine: Engine, name: str, cluster: Cluster) -> tuple[Problem, ...]:

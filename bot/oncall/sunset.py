@@ -2,19 +2,20 @@
 
 Atlassian switches Opsgenie off on 2027-04-05; Jira Service Management Operations takes the same alert calls at another
 host. Early on `check` and the log alone say so; from three months before the default channel hears of it once a week,
-in the last four weeks once a day, and from the day itself on it is an error.
+in the last four weeks once a working day, and from the day itself on it is an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 ENDS: Final = date(2027, 4, 5)
 _WEEKLY_FROM: Final = timedelta(days=90)
 _DAILY_FROM: Final = timedelta(days=28)
+_OFFICE: Final = range(9, 17)  # hours of Monday to Friday in which somebody can do something about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +28,15 @@ class Sunset:
     is_over: bool = False
 
 
-def sunset(providers: Sequence[str], today: date) -> Sunset | None:
-    """Return what is to be said of the providers in use, the first of which is `oncall.provider`; None for nothing."""
+def sunset(providers: Sequence[str], now: datetime) -> Sunset | None:
+    """Return what is to be said of the providers in use, the first of which is `oncall.provider`; None for nothing.
+
+    `now` is in the zone of the people who hear of it: in the night and at the weekend there is no slot.
+    """
     fading = [one for one in providers if one.startswith("opsgenie")]
     if not fading:
         return None
+    today = now.date()
     left = (ENDS - today).days
     if "jsm" in providers[1:]:
         next_step = "Alerts go to jsm as well: make it oncall.provider, and take opsgenie out."
@@ -48,5 +53,9 @@ def sunset(providers: Sequence[str], today: date) -> Sunset | None:
     return Sunset(
         message=f"Opsgenie is switched off on {ENDS}, {day}.",
         next_step=next_step,
-        slot=slot if left <= _WEEKLY_FROM.days else "",
+        slot=slot if left <= _WEEKLY_FROM.days and _works(now) else "",
     )
+
+
+def _works(now: datetime) -> bool:
+    return now.weekday() < 5 and now.hour in _OFFICE
