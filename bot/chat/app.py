@@ -20,7 +20,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.chat import kit, modals
-from bot.chat.clerk import Caller, Clerk
+from bot.chat.caller import Caller
+from bot.chat.clerk import Clerk
 from bot.chat.desk import Desk
 from bot.chat.people import People
 from bot.chat.permissions import Rule
@@ -202,7 +203,7 @@ def _ephemeral(client: WebClient, channel: str, user: str, thread: str | None) -
 
 
 class _Views:
-    """A `bot.chat.clerk.Windows` by the Web API; `body` is the interaction, whose trigger opens one modal."""
+    """A `bot.chat.caller.Windows` by the Web API; `body` is the interaction, whose trigger opens one modal."""
 
     def __init__(self, client: WebClient, body: Mapping[str, Any]) -> None:
         self._client, self._trigger = client, str(body.get("trigger_id") or "")

@@ -10,24 +10,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
-from bot.chat import home, kit, modals, replies
+from bot.chat import kit, modals, replies
+from bot.chat.caller import Caller
 from bot.chat.desk import Desk
 from bot.chat.parse import Order, ParseProblem, parse
 from bot.chat.people import People
-from bot.chat.permissions import Decided, Request, Rule, decide, decide_verdict
-from bot.chat.verbs import FREE, VERBS
+from bot.chat.permissions import Rule
+from bot.chat.rights import VERDICTS, Rights
+from bot.chat.verbs import VERBS
+from bot.chat.views import Views
 from bot.errors import BotError, OrderRefused
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
-from bot.model.plan import Plan
 from bot.model.record import AuditEntry, Decision
-from bot.model.status import AppStatus
 
 log = logging.getLogger(__name__)
 
@@ -35,36 +36,7 @@ _LINES: Final = 10  # of history and audit
 _SLOW: Final = frozenset({"plan", "rollback", "keep", "ignore"})
 _ALL: Final = "all"
 _ASKS: Final = frozenset({"help", "whoami", "status", "plan", "history", "route", "audit", "oncall"})
-_VERDICTS: Final = frozenset({"approve", "reject"})
 _ACTIONS: Final = {"diff": "plan", "confirm": "approve", "rollback_go": "rollback", "rollback_pick": "rollback"}
-
-
-class Windows(Protocol):
-    """How views reach a person. Nothing raises: what Slack refuses is logged at the door."""
-
-    def open(self, view: modals.View) -> str:
-        """Open a modal; returns its id, "" where none can be opened: a mention has no trigger, triggers run out."""
-
-    def update(self, view_id: str, view: modals.View) -> None:
-        """Replace what an open view shows."""
-
-    def publish(self, user: str, view: modals.View) -> None:
-        """Show the Home tab."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who ordered where ("" on the Home tab), and how they are answered.
-
-    `replace_answer` edits the ephemeral message that was pressed. `view` is where a button of no message stands.
-    """
-
-    user: str
-    channel: str
-    answer: Callable[[str, Sequence[kit.Block]], None]
-    replace_answer: Callable[[str, Sequence[kit.Block]], None]
-    windows: Windows
-    view: Mapping[str, Any] | None = None
 
 
 class Clerk:
@@ -79,7 +51,9 @@ class Clerk:
         clock: Callable[[], datetime],
         submit: Executor,
     ) -> None:
-        self._desk, self._rules, self._people, self._clock, self._submit = desk, tuple(rules), people, clock, submit
+        self._desk, self._clock, self._submit = desk, clock, submit
+        self._rights = Rights(rules, people)
+        self._views = Views(desk, self._rights, clock=clock)
 
     # --- the ways in ------------------------------------------------------------------------------------------
 
@@ -106,7 +80,7 @@ class Clerk:
         elif name.startswith("page."):
             self._guarded(lambda: self._turn(int(facts["page"]), caller), caller)
         elif name.startswith("home."):
-            self._guarded(lambda: self._filter(name.removeprefix("home."), facts.get("page", ""), caller), caller)
+            self._guarded(lambda: self._views.filter(name.removeprefix("home."), facts.get("page", ""), caller), caller)
         else:
             verb = _ACTIONS.get(name, name)
             self._guarded(lambda: self._pressed(name, verb, facts, caller), caller, slow=verb in _SLOW)
@@ -115,7 +89,7 @@ class Clerk:
         """Follow one choice of a menu: an app for a command that named none, or a filter of the Home."""
         name = action.removeprefix("gitops.")
         if name.startswith("home."):
-            self._guarded(lambda: self._filter(name.removeprefix("home."), value, caller), caller)
+            self._guarded(lambda: self._views.filter(name.removeprefix("home."), value, caller), caller)
             return
         verb = name.removeprefix("pick.")
         app, _, field = value.partition("#")
@@ -125,13 +99,9 @@ class Clerk:
     def suggest(self, action: str, typed: str, caller: Caller) -> list[kit.Block]:
         """Return the choices of a menu that searches, as many as a menu holds; only what the person may."""
         if action == modals.COMMIT and caller.view is not None:
-            carried = modals.carried(caller.view)
-            app = self._desk.find(carried.app)
-            if not self._decide("rollback", app, replace(caller, channel=carried.channel)).allowed:
-                return []
-            return [modals.commit_option(one) for one in self._desk.choices(app.key, typed, limit=kit.OPTIONS_LIMIT)]
+            return self._views.commits(caller.view, typed, caller)
         verb, wanted = action.removeprefix("gitops.pick."), typed.strip().lower()
-        found = [app for app in self._here(caller) if wanted in app.key and self._decide(verb, app, caller).allowed]
+        found = [app for app in self._here(caller) if wanted in app.key and self._rights.allows(verb, app, caller)]
         return [replies.app_option(app) for app in found[: kit.OPTIONS_LIMIT]]
 
     def picked(self, view: Mapping[str, Any], caller: Caller) -> tuple[modals.View | None, Callable[[], None]]:
@@ -139,7 +109,11 @@ class Clerk:
         carried = modals.carried(view)
         commit, reason = modals.chosen(view)
         seen = replace(carried, commit=commit, reason=reason)
-        return modals.waiting(seen), lambda: self._guarded(lambda: self._preview(view, seen, caller), caller, slow=True)
+
+        def show() -> None:
+            self._views.preview(str(view["id"]), seen, caller)
+
+        return modals.waiting(seen), lambda: self._guarded(show, caller, slow=True)
 
     def confirmed(self, view: Mapping[str, Any], caller: Caller) -> None:
         """Follow a rollback that a person has seen and confirmed in the modal."""
@@ -150,7 +124,7 @@ class Clerk:
 
     def look(self, caller: Caller) -> None:
         """Show the Home tab."""
-        self._guarded(lambda: self._show(home.Filters.read(_metadata(caller.view)), caller), caller)
+        self._guarded(lambda: self._views.show(caller), caller)
 
     # --- orders -----------------------------------------------------------------------------------------------
 
@@ -174,10 +148,10 @@ class Clerk:
     def _follow(self, order: Order, caller: Caller) -> None:
         match order.verb:
             case "help":
-                caller.answer(*replies.help_text(self._allowed_verbs(caller)))
+                caller.answer(*replies.help_text(self._rights.verbs(self._desk.apps(), caller)))
             case "whoami":
-                rights = self._rights(caller)
-                caller.answer(*replies.whoami(caller.user, self._people.identities(caller.user), rights))
+                rights = self._rights.explained(self._desk.apps(), caller)
+                caller.answer(*replies.whoami(caller.user, self._rights.identities(caller), rights))
             case "oncall":
                 self._oncall(order, caller)
             case "mute" | "unmute" if order.app == _ALL:
@@ -191,12 +165,11 @@ class Clerk:
 
     def _ordered(self, order: Order, app: AppSpec, caller: Caller) -> None:
         """Follow an order; one that would change something and cannot be followed stands in the audit too."""
-        try:
+        if order.verb in _ASKS:
             self._carry_out(order, app, caller)
-        except OrderRefused as refused:
-            if order.verb not in _ASKS:
-                self._note(order, app, caller, Decision.DENIED, str(refused))
-            raise
+            return
+        with self._desk.noting(app.key, order.verb, order.typed, by=caller.user, via=Via.SLACK):
+            self._carry_out(order, app, caller)
 
     def _carry_out(self, order: Order, app: AppSpec, caller: Caller) -> None:
         by, via, key = caller.user, Via.SLACK, app.key
@@ -213,32 +186,32 @@ class Clerk:
                 caller.answer(*replies.plan(self._desk.plan(key, order.commit)))
             case "sync":
                 self._note(order, app, caller, Decision.ALLOWED, "")
-                self._say(self._desk.sync(key, trigger=Trigger(via=via, by=by)), caller)
+                caller.say(self._desk.sync(key, trigger=Trigger(via=via, by=by)))
             case "pause":
                 until = self._clock() + order.duration if order.duration else None
-                self._say(self._desk.pause(key, by=by, until=until, reason=order.reason, via=via), caller)
+                caller.say(self._desk.pause(key, by=by, until=until, reason=order.reason, via=via))
             case "resume":
-                self._say(self._desk.resume(key, by=by, via=via), caller)
+                caller.say(self._desk.resume(key, by=by, via=via))
             case "approve":
-                self._say(self._desk.approve(key, order.plan, by=by, via=via), caller)
+                caller.say(self._desk.approve(key, order.plan, by=by, via=via))
             case "reject":
-                self._say(self._desk.reject(key, by=by, via=via, reason=order.reason, plan_hash=order.plan), caller)
+                caller.say(self._desk.reject(key, by=by, via=via, reason=order.reason, plan_hash=order.plan))
             case "mute" if order.duration is not None:
                 until = self._clock() + order.duration
-                self._say(self._desk.mute(key, by=by, until=until, reason=order.reason, via=via), caller)
+                caller.say(self._desk.mute(key, by=by, until=until, reason=order.reason, via=via))
             case "unmute":
-                self._say(self._desk.unmute(key, by=by, via=via), caller)
+                caller.say(self._desk.unmute(key, by=by, via=via))
             case "keep":
-                name = self._name(caller)
-                self._say(self._desk.keep(key, by=by, name=name, reason=order.reason, via=via), caller)
+                name = self._rights.name(caller)
+                caller.say(self._desk.keep(key, by=by, name=name, reason=order.reason, via=via))
             case "ignore":
-                name = self._name(caller)
-                self._say(self._desk.ignore(key, order.field, by=by, name=name, reason=order.reason, via=via), caller)
+                name = self._rights.name(caller)
+                caller.say(self._desk.ignore(key, order.field, by=by, name=name, reason=order.reason, via=via))
             case "rollback" if order.commit:
                 preview = self._desk.preview_rollback(key, order.commit)
                 caller.answer(*replies.rollback_preview(app, preview, order.reason))
             case "rollback":
-                self._pick(app, caller)
+                self._views.pick(app, caller)
             case _:
                 caller.answer(f"{order.verb} is no button of this version.", ())
 
@@ -250,7 +223,7 @@ class Clerk:
             verb=verb,
             app=app.key,
             commit=facts.get("commit", ""),
-            plan=facts.get("plan", "") if verb in _VERDICTS else "",
+            plan=facts.get("plan", "") if verb in VERDICTS else "",
             field=facts.get("field", ""),
             reason=facts.get("reason", ""),
             typed=f"button {name} {app.key} {facts.get('commit', '')}".strip(),
@@ -259,9 +232,10 @@ class Clerk:
             return
         if name == "rollback_go":
             plan = facts.get("plan") or None
-            answer = self._desk.rollback(
-                app.key, order.commit, by=caller.user, reason=order.reason, via=Via.SLACK, confirm=plan
-            )
+            with self._desk.noting(app.key, verb, order.typed, by=caller.user, via=Via.SLACK):
+                answer = self._desk.rollback(
+                    app.key, order.commit, by=caller.user, reason=order.reason, via=Via.SLACK, confirm=plan
+                )
             caller.replace_answer(kit.spoken(answer), ())
             return
         late = self._too_late(name, app, facts)
@@ -270,7 +244,7 @@ class Clerk:
             return
         self._ordered(order, app, caller)
         if caller.view is not None and caller.view.get("type") == "home":
-            self._show(home.Filters.read(_metadata(caller.view)), caller)
+            self._views.show(caller)
 
     def _too_late(self, name: str, app: AppSpec, facts: Mapping[str, str]) -> replies.Answer | None:
         """Return the answer to a button of an operation that is over; None for one of a live operation."""
@@ -292,7 +266,7 @@ class Clerk:
 
     def _overview(self, order: Order, caller: Caller) -> None:
         apps = self._desk.apps()
-        keys = [app.key for app in apps if self._decide(order.verb, app, caller).allowed]
+        keys = [app.key for app in apps if self._rights.allows(order.verb, app, caller)]
         if not keys and apps:
             self._may(order, apps[0], caller)
         elif order.verb == "status":
@@ -302,17 +276,17 @@ class Clerk:
             caller.answer(*replies.audit("All apps", lines[:_LINES]))
 
     def _turn(self, page: int, caller: Caller) -> None:
-        keys = [app.key for app in self._desk.apps() if self._decide("status", app, caller).allowed]
+        keys = [app.key for app in self._desk.apps() if self._rights.allows("status", app, caller)]
         caller.replace_answer(*replies.status(self._desk.status(keys), page=page))
 
     def _oncall(self, order: Order, caller: Caller) -> None:
         apps = self._desk.apps()
-        if not any(self._decide("oncall", app, caller).allowed for app in apps):
+        if not any(self._rights.allows("oncall", app, caller) for app in apps):
             if apps:
                 self._may(order, apps[0], caller)
             return
         if order.test:
-            self._say(self._desk.test_page(by=caller.user, via=Via.SLACK, channel=caller.channel), caller)
+            caller.say(self._desk.test_page(by=caller.user, via=Via.SLACK, channel=caller.channel))
         else:
             caller.answer(*replies.listing("On-call", self._desk.oncall()))
 
@@ -321,71 +295,19 @@ class Clerk:
         apps = self._desk.paged(alias)
         if not apps:
             raise OrderRefused("That page is closed already.")
-        may = next((app for app in apps if self._decide("oncall", app, caller).allowed), apps[0])
+        may = next((app for app in apps if self._rights.allows("oncall", app, caller)), apps[0])
         if self._may(Order(verb="oncall", typed=f"button acknowledge {alias}"), may, caller):
-            self._say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK), caller)
+            caller.say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK))
 
     def _mute_all(self, order: Order, caller: Caller) -> None:
         if not all(self._may(order, app, caller) for app in self._desk.apps()):
             return
         if order.verb == "unmute":
-            self._say(self._desk.unmute("*", by=caller.user, via=Via.SLACK), caller)
+            caller.say(self._desk.unmute("*", by=caller.user, via=Via.SLACK))
         elif order.duration is not None:
             until = self._clock() + order.duration
             said = self._desk.mute("*", by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
-            self._say(said, caller)
-
-    # --- rollback by modal ------------------------------------------------------------------------------------
-
-    def _pick(self, app: AppSpec, caller: Caller) -> None:
-        (now,) = self._desk.status([app.key])
-        picked = modals.Picked(app=app.key, channel=caller.channel)
-        view_id = caller.windows.open(modals.waiting(picked))
-        if not view_id:
-            caller.answer(*replies.commit_asked(app, now.revision))
-            return
-        try:
-            view = modals.pick(app, picked, self._desk.choices(app.key), now.revision)
-        except BotError as error:
-            view = modals.refused(picked, str(error))
-        caller.windows.update(view_id, view)
-
-    def _preview(self, view: Mapping[str, Any], seen: modals.Picked, caller: Caller) -> None:
-        app = self._desk.find(seen.app)
-        at = replace(caller, channel=seen.channel)
-        try:
-            decided = self._decide("rollback", app, at)
-            if not decided.allowed:
-                raise OrderRefused(f"You may not rollback {app.title}. {decided.why}")
-            found = self._desk.preview_rollback(app.key, seen.commit)
-            known = replace(seen, plan=found.hash) if isinstance(found, Plan) else seen
-            shown = modals.preview(app, known, found)
-        except BotError as error:
-            shown = modals.refused(seen, str(error))
-        caller.windows.update(str(view["id"]), shown)
-
-    # --- Home -------------------------------------------------------------------------------------------------
-
-    def _filter(self, name: str, value: str, caller: Caller) -> None:
-        filters = home.Filters.read(_metadata(caller.view))
-        if name.startswith("page"):
-            filters = replace(filters, page=int(value))
-        elif name == "show":
-            filters = replace(filters, show=value, page=0)
-        elif name == "cluster":
-            filters = replace(filters, cluster=value, page=0)
-        elif name == "env":
-            filters = replace(filters, env=value, page=0)
-        self._show(filters, caller)
-
-    def _show(self, filters: home.Filters, caller: Caller) -> None:
-        apps = {app.key: app for app in self._desk.apps() if self._decide("status", app, caller).allowed}
-
-        def may(one: AppStatus, verb: str) -> bool:
-            return self._decide(verb, apps[f"{one.cluster}/{one.app}"], caller).allowed
-
-        view = home.home(self._desk.status(list(apps)), filters, may=may, now=self._clock())
-        caller.windows.publish(caller.user, view)
+            caller.say(said)
 
     # --- apps and rights --------------------------------------------------------------------------------------
 
@@ -401,7 +323,7 @@ class Clerk:
                 return replace(order, app="", commit=order.app), found[0]  # `plan 9f8e7d6` where one app lives
         if len(found) == 1:
             return order, found[0]
-        offered = [app for app in found if self._decide(order.verb, app, caller).allowed]
+        offered = [app for app in found if self._rights.allows(order.verb, app, caller)]
         if not offered:
             if found:
                 self._may(order, found[0], caller)
@@ -418,47 +340,11 @@ class Clerk:
 
     def _may(self, order: Order, app: AppSpec, caller: Caller) -> bool:
         """Return whether somebody may; a denial is answered and noted."""
-        decided = self._decide(order.verb, app, caller)
+        decided = self._rights.decide(order.verb, app, caller)
         if not decided.allowed:
             self._note(order, app, caller, Decision.DENIED, decided.why)
             caller.answer(f"You may not {order.verb} {app.title}. {decided.why}", ())
         return decided.allowed
-
-    def _decide(self, verb: str, app: AppSpec, caller: Caller) -> Decided:
-        request = Request(
-            verb=verb,
-            app=app.name,
-            cluster=app.cluster,
-            env=app.env,
-            channel=caller.channel,
-            identities=self._people.identities(caller.user),
-            unsure=self._people.is_unsure(caller.user),
-        )
-
-        def in_group(group: str) -> bool | None:
-            return self._people.in_group(caller.user, group)
-
-        if verb in _VERDICTS:
-            return decide_verdict(request, self._rules, app.approvers, in_group=in_group)
-        return decide(request, self._rules, in_group=in_group)
-
-    def _rights(self, caller: Caller) -> dict[str, list[str]]:
-        """Return, for apps that are alike, the verbs with the rule that decides each."""
-        alike: dict[tuple[str, ...], list[str]] = {}
-        for app in self._desk.apps():
-            by_rule: dict[str, list[str]] = {}
-            for verb in VERBS:
-                if verb not in FREE:
-                    decided = self._decide(verb, app, caller)
-                    word = "may" if decided.allowed else "may not"
-                    why = f"rule {decided.rule}" if decided.rule else "approvers" if decided.allowed else "no rule"
-                    by_rule.setdefault(f"{why}: {word}", []).append(verb)
-            alike.setdefault(tuple(f"{why} {', '.join(verbs)}" for why, verbs in by_rule.items()), []).append(app.title)
-        return {", ".join(titles[:10]) + (" …" if len(titles) > 10 else ""): list(why) for why, titles in alike.items()}
-
-    def _allowed_verbs(self, caller: Caller) -> frozenset[str]:
-        apps = self._desk.apps()
-        return frozenset(verb for verb in VERBS if any(self._decide(verb, app, caller).allowed for app in apps))
 
     def _note(self, order: Order, app: AppSpec, caller: Caller, decision: Decision, why: str) -> None:
         self._desk.audit(
@@ -473,15 +359,3 @@ class Clerk:
                 why=why,
             )
         )
-
-    def _name(self, caller: Caller) -> str:
-        """Return how Git knows a person: the e-mail address, where Slack tells, and the id."""
-        known = sorted(one for one in self._people.identities(caller.user) if "@" in one)
-        return f"{known[0]} ({caller.user})" if known else caller.user
-
-    def _say(self, text: str, caller: Caller) -> None:
-        caller.answer(kit.spoken(text), ())
-
-
-def _metadata(view: Mapping[str, Any] | None) -> str:
-    return str((view or {}).get("private_metadata") or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -56,6 +57,9 @@ class Desk(Protocol):
         """Slow: asks Git and the cluster."""
 
     def audit(self, entry: AuditEntry) -> None: ...
+
+    def noting(self, app: str, verb: str, words: str, *, by: str, via: Via) -> AbstractContextManager[None]:
+        """Let an order that is refused inside stand in the audit; `words` is what was typed."""
 
     def first_time(self, key: str) -> bool:
         """True exactly once per key, across restarts."""

@@ -7,7 +7,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TextIO
@@ -22,7 +22,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan, PlanFailure
-from bot.model.record import AuditEntry, AuditHead, AuditLink, Decision
+from bot.model.record import AuditHead, AuditLink
 from bot.model.resource import ResourceId, id_of
 from bot.plan.explain import plan_json, plan_text
 from bot.plan.rights import roles
@@ -240,25 +240,8 @@ def _audit_chain(links: Sequence[AuditLink], out: TextIO, *, head: str, export: 
     return OK
 
 
-@contextmanager
-def _ordered(built: Engine, app: AppSpec, verb: str, words: str = "") -> Iterator[None]:
-    """Follow an order: one that cannot be followed stands in the audit, as those from Slack do."""
-    try:
-        yield
-    except OrderRefused as refused:
-        built.store.add_audit(
-            AuditEntry(
-                at=now(),
-                who=operator(),
-                via=Via.CLI,
-                verb=verb,
-                app=app.key,
-                arguments=words,
-                decision=Decision.DENIED,
-                why=str(refused),
-            )
-        )
-        raise
+def _noting(built: Engine, app: AppSpec, verb: str, words: str = "") -> AbstractContextManager[None]:
+    return built.desk.noting(app.key, verb, words, by=operator(), via=Via.CLI)
 
 
 def pause(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -268,7 +251,7 @@ def pause(arguments: argparse.Namespace, out: TextIO) -> int:
         raise UsageError(f"--for {arguments.duration}: {error}") from error
     with engine(arguments) as built:
         app = _one(built, arguments)
-        with _ordered(built, app, "pause", arguments.reason):
+        with _noting(built, app, "pause", arguments.reason):
             answer = built.desk.pause(app.key, by=operator(), until=until, reason=arguments.reason, via=Via.CLI)
     out.write(f"{answer}\n")
     return OK
@@ -277,7 +260,7 @@ def pause(arguments: argparse.Namespace, out: TextIO) -> int:
 def resume(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         app = _one(built, arguments)
-        with _ordered(built, app, "resume"):
+        with _noting(built, app, "resume"):
             answer = built.desk.resume(app.key, by=operator(), via=Via.CLI)
     out.write(f"{answer}\n")
     return OK
@@ -289,7 +272,7 @@ def rollback(arguments: argparse.Namespace, out: TextIO) -> int:
         app = _one(built, arguments)
         if not arguments.commit:
             raise UsageError("rollback needs a commit: 7 or more digits of its hash")
-        with _ordered(built, app, "rollback", f"{arguments.commit} {arguments.reason}".strip()):
+        with _noting(built, app, "rollback", f"{arguments.commit} {arguments.reason}".strip()):
             answer = built.desk.rollback(app.key, arguments.commit, by=operator(), reason=arguments.reason, via=Via.CLI)
         out.write(f"{answer}\n")
         report = _pass(built, app, Trigger(via=Via.CLI, by=operator()), wait=True)
@@ -302,7 +285,7 @@ def approve(arguments: argparse.Namespace, out: TextIO) -> int:
         app = _one(built, arguments)
         if not arguments.plan_hash:
             raise UsageError("approve needs the hash of the plan, as `gitops-bot plan` shows it")
-        with _ordered(built, app, "approve", arguments.plan_hash):
+        with _noting(built, app, "approve", arguments.plan_hash):
             if app.approvers and not app.approvers.name([operator()], in_group=lambda _: False):
                 raise OrderRefused(f"{operator()} is not among the approvers of {app.title}")
             answer = built.desk.approve(app.key, arguments.plan_hash, by=operator(), via=Via.CLI)

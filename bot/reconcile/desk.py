@@ -7,8 +7,8 @@ No order touches a cluster here: each is a transaction on the state store. What 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
 from bot.model.plan import Plan, PlanFailure, Rejected
-from bot.model.record import AppMemory, Approval, AuditEntry, Mute, Pruned, SyncState
+from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Mute, Pruned, SyncState
 from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
 from bot.plan.order import rank
@@ -287,6 +287,16 @@ class Desk(Enquiry):
 
     def audit(self, entry: AuditEntry) -> None:
         self._store.add_audit(entry)
+
+    @contextmanager
+    def noting(self, app: str, verb: str, words: str, *, by: str, via: Via) -> Iterator[None]:
+        """Follow an order: one that is refused stands in the audit with its reason, whichever door it came by."""
+        try:
+            yield
+        except OrderRefused as refused:
+            entry = replace(commands.audit_of(self._person(by, via), verb, words), app=app, decision=Decision.DENIED)
+            self._store.add_audit(replace(entry, why=str(refused)))
+            raise
 
     def first_time(self, key: str) -> bool:
         return self._store.first_time(key, at=self._world.clock())

@@ -118,6 +118,9 @@ def test_rollback_is_seen_confirmed_and_stays(offices: Offices, mode: str) -> No
     assert office.level("payments") == "info"
     again = office.types(ANA, f"rollback payments {first[:7]}").text
     assert f"already pinned at {first[:7]} by <@U0ANA> since" in again
+    assert "already pinned" in office.presses(ANA, preview, "gitops.rollback_go").text
+    refused = office.audit("payments")[0]
+    assert (refused["who"], refused["verb"], refused["decision"]) == (ANA.id, "rollback", "denied")
 
 
 def test_sync_during_a_sync_queues_exactly_one_more(offices: Offices) -> None:
