@@ -30,13 +30,13 @@ from bot.reconcile.attention import Attention
 from bot.reconcile.desk import Desk
 from bot.reconcile.keeping import Door
 from bot.reconcile.narrator import Outside
-from bot.reconcile.news import Links, Target
 from bot.reconcile.passes import Passes
 from bot.reconcile.post import Post
 from bot.reconcile.retry import Retry
 from bot.reconcile.roster import Roster
 from bot.reconcile.rounds import Rounds
 from bot.reconcile.routing import Quiet, Route, Routing, Severity
+from bot.reconcile.telling import Links, Target
 from bot.reconcile.world import Neighbour, World
 from bot.render import Renderer
 from bot.render.charts import Charts

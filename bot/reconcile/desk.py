@@ -23,7 +23,7 @@ from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
 from bot.plan.order import rank
 from bot.ports import Store
-from bot.reconcile import approval, asking, commands, keeping, muting, news
+from bot.reconcile import approval, asking, commands, holding, keeping, muting, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
@@ -208,7 +208,7 @@ class Desk(Enquiry):
         base = self._base(app, person, memory.operation or person.order)
         said = replace(keeping.told(made, base=base, verb=verb), in_thread=bool(memory.operation))
         self._store.add_audit(commands.audit(app, person, verb, f"{made.branch}: {'; '.join(made.changes)}"))
-        asked = [keeping.chosen(made, said)] if memory.said.startswith(news.DRIFT) else []
+        asked = [keeping.chosen(made, said)] if memory.said.startswith(holding.DRIFT) else []
         self._store.dispatch(self._post.rows([said, *asked]))
         return f"Proposed, to {verb}: {made.text}"
 

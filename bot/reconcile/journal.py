@@ -1,4 +1,4 @@
-"""The audit's lines about passes. Pure."""
+"""The lines of history and audit about passes. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 from bot.model.app import AppSpec
 from bot.model.control import Via
 from bot.model.outcome import Result, SyncReport
-from bot.model.record import AuditEntry, Decision
+from bot.model.plan import Summary
+from bot.model.record import AuditEntry, Decision, HistoryEntry
 
 _DECIDED: Final[Mapping[Result, Decision]] = {
     Result.CONVERGED: Decision.DONE,
@@ -46,4 +47,28 @@ def note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:
         arguments="",
         decision=Decision.DONE,
         why=why,
+    )
+
+
+def history(report: SyncReport, summary: Summary) -> HistoryEntry | None:
+    """Return the line of a pass that changed the cluster, tried to, or ended what another had begun."""
+    did = report.did or summary != report.summary
+    tried = report.result in {Result.FAILED, Result.UNHEALTHY} and not (report.failure and report.failure.transient)
+    if report.revision is None or report.result is Result.SUPERSEDED or not (did or tried):
+        return None
+    return HistoryEntry(
+        operation=report.operation,
+        app=report.app,
+        revision=report.revision.commit,
+        ref=report.plan.ref if report.plan else "",
+        kind=report.kind,
+        by=report.trigger.by,
+        via=report.trigger.via,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        result=report.result,
+        summary=summary,
+        digest=report.digest,
+        committed_at=report.revision.committed_at,
+        live_digest=report.live_digest,
     )

@@ -26,7 +26,7 @@ from bot.model.source import RefKind, Revision
 from bot.plan import keeping
 from bot.plan.keeping import ABSENT, Field, Kept, Left
 from bot.ports import Proposals, Repository
-from bot.reconcile import commands, news
+from bot.reconcile import commands, telling
 from bot.reconcile.planning import plan_at
 from bot.reconcile.world import World
 from bot.render import CommitFiles, editing
@@ -130,7 +130,7 @@ class Keeping:
                 fields.append(replace(one, origin=at[one.id]))
         for origin in {one.origin for one in fields}:
             written |= {one.id: _written(repo, head, origin) for one in fields if one.origin == origin}
-        lines = news.changed(plan, PassKind.DRIFT)
+        lines = telling.changed(plan, PassKind.DRIFT)
         return _Found(head=head, lines=lines, fields=tuple(fields), left=tuple(left), written=written, live=live)
 
     def _plan(self, app: AppSpec, revision: Revision, memory: AppMemory) -> Plan:

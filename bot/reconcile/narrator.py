@@ -19,6 +19,7 @@ from bot.ports import Store
 from bot.reconcile import fights, news
 from bot.reconcile.keeping import Door
 from bot.reconcile.post import Post
+from bot.reconcile.telling import Links, Target
 
 _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
 
@@ -27,8 +28,8 @@ _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; 
 class Outside:
     """Who is told what besides: links, write-backs, pages, when it is tried again, and the lanes it goes by."""
 
-    links: Callable[[AppSpec, str, str], news.Links]
-    targets: Sequence[news.Target]
+    links: Callable[[AppSpec, str, str], Links]
+    targets: Sequence[Target]
     policy: PagePolicy | None
     retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
     post: Post

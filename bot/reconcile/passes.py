@@ -36,6 +36,7 @@ from bot.reconcile.removal import Removal, remove
 from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.reverting import Reverting
 from bot.reconcile.roster import Roster
+from bot.reconcile.telling import Told, Waits
 from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
@@ -210,7 +211,7 @@ class Passes:
             ended = replace(base, at=report.finished_at)
             self._store.save_pass(
                 replace(before, app=app.key),
-                history=news.history(report, report.summary),
+                history=journal.history(report, report.summary),
                 dispatches=self._parcels(news.removed(report, base=ended, keep_objects=keep_objects)),
             )
             if report.result is Result.CONVERGED:
@@ -296,7 +297,7 @@ class Passes:
         if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
             linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
         asked_for = report.plan if report.result in {Result.REFUSED, Result.WAITING_APPROVAL} else None
-        waits = news.Waits(
+        waits = Waits(
             verdicts=order.verdicts(asked_for.hash) if asked_for is not None else (),
             requesters=order.requesters(asked_for) if asked_for is not None else (),
             behind=self._behind(app, report),
@@ -317,7 +318,7 @@ class Passes:
             return self._end(folded, told, audits, ran, stored)
 
     def _folded(
-        self, app: AppSpec, report: SyncReport, before: AppMemory, told: news.Told, incidents: Sequence[Incident]
+        self, app: AppSpec, report: SyncReport, before: AppMemory, told: Told, incidents: Sequence[Incident]
     ) -> Folded:
         """Return what is said and paged, given what other apps fail for."""
         post, policy = self._outside.post, self._outside.policy
@@ -340,9 +341,7 @@ class Passes:
         )
         return fold(incidents, alone, policy=policy)
 
-    def _end(
-        self, folded: Folded, told: news.Told, audits: Sequence[AuditEntry], ran: Ran, stored: AppMemory
-    ) -> AppMemory:
+    def _end(self, folded: Folded, told: Told, audits: Sequence[AuditEntry], ran: Ran, stored: AppMemory) -> AppMemory:
         """Save the end of a pass with all that is said of it. One that found the app at rest leaves no trace."""
         memory, post = folded.memory, self._outside.post
         if ran.report.result is not Result.SUPERSEDED:

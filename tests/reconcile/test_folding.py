@@ -21,6 +21,7 @@ from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.reconcile import news
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, dropped, fold
+from bot.reconcile.telling import Waits
 from tests.plan.world import REVISION, app
 
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
@@ -74,7 +75,7 @@ class World:
             at=self.now,
         )
         before = covered(before, list(self.incidents.values()))
-        told = news.ended(spec, report, before, base=base, targets=(), waits=news.Waits())
+        told = news.ended(spec, report, before, base=base, targets=(), waits=Waits())
         memory, pages = escalate(before, told.memory, app=spec, report=report, policy=POLICY)
         trouble = next((one for one in told.announcements if one.news in TROUBLES), None)
         alone = Alone(

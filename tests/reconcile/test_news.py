@@ -15,6 +15,7 @@ from bot.model.record import AppMemory
 from bot.model.resource import ResourceId, ResourceRef
 from bot.model.source import Revision
 from bot.reconcile import news
+from bot.reconcile.telling import Told, Waits
 from tests.oncall.test_escalation import APP
 
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
@@ -29,7 +30,7 @@ EDITED = Change(
 CHANGING = replace(PLAN, changes=(EDITED,))
 
 
-def told(memory: AppMemory, *, kind: PassKind = PassKind.SYNC, plan: Plan = PLAN) -> news.Told:
+def told(memory: AppMemory, *, kind: PassKind = PassKind.SYNC, plan: Plan = PLAN) -> Told:
     """Return what is said of a pass of operation `op_1` that converged."""
     report = SyncReport(
         operation="op_1",
@@ -53,7 +54,7 @@ def told(memory: AppMemory, *, kind: PassKind = PassKind.SYNC, plan: Plan = PLAN
         channel=APP.channel,
         at=NOON,
     )
-    return news.ended(APP, report, memory, base=base, targets=(), waits=news.Waits())
+    return news.ended(APP, report, memory, base=base, targets=(), waits=Waits())
 
 
 @pytest.mark.parametrize(

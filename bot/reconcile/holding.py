@@ -1,0 +1,65 @@
+"""What is said while nothing is applied: drift that is left alone, commits behind a pause or a pin. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+from bot.model.announcement import Announcement, News
+from bot.model.outcome import PassKind, Result, SyncReport
+from bot.model.record import AppMemory, SyncState
+from bot.reconcile.telling import Told, Waits, changed
+
+DRIFT: Final = "drift:"  # begins what is remembered of drift that was said and left
+
+
+def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits) -> Told:
+    """Paused, or drift that is not to be undone: said once per commit and once per drift."""
+    plan = report.plan
+    if plan is None:
+        return Told(memory=replace(memory, last_error=report.reason))
+    # A newer commit that only finds drift changes nothing of the app: it does not wait.
+    idle = report.kind is PassKind.DRIFT and report.revision == report.target
+    behind = report.target is not None and report.target.commit != memory.revision and not idle
+    if not plan.writes:
+        return Told(memory=replace(memory, sync=SyncState.BEHIND if behind else SyncState.SYNCED))
+    sync = SyncState.BEHIND if behind else SyncState.DRIFTED
+    after = replace(memory, sync=sync)
+    if behind or report.kind is not PassKind.DRIFT:
+        commits, after = waiting(report, after, base, waits)
+        return Told(memory=after, announcements=commits)
+    # Not the plan's hash: a commit that changes nothing of the app would open again what people have decided.
+    said = DRIFT + hashlib.sha256(repr(changed(plan, report.kind)).encode()).hexdigest()
+    if said == memory.said:
+        return Told(memory=after)
+    news = replace(
+        base,
+        news=News.DRIFT,
+        id=f"{base.operation}:{said[:18]}",
+        message=f"The cluster differs from Git and is left so: {report.reason}.",
+    )
+    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
+
+
+def waiting(
+    report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
+) -> tuple[tuple[Announcement, ...], AppMemory]:
+    """Say once of each newer commit that it waits behind a pause or a pin, in the thread of that order."""
+    target = report.target
+    if target is None or target.commit in {memory.revision, memory.waiting_commit}:
+        return (), memory
+    pinned = report.revision is not None and report.revision.commit != target.commit
+    why = "pinned" if pinned else "paused" if report.result is Result.PAUSED else report.reason
+    count = f" {waits.behind} commits wait." if waits.behind > 1 else ""
+    news = replace(
+        base,
+        news=News.WAITING,
+        operation=waits.thread or base.operation,
+        in_thread=bool(waits.thread),
+        id=f"{base.operation}:waiting:{target.commit[:12]}",
+        revision=target,
+        message=f"{target.short} waiting ({why}).{count}",
+        next_step=f"/gitops resume {base.app}" if pinned or report.result is Result.PAUSED else "",
+    )
+    return (news,), replace(memory, waiting_commit=target.commit)
