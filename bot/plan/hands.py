@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from bot.model.marks import FIELD_MANAGER
 from bot.model.plan import FieldChange
 from bot.model.resource import Body
 
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
 
 def hands(live: Body | None, fields: Sequence[FieldChange]) -> tuple[str, ...]:
-    """Return `kubectl-edit at 2026-03-01 12:00 UTC` for each manager but us that owns a changed field, newest first."""
+    """Return `kubectl-edit at 2026-03-01 12:00 UTC` for each manager but us that owns a changed field, newest first.
+
+    Of who scaled the server knows no time: the subresource's entries are merged into the object's without one.
+    """
     newest: dict[str, datetime] = {}
     for entry in ((live or {}).get("metadata") or {}).get("managedFields") or ():
         manager = str(entry.get("manager") or "")
@@ -25,10 +30,10 @@ def hands(live: Body | None, fields: Sequence[FieldChange]) -> tuple[str, ...]:
             continue
         tree = entry.get("fieldsV1") or {}
         at = _time(entry.get("time"))
-        if at is not None and any(_owns(tree, field.path) for field in fields):
-            newest[manager] = max(at, newest.get(manager, at))
+        if any(_owns(tree, field.path) for field in fields):
+            newest[manager] = max(at, newest.get(manager, _LONG_AGO))
     ordered = sorted(newest.items(), key=lambda one: one[1], reverse=True)
-    return tuple(f"{manager} at {at:%Y-%m-%d %H:%M} UTC" for manager, at in ordered)
+    return tuple(manager if at is _LONG_AGO else f"{manager} at {at:%Y-%m-%d %H:%M} UTC" for manager, at in ordered)
 
 
 def _owns(tree: Mapping[str, Any], path: str) -> bool:
@@ -63,8 +68,8 @@ def after_item(path: str, name: str) -> str | None:
     return rest.removeprefix(".")
 
 
-def _time(text: object) -> datetime | None:
+def _time(text: object) -> datetime:
     try:
         return datetime.fromisoformat(str(text)).astimezone(UTC)
     except ValueError:
-        return None
+        return _LONG_AGO

@@ -98,6 +98,15 @@ def test_force_push_takes_the_last_commit_away(stage: Stage) -> None:
     assert left not in {one.id for one in stage.repo().log(limit=80) if not one.dropped}
 
 
+def test_force_push_is_something_to_deploy_whatever_it_drops(stage: Stage) -> None:
+    """After a good commit to web it pushed the same files again, and nothing happened."""
+    by_id("good-commit").do(stage)
+    path = "production/web/deployment.yaml"
+    dropped = stage.repo().read(path)
+    by_id("force-push").do(stage)
+    assert stage.repo().read(path) != dropped
+
+
 def test_force_push_drops_one_bad_commit_and_leaves_the_other_to_be_reverted(stage: Stage) -> None:
     for id in ("broken-image", "invalid-manifest", "force-push"):
         by_id(id).do(stage)

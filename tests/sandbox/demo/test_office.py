@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,3 +82,13 @@ def test_command_in_a_thread_is_refused_as_slack_refuses_it(office: Office) -> N
 def test_what_is_not_there_cannot_be_used(office: Office, verb: str, said: dict[str, Any]) -> None:
     with pytest.raises(Misuse):
         office.do(verb, {"user": cast.ANA.id, **said})
+
+
+def test_page_knows_every_icon_the_bot_uses() -> None:
+    """A message read ":seedling:" where the picture was to be."""
+    root = Path(__file__).parents[3]
+    known = set(re.findall(r'(\w+): "', (root / "bot/sandbox/demo/page/emoji.js").read_text(encoding="utf-8")))
+    said = "".join(one.read_text(encoding="utf-8") for one in (root / "tests/golden/chat").glob("*.txt"))
+    used = set(re.findall(r"^\*.*? :([a-z_]+):$", said, re.MULTILINE))
+    assert used
+    assert used <= known

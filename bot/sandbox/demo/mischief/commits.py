@@ -96,8 +96,12 @@ def _force_push(stage: Stage) -> str:
     repo = stage.repo()
     left = repo.head()
     path = f"{_WEB}/deployment.yaml"
-    # What the dropped commit did goes with it: the new one stands on the one before.
-    text, _ = re.subn(_TAG, _next_patch, repo.read(path, ref=f"{left}~1"), count=1)
+    # What the dropped commit did goes with it: the new one stands on the one before. Its image is one that no commit
+    # had, so that there is something to deploy when the dropped one was about web too.
+    image = re.search(_TAG, repo.read(path, ref=left))
+    if image is None:
+        raise Impossible(f"{path} is not as it was: somebody has edited it.")
+    text, _ = re.subn(_TAG, _next_patch(image), repo.read(path, ref=f"{left}~1"), count=1)
     made = repo.replace_last(_new(cast.BOB, "web: rewritten, and pushed with --force", {path: text}))
     for id, bad in list(stage.bad_commits.items()):
         if bad.id == left:

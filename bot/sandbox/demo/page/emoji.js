@@ -11,7 +11,7 @@ export const EMOJI = {
   mag_right: "🔎", mega: "📣", memo: "📝", muscle: "💪", mute: "🔇", no_bell: "🔕", no_entry: "⛔", no_entry_sign: "🚫",
   octagonal_sign: "🛑", ok: "🆗", ok_hand: "👌", package: "📦", pager: "📟", pause_button: "⏸️", pencil2: "✏️", play_or_pause_button: "⏯️",
   pushpin: "📌", question: "❓", raised_hand: "✋", recycle: "♻️", repeat: "🔁", rewind: "⏪", robot_face: "🤖", rocket: "🚀",
-  rotating_light: "🚨", scroll: "📜", see_no_evil: "🙈", shield: "🛡️", ship: "🚢", sleeping: "😴", smile: "😄", snail: "🐌",
+  rotating_light: "🚨", scroll: "📜", see_no_evil: "🙈", seedling: "🌱", shield: "🛡️", ship: "🚢", sleeping: "😴", smile: "😄", snail: "🐌",
   sos: "🆘", sparkles: "✨", speech_balloon: "💬", stopwatch: "⏱️", tada: "🎉", thinking_face: "🤔", thumbsup: "👍", ticket: "🎫",
   timer_clock: "⏲️", triangular_flag_on_post: "🚩", twisted_rightwards_arrows: "🔀", unlock: "🔓", warning: "⚠️", wastebasket: "🗑️",
   wave: "👋", white_check_mark: "✅", white_circle: "⚪", black_circle: "⚫", wrench: "🔧", x: "❌", zap: "⚡", zzz: "💤",
