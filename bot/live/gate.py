@@ -10,7 +10,6 @@ the delay as signal as in TCP Vegas).
 from __future__ import annotations
 
 import threading
-import time
 from typing import Final
 
 FIRST: Final = 16  # measured on two cores: 8 cost the server a tenth more CPU each, 4 a quarter, one at a time twice
@@ -20,34 +19,14 @@ _QUEUED: Final = 2.0  # answers that take so many times the fastest wait for oth
 _FORGETS: Final = 1.001  # the fastest answer is believed a little less with each answer: servers change
 
 
-class Passage:
-    """One request on its way, as a context; `throttled` is set when its answer was 429."""
-
-    __slots__ = ("_entered", "_gate", "throttled")
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self.throttled = False
-
-    def __enter__(self) -> Passage:
-        self._gate.enter()
-        self._entered = time.monotonic()
-        return self
-
-    def __exit__(self, failed: object, *_: object) -> None:
-        if failed is None:
-            now = time.monotonic()
-            self._gate.answered(now - self._entered, throttled=self.throttled, now=now)
-        self._gate.leave()
-
-
 class Gate:
     """Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
-        self._limit = float(FIRST)  # guarded by _changed
-        self._inside = 0  # guarded by _changed
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._limit = float(FIRST)  # guarded by _lock, like what follows
+        self._inside = self._waiting = 0
         self._halved_at = float("-inf")
         self._fastest_seconds = float("inf")
 
@@ -56,32 +35,41 @@ class Gate:
         """How many may be inside now, 1 to MOST."""
         return int(self._limit)
 
-    def one(self) -> Passage:
-        """Return the way of one request: entering it waits for room, leaving it learns from the answer."""
-        return Passage(self)
-
     def enter(self) -> None:
-        with self._changed:
-            while self._inside >= int(self._limit):
-                self._changed.wait()
+        """Wait for room and take it."""
+        with self._lock:
+            if self._inside >= int(self._limit):
+                self._waiting += 1
+                while self._inside >= int(self._limit):
+                    self._room.wait()
+                self._waiting -= 1
             self._inside += 1
 
     def leave(self) -> None:
-        with self._changed:
-            self._inside -= 1
-            self._changed.notify()
+        """Give the room back of a request that had no answer."""
+        with self._lock:
+            self._left()
 
     def answered(self, seconds: float, *, throttled: bool, now: float) -> None:
-        """Learn from an answer that took so long, while its request is still counted as inside."""
-        with self._changed:
+        """Give the room back of a request whose answer took so long, and learn from that."""
+        with self._lock:
             if throttled:
                 if now - self._halved_at >= _HALVED_EVERY_SECONDS:
                     self._limit, self._halved_at = max(self._limit / 2, 1.0), now
-                return
-            self._fastest_seconds = min(self._fastest_seconds * _FORGETS, seconds)
-            if self._limit < FIRST:
-                self._limit = min(self._limit + 1 / self._limit, FIRST)
-            elif seconds > _QUEUED * self._fastest_seconds:
-                self._limit = max(self._limit - 1 / self._limit, FIRST)
-            elif self._inside >= int(self._limit):  # one that was not used up says nothing of a higher one
-                self._limit = min(self._limit + 1 / self._limit, MOST)
+            else:
+                self._learn(seconds)
+            self._left()
+
+    def _learn(self, seconds: float) -> None:
+        self._fastest_seconds = min(self._fastest_seconds * _FORGETS, seconds)
+        if self._limit < FIRST:
+            self._limit = min(self._limit + 1 / self._limit, FIRST)
+        elif seconds > _QUEUED * self._fastest_seconds:
+            self._limit = max(self._limit - 1 / self._limit, FIRST)
+        elif self._inside >= int(self._limit):  # one that was not used up says nothing of a higher one
+            self._limit = min(self._limit + 1 / self._limit, MOST)
+
+    def _left(self) -> None:
+        self._inside -= 1
+        if self._waiting:
+            self._room.notify()

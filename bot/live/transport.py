@@ -143,12 +143,17 @@ class Transport:
             pool.close()
 
     def _ask(self, pool: Pool, request: bytes, *, repeatable: bool) -> Answer:
-        with self.gate.one() as passage:
-            try:
-                answer = pool.ask(request, repeatable=repeatable)
-            except OSError as error:
+        self.gate.enter()
+        entered = time.monotonic()
+        try:
+            answer = pool.ask(request, repeatable=repeatable)
+        except BaseException as error:
+            self.gate.leave()
+            if isinstance(error, OSError):
                 raise self.unreachable(error) from error
-            passage.throttled = _is_throttled(answer)
+            raise
+        now = time.monotonic()
+        self.gate.answered(now - entered, throttled=_is_throttled(answer), now=now)
         return answer
 
     def _request(
@@ -164,26 +169,16 @@ class Transport:
         user: str = "",
     ) -> bytes:
         """Return the bytes of a request."""
-        url = urlsplit(pool.access.url)
-        target = f"{url.path}{path}"
-        if query:
-            target = f"{target}?{_encoded(tuple(query.items()))}"
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {url.netloc}", "User-Agent: gitops-bot", f"Accept: {accept}"]
-        if token := pool.access.authorization():
-            lines.append(f"Authorization: {token}")
-        if user:
-            lines.append(f"Impersonate-User: {user}")
-        if text is not None:
-            lines += [f"Content-Type: {content_type}", f"Content-Length: {len(text)}"]
-        elif method != "GET":
-            lines.append("Content-Length: 0")
-        head = "\r\n".join(lines)
-        if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
+        content_type = content_type if text is not None else ""
+        before, lines = _head(pool.access.url, pool.access.authorization(), accept, content_type, user)
+        target = f"{before}{path}?{_encoded(tuple(query.items()))}" if query else f"{before}{path}"
+        if not lines or "\r" in target or "\n" in target:
             raise ClusterRefused(
                 f"cluster {self.spec.name}: its token, the account to write as, or a name holds a line break",
                 cluster=self.spec.name,
             )
-        return head.encode() + b"\r\n\r\n" + (text or b"")
+        size = f"Content-Length: {len(text or b'')}\r\n" if text is not None or method != "GET" else ""
+        return f"{method} {target} HTTP/1.1\r\n{lines}{size}\r\n".encode() + (text or b"")
 
     def _raise_for_all(self, reply: Reply, path: str, retry_after_seconds: float) -> None:
         where = f"cluster {self.spec.name}"
@@ -233,6 +228,21 @@ class Transport:
 def api_is_away(group: str) -> str:
     """Say it with what names the reason."""
     return f"the API group {group} is not available (`kubectl get apiservices` names the reason)"
+
+
+@lru_cache(maxsize=64)
+def _head(url: str, token: str, accept: str, content_type: str, user: str) -> tuple[str, str]:
+    """Return what paths begin with and the lines that requests of one sort share; "" where one holds a line break."""
+    parts = urlsplit(url)
+    lines = [f"Host: {parts.netloc}", "User-Agent: gitops-bot", f"Accept: {accept}"]
+    if token:
+        lines.append(f"Authorization: {token}")
+    if user:
+        lines.append(f"Impersonate-User: {user}")
+    if content_type:
+        lines.append(f"Content-Type: {content_type}")
+    whole = not any("\r" in line or "\n" in line for line in lines)
+    return parts.path, "".join(f"{line}\r\n" for line in lines) if whole else ""
 
 
 @lru_cache(maxsize=128)

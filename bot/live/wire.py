@@ -75,7 +75,9 @@ class Wire:
     def send(self, request: bytes) -> None:
         self._reset()
         try:
-            self._socket.sendall(request)
+            sent = self._socket.send(request)  # all of it but for large ones; `sendall` of TLS costs more
+            if sent < len(request):
+                self._socket.sendall(memoryview(request)[sent:])
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise ClosedEarlyError("the connection was closed") from error
 

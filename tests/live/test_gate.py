@@ -11,24 +11,30 @@ def answered(gate: Gate, times: int, seconds: float = 0.01) -> None:
     """Let a full house of requests be answered, again and again, each after so long."""
     for number in range(times):
         with ExitStack() as inside:
-            for _ in range(gate.limit):
+            gate.enter()
+            for _ in range(gate.limit - 1):
                 gate.enter()
                 inside.callback(gate.leave)
             gate.answered(seconds, throttled=False, now=float(number))
 
 
+def throttled(gate: Gate, now: float) -> None:
+    gate.enter()
+    gate.answered(0.01, throttled=True, now=now)
+
+
 def test_first_429_halves_and_those_that_were_in_flight_say_nothing_new() -> None:
     gate = Gate()
     for _ in range(5):
-        gate.answered(0.01, throttled=True, now=10.0)
+        throttled(gate, 10.0)
     assert gate.limit == FIRST // 2
-    gate.answered(0.01, throttled=True, now=12.0)
+    throttled(gate, 12.0)
     assert gate.limit == FIRST // 4
 
 
 def test_good_answers_bring_it_back_round_by_round() -> None:
     gate = Gate()
-    gate.answered(0.01, throttled=True, now=10.0)
+    throttled(gate, 10.0)
     answered(gate, FIRST)
     assert FIRST // 2 < gate.limit < FIRST
     answered(gate, FIRST * FIRST, seconds=1.0)
@@ -51,6 +57,6 @@ def test_server_that_lets_requests_wait_is_not_asked_more() -> None:
 def test_few_requests_say_nothing_of_many() -> None:
     gate = Gate()
     for number in range(1000):
-        with gate.one():
-            gate.answered(0.1, throttled=False, now=float(number))
+        gate.enter()
+        gate.answered(0.1, throttled=False, now=float(number))
     assert gate.limit == FIRST
