@@ -326,6 +326,9 @@ class Store(Protocol):
     def memory(self, app: str) -> AppMemory:
         """Return what the last pass left; an empty memory for a new app."""
 
+    def standing(self, app: str) -> tuple[AppMemory, Control]:
+        """Return `memory` and `control` of an app, read at once."""
+
     def memories(self) -> Mapping[str, AppMemory]:
         """Return the memory of every app ever seen, by key."""
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from bot.errors import Problem
 from bot.model.resource import Body, Manifest, Origin, ResourceId, ResourceRef
@@ -154,7 +155,7 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is counted once is kept
 class Plan:
     """Everything one sync of one app would do. An empty plan changes nothing and has no refusals.
 
@@ -173,18 +174,23 @@ class Plan:
     warnings: tuple[str, ...] = ()
     impact: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def writes(self) -> tuple[Change, ...]:
         """The changes that touch the cluster."""
         idle, blocked = Action.UNCHANGED, Action.BLOCKED  # compared by identity: an Enum is slow to hash
         return tuple([c for c in self.changes if c.action is not idle and c.action is not blocked])
 
-    @property
+    @cached_property
     def blocked(self) -> tuple[Change, ...]:
         blocked = Action.BLOCKED
         return tuple([c for c in self.changes if c.action is blocked])
 
-    @property
+    @cached_property
+    def wanted(self) -> int:
+        """How many objects Git wants."""
+        return sum(1 for change in self.changes if change.manifest is not None)
+
+    @cached_property
     def summary(self) -> Summary:
         return summarise(self.changes)
 

@@ -30,7 +30,8 @@ _ABSENT: Final = "(none)"
 
 def change_lines(plan: Plan) -> tuple[ChangeLine, ...]:
     """Return one line for each object that changes, is blocked, or stays although Git dropped it."""
-    shown = [one for one in plan.changes if one.action is not Action.UNCHANGED or one.retained]
+    idle = Action.UNCHANGED
+    shown = [one for one in plan.changes if one.action is not idle or one.retained]
     return tuple(
         ChangeLine(
             action=change.action.value,

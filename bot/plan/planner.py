@@ -97,7 +97,9 @@ def make_plan(
 
 
 def unchanged_at(plan: Plan, app: AppSpec, revision: Revision, *, ref: str) -> Plan:
-    """Return a plan that writes nothing as it is at another commit with the same objects."""
+    """Return a plan that writes nothing as it is at another commit with the same objects; itself at its own."""
+    if (plan.revision, plan.ref) == (revision, ref):
+        return plan
     return replace(plan, revision=revision, ref=ref, hash=_hash(app, revision, (), b""))
 
 

@@ -78,7 +78,8 @@ class Narrator:
 
     def applied(self, outcome: Outcome) -> None:
         self._done.add(outcome.id)
-        self._say(f"{outcome.deed.value} {outcome.id}")
+        if self._is_due():
+            self._say(f"{outcome.deed.value} {outcome.id}")
 
     def pruning(self, bodies: list[Body]) -> None:
         kept = [one for one in map(keepsake, bodies) if one is not None]
@@ -86,15 +87,19 @@ class Narrator:
         self._store.save_pruned([Pruned(app=self._app.key, at=self._now(), commit=commit, body=body) for body in kept])
 
     def waiting(self, health: Mapping[ResourceId, Health]) -> None:
+        if not self._is_due():
+            return
         late = [id for id, one in health.items() if one.state is HealthState.PROGRESSING]
         more = f" and {len(late) - 1} more" if len(late) > 1 else ""
         self._say(f"waiting for {late[0]}: {health[late[0]].message}{more}" if late else "")
 
+    def _is_due(self) -> bool:
+        return self._latest is not None and self._now() - self._said_at >= _PROGRESS_EVERY
+
     def _say(self, message: str) -> None:
-        now = self._now()
-        if self._latest is None or self._plan is None or now - self._said_at < _PROGRESS_EVERY:
-            return
-        self._said_at = now
+        assert self._latest is not None
+        assert self._plan is not None
+        now = self._said_at = self._now()
         progress = replace(
             self._latest,
             id=f"{self._base.operation}:progress:{now.timestamp():.0f}",

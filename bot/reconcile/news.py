@@ -90,7 +90,7 @@ def ended(
     memory = replace(
         before,
         target=report.target.commit if report.target else before.target,
-        objects=len([one for one in plan.changes if one.manifest is not None]) if plan else before.objects,
+        objects=plan.wanted if plan else before.objects,
         health=report.worst_health if report.health else before.health,
         waiting_hash="",
         waiting_since=None,

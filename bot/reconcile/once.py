@@ -211,7 +211,8 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
         plan = rest.plan_of(app, desired, world.clusters[app.cluster])
         if plan is not None:
             plan = unchanged_at(plan, app, story.revision, ref=ref)
-            story.plan, story.digest, story.rest = plan, desired.digest, replace(rest, plan=plan)
+            story.plan, story.digest = plan, desired.digest
+            story.rest = rest if plan is rest.plan else replace(rest, plan=plan)
             return Planned(plan=plan, inventory=rest.inventory, desired=desired, runs_hooks=False)
     made = plan_of(
         app,

@@ -53,6 +53,7 @@ class Passes:
         self._mirrored: dict[str, Control] = {}
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
         self._rests: dict[str, Rest] = {}  # each written whole, under its app's lock
+        self._silent: dict[str, AppMemory] = {}  # a pass that left an app at rest with this memory left no trace
         self._reverting = Reverting(world=world, store=store, post=outside.post, door=outside.door)
 
     def perform(
@@ -81,8 +82,8 @@ class Passes:
             started = self.world.clock()
             stamp = self.world.clusters[app.cluster].stamp(app)
             rest = self._rests.pop(app.key, None)
-            before = self._store.memory(app.key)
-            control = self._control(app, before, started)
+            before, ordered = self._store.standing(app.key)
+            control = self._control(app, before, ordered, started)
             asked_in = "" if asking.is_over(before) else before.operation
             if trigger.manual and trigger.confirm is None and before.waiting_hash:
                 decided = self._verdicts(before, before.waiting_hash, started)
@@ -109,7 +110,10 @@ class Passes:
             narrator = Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
             ran = run_pass(order, world=self.world, listener=narrator, stop=stop)
             report = ran.report
-            after = self._save(order, ran, narrator.memory)
+            # The end of a pass follows from what it found: the same rest, memory and orders again leave no trace again.
+            same = ran.rest is not None and ran.rest is rest and self._silent.get(app.key) == before
+            silent = same and not trigger.manual and control == Control()
+            after = before if silent else self._save(order, ran, narrator.memory)
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
@@ -166,12 +170,12 @@ class Passes:
             return
         if ran.made is None or report.target is None or (app.helm is not None and app.helm.repo):
             return
-        if any(change.pending for change in ran.made.plan.changes):
-            return  # nothing on the cluster tells when it may go
         head = report.target.commit
         if ran.rest is not None:
-            self._rests[app.key] = replace(ran.rest, head=head)
+            self._rests[app.key] = ran.rest if ran.rest.head == head else replace(ran.rest, head=head)
             return
+        if any(change.pending for change in ran.made.plan.changes):
+            return  # nothing on the cluster tells when it may go
         if cluster.stamp(app).drift != before.drift:
             return
         found = Rest(
@@ -243,10 +247,9 @@ class Passes:
 
     # --- orders -----------------------------------------------------------------------------------------------
 
-    def _control(self, app: AppSpec, memory: AppMemory, now: datetime) -> Control:
-        """Return what people ordered; from the cluster's mirror when the database has never seen the app."""
+    def _control(self, app: AppSpec, memory: AppMemory, stored: Control, now: datetime) -> Control:
+        """Return what holds of what people ordered; the cluster's mirror when the database has never seen the app."""
         cluster = self.world.clusters[app.cluster]
-        stored = self._store.control(app.key)
         if stored == Control() and memory.sync is SyncState.UNKNOWN:
             with suppress(PassError):  # the pass itself meets the same trouble and reports it
                 mirrored = cluster.load_control(app)
@@ -353,6 +356,8 @@ class Passes:
             self._store.save_pass(
                 memory, history=told.history, audits=audits, dispatches=dispatches, incidents=folded.incidents
             )
+        else:
+            self._silent[memory.app] = stored
         return memory
 
     def _parcels(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:

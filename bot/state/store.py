@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,8 +119,7 @@ class SqlStore:
     # --- control and memory -----------------------------------------------------------------------------------
 
     def control(self, app: str) -> Control:
-        text = self._value(tables.controls, app)
-        return codec.load(codec.CONTROL, text) if text else Control()
+        return _control(self._value(tables.controls, app))
 
     def controls(self) -> Mapping[str, Control]:
         with self._transaction() as connection:
@@ -201,8 +201,12 @@ class SqlStore:
             self._send(connection, dispatches)
 
     def memory(self, app: str) -> AppMemory:
-        text = self._value(tables.memories, app)
-        return codec.load(codec.MEMORY, text) if text else AppMemory(app=app)
+        return _memory(app, self._value(tables.memories, app))
+
+    def standing(self, app: str) -> tuple[AppMemory, Control]:
+        with self._transaction() as connection:
+            memory, control = (_value_in(connection, one, app) for one in (tables.memories, tables.controls))
+        return _memory(app, memory), _control(control)
 
     def memories(self) -> Mapping[str, AppMemory]:
         with self._transaction() as connection:
@@ -254,7 +258,7 @@ class SqlStore:
 
     def _value(self, table: sa.Table, app: str) -> str:
         with self._transaction() as connection:
-            return connection.execute(sa.select(table.c.value).where(table.c.app == app)).scalar() or ""
+            return _value_in(connection, table, app)
 
     # --- history and audit ------------------------------------------------------------------------------------
 
@@ -517,6 +521,25 @@ class SqlStore:
         from sqlalchemy.dialects import postgresql  # imported late: it takes a third of a second
 
         return postgresql.insert(table)
+
+
+def _value_in(connection: sa.Connection, table: sa.Table, app: str) -> str:
+    """Return the value of an app's row, "" when it has none."""
+    return str(connection.execute(_value_of(table), {"app": app}).scalar() or "")
+
+
+@cache
+def _value_of(table: sa.Table) -> sa.Select[tuple[Any]]:
+    """Return the question for an app's row: built once, since building it costs as much as asking it."""
+    return sa.select(table.c.value).where(table.c.app == sa.bindparam("app"))
+
+
+def _memory(app: str, text: str) -> AppMemory:
+    return codec.load(codec.MEMORY, text) if text else AppMemory(app=app)
+
+
+def _control(text: str) -> Control:
+    return codec.load(codec.CONTROL, text) if text else Control()
 
 
 def _numbered(entry: HistoryEntry, id: int) -> HistoryEntry:

@@ -72,7 +72,7 @@ def test_control_memory_and_history_come_back_as_they_were(store: SqlStore, stat
     store.save_control(APP, control, audit=AUDIT)
     store.save_pass(memory, history=entry, audits=[AUDIT])
     again = SqlStore(state_url)
-    assert (again.control(APP), again.memory(APP)) == (control, memory)
+    assert again.standing(APP) == (again.memory(APP), again.control(APP)) == (memory, control)
     assert again.history(APP, limit=5) == (replace(entry, id=1),)
     assert again.deployed(APP) == {"a" * 40}
     assert again.audit(app=APP, limit=5) == (AUDIT, AUDIT)

@@ -62,6 +62,8 @@ def by_conditions(body: Body) -> Health:
 
     An object without conditions is healthy as soon as it exists: a ConfigMap has nothing to become.
     """
+    if not status_of(body).get("conditions"):
+        return HEALTHY
     for type in _FAILED:
         if is_true(body, type):
             return degraded(says(condition(body, type) or {}), terminal=type == "Stalled")
