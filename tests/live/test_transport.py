@@ -281,7 +281,7 @@ def test_certificate_that_nobody_vouches_for_is_said(tmp_path: Path) -> None:
     try:
         with (
             talking_to(sandbox.url.replace("http:", "https:"), tmp_path) as one,
-            pytest.raises(ClusterUnreachable, match="(?i)ssl"),
+            pytest.raises(ClusterUnreachable, match=r"(?i)ssl"),
         ):
             one.request("GET", "/version")
     finally:
