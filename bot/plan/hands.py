@@ -36,6 +36,12 @@ def hands(live: Body | None, fields: Sequence[FieldChange]) -> tuple[str, ...]:
     return tuple(manager if at is _LONG_AGO else f"{manager} at {at:%Y-%m-%d %H:%M} UTC" for manager, at in ordered)
 
 
+def manager_of(hand: str) -> str:
+    """Return the manager that one of `hands` names, with or without a time."""
+    manager, at, _ = hand.rpartition(" at ")
+    return manager if at else hand
+
+
 def _owns(tree: Mapping[str, Any], path: str) -> bool:
     """Return whether a tree holds a field, something below it, or something it is a part of."""
     for key, below in tree.items():

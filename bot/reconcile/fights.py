@@ -16,6 +16,7 @@ from bot.model.announcement import Announcement, News
 from bot.model.outcome import PassKind, SyncReport
 from bot.model.plan import Change, Plan
 from bot.model.record import AppMemory, Undone
+from bot.plan.hands import manager_of
 
 OVER_AFTER: Final = timedelta(hours=1)
 _FIGHT_FROM: Final = 5  # times: a person tries twice or three times, and then asks
@@ -110,7 +111,7 @@ def _subjects(change: Change) -> Iterator[str]:
 
 
 def _who(change: Change) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(hand.rpartition(" at ")[0] for hand in change.hands))
+    return tuple(dict.fromkeys(manager_of(hand) for hand in change.hands))
 
 
 def _names(fought: Sequence[Undone]) -> str:

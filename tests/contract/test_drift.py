@@ -24,6 +24,19 @@ def test_hand_edit_is_undone(world: EngineWorld) -> None:
     assert world.found("configmaps", "settings")["data"] == {"level": "info"}
 
 
+def test_plan_says_who_scaled_by_hand(world: EngineWorld) -> None:
+    """`kubectl scale` writes through a door of its own, and the server keeps its owner apart."""
+    world.commit({"web.yaml": deployment("web")})
+    world.sync()
+    scale = world.path("deployments", "web/scale?fieldManager=kubectl", base=APPS)
+    world.plane.request("PATCH", scale, body={"spec": {"replicas": 3}}, kind="merge")
+    (change,) = world.planned().writes
+    assert [field.path for field in change.fields] == ["spec.replicas"]
+    assert change.hands == ("kubectl",)
+    assert world.tick().result is Result.CONVERGED
+    assert world.found("deployments", "web", base=APPS)["spec"]["replicas"] == 1
+
+
 def test_object_left_alone_by_annotation_keeps_its_edit_until_it_is_enabled(world: EngineWorld) -> None:
     world.commit({"a.yaml": config("settings")})
     world.sync()

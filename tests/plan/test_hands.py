@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.model.plan import FieldChange
-from bot.plan.hands import hands
+from bot.plan.hands import hands, manager_of
 
 IMAGE: dict[str, Any] = {"f:spec": {"f:containers": {'k:{"name":"api"}': {".": {}, "f:image": {}}}}}
 
@@ -66,3 +66,10 @@ def test_newest_comes_first() -> None:
     fields: dict[str, Any] = {"f:data": {"f:level": {}}}
     found = hands(live(entry("a", fields), entry("b", fields, "2026-03-01T13:00:00Z")), changed("data.level"))
     assert [one.partition(" ")[0] for one in found] == ["b", "a"]
+
+
+def test_manager_is_named_with_or_without_a_time() -> None:
+    assert [manager_of(hand) for hand in ("kubectl", "kubectl-edit at 2026-03-01 12:00 UTC")] == [
+        "kubectl",
+        "kubectl-edit",
+    ]

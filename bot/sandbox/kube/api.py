@@ -16,9 +16,10 @@ from bot.sandbox.kube.forms import Forms
 from bot.sandbox.kube.json_patch import merge_patch
 from bot.sandbox.kube.kinds import CRDS, KindTable, Resource, builtin_table
 from bot.sandbox.kube.objects import stamp
+from bot.sandbox.kube.orders import PatchType, Target, Write
 from bot.sandbox.kube.ports import Body, Propagation, Subscription
 from bot.sandbox.kube.store import Store
-from bot.sandbox.kube.writes import PatchType, Target, Write, Writer
+from bot.sandbox.kube.writes import Writer
 
 _CHANGE: Final = Write(manager="kube-apiserver")
 

@@ -23,12 +23,12 @@ from bot.sandbox.kube.errors import (
     path_not_found,
 )
 from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.orders import PatchType, Strictness, Target, Write, Written
 from bot.sandbox.kube.ports import Body
 from bot.sandbox.kube.reading import FORMS, collection, rendered, selection
 from bot.sandbox.kube.requests import Asked, Reply, Request, Stream, Wanted, json_reply, wanted
 from bot.sandbox.kube.subresources import Subresources
 from bot.sandbox.kube.watching import watch
-from bot.sandbox.kube.writes import PatchType, Strictness, Target, Write, Written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Resources:
 
     def _patch(self, call: Call, target: Target, form: Wanted) -> Reply:
         request = call.request
-        kind = patch_type(request)
+        kind = PatchType.of(request.headers.get("content-type", ""))
         write = self._write(call, patch=kind)
         written = self._api.writer.patch(target, kind, request.document(), write)
         return _written(target.resource, written, form, request.query)
@@ -181,14 +181,6 @@ class Resources:
 def _written(resource: Resource, written: Written, form: Wanted, query: Mapping[str, str]) -> Reply:
     body = rendered(resource, written.body, form, query)
     return json_reply(body, status=201 if written.created else 200, warnings=written.warnings)
-
-
-def patch_type(request: Request) -> PatchType:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    try:
-        return PatchType(kind)
-    except ValueError:
-        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", told=True) from None
 
 
 def _body(request: Request) -> Body:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bot.sandbox.kube.api import Api
 from bot.sandbox.kube.authorization import User, service_account
 from bot.sandbox.kube.deletes import Delete, delete_of
-from bot.sandbox.kube.errors import Cause, StatusError, bad_request, invalid, method_not_allowed, too_many_requests
-from bot.sandbox.kube.json_patch import json_patch, merge_patch
-from bot.sandbox.kube.kinds import Resource
+from bot.sandbox.kube.errors import Cause, StatusError, bad_request, too_many_requests
 from bot.sandbox.kube.objects import private, stamp
+from bot.sandbox.kube.orders import Target, Write
 from bot.sandbox.kube.ports import Body, Logs
 from bot.sandbox.kube.requests import Reply, Request, json_reply
+from bot.sandbox.kube.scale import scale
 from bot.sandbox.kube.selectors import selector_of
-from bot.sandbox.kube.tables.custom import look
-from bot.sandbox.kube.tables.text import selector as selector_text
-from bot.sandbox.kube.writes import PatchType, Target, Write
 
 _TOKEN_SECONDS: Final = 3_600
 _SUCCESS: Final = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
@@ -38,7 +34,7 @@ class Subresources:
         """Answer a request to one of these doors. Raises `StatusError`."""
         match target.subresource:
             case "scale":
-                return self._scale(target, request, write)
+                return scale(self._api.writer, target, self._there(target), request, write)
             case "log":
                 return self._log(target, request)
             case "eviction":
@@ -57,42 +53,6 @@ class Subresources:
         if there is None:
             raise target.missing()
         return there
-
-    # --- scale ------------------------------------------------------------------------------------------------
-
-    def _scale(self, target: Target, request: Request, write: Write) -> Reply:
-        parent = self._there(target)
-        paths = _scale_paths(target.resource)
-        shown = _scale_of(parent, paths)
-        if request.method == "GET":
-            return json_reply(shown)
-        document = request.document()
-        match request.method:
-            case "PUT":
-                wanted = document
-            case "PATCH":
-                kind = PatchType(request.headers.get("content-type", "").partition(";")[0].strip())
-                wanted = json_patch(shown, document) if kind is PatchType.JSON else merge_patch(shown, document)
-            case _:
-                raise method_not_allowed()
-        replicas = (wanted.get("spec") or {}).get("replicas", 0)
-        if not isinstance(replicas, int) or replicas < 0:
-            cause = Cause(
-                reason="FieldValueInvalid",
-                field="spec.replicas",
-                message=f"Invalid value: {replicas}: must be greater than or equal to 0",
-            )
-            raise invalid("autoscaling", "Scale", target.name, [cause])
-        version = (wanted.get("metadata") or {}).get("resourceVersion")
-        if version and version != parent["metadata"]["resourceVersion"]:
-            raise target.conflict(
-                "the object has been modified; please apply your changes to the latest version and try again"
-            )
-        patch: Any = replicas
-        for step in reversed(paths["spec"].strip(".").split(".")):
-            patch = {step: patch}
-        written = self._api.writer.patch(target, PatchType.MERGE, patch, write)
-        return json_reply(_scale_of(written.body, paths))
 
     # --- pods -------------------------------------------------------------------------------------------------
 
@@ -172,40 +132,6 @@ class Subresources:
         if not wanted and "deletionTimestamp" in kept["metadata"]:
             self._api.deleter.delete(target.resource, "", target.name, Delete())
         return json_reply(kept)
-
-
-def _scale_paths(resource: Resource) -> Mapping[str, str]:
-    if resource.definition is None:
-        return {"spec": ".spec.replicas", "status": ".status.replicas", "selector": ""}
-    declared = (resource.definition.get("subresources") or {}).get("scale") or {}
-    return {
-        "spec": declared.get("specReplicasPath", ".spec.replicas"),
-        "status": declared.get("statusReplicasPath", ".status.replicas"),
-        "selector": declared.get("labelSelectorPath", ""),
-    }
-
-
-def _scale_of(parent: Body, paths: Mapping[str, str]) -> dict[str, Any]:
-    metadata = parent["metadata"]
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    replicas = look(parent, paths["spec"])
-    status: dict[str, Any] = {"replicas": look(parent, paths["status"]) or 0}
-    declared = (parent.get("spec") or {}).get("selector")
-    if paths["selector"]:
-        text = look(parent, paths["selector"]) or ""
-    elif isinstance(declared, Mapping) and ("matchLabels" in declared or "matchExpressions" in declared):
-        text = selector_text(declared)
-    else:
-        text = ",".join(f"{key}={value}" for key, value in (declared or {}).items())
-    if text:
-        status["selector"] = text
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {name: metadata[name] for name in kept if name in metadata},
-        "spec": {"replicas": replicas} if replicas else {},
-        "status": status,
-    }
 
 
 def _precise(when: datetime) -> str:

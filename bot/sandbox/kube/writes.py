@@ -8,16 +8,13 @@ Source: k8s.io/apiserver/pkg/endpoints/handlers and pkg/registry/generic/registr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any, Final
 
 import orjson
 
 from bot.sandbox.kube import merge, strategies
 from bot.sandbox.kube.admission import Admission
-from bot.sandbox.kube.authorization import User
 from bot.sandbox.kube.checks import check
 from bot.sandbox.kube.conversion import convert, stored
 from bot.sandbox.kube.dynamic import DynamicAdmission, Operation, Review
@@ -26,74 +23,20 @@ from bot.sandbox.kube.errors import (
     StatusError,
     already_exists,
     bad_request,
-    conflict,
     invalid,
-    not_found,
 )
 from bot.sandbox.kube.forms import Form, Forms
 from bot.sandbox.kube.json_patch import json_patch, merge_patch
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.merge.gotext import go_value
 from bot.sandbox.kube.objects import begin, finalizers, keep_system_fields, leaving, place, with_generated_name
+from bot.sandbox.kube.orders import PatchType, Strictness, Target, Write, Written
 from bot.sandbox.kube.ports import Body
 from bot.sandbox.kube.shapes import shape_of
 from bot.sandbox.kube.store import Provisional, Stale, Store, Taken
 from bot.sandbox.kube.strategic_patch import strategic_patch
 
 _OVERTAKEN: Final = "the object has been modified; please apply your changes to the latest version and try again"
-
-
-class Strictness(Enum):
-    """What becomes of fields that the schema does not have, `fieldValidation` in the API."""
-
-    IGNORE = "Ignore"
-    WARN = "Warn"
-    STRICT = "Strict"
-
-
-class PatchType(Enum):
-    """The media type of a PATCH."""
-
-    JSON = "application/json-patch+json"
-    MERGE = "application/merge-patch+json"
-    STRATEGIC = "application/strategic-merge-patch+json"
-    APPLY = "application/apply-patch+yaml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
-    """How a write was asked for; the server itself, which no policy is asked about, has no `user`."""
-
-    manager: str
-    user: User | None = None
-    dry_run: bool = False
-    strictness: Strictness = Strictness.WARN
-    force: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """The object after a write, in the version of the request."""
-
-    body: Body
-    created: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a write is about."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    subresource: str = ""
-
-    def missing(self) -> StatusError:
-        return not_found(self.resource.group, self.resource.plural, self.name)
-
-    def conflict(self, why: str) -> StatusError:
-        return conflict(self.resource.group, self.resource.plural, self.name, why)
 
 
 class Writer:

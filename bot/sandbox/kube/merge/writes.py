@@ -156,7 +156,7 @@ def _applied(
     if typed.equal(start, merged):
         return _with(start, managers)
     if me in managers:
-        managers[me] = replace(managers[me], time=ownership.stamp(now))
+        managers[me] = replace(managers[me], time=_time(subresource, now))
     return _with(merged, managers)
 
 
@@ -245,10 +245,13 @@ def _update(
         previous = managers.get(me)
         if previous is not None:
             fields = fields | previous.fields
-        # The real server loses the times of what came through `scale`.
-        time = "" if subresource == "scale" else ownership.stamp(now)
-        managers[me] = Owned(fields=fields, api_version=api_version, time=time)
+        managers[me] = Owned(fields=fields, api_version=api_version, time=_time(subresource, now))
     return ownership.capped(managers)
+
+
+def _time(subresource: str, now: datetime) -> str:
+    """Return the time of an entry; the real server loses that of what comes through `scale`."""
+    return "" if subresource == "scale" else ownership.stamp(now)
 
 
 def _of_today(schema: Schema, managers: Managed, api_version: str) -> Managed:
