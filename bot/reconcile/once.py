@@ -96,10 +96,12 @@ class Order:
     verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
 
     def requesters(self, plan: Plan) -> tuple[str, ...]:
-        """Return who asked for this plan: everybody who typed sync since it was first seen."""
+        """Return who asked for this plan: everybody who typed sync since it was first seen, and who rolls back."""
         asked = self.memory.requested_by if self.memory.waiting_hash == plan.hash else ()
-        asks = self.trigger.manual and self.trigger.confirm is None and self.trigger.by not in asked
-        return (*asked, self.trigger.by) if asks else asked
+        asks = [self.trigger.by] if self.trigger.manual and self.trigger.confirm is None else []
+        if (pin := self.control.pin) is not None and not self.memory.has_reached(pin):
+            asks.append(pin.by)
+        return tuple(dict.fromkeys([*asked, *asks]))
 
 
 def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> Ran:

@@ -138,3 +138,24 @@ def test_confirmed_rollback_confirms_what_its_plan_refuses(offices: Offices) -> 
     assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
     office.sees(DEPLOYS, "Rolled back", "shop", first[:7])
     assert office.kube.cluster.get("configmaps", "default", "part-3") is None
+
+
+def test_who_rolls_back_is_not_counted_either(offices: Offices) -> None:
+    """Confirming a rollback let its author approve the plan alone."""
+    office = offices(shop=APPROVE)
+    office.commit("info")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
+    office.presses(BOB, asked, "gitops.approve")
+    good = office.upstream.git("rev-parse", "main")
+    office.sees(DEPLOYS, "Converged", "shop", good[:7])
+    second = office.commit("debug")
+    office.presses(BOB, office.sees(DEPLOYS, "Waiting for approval", second[:7], "gitops.approve"), "gitops.approve")
+    office.sees(DEPLOYS, "Converged", "shop", second[:7])
+    preview = office.types(ANA, f"rollback shop {good[:7]}", DEPLOYS)
+    assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
+    asked = office.sees(DEPLOYS, "Waiting for approval", good[:7], "gitops.approve")
+    assert "needs someone else" in office.presses(ANA, asked, "gitops.approve").text
+    assert office.level("shop") == "debug"
+    assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
+    office.sees(DEPLOYS, "Rolled back", "shop", good[:7])
