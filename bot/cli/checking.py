@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from bot.errors import PassError, Problem
+from bot.errors import DeliveryFailed, PassError, Problem
+from bot.model.announcement import Page, PageAct
 from bot.model.rights import Grant
 from bot.oncall.alerts import HOSTS
+from bot.oncall.sink import AlertHook, Provider
 from bot.oncall.sunset import Sunset, sunset
 from bot.plan.rights import Contents, needed
 from bot.ports import Cluster
@@ -16,8 +19,11 @@ from bot.render import CommitFiles
 from bot.wiring import Engine, alert_api, oncall_providers, write_back_targets
 
 
-def check_all(engine: Engine) -> tuple[Problem, ...]:
-    """Return what is wrong, each with its fix. Asks Git, clusters, Slack, on-call and write-backs in parallel."""
+def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
+    """Return what is wrong, each with its fix. Asks Git, clusters, Slack, on-call and write-backs in parallel.
+
+    With `page` an alert is opened and closed with every key, and at every on-call webhook: somebody may be woken.
+    """
     configuration = engine.configuration
     tries: list[Callable[[], tuple[Problem, ...]]] = [repo.check for repo in engine.world.repos.values()]
     for name, cluster in engine.world.clusters.items():
@@ -32,9 +38,13 @@ def check_all(engine: Engine) -> tuple[Problem, ...]:
     providers = oncall_providers(configuration)
     for name, host, variable in providers:
         subject = f"on-call ({name})" if len(providers) > 1 else "on-call"
-        for team in sorted({app.oncall_team for app in configuration.apps}) if name in HOSTS else ():
-            alerts = alert_api(configuration, name, host, variable)
-            tries.append(lambda alerts=alerts, team=team, subject=subject: _named(subject, alerts.check(team)))  # type: ignore[misc]
+        for team in sorted({app.oncall_team for app in configuration.apps}):
+            if name in HOSTS:
+                alerts = alert_api(configuration, name, host, variable)
+                tries.append(lambda alerts=alerts, team=team, subject=subject: _named(subject, alerts.check(team)))  # type: ignore[misc]
+            if page:
+                way = alert_api(configuration, name, host, variable) if name in HOSTS else AlertHook(host)
+                tries.append(lambda way=way, team=team, subject=subject: _named(subject, _tried(way, team, engine)))  # type: ignore[misc]
     for index, target in enumerate(write_back_targets(configuration)):
         name = f"writebacks[{index}]"
         tries.append(lambda name=name, target=target: _named(name, target.check()))  # type: ignore[misc]
@@ -86,6 +96,31 @@ def check_tools(engine: Engine) -> tuple[Problem, ...]:
         for message in missing:
             lacking.setdefault(message, []).append(app.name)
     return tuple(Problem(message=f"{message} (for {', '.join(apps[:5])})") for message, apps in lacking.items())
+
+
+def _tried(way: Provider, team: str, engine: Engine) -> str:
+    """Open an alert of our own and close it; return what is wrong, "" when both were done."""
+    now = engine.world.clock()
+    opened = Page(
+        id=f"check:{now.timestamp():.0f}:{team}:open",
+        act=PageAct.OPEN,
+        alias=f"gitops-bot:check{f':{team}' if team else ''}",
+        app="test alert",
+        cluster="no cluster",
+        env="",
+        channel="",
+        operation="",
+        at=now,
+        message="Test alert of gitops-bot check; it closes by itself.",
+        priority="P5",
+        team=team,
+    )
+    try:
+        way.send(opened)
+        way.send(replace(opened, id=f"{opened.id}d", act=PageAct.CLOSE, message="The check is over."))
+    except DeliveryFailed as error:
+        return f"a test alert could not be opened and closed: {error}"
+    return ""
 
 
 def _named(subject: str, message: str) -> tuple[Problem, ...]:

@@ -299,10 +299,9 @@ def delete(arguments: argparse.Namespace, out: TextIO) -> int:
             raise UsageError("delete needs an app")
         app = built.desk.unwanted(arguments.app)
         trigger = Trigger(via=Via.CLI, by=operator(), confirm=arguments.confirm)
-        report = _done(
-            app,
-            built.passes.remove(app, trigger, keep_objects=arguments.keep_objects, patience=_LOCK_PATIENCE),
-        )
+        with _noting(built, app, "delete", arguments.confirm or ""):
+            removed = built.passes.remove(app, trigger, keep_objects=arguments.keep_objects, patience=_LOCK_PATIENCE)
+            report = _done(app, removed)
     if arguments.output == "json":
         _json(out, {"apps": [_sync_json(app, report)]})
     else:
@@ -322,9 +321,11 @@ def restore(arguments: argparse.Namespace, out: TextIO) -> int:
             out.write(reports.table(rows) + "\n")
             return OK
         wanted = _named(arguments.object) if arguments.object else lambda _: True
-        done = built.desk.restore(app.key, wanted, by=operator(), via=Via.CLI)
-    if not done:
-        raise OrderRefused(f"{app.title}: nothing {'like that ' if arguments.object else ''}was pruned in thirty days")
+        with _noting(built, app, "restore", arguments.object or ""):
+            done = built.desk.restore(app.key, wanted, by=operator(), via=Via.CLI)
+            if not done:
+                what = "like that " if arguments.object else ""
+                raise OrderRefused(f"{app.title}: nothing {what}was pruned in thirty days")
     for id, message in done:
         out.write(f"{'not restored' if message else 'restored'} {id}" + (f": {message}" if message else "") + "\n")
     out.write("Restored objects belong to nobody: put them back into Git, or delete them by hand.\n")
@@ -346,7 +347,7 @@ def check(arguments: argparse.Namespace, out: TextIO) -> int:
     from bot.cli.checking import check_all, ending
 
     with engine(arguments) as built:
-        problems, end = check_all(built), ending(built)
+        problems, end = check_all(built, page=arguments.page), ending(built)
     notice = f"{end.message} {end.next_step}" if end is not None else ""
     if end is not None and end.is_over:
         problems = (*problems, Problem(message=notice, subject="on-call"))

@@ -86,7 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--list", action="store_true", help="show what can be restored")
     verify = add("verify", "show that the cluster equals a commit, or what differs", output=True, apps="?")
     verify.add_argument("--ref", default="", metavar="COMMIT", help="default: the one that converged last")
-    add("check", "try every connection; every problem at once, each with its fix", output=True)
+    check = add("check", "try every connection; every problem at once, each with its fix", output=True)
+    check.add_argument("--page", action="store_true", help="also open a test alert and close it again, for each team")
     rbac = add("rbac", "print the roles that give the bot exactly the rights its apps need")
     rbac.add_argument(
         "--subject", default="gitops-bot/gitops-bot", metavar="NAMESPACE/NAME", help="its service account"

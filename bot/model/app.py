@@ -157,6 +157,8 @@ class AppSpec:
     service_account: str = ""  # impersonated for every write: a name in the app's namespace, or namespace/name
     app_set: str = ""  # title of the app set it comes from
     rollback: Rollback = Rollback.PIN
+    oncall_degraded: str = ""  # priority of what turns bad with no commit to blame; "" is `oncall_priority`
+    oncall_outage: str = ""  # priority of a neighbour that is away; "" is `oncall_priority`
 
     @property
     def key(self) -> str:

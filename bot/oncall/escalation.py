@@ -61,8 +61,16 @@ def escalate(
         f"Cluster: {app.cluster}, environment: {app.env or 'none'}\n"
         "It closes by itself when the app has converged."
     )
-    page = replace(_page(app, PageAct.OPEN, text, now, operation), description=description[:DESCRIPTION_LIMIT])
+    page = _page(app, PageAct.OPEN, text, now, operation)
+    page = replace(page, description=description[:DESCRIPTION_LIMIT], priority=urgency(app, report))
     return replace(after, paged=True, page_operation=operation), (page,)
+
+
+def urgency(app: AppSpec, report: SyncReport) -> str:
+    """Return the priority of what a pass found: a failed sync leaves running what ran, a degraded workload does not."""
+    if report.failure is None:
+        return app.oncall_degraded or app.oncall_priority
+    return (app.oncall_outage if report.failure.transient else "") or app.oncall_priority
 
 
 def shortened(text: str, limit: int) -> str:

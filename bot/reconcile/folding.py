@@ -22,7 +22,7 @@ from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
 from bot.model.outcome import HealthState, Result, SyncReport
 from bot.model.record import AppMemory
-from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, PagePolicy, shortened
+from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, PagePolicy, shortened, urgency
 from bot.reconcile.fingerprint import fingerprint, kinship
 
 TOGETHER: Final = timedelta(minutes=5)
@@ -239,14 +239,15 @@ class _Book:
         app, known = self._alone.app, next((one for one in incident.failing if one.app == self._key), None)
         heard = tuple(self._alone.heard.items()) if self._alone.trouble is not None else ()
         if known is not None:
-            return replace(known, reason=_reason(self._alone), roots=known.roots or heard)
+            urgent = urgency(app, self._alone.report)
+            return replace(known, reason=_reason(self._alone), roots=known.roots or heard, priority=urgent)
         return Sufferer(
             app=self._key,
             title=app.title,
             cluster=app.cluster,
             env=app.env,
             team=app.oncall_team,
-            priority=app.oncall_priority,
+            priority=urgency(app, self._alone.report),
             since=self._since,
             reason=_reason(self._alone),
             roots=heard,
@@ -314,10 +315,11 @@ class _Book:
             text = f"{len(failing)} apps fail for this reason now: {_names(failing)}"
             note = _page(page, app, PageAct.NOTE, text, self._now, unique=f"join:{app.key}")
             self._pages.append(replace(note, collapse="joined"))
-        if app.oncall_priority < page.priority:  # P1 is more urgent than P2
+        urgent = urgency(app, self._alone.report)
+        if urgent < page.priority:  # P1 is more urgent than P2
             raised = _page(page, app, PageAct.RAISE, f"{app.title} fails for the same reason.", self._now)
-            self._pages.append(replace(raised, priority=app.oncall_priority))
-            page = replace(page, priority=app.oncall_priority)
+            self._pages.append(replace(raised, priority=urgent))
+            page = replace(page, priority=urgent)
         return page
 
 

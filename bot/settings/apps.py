@@ -29,13 +29,20 @@ class Ignore(Section):
     """JSON pointers (RFC 6901), such as `/spec/replicas`."""
 
 
+_Priority = Literal["", "P1", "P2", "P3", "P4", "P5"]
+
+
 class AppOncall(Section):
     """Who is paged for an app, and how urgently."""
 
     team: str = ""
     """Whose API key pages: `OPSGENIE_API_KEY_<TEAM>` where it is set."""
-    priority: Literal["", "P1", "P2", "P3", "P4", "P5"] = ""
+    priority: _Priority = ""
     """Where none is given: P2 in an `env` named production or prod, P3 elsewhere."""
+    degraded: _Priority = ""
+    """For workloads that turn bad with no commit to blame; else `priority`."""
+    outage: _Priority = ""
+    """For an API server, a Git host or a registry that is away; else `priority`."""
 
 
 class MaxDelete(Section):

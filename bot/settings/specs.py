@@ -120,4 +120,6 @@ def _spec(settings: Settings, app: sections.AppKeys, folder: Path, *, name: str,
         allowed=Allowed(namespaces=app.allowed.namespaces, kinds=app.allowed.kinds),
         service_account=app.service_account,
         rollback=Rollback(app.rollback),
+        oncall_degraded=app.oncall.degraded,
+        oncall_outage=app.oncall.outage,
     )

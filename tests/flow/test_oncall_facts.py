@@ -385,3 +385,15 @@ def test_pause_is_a_note_and_the_page_stays(story: Story) -> None:
     assert story.bot.run("resume", "shop")[0] == 0
     eventually(lambda: not story.oncall.opened())
     assert fixed[:7] in story.oncall.alerts[0].notes[-1]
+
+
+def test_check_opens_and_closes_an_alert_on_request(story: Story) -> None:
+    story.mends()
+    code, text = story.bot.run("check", "--page")
+    assert code == 0, text
+    (alert,) = story.oncall.alerts
+    assert (alert.alias, alert.priority, alert.open) == ("gitops-bot:check", "P5", False)
+    story.oncall.faults.add(Fault(kind=FaultKind.STATUS, status=500), match="POST *")
+    code, text = story.bot.run("check", "--page")
+    assert code == 1
+    assert "a test alert could not be opened and closed: the on-call service answers 500" in text

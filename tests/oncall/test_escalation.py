@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.model.announcement import PageAct
 from bot.model.control import Trigger, Via
-from bot.model.outcome import PassKind, Result, SyncReport
+from bot.model.outcome import Failure, PassKind, Result, SyncReport
 from bot.model.record import AppMemory, SyncState
-from bot.oncall.escalation import PagePolicy, escalate
+from bot.oncall.escalation import PagePolicy, escalate, urgency
 from tests.plan.world import app
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -83,3 +84,17 @@ def test_workload_that_stays_degraded_pages_by_duration() -> None:
     ill = AppMemory(app=APP.key, sync=SyncState.SYNCED, degraded_since=NOW)
     assert acts(ill, ill, Result.CONVERGED, NOW + timedelta(minutes=1)) == []
     assert acts(ill, ill, Result.CONVERGED, NOW + timedelta(minutes=16)) == [PageAct.OPEN]
+
+
+def test_priority_is_that_of_the_kind_of_trouble_where_one_is_given() -> None:
+    kinds = {
+        "failed": replace(report(Result.FAILED), failure=Failure(message="it cannot be applied")),
+        "outage": replace(report(Result.FAILED), failure=Failure(message="no answer", transient=True)),
+        "degraded": report(Result.CONVERGED),
+    }
+    assert {kind: urgency(APP, one) for kind, one in kinds.items()} == dict.fromkeys(kinds, "P2")
+    graded = replace(APP, oncall_degraded="P1", oncall_outage="P4")
+    expected = {"failed": "P2", "outage": "P4", "degraded": "P1"}
+    assert {kind: urgency(graded, one) for kind, one in kinds.items()} == expected
+    _, (page,) = escalate(failing(2), failing(3), app=graded, report=kinds["outage"], policy=POLICY)
+    assert page.priority == "P4"

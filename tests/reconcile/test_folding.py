@@ -274,3 +274,17 @@ def test_whatever_happens_nobody_is_paged_twice_and_all_pages_close_at_the_end(
         assert failing == {one.app for incident in world.incidents.values() for one in incident.failing}
     all_end(world, some, None)
     assert (world.opened(), world.incidents) == (set(), {})
+
+
+def test_page_is_raised_to_the_priority_of_the_kind_of_trouble() -> None:
+    """An outage that reaches an app for which outages are urgent is urgent from then on."""
+    world = World()
+    calm, urgent = (replace(one, oncall_outage=priority) for one, priority in zip(apps(2), ("P4", "P1"), strict=True))
+    world.ends(calm, DOWN)
+    world.later(POLICY.duration)
+    world.ends(calm, DOWN)
+    assert [page.priority for page in world.pages if page.act is PageAct.OPEN] == ["P4"]
+    world.ends(urgent, DOWN)
+    world.later(timedelta(minutes=2))
+    world.ends(urgent, DOWN)
+    assert [page.priority for page in world.pages if page.act is PageAct.RAISE] == ["P1"]
