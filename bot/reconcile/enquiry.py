@@ -177,7 +177,8 @@ class Enquiry:
     def settled(self, app: str, operation: str, *, at: str = "") -> Settled | None:
         """Return what became of an operation that is over; None while it is the app's present one.
 
-        With `at`, the commit that a message showed, the operation is over as soon as the app has left that commit.
+        With `at`, the commit that a message showed, the operation is over as soon as another one was deployed: a commit
+        that changes nothing of the app is none.
         """
         memory = self._store.memory(app)
         if operation == memory.operation or (at and at == memory.revision):
@@ -185,7 +186,7 @@ class Enquiry:
         entries = self._store.history(app, limit=_LOG)
         own = None if at else next((one for one in entries if one.operation == operation), None)
         newest = own or next((one for one in entries if one.result is Result.CONVERGED), None)
-        if newest is None:
+        if newest is None or newest.revision == at:
             return None
         what = f"{self._apps[app].title} {newest.result.value} at {newest.revision[:7]}"
         return Settled(by=newest.by or newest.via.value, at=newest.finished_at, what=what)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, eventually
+from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap, eventually
 
 Offices = Callable[..., Office]
 
@@ -164,6 +164,18 @@ def test_button_of_an_operation_that_is_over_does_nothing(offices: Offices, mode
     assert "Already done by schedule at <!date^" in old.text
     assert "rollback payments" in old.text
     assert office.level("payments") == "trace"
+
+
+def test_roll_back_can_be_pressed_after_commits_that_are_about_other_apps(offices: Offices) -> None:
+    """It was "already done": by the very sync whose message had the button."""
+    office = offices()
+    first = office.open()
+    second = office.commit("debug")
+    done = office.sees(PAYMENTS, "Converged", second[:7], "gitops.rollback")
+    elsewhere = office.upstream.commit({"docs/a.yaml": configmap("docs", "trace")})
+    office.sees(DEPLOYS, "Converged", "docs", elsewhere[:7])
+    eventually(lambda: office.bot.status("payments")["revision"] == elsewhere)
+    assert f"Roll back payments / prod to {first[:7]}" in office.presses(ANA, done, "gitops.rollback").text
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
