@@ -6,6 +6,7 @@ at rest, `end` leaves. CPU and peak memory are of this process; requests are cou
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from bot.cli.main import collect_less
 from bot.model.control import Trigger, Via
 from bot.settings import load
 from bot.wiring import Engine, build_engine
@@ -49,6 +51,8 @@ def rest(engine: Engine, key: str, times: int) -> Mapping[str, Any]:
 
 
 def main(configuration: str) -> None:
+    collect_less()
+    gc.freeze()  # both as `gitops-bot run` does
     engine = build_engine(load(Path(configuration), os.environ), clock=now)
     for line in sys.stdin:
         word, *rest_of = line.split()

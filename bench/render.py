@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.cli.main import collect_less
 from bot.model.resource import KindTable
 from bot.model.source import MAIN
 from bot.render import CommitFiles, Renderer
@@ -93,6 +94,7 @@ def now() -> datetime:
 
 
 def main(arguments: list[str]) -> int:
+    collect_less()  # as every command does
     documents = int(arguments[0]) if arguments else 1000
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name), documents)

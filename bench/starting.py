@@ -17,6 +17,7 @@ from bench.rows import Goal, Row
 from bench.running import SPACE, bot_in, new_world
 from bench.workloads import configmaps
 from bench.world import ROOT, Measured
+from bot.cli.main import collect_less
 
 _WATCHED: Final = 50  # times the number of objects: 50,000
 _MIB: Final = 1024**2
@@ -72,6 +73,7 @@ def watching(count: int) -> Iterator[Row]:
 
 def render(count: int) -> Iterator[Row]:
     """Reading and rendering a commit, the middle of five runs."""
+    collect_less()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), count)
         for what, changed, most in (

@@ -109,6 +109,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def collect_less() -> None:
+    """Let Python look for cycles less often, in this process."""
+    gc.set_threshold(*_COLLECT_AFTER)
+
+
 def run(argv: Sequence[str], *, out: TextIO | None = None) -> int:
     """Run one command."""
     stdout = out if out is not None else sys.stdout
@@ -120,7 +125,7 @@ def run(argv: Sequence[str], *, out: TextIO | None = None) -> int:
     except SystemExit as done:  # --help
         return done.code if isinstance(done.code, int) else OK
     _log_to_stderr(arguments.log_level, json=arguments.log_format == "json")
-    gc.set_threshold(*_COLLECT_AFTER)
+    collect_less()
     try:
         return _command(arguments.command)(arguments, stdout)
     except ConfigError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from threading import Lock
@@ -27,6 +27,8 @@ _CACHE_LIMIT_BYTES: Final = 16 * 1024 * 1024  # all remembered trees of one repo
 _IDS_LIMIT: Final = 4096  # of some 200 bytes: what a thousand apps ask of a few commits
 _LINK: Final = "120000"
 _KINDS: Final = {b"40000": "tree", b"160000": "commit"}
+_SUBMODULE: Final = b"160000 "
+_ID_BYTES: Final = 20
 
 
 class Opened(Protocol):
@@ -204,16 +206,21 @@ class Trees:
         entries: list[_Entry] = []
         pairs = [(before.subtree, subtree, path)]  # folders at the same place that differ
         while pairs:
-            old = self._entries([(id, place) for id, _, place in pairs if id])
-            new = self._entries([(id, place) for _, id, place in pairs if id])
-            if old is None or new is None or any(one.kind == "commit" for one in (*old, *new)):
-                return None
-            then, now = ({one.path: one for one in some} for some in (old, new))
+            contents = self._mirror.contents({id for old, new, _ in pairs for id in (old, new) if id})
+            then: dict[str, _Entry] = {}
+            now: dict[str, _Entry] = {}
+            for old, new, place in pairs:
+                if any(id and id not in contents for id in (old, new)):
+                    return None
+                ours, theirs = (_lines(contents.get(id, b"")) for id in (old, new))
+                if any(line.startswith(_SUBMODULE) for line in (*ours, *theirs)):
+                    return None
+                same = set(ours).intersection(theirs)  # nearly all: their bytes are compared, and not read
+                for found, lines in ((then, ours), (now, theirs)):
+                    found |= {one.path: one for one in (_entry(line, place) for line in lines if line not in same)}
             pairs = []
             for place in then.keys() | now.keys():
                 was, one = then.get(place), now.get(place)
-                if was == one:
-                    continue
                 if was is not None and was.kind == "blob":
                     files.pop(place, None)
                 if one is not None and one.kind == "blob":
@@ -240,7 +247,7 @@ class Trees:
         contents = self._mirror.contents({id for id, _ in folders})
         if any(id not in contents for id, _ in folders):
             return None
-        return [one for id, place in folders for one in _tree(contents[id], place)]
+        return [_entry(line, place) for id, place in folders for line in _lines(contents[id])]
 
     def _list(self, command: Sequence[str]) -> tuple[_Entry, ...]:
         entries: list[_Entry] = []
@@ -289,20 +296,25 @@ class Trees:
                 self._weight -= _weight(oldest)
 
 
-def _tree(data: bytes, place: str) -> Iterator[_Entry]:
-    """Yield the entries of a tree object: `mode name`, a zero byte, twenty bytes of id, again and again."""
-    position = 0
+def _lines(data: bytes) -> list[bytes]:
+    """Return the entries of a tree object as they stand in it: `mode name`, a zero byte, twenty bytes of id."""
+    found, position = [], 0
     while position < len(data):
-        end = data.index(b"\0", position)
-        mode, _, name = data[position:end].partition(b" ")
-        position = end + 21
-        path = name.decode("utf-8", errors="backslashreplace")
-        yield _Entry(
-            mode=mode.decode("ascii"),
-            kind=_KINDS.get(mode, "blob"),
-            id=data[end + 1 : position].hex(),
-            path=f"{place}/{path}" if place else path,
-        )
+        end = data.index(b"\0", position) + 1 + _ID_BYTES
+        found.append(data[position:end])
+        position = end
+    return found
+
+
+def _entry(line: bytes, place: str) -> _Entry:
+    mode, _, name = line[: -_ID_BYTES - 1].partition(b" ")
+    path = name.decode("utf-8", errors="backslashreplace")
+    return _Entry(
+        mode=mode.decode("ascii"),
+        kind=_KINDS.get(mode, "blob"),
+        id=line[-_ID_BYTES:].hex(),
+        path=f"{place}/{path}" if place else path,
+    )
 
 
 def _weight(tree: SourceTree) -> int:
