@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from bot.sandbox.kube import merge, recorded
 from bot.sandbox.kube.defaults import set_defaults
+from bot.sandbox.kube.dynamic import rules
 from bot.sandbox.kube.errors import Cause, StatusError, bad_request
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.objects import private
@@ -105,6 +106,7 @@ class CustomForm:
         self._resource = resource
         declared = (definition.get("schema") or {}).get("openAPIV3Schema")
         self.schema = merge.schema_from_crd(declared, status=resource.has_status)
+        self._ruled = declared if declared and rules.has_rules(declared) else None
         metadata = shape_of("meta", "v1", "ObjectMeta")
         assert metadata is not None, "the table has ObjectMeta"
         self._metadata = metadata
@@ -131,10 +133,27 @@ class CustomForm:
         return dict(merge.default(self.schema, body))
 
     def check(self, body: Body, old: Body | None) -> Sequence[Cause]:
-        return [
+        found = [
             Cause(reason=error.reason, field=error.field, message=error.message)
             for error in merge.validate(self.schema, body)
         ]
+        if self._ruled is None:
+            return found
+        if any(one.reason in _BLOCKING for one in found):
+            return [*found, _UNASKED]
+        return [*found, *rules.broken(self._ruled, body, old)]
+
+
+# Errors of a schema after which the real server does not ask the rules of the same schema.
+_BLOCKING: Final = frozenset(
+    {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"}
+)
+_UNASKED: Final = Cause(
+    reason="FieldValueInvalid",
+    field="<nil>",
+    message="Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
 
 
 def _numbered(value: Any) -> Any:

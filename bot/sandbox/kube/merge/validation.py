@@ -1,7 +1,7 @@
 """Custom resources held against the schema of their CRD, with the errors of the real server.
 
 Source: k8s.io/kube-openapi `validation/validate`, k8s.io/apiextensions-apiserver `apiserver/{validation,schema}`. Rules
-in CEL (`x-kubernetes-validations`) are not evaluated.
+in CEL (`x-kubernetes-validations`) are asked elsewhere.
 """
 
 from __future__ import annotations
