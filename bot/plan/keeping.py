@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.model import marks
+from bot.model.fields import ABSENT, Parts
 from bot.model.masking import is_secret
 from bot.model.plan import Action, Change, FieldChange, Plan
 from bot.model.resource import Body, Origin, ResourceId
 from bot.plan.explain import field_text
 from bot.plan.hands import after_name
 
-Parts = tuple[str | int, ...]
 _NUMBER: Final = re.compile(r"\[\d+\]")  # an entry without a name
-ABSENT: Final = object()  # the field is not on the cluster: it goes from the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One change of a file: the parts lead to the field in the object at `origin`; ABSENT removes it."""
+    """One change of a file: the parts lead to the field in the object at `origin`; ABSENT, as it is live, removes it."""
 
     fields: tuple[Field, ...]
     origin: Origin

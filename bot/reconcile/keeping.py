@@ -18,13 +18,14 @@ from bot.errors import DeliveryFailed, OrderRefused
 from bot.model import marks
 from bot.model.announcement import Announcement, ChangeLine, News
 from bot.model.app import AppSpec, Render
+from bot.model.fields import ABSENT
 from bot.model.outcome import PassKind
 from bot.model.plan import Plan
 from bot.model.record import AppMemory
 from bot.model.resource import Body, Origin, ResourceId
 from bot.model.source import RefKind, Revision
 from bot.plan import keeping
-from bot.plan.keeping import ABSENT, Field, Kept, Left
+from bot.plan.keeping import Field, Kept, Left
 from bot.ports import Proposals, Repository
 from bot.reconcile import commands, telling
 from bot.reconcile.planning import plan_at
@@ -250,9 +251,7 @@ def _written(repo: Repository, commit: str, origin: Origin) -> Body:
 def _edited(repo: Repository, commit: str, path: str, edits: Sequence[Kept]) -> bytes:
     data = repo.file(commit, path).data
     changes = [
-        editing.Edit(line=one.origin.line, parts=one.parts, value=editing.ABSENT if one.value is ABSENT else one.value)
-        for one in edits
-        if one.origin.path == path
+        editing.Edit(line=one.origin.line, parts=one.parts, value=one.value) for one in edits if one.origin.path == path
     ]
     try:
         mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""

@@ -17,10 +17,9 @@ from typing import Any, Final
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
+from bot.model.fields import ABSENT, Parts
 from bot.render.yamltext import read
 
-ABSENT: Final = object()  # as a value: the field goes
-Parts = tuple[str | int, ...]
 _PLAIN_IN_FLOW: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 
 
@@ -32,7 +31,7 @@ class EditRefused(Exception):
 class Edit:
     """`parts` leads to the field in the object that begins on `line` (from 1): keys, and numbers in lists.
 
-    A list's number one past its end appends. `value` is what JSON has, or ABSENT.
+    A list's number one past its end appends. `value` is what JSON has, or ABSENT: the field goes.
     """
 
     line: int

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from bot.model.fields import ABSENT, Parts
 from bot.model.resource import Origin, ResourceId
-from bot.plan.keeping import ABSENT, Field, Kept, Left, Parts, kept, located
+from bot.plan.keeping import Field, Kept, Left, kept, located
 
 ID = ResourceId("apps", "Deployment", "shop", "api")
 ORIGIN = Origin("apps/shop/api.yaml", 1)

@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.render.editing import ABSENT, Edit, EditRefused, Parts, edited
+from bot.model.fields import ABSENT, Parts
+from bot.render.editing import Edit, EditRefused, edited
 from bot.render.yamltext import read
 
 FILE = """\
