@@ -39,7 +39,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One change of a file: the parts lead to the field in the object at `origin`; ABSENT, as it is live, removes it."""
+    """One change of a file: the parts lead to the field in the object at `origin`; ABSENT as its value removes it."""
 
     fields: tuple[Field, ...]
     origin: Origin

@@ -1,0 +1,124 @@
+"""One relational database, SQLite or PostgreSQL: how it is opened, and what every method of the store begins with."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from bot.errors import StateError
+from bot.state import tables
+from bot.state.address import fault
+
+_BUSY_SECONDS: Final = 30  # another process may hold the write lock of SQLite for one transaction
+
+
+class Database:
+    """A connection to the tables. Safe to use from several threads and processes; raises `StateError`."""
+
+    def __init__(self, url: str, *, lock_folder: Path | None = None) -> None:
+        if wrong := fault(url):
+            raise StateError(f"state: {wrong}")
+        parsed = sa.make_url(url)
+        self._shown = parsed.render_as_string(hide_password=True)
+        self._is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._folder = lock_folder
+        if self._is_sqlite:
+            path = Path(parsed.database or "gitops-bot.db")
+            self._folder = lock_folder or path.with_name(f"{path.name}.locks")
+            self._make_file(path)
+        self._engine = self._connected(parsed)
+        self._prepare()
+
+    def _make_file(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StateError(f"state: {path} cannot be opened: {error.strerror}; make its folder writable") from error
+
+    def _connected(self, url: sa.URL) -> sa.Engine:
+        if not self._is_sqlite:
+            return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=80)
+        engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+
+        @sa.event.listens_for(engine, "connect")
+        def configure(connection: Any, _: Any) -> None:
+            connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # a reader that turns writer would fail instead of wait
+
+        return engine
+
+    def _prepare(self) -> None:
+        with self._transaction() as connection:
+            if not self._is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_266_117)))  # two bots that start at once
+            tables.metadata.create_all(connection)
+            found = connection.execute(sa.select(tables.about.c.value).where(tables.about.c.name == "version")).scalar()
+            if found is None:
+                connection.execute(
+                    tables.about.insert(),
+                    [
+                        {"name": "version", "value": str(tables.VERSION)},
+                        {"name": "key", "value": secrets.token_hex(32)},
+                    ],
+                )
+            elif int(found) > tables.VERSION:
+                raise StateError(f"state: {self._shown} was written by a newer version of gitops-bot")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+            raise StateError(f"state: {self._shown} cannot be used: {reason}") from error
+
+    def _value(self, table: sa.Table, app: str) -> str:
+        with self._transaction() as connection:
+            return value_in(connection, table, app)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _put(self, connection: sa.Connection, table: sa.Table, **values: str | bytes) -> None:
+        """Insert a row, or replace the one with its key."""
+        keys = [column.name for column in table.primary_key]
+        rest = {name: value for name, value in values.items() if name not in keys}
+        connection.execute(self._insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest))
+
+    def _insert(self, table: sa.Table) -> Any:
+        if self._is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # imported late: it takes a third of a second
+
+        return postgresql.insert(table)
+
+
+def value_in(connection: sa.Connection, table: sa.Table, app: str) -> str:
+    """Return the value of an app's row, "" when it has none."""
+    return str(connection.execute(_value_of(table), {"app": app}).scalar() or "")
+
+
+@cache
+def _value_of(table: sa.Table) -> sa.Select[tuple[Any]]:
+    """Return the question for an app's row: built once, since building it costs as much as asking it."""
+    return sa.select(table.c.value).where(table.c.app == sa.bindparam("app"))
+
+
+def moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

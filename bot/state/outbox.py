@@ -1,0 +1,170 @@
+"""What the world is to hear: rows first, then messages, lane by lane, and where each one went.
+
+The surprising part: a claim is an attempt that is counted before it is made; a sink must tolerate that an attempt
+arrived although it seemed to fail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from bot.model.announcement import Announcement, News
+from bot.model.record import Consignment, Dispatch, SinkName
+from bot.ports import MessageRef
+from bot.state import codec, tables
+from bot.state.database import Database, moment
+
+_ALWAYS: Final = ""  # before every time
+
+
+class Outbox(Database):
+    """The part of the store that is delivered."""
+
+    def dispatch(self, dispatches: Sequence[Dispatch]) -> None:
+        with self._transaction() as connection:
+            self._send(connection, dispatches)
+
+    def _send(self, connection: sa.Connection, dispatches: Sequence[Dispatch]) -> None:
+        box = tables.outbox
+        for one in dispatches:
+            kind, value = codec.dump_parcel(one.parcel)
+            if isinstance(one.parcel, Announcement) and not one.parcel.in_thread:
+                self._keep_root(connection, one.parcel, value)
+            if one.clears:
+                waiting = (box.c.sink == one.sink.value, box.c.lane == one.lane, box.c.state == "waiting")
+                connection.execute(box.delete().where(*waiting))
+            place: dict[str, int] = {}
+            if one.collapse:
+                same = (
+                    box.c.sink == one.sink.value,
+                    box.c.lane == one.lane,
+                    box.c.collapse == one.collapse,
+                    box.c.state == "waiting",
+                    box.c.attempts == 0,
+                )
+                first = connection.execute(sa.select(sa.func.min(box.c.id)).where(*same)).scalar()
+                connection.execute(box.delete().where(*same))
+                place = {"id": first} if one.keeps_place and first is not None else {}
+            row = place | {
+                "parcel_id": one.parcel.id,
+                "sink": one.sink.value,
+                "lane": one.lane,
+                "collapse": one.collapse,
+                "kind": kind,
+                "value": value,
+                "state": "waiting",
+                "attempts": 0,
+                "not_before": _ALWAYS,
+                "created_at": moment(datetime.now(tz=UTC)),
+                "why": "",
+            }
+            connection.execute(self._insert(box).values(row).on_conflict_do_nothing())
+
+    def _keep_root(self, connection: sa.Connection, said: Announcement, value: str) -> None:
+        if said.news in {News.FAILED, News.DEGRADED}:
+            self._put(connection, tables.roots, operation=said.root_key, value=value)
+        else:
+            connection.execute(tables.roots.delete().where(tables.roots.c.operation == said.root_key))
+
+    def root(self, operation: str) -> Announcement | None:
+        query = sa.select(tables.roots.c.value).where(tables.roots.c.operation == operation)
+        with self._transaction() as connection:
+            text = connection.execute(query).scalar()
+        found: Announcement | None = codec.load(codec.ANNOUNCEMENT, text) if text else None
+        return found
+
+    def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:
+        box = tables.outbox
+        firsts = (
+            sa.select(sa.func.min(box.c.id))
+            .where(box.c.sink == sink.value, box.c.state == "waiting")
+            .group_by(box.c.lane)
+        )
+        query = sa.select(box.c.lane).where(box.c.id.in_(firsts), box.c.not_before <= moment(now)).order_by(box.c.id)
+        with self._transaction() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def claim(self, sink: SinkName, lane: str, *, now: datetime) -> Consignment | None:
+        box = tables.outbox
+        query = (
+            sa.select(box)
+            .where(box.c.sink == sink.value, box.c.lane == lane, box.c.state == "waiting")
+            .order_by(box.c.id)
+            .limit(1)
+        )
+        with self._transaction() as connection:
+            row = connection.execute(query.with_for_update()).first()
+            if row is None or row.not_before > moment(now):
+                return None
+            connection.execute(box.update().where(box.c.id == row.id).values(attempts=row.attempts + 1))
+        return Consignment(
+            id=row.id,
+            sink=sink,
+            lane=lane,
+            parcel=codec.load_parcel(row.kind, row.value),
+            attempts=row.attempts,
+            created_at=datetime.fromisoformat(row.created_at),
+        )
+
+    def delivered(self, id: int, *, dispatches: Sequence[Dispatch] = ()) -> None:
+        self._settle(id, dispatches, state="delivered", why="")
+
+    def postpone(self, id: int, *, until: datetime, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
+        self._settle(id, dispatches, not_before=moment(until), why=why[:2000])
+
+    def undeliverable(self, id: int, *, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
+        self._settle(id, dispatches, state="lost", why=why[:2000])
+
+    def tidy(self, *, before: datetime) -> None:
+        box, seen = tables.outbox, tables.seen
+        with self._transaction() as connection:
+            connection.execute(box.delete().where(box.c.state != "waiting", box.c.created_at < moment(before)))
+            connection.execute(seen.delete().where(seen.c.at < moment(before)))
+
+    def waiting(self, sink: SinkName) -> int:
+        box = tables.outbox
+        query = sa.select(sa.func.count()).where(box.c.sink == sink.value, box.c.state == "waiting")
+        with self._transaction() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def _settle(self, id: int, dispatches: Sequence[Dispatch], **values: str) -> None:
+        with self._transaction() as connection:
+            connection.execute(tables.outbox.update().where(tables.outbox.c.id == id).values(**values))
+            self._send(connection, dispatches)
+
+    # --- messages and deliveries ------------------------------------------------------------------------------
+
+    def message(self, operation: str) -> MessageRef | None:
+        with self._transaction() as connection:
+            return self._message(connection, operation)
+
+    def _message(self, connection: sa.Connection, operation: str) -> MessageRef | None:
+        box, taken = tables.messages, tables.taken
+        query = sa.select(box, taken.c.operation.is_not(None).label("taken")).where(box.c.operation == operation)
+        row = connection.execute(query.join(taken, taken.c.operation == box.c.operation, isouter=True)).first()
+        return MessageRef(channel=row.channel, ts=row.ts, taken=bool(row.taken)) if row is not None else None
+
+    def inherit(self, operation: str, heir: str) -> MessageRef | None:
+        with self._transaction() as connection:
+            found = self._message(connection, operation)
+            if found is None or found.taken:
+                return None
+            self._put(connection, tables.messages, operation=heir, channel=found.channel, ts=found.ts)
+            connection.execute(tables.taken.insert().values(operation=operation))
+            return found
+
+    def save_message(self, operation: str, message: MessageRef) -> None:
+        with self._transaction() as connection:
+            self._put(connection, tables.messages, operation=operation, channel=message.channel, ts=message.ts)
+            connection.execute(tables.taken.delete().where(tables.taken.c.operation == operation))
+
+    def first_time(self, key: str, *, at: datetime) -> bool:
+        row = {"name": hashlib.sha256(key.encode(errors="replace")).hexdigest(), "at": moment(at)}
+        with self._transaction() as connection:
+            new = self._insert(tables.seen).values(row).on_conflict_do_nothing().returning(tables.seen.c.name)
+            return connection.execute(new).first() is not None  # psycopg counts no rows of such an insert
