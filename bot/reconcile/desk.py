@@ -69,7 +69,7 @@ class Desk(Enquiry):
             return f"{title} is already running {operation}, queued one more."
         if self._apps[app].mode is Mode.APPROVE:
             return f"{title} is looked at; what differs is applied when somebody else has approved the plan."
-        return f"{title} is syncing."
+        return f"{title} is syncing. Where nothing differs, nothing more is said."
 
     def pause(self, app: str, *, by: str, until: datetime | None, reason: str, via: Via) -> str:
         control = self._store.control(app).at(self._world.clock())

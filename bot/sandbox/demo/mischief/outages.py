@@ -23,7 +23,7 @@ def _api_down(stage: Stage) -> str:
     kube.heal()
     kube.pause()
     stage.api_down = True
-    return "The API server does not answer any more."
+    return "The API server does not answer any more. An outage that lasts a minute is said in Slack."
 
 
 def _api_slow(stage: Stage) -> str:
@@ -84,7 +84,7 @@ ALL: Final = (
         id="api-down",
         group=Group.OUTAGE,
         title="API server down",
-        text="Every connection to the cluster ends without an answer.",
+        text="Every connection to the cluster ends without an answer. Slack hears of it after a minute.",
         do=_api_down,
         undo_title="API server up again",
         undo=_api_well,
