@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.5  # how often the repository's branches and the bot's health are looked at
 _WEBHOOK_SECRET: Final = "sandbox-webhook-secret"
+# kubectl opens no WebSocket to a URL with a password, as the sandbox's is; the older way it hears the server's error.
+_KUBECTL: Final = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
 _ONCALL_KEY: Final = "sandbox-oncall-key"
 _BOT_NAMESPACE: Final = "gitops-bot"  # the configuration names no other
 _COMMITS: Final = 80
@@ -313,7 +315,7 @@ class World:
             "ONCALL_WEBHOOK_SECRET": _WEBHOOK_SECRET,
         }
         settings = {**secrets, "GITOPS_BOT_CONFIG": str(file), "KUBECONFIG": kubeconfig}
-        (self.folder / "bot.env").write_text(shell(settings), encoding="utf-8")
+        (self.folder / "bot.env").write_text(shell({**settings, **_KUBECTL}), encoding="utf-8")
         self._bot = BotProcess(file, log=self.folder / "bot.log", port=self._port, secrets=secrets)
         self._parts.callback(self._bot.stop)
         self._bot.start()

@@ -126,7 +126,7 @@ def asked(path: str) -> Asked | None:
         namespace=namespace,
         plural=rest[0],
         name=name,
-        subresource="/".join(rest[2:]),
+        subresource="proxy" if rest[2:3] == ["proxy"] else "/".join(rest[2:]),  # what follows is for who is behind it
     )
 
 

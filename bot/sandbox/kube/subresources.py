@@ -9,7 +9,8 @@ from typing import Any, Final
 from bot.sandbox.kube.api import Api
 from bot.sandbox.kube.authorization import User, service_account
 from bot.sandbox.kube.deletes import Delete, delete_of
-from bot.sandbox.kube.errors import Cause, StatusError, bad_request, too_many_requests
+from bot.sandbox.kube.dialing import STREAMS, container_of, unanswered_proxy, unanswered_stream
+from bot.sandbox.kube.errors import Cause, StatusError, too_many_requests
 from bot.sandbox.kube.objects import private, stamp
 from bot.sandbox.kube.orders import Target, Write
 from bot.sandbox.kube.ports import Body, Logs
@@ -45,6 +46,12 @@ class Subresources:
                 return self._token(target, request)
             case "finalize":
                 return self._finalize(target, request)
+            case stream if stream in STREAMS:
+                pod = self._there(target)
+                node = self._api.get("nodes", "", pod["spec"].get("nodeName", ""))
+                raise unanswered_stream(pod, node, stream, request)
+            case "proxy":
+                raise unanswered_proxy(self._there(target))
             case other:
                 raise StatusError(501, "NotImplemented", f"the sandbox has no {target.resource.plural}/{other}")
 
@@ -58,13 +65,7 @@ class Subresources:
 
     def _log(self, target: Target, request: Request) -> Reply:
         pod, query = self._there(target), request.query
-        containers = [one["name"] for one in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])]
-        container = query.get("container") or (containers[0] if len(containers) == 1 else "")
-        if not container:
-            names = " ".join(containers)
-            raise bad_request(f"a container name must be specified for pod {target.name}, choose one of: [{names}]")
-        if container not in containers:
-            raise bad_request(f"container {container} is not valid for pod {target.name}")
+        container = container_of(pod, query.get("container", ""))
         lines = list(self._logs(pod, container, previous=request.flag("previous"))) if self._logs else []
         if since := query.get("sinceSeconds"):
             earliest = self._api.now() - timedelta(seconds=int(since))

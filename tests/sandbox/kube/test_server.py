@@ -141,3 +141,23 @@ def test_patches_that_overtake_each_other_all_happen(sandbox: KubeSandbox) -> No
         thread.join()
     assert set(statuses) == {200}
     assert len(Client(sandbox)("GET", f"{CONFIGS}/settings")[1]["data"]) == 161
+
+
+def test_stream_to_a_container_ends_as_with_a_kubelet_that_is_down() -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "here"}}
+    address = {"status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.2"}]}}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
+    spec = {"nodeName": "here", "containers": [{"name": "main", "image": "nginx:1"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}, "spec": spec}
+    made = KubeSandbox(controllers=False)
+    made.start()
+    try:
+        for resource, body in (("nodes", node), ("serviceaccounts", account), ("pods", pod)):
+            made.cluster.create(resource, body, manager="test")
+        made.cluster.patch("nodes", "", "here", address, manager="test", subresource="status")
+        path = "/api/v1/namespaces/default/pods/web/exec?command=ls"
+        code, status = Client(made)("POST", path, Connection="Upgrade", Upgrade="SPDY/3.1")
+    finally:
+        made.stop()
+    assert code == 500
+    assert status["message"] == "error dialing backend: dial tcp 172.18.0.2:10250: connect: connection refused"
