@@ -17,6 +17,7 @@ from bot.model.resource import Body, ResourceId, ResourceRef
 from bot.ports import Cluster, Watch
 
 _LOOK_UP: Final = timedelta(seconds=1)  # how often `stop` is asked while nothing changes
+_EXPLAINED: Final = 20  # each costs a request or two; the others say what they wait for
 _NEED_PODS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"})
 
 
@@ -51,7 +52,7 @@ def await_health(
             over = any(health[id].terminal for id in late) or clock() >= deadline
             stopped = not over and stop()
             if over or stopped:
-                return HealthWait(health=tuple(_explained(cluster, watch, refs, health)), stopped=stopped)
+                return HealthWait(health=_explained(cluster, watch, refs, health), stopped=stopped)
             for id in watch.wait(min(_LOOK_UP, max(deadline - clock(), timedelta(0)))):
                 health[id] = _look(watch, by_id[id], seen)
                 (late.discard if health[id].state.is_good else late.add)(id)
@@ -65,12 +66,7 @@ def survey(cluster: Cluster, refs: Collection[ResourceRef]) -> tuple[tuple[Resou
     seen: dict[ResourceRef, Body] = {}
     with cluster.watch(refs) as watch:
         health = {ref.id: _look(watch, ref, seen) for ref in refs}
-        return tuple(
-            (ref.id, _explained_one(cluster, watch, ref, health[ref.id]))
-            if health[ref.id].state is HealthState.DEGRADED
-            else (ref.id, health[ref.id])
-            for ref in refs
-        )
+        return _explained(cluster, watch, refs, health, patient=True)
 
 
 def _look(watch: Watch, ref: ResourceRef, seen: dict[ResourceRef, Body]) -> Health:
@@ -85,17 +81,20 @@ def _look(watch: Watch, ref: ResourceRef, seen: dict[ResourceRef, Body]) -> Heal
 
 
 def _explained(
-    cluster: Cluster, watch: Watch, refs: Collection[ResourceRef], health: Mapping[ResourceId, Health]
-) -> list[tuple[ResourceId, Health]]:
-    return [
-        (
-            ref.id,
-            health[ref.id] if health[ref.id].state.is_good else _explained_one(cluster, watch, ref, health[ref.id]),
-        )
-        for ref in refs
-    ]
-
-
-def _explained_one(cluster: Cluster, watch: Watch, ref: ResourceRef, health: Health) -> Health:
-    body = watch.current(ref)
-    return replace(health, cause=cluster.explain(body, watch.pods(ref))) if body is not None else health
+    cluster: Cluster,
+    watch: Watch,
+    refs: Collection[ResourceRef],
+    health: Mapping[ResourceId, Health],
+    *,
+    patient: bool = False,
+) -> tuple[tuple[ResourceId, Health], ...]:
+    """Return the health of all, the worst with their causes; `patient` leaves those alone that are on their way."""
+    bad = [ref for ref in refs if not health[ref.id].state.is_good]
+    degraded = [ref for ref in bad if health[ref.id].state is HealthState.DEGRADED]
+    others = [] if patient else [ref for ref in bad if health[ref.id].state is not HealthState.DEGRADED]
+    found = dict(health)
+    for ref in [*degraded, *others][:_EXPLAINED]:
+        body = watch.current(ref)
+        if body is not None:
+            found[ref.id] = replace(found[ref.id], cause=cluster.explain(body, watch.pods(ref)))
+    return tuple((ref.id, found[ref.id]) for ref in refs)
