@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 Body = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceId:
-    """What makes an object the same one for us: API group, kind, namespace ("" if cluster-scoped) and name."""
+class ResourceId(NamedTuple):
+    """What makes an object the same one for us: API group, kind, namespace ("" if cluster-scoped) and name.
+
+    A tuple, like `ResourceRef`: both are hashed and compared a hundred times for each object of a pass.
+    """
 
     group: str
     kind: str
@@ -32,8 +34,7 @@ class ResourceId:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceRef:
+class ResourceRef(NamedTuple):
     """An object and the version of the API to talk to it in; an entry of an inventory."""
 
     id: ResourceId
@@ -104,7 +105,10 @@ class KindTable:
 
     def find(self, group: str, version: str, kind: str) -> KindInfo | None:
         """Return the kind in exactly this version, or None when the server does not serve it."""
-        return next((info for info in self.kinds.get((group, kind), ()) if info.version == version), None)
+        for info in self.kinds.get((group, kind), ()):
+            if info.version == version:
+                return info
+        return None
 
     def preferred(self, group: str, kind: str) -> KindInfo | None:
         """Return the kind in the version the server prefers, or None."""

@@ -158,7 +158,7 @@ def _marked(manifest: Manifest, namespace: str, labels: Mapping[str, str]) -> Ma
     body: Body = {**manifest.body, "metadata": metadata}
     if is_secret(manifest.id):
         body = _with_data(body)
-    return replace(manifest, id=replace(manifest.id, namespace=namespace), body=body)
+    return replace(manifest, id=manifest.id._replace(namespace=namespace), body=body)
 
 
 def _with_data(body: Body) -> Body:
