@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.flow.complaints import complaints
 from tests.flow.office import Office
 from tests.flow.sandbox import SandboxPlane
 from tests.flow.story import Story
@@ -24,17 +25,23 @@ def sandbox_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxP
 
 @pytest.fixture
 def tell(tmp_path: Path, sandbox_plane: SandboxPlane, unique: str) -> Iterator[Callable[..., Story]]:
-    """Make a story with settings of its world, as `tell(flavour="jsm")`; in a namespace of its own."""
+    """Make a story with settings of its world, as `tell(flavour="jsm")`, in a namespace of its own.
+
+    All it said is checked when the test ends.
+    """
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": unique}}
     sandbox_plane.request("POST", "/api/v1/namespaces", body=body)
+    told: list[Story] = []
     with ExitStack() as stack:
 
         def make(**options: Any) -> Story:
             story = Story(tmp_path, sandbox_plane, unique, **options)
             stack.callback(story.close)
+            told.append(story)
             return story
 
         yield make
+    assert [wrong for story in told for wrong in complaints(story.slack)] == []
 
 
 @pytest.fixture
@@ -49,5 +56,5 @@ def offices(tmp_path: Path) -> Iterator[Callable[..., Office]]:
     yield build
     for one in made:
         one.close()
-        assert one.complaints() == []
+        assert complaints(one.slack) == []
         assert "Traceback" not in one.bot.log()

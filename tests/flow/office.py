@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.sandbox.kube import KubeSandbox
 from bot.sandbox.oncall import OncallService
-from bot.sandbox.slack import SlackWorkspace, limits
+from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import Channel, Message, User
 from tests.flow.bot_process import BotProcess
 from tests.source.upstream import Upstream
@@ -164,23 +164,6 @@ retry: {{first: 200ms, factor: 1, max: 1s}}
         code, text = self.bot.run("audit", "--app", app, "--output", "json")
         assert code == 0, text
         return [json.loads(line) for line in text.splitlines()]
-
-    def complaints(self) -> list[str]:
-        """Return what is wrong with anything the bot ever said: no sentence, or over a limit of Slack."""
-        found: list[str] = []
-        for call in self.slack.calls():
-            if call.method not in {"chat.postMessage", "chat.update", "chat.postEphemeral", "response_url"}:
-                continue
-            text, blocks = call.arguments.get("text") or "", call.arguments.get("blocks") or []
-            blocks = json.loads(blocks) if isinstance(blocks, str) else blocks
-            if not text.strip():
-                found.append(f"{call.method} without a text: {blocks}")
-            if len(text) > 4_000:
-                found.append(f"{call.method} with a text of {len(text)} characters")
-            if limits.characters(blocks) > limits.ALL_BLOCKS_CHARACTERS:
-                found.append(f"{call.method} with {limits.characters(blocks)} characters of blocks")
-            found += limits.complaints(blocks)
-        return found
 
 
 def eventually(look: Callable[[], Any]) -> Any:

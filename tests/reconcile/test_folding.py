@@ -288,3 +288,21 @@ def test_page_is_raised_to_the_priority_of_the_kind_of_trouble() -> None:
     world.later(timedelta(minutes=2))
     world.ends(urgent, DOWN)
     assert [page.priority for page in world.pages if page.act is PageAct.RAISE] == ["P1"]
+
+
+def test_app_that_goes_from_one_shared_message_to_another_is_told_in_both() -> None:
+    """Both speak in one channel, and the second one took the place of the first among what is said."""
+    world = World()
+    first, second = apps(5)[:3], apps(5)[3:]
+    for one in first:
+        world.ends(one, broken("quota exceeded"))
+    for one in second:
+        world.ends(one, broken("no such kind"))
+    folded = world.ends(first[0], broken("no such kind"))
+    assert {one.operation for one in folded.folds} == {
+        incident.fold(first[0].channel) for incident in world.incidents.values()
+    }
+    assert sorted(one.message for one in folded.folds) == [
+        "2 of 3 apps still fail for one reason.",
+        "3 apps fail for one reason.",
+    ]
