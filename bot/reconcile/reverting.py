@@ -69,6 +69,8 @@ class Reverting:
         except PassError as error:
             log.warning("the rollback of %s is not in Git yet: %s", app.key, error)
             return False
+        if done is None:
+            return False
         if done.head:
             self._resume(app, pin, self._world.repos[app.repo].revision(done.head), said, text=done.text)
             return False
@@ -93,8 +95,11 @@ class Reverting:
                 raise
             return False
 
-    def _revert(self, app: AppSpec, pin: Pin, head: Revision, digest: str) -> _Done:
-        """Push the folder as it was, or propose it. Raises `PushRefused` where neither can be done."""
+    def _revert(self, app: AppSpec, pin: Pin, head: Revision, digest: str) -> _Done | None:
+        """Push the folder as it was, or propose it; None when somebody pushed meanwhile.
+
+        Raises `PushRefused` where neither can be done.
+        """
         repo = self._world.repos[app.repo]
         title, message = self._message(app, pin, head)
         made = repo.put_back(head.commit, app.path, of=pin.commit, message=message)
@@ -107,6 +112,8 @@ class Reverting:
         try:
             repo.advance(app.ref.name, made, expects=head.commit)
         except PushRefused as error:
+            if repo.head(app.ref, newer_than=self._world.clock()) != head.commit:
+                return None
             return self._propose(app, pin, made, title=title, message=message, why=str(error))
         return _Done(text=f"Reverted on {app.ref.name} by {made[:7]}.", head=made)
 

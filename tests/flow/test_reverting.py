@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tests.flow.office import ANA, BOB, DEPLOYS, Office, eventually
+import pytest
+
+from tests.flow.office import ANA, BOB, DEPLOYS, Office, configmap, eventually
+from tests.tools.building import search_path
 
 Offices = Callable[..., Office]
 
@@ -67,3 +70,23 @@ def test_rollback_on_a_protected_branch_is_proposed_and_the_pin_ends_with_the_me
     eventually(lambda: office.bot.status("shop")["control"] == "running")
     assert len([one for one in office.slack.messages(DEPLOYS) if one.text.startswith("Change proposed")]) == 1
     assert office.level("shop") == "info"
+
+
+@pytest.mark.tools
+def test_app_that_takes_files_from_outside_stays_pinned_and_git_as_it_is(offices: Offices) -> None:
+    """Its own folder is as it was; what differs is the base, which belongs to others too."""
+    office = offices(shop=REVERT, PATH=search_path())
+    office.commit("info")
+    based = {"shop/a.yaml": None, "shop/kustomization.yaml": "resources: [../base]\n"}
+    base = {"base/kustomization.yaml": "resources: [a.yaml]\n", "base/a.yaml": configmap("shop", "info")}
+    good = office.upstream.commit({**based, **base})
+    office.start()
+    office.sees(DEPLOYS, "Converged", "shop", good[:7])
+    bad = office.upstream.commit({"base/a.yaml": configmap("shop", "debug")})
+    office.sees(DEPLOYS, "Converged", "shop", bad[:7])
+    preview = office.types(ANA, f"rollback shop {good[:7]}", DEPLOYS)
+    assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
+    said = office.sees(DEPLOYS, "Git is not changed", "takes files from outside")
+    assert said.thread_ts == office.sees(DEPLOYS, "Rolled back", "shop", good[:7]).ts
+    assert office.upstream.git("rev-parse", "main") == bad
+    assert (office.bot.status("shop")["control"], office.level("shop")) == ("pinned", "info")
