@@ -16,7 +16,7 @@ import pytest
 from bot.sandbox.demo.cluster import TokenDoor
 from bot.sandbox.kube import KubeSandbox
 from tests.browser.demo_process import DemoProcess, is_running
-from tests.flow.story import eventually
+from tests.waiting import until
 
 
 def test_ctrl_c_leaves_no_process_and_no_file_behind() -> None:
@@ -35,7 +35,7 @@ def test_kill_leaves_no_process_and_no_file_behind() -> None:
     children = demo.children()
     assert int((demo.folder / "bot.pid").read_text()) in children
     demo.kill()
-    eventually(lambda: not any(map(is_running, children)))
+    until(lambda: not any(map(is_running, children)))
     assert not demo.folder.exists()
 
 

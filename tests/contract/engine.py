@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import urllib.error
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,23 +23,12 @@ from bot.wiring import Engine, build_engine, build_loop
 from tests.contract.servers import Server
 from tests.source.upstream import Upstream
 
-PATIENCE_SECONDS: Final = 40.0
 CHANNEL: Final = "C0TEST"
 _ENVIRONMENT: Final = {"SLACK_BOT_TOKEN": "xoxb-test", "SLACK_SIGNING_SECRET": "signing"}
 
 
 def now() -> datetime:
     return datetime.now(tz=UTC)
-
-
-def until(ready: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECONDS) -> Any:
-    """Return the first true value of `ready`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if found := ready():
-            return found
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
-        time.sleep(0.1)
 
 
 class EngineWorld:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from bot.health.rules import assess
 from bot.model.outcome import Health
-from tests.contract.engine import until
 from tests.contract.servers import Server
+from tests.waiting import until
 
 Body = dict[str, Any]
 

@@ -9,8 +9,9 @@ import pytest
 from bot.model.outcome import Result
 from bot.model.plan import Action
 from bot.model.record import SyncState
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config
+from tests.waiting import until
 
 
 @pytest.fixture

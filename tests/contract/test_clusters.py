@@ -12,9 +12,10 @@ from bot.errors import OrderRefused
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result
 from bot.model.record import SyncState
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config
 from tests.contract.servers import SandboxServer, Server
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ import pytest
 from bot.cli.main import run
 from bot.model.control import ControlState
 from bot.model.outcome import Result
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, job, secret
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bot.model.control import Via
 from bot.model.outcome import PassKind, Result
 from bot.model.record import SyncState
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config
+from tests.waiting import until
 
 
 def test_bad_value_is_retried_and_said_once_and_the_good_commit_clears_it(world: EngineWorld) -> None:

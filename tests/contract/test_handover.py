@@ -11,9 +11,10 @@ from bot.model.control import Trigger, Via
 from bot.model.outcome import Result
 from bot.model.plan import Action
 from bot.model.record import SyncState
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config
 from tests.source.upstream import Upstream
+from tests.waiting import until
 
 BROKEN = f"{config('settings')}---\nkind: [\n"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.model.outcome import HealthState, Result
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, job
+from tests.waiting import until
 
 APPS = "/apis/apps/v1"
 

@@ -17,9 +17,9 @@ from typing import Final
 
 import pytest
 
-from tests.contract.engine import until
 from tests.contract.servers import Server
 from tests.controlplane.building import build
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bot.model.outcome import HealthState
-from tests.contract.engine import until
 from tests.contract.life import (
     BAD_IMAGE,
     CRASH_LOOP,
@@ -21,6 +20,7 @@ from tests.contract.life import (
     workload,
 )
 from tests.contract.servers import Server
+from tests.waiting import until
 
 DEPLOYMENTS = "deployments.apps"
 SETS = "replicasets.apps"

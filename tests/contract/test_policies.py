@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.engine import until
 from tests.contract.servers import Server
+from tests.waiting import until
 
 BASE = "/apis/admissionregistration.k8s.io/v1"
 RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}

@@ -7,8 +7,9 @@ import urllib.error
 from bot.model.control import Via
 from bot.model.outcome import Deed, Result
 from bot.model.record import SyncState
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, definition, deployment, namespace
+from tests.waiting import until
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 

@@ -14,10 +14,11 @@ from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.record import SyncState
 from bot.reconcile.loop import Loop
-from tests.contract.engine import EngineWorld, now, until
+from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config, deployment
 from tests.contract.servers import REAL_ONLY, Server
 from tests.controlplane.plane import COUNTED_TOKEN, ControlPlane, Served
+from tests.waiting import until
 
 pytestmark = REAL_ONLY  # its audit log counts
 

@@ -10,10 +10,11 @@ import pytest
 
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
-from tests.contract.engine import EngineWorld, now, until
+from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config, deployment
 from tests.contract.servers import SandboxServer, Server
 from tests.controlplane.plane import ControlPlane
+from tests.waiting import until
 
 
 def look(world: EngineWorld) -> SyncReport:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.engine import until
 from tests.contract.servers import Server
+from tests.waiting import until
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PORT = {

@@ -15,9 +15,10 @@ from bot.live.transport import Transport
 from bot.model.record import SyncState
 from bot.model.resource import KindInfo
 from bot.reconcile.loop import Loop
-from tests.contract.engine import EngineWorld, now, until
+from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config, definition, deployment
 from tests.controlplane.plane import ControlPlane
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 

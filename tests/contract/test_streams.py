@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.engine import until
 from tests.contract.servers import Server
+from tests.waiting import until
 
 
 @pytest.fixture

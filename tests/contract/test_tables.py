@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.contract.engine import until
 from tests.contract.life import BAD_IMAGE, GOOD, Life, job, waiting_of, workload
 from tests.contract.servers import Server
+from tests.waiting import until
 
 _TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 _TIMES: Final = frozenset({"Age", "Last Seen", "First Seen", "Duration", "Created At"})

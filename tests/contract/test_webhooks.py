@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.engine import until
 from tests.contract.servers import Server
 from tests.https import HttpsServer, Reply, Request, make_certificate
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster  # the certificate is made by openssl, which the control plane needs as well
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.controlplane.plane import ControlPlane
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
-
-
-def eventually(look: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """Return the first true answer; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (answer := look()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)
-    return answer
 
 
 def pod_template(image: str, **spec: Any) -> dict[str, Any]:
@@ -38,7 +28,7 @@ def deployment(image: str) -> dict[str, Any]:
 def test_deployment_becomes_ready(control_plane: ControlPlane, kube_namespace: str) -> None:
     path = f"/apis/apps/v1/namespaces/{kube_namespace}/deployments"
     control_plane.request("POST", path, body=deployment("nginx:1"))
-    eventually(lambda: control_plane.request("GET", f"{path}/x")["status"].get("readyReplicas") == 1)
+    until(lambda: control_plane.request("GET", f"{path}/x")["status"].get("readyReplicas") == 1)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +46,7 @@ def test_image_decides_how_a_pod_fails(
         states = [one["state"] for pod in pods for one in pod["status"].get("containerStatuses", ())]
         return [state.get("waiting", {}).get("reason") for state in states] == [reason]
 
-    eventually(reasons)
+    until(reasons)
 
 
 def test_job_with_the_failing_image_fails(control_plane: ControlPlane, kube_namespace: str) -> None:
@@ -68,4 +58,4 @@ def test_job_with_the_failing_image_fails(control_plane: ControlPlane, kube_name
         "spec": {"backoffLimit": 0, "template": pod_template("gitops-bot.test/failing-job:1", restartPolicy="Never")},
     }
     control_plane.request("POST", path, body=job)
-    eventually(lambda: control_plane.request("GET", f"{path}/x")["status"].get("failed") == 1)
+    until(lambda: control_plane.request("GET", f"{path}/x")["status"].get("failed") == 1)

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import yaml
 
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import definition
 from tests.contract.servers import SandboxServer
 from tests.faults.proxy import Proxy
 from tests.https import make_certificate
+from tests.waiting import until
 
 _SERVICES: Final = "/apis/apiregistration.k8s.io/v1/apiservices"
 _DEFINITIONS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

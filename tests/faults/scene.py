@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.model.outcome import Result, SyncReport
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, job, secret
 from tests.faults.proxy import Proxy
+from tests.waiting import until
 
 ROOT: Final = Path(__file__).parents[2]
 KINDS: Final = {

@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from bot.model.outcome import Deed, Result
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, definition, namespace, widget
 from tests.contract.servers import REAL_ONLY
 from tests.faults.extension import Extension, api_service
+from tests.waiting import until
 
 pytestmark = REAL_ONLY
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.faults.scene import CONFIGS, foreign, settled
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from typing import Final
 import pytest
 
 from bot.model.outcome import Result
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import deployment
 from tests.faults.proxy import Proxy
 from tests.faults.scene import WORKLOADS, foreign, objects, settled, terminal_sync
+from tests.waiting import until
 
 NEVER_READY: Final = "gitops-bot.test/never-ready:1"
 _LANES: Final = 4  # tests that share the requests, so that several run at once

@@ -10,10 +10,11 @@ from pathlib import Path
 from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan
 from bot.sandbox.faults import Fault, FaultKind
-from tests.contract.engine import EngineWorld, now, until
+from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config
 from tests.faults.proxy import Proxy, status
 from tests.faults.scene import CONFIGS, NEW, OLD, objects, settled
+from tests.waiting import until
 
 
 def test_short_outage_is_not_said_and_counts_no_failure(world: EngineWorld, proxy: Proxy) -> None:

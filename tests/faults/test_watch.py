@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from bot.model.outcome import Result, SyncReport
-from tests.contract.engine import EngineWorld, until
+from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment
 from tests.faults.proxy import Proxy, status
+from tests.waiting import until
 
 TOO_OLD = b'{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":410}}\n'
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -164,12 +163,3 @@ retry: {{first: 200ms, factor: 1, max: 1s}}
         code, text = self.bot.run("audit", "--app", app, "--output", "json")
         assert code == 0, text
         return [json.loads(line) for line in text.splitlines()]
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """Wait until a look at the world is true; return what it saw."""
-    deadline = time.monotonic() + _GUARD_SECONDS
-    while not (answer := look()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
-    return answer

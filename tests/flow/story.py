@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -142,11 +140,3 @@ retry: {retry}
 
     def path(self, rest: str) -> str:
         return f"/api/v1/namespaces/{self.namespace}/{rest}"
-
-
-def eventually(look: Callable[[], Any], *, seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (answer := look()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)
-    return answer

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.flow.office import ANA, BOB, CAT, DEPLOYS, EVE, SRE, Office, configmap, eventually
+from tests.flow.office import ANA, BOB, CAT, DEPLOYS, EVE, SRE, Office, configmap
+from tests.waiting import until
 
 Offices = Callable[..., Office]
 
@@ -124,7 +125,7 @@ def test_refused_plan_is_decided_by_the_same_buttons(offices: Offices) -> None:
     assert "No rule allows" in office.presses(EVE, asked, "gitops.approve").text
     assert office.kube.cluster.get("configmaps", "default", "part-3") is not None
     assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
-    eventually(lambda: office.kube.cluster.get("configmaps", "default", "part-3") is None)
+    until(lambda: office.kube.cluster.get("configmaps", "default", "part-3") is None)
     assert office.level("shop") == "info"
 
 

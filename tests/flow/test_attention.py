@@ -15,7 +15,8 @@ import pytest
 from bot.model.control import Control, Pause, Via
 from bot.model.record import AuditEntry, Decision
 from bot.state.store import SqlStore
-from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, Office, eventually
+from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, Office
+from tests.waiting import until
 
 Offices = Callable[..., Office]
 
@@ -70,11 +71,11 @@ def test_old_pause_is_reminded_of_and_one_that_ran_out_ends(offices: Offices, mo
     assert office.bot.stop() == 0
     store = SqlStore(f"sqlite:///{office.bot.folder}/gitops-bot.db")
     since = datetime.now(UTC) - timedelta(hours=9)
-    for app, until in (("prod/shop", None), ("prod/docs", datetime.now(UTC) - timedelta(seconds=1))):
+    for app, end in (("prod/shop", None), ("prod/docs", datetime.now(UTC) - timedelta(seconds=1))):
         audit = AuditEntry(
             at=since, who=ANA.id, via=Via.CLI, verb="pause", app=app, arguments="", decision=Decision.DONE
         )
-        pause = Pause(by=ANA.id, reason="migration", since=since, until=until)
+        pause = Pause(by=ANA.id, reason="migration", since=since, until=end)
         store.save_control(app, Control(pause=pause), audit=audit)
     store.close()
     office.start()
@@ -162,8 +163,8 @@ def test_what_was_held_back_in_quiet_hours_is_summed_up_after_them(offices: Offi
     office = offices(slack=f", quiet: {quiet}")
     office.commit("info")
     office.start()
-    eventually(lambda: office.level("shop") == "info" and office.level("payments") == "info")
-    eventually(lambda: office.bot.status("docs")["sync"] == "synced")
+    until(lambda: office.level("shop") == "info" and office.level("payments") == "info")
+    until(lambda: office.bot.status("docs")["sync"] == "synced")
     assert office.slack.messages(DEPLOYS) == ()
     assert office.bot.stop() == 0
     ended = f"{{start: '{now - timedelta(hours=2):%H:%M}', end: '{now - timedelta(minutes=1):%H:%M}'}}"
@@ -177,8 +178,8 @@ def test_alert_is_tried_on_request(offices: Offices) -> None:
     office.open()
     assert "after 3 failures in a row" in office.types(BOB, "oncall", DEPLOYS).text
     assert "opened and closed" in office.types(BOB, "oncall test", DEPLOYS).text
-    (alert,) = eventually(lambda: [one for one in office.oncall.alerts if one.alias == "gitops-bot:test"])
-    eventually(lambda: not office.oncall.opened())
+    (alert,) = until(lambda: [one for one in office.oncall.alerts if one.alias == "gitops-bot:test"])
+    until(lambda: not office.oncall.opened())
     assert "Test alert" in alert.message
 
 
@@ -188,7 +189,7 @@ def test_hand_edit_is_undone_and_says_who_made_it(offices: Offices) -> None:
     (live,) = [one for one in office.kube.cluster.list("configmaps", "default") if one["metadata"]["name"] == "shop"]
     office.kube.cluster.update("configmaps", {**live, "data": {"level": "mine"}}, manager="kubectl-edit")
     office.sees(DEPLOYS, "changed by hand", "data.level", "changed by kubectl-edit at")
-    eventually(lambda: office.level("shop") == "info")
+    until(lambda: office.level("shop") == "info")
 
 
 def test_field_that_is_changed_again_and_again_is_said_once_and_counted(offices: Offices) -> None:
@@ -196,9 +197,9 @@ def test_field_that_is_changed_again_and_again_is_said_once_and_counted(offices:
     office = offices()
     office.open()
     for number in range(7):
-        eventually(lambda: office.level("shop") == "info")
+        until(lambda: office.level("shop") == "info")
         office.edits("shop", level=f"mine-{number}")
-    eventually(lambda: office.level("shop") == "info")
+    until(lambda: office.level("shop") == "info")
     said = office.sees(DEPLOYS, "Changed again and again", "set back 7 times")
     assert "kubectl-edit keeps changing ConfigMap default/shop data.level" in said.text
     assert "gitops-bot/ignore" in json.dumps(said.blocks)

@@ -12,7 +12,8 @@ import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
 from bot.state.store import SqlStore
-from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, SRE, Office, eventually
+from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, SRE, Office
+from tests.waiting import until
 
 Offices = Callable[..., Office]
 
@@ -45,11 +46,11 @@ def test_syncs_during_a_sync_are_exactly_one_further_run(offices: Offices, mode:
         answer = office.types(person, "sync shop", DEPLOYS).text
         assert "already running op_" in answer
         assert "queued one more" in answer
-    eventually(lambda: passes(office, "shop") == [BOB.id, ANA.id, "gitops-bot"])
+    until(lambda: passes(office, "shop") == [BOB.id, ANA.id, "gitops-bot"])
     commit = office.commit("debug")
     office.types(ANA, "sync shop", DEPLOYS)
     office.sees(DEPLOYS, "Converged", "shop", commit[:7])
-    eventually(lambda: passes(office, "shop") == [ANA.id, BOB.id, ANA.id, "gitops-bot"])
+    until(lambda: passes(office, "shop") == [ANA.id, BOB.id, ANA.id, "gitops-bot"])
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
@@ -135,12 +136,12 @@ def test_bot_that_gets_no_socket_goes_on_and_takes_orders_when_it_gets_one(offic
     assert office.bot.health()["status"] == "degraded"
     second = office.commit("debug")
     office.sees(DEPLOYS, "Converged", "shop", second[:7])
-    eventually(lambda: len(office.slack.calls("apps.connections.open")) >= 3)
+    until(lambda: len(office.slack.calls("apps.connections.open")) >= 3)
     assert office.slack.sockets() == ()
     office.slack.heal()
     assert office.slack.wait_until(lambda: bool(office.slack.sockets()), timeout_seconds=30)
     assert "is paused" in office.types(BOB, "pause shop", DEPLOYS).text
-    eventually(lambda: office.bot.health()["status"] == "ok")
+    until(lambda: office.bot.health()["status"] == "ok")
 
 
 @pytest.mark.parametrize(
@@ -158,10 +159,10 @@ def test_refused_token_is_said_with_the_way_out_and_not_tried_again_and_again(
     office.slack.fail("chat.postMessage", Fault(kind=FaultKind.ERROR, error=word), times=None)
     office.commit("info")
     office.bot.start()
-    eventually(lambda: f"Slack refuses us ({word}): {hint}" in office.bot.log())
-    eventually(lambda: office.bot.health()["status"] == "degraded")
+    until(lambda: f"Slack refuses us ({word}): {hint}" in office.bot.log())
+    until(lambda: office.bot.health()["status"] == "degraded")
     office.commit("debug")
-    eventually(lambda: office.level("shop") == office.level("payments") == "debug")
+    until(lambda: office.level("shop") == office.level("payments") == "debug")
     tried = [call.arguments["channel"] for call in office.slack.calls("chat.postMessage")]
     assert sorted(tried) == [DEPLOYS, PAYMENTS]
 
@@ -185,7 +186,7 @@ def test_errors_that_have_no_room_in_a_message_are_a_file_in_its_thread(offices:
     broken = {f"shop/bad-{n:02}.yaml": f"kind: ConfigMap\nmetadata: {{name: 'bad{n:02}'}}\nx: {n}\n" for n in range(15)}
     office.upstream.commit(broken)
     failed = office.sees(DEPLOYS, "Sync failed", "shop")
-    file = eventually(lambda: [one for one in office.slack.messages(DEPLOYS, thread=failed.ts) if one.files])[0]
+    file = until(lambda: [one for one in office.slack.messages(DEPLOYS, thread=failed.ts) if one.files])[0]
     content = file.files[0].content.decode()
     assert all(f"shop/bad-{n:02}.yaml" in content for n in range(15))
 

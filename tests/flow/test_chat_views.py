@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.sandbox.slack import limits
-from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap, eventually
+from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap
+from tests.waiting import until
 
 Offices = Callable[..., Office]
 
@@ -93,7 +94,7 @@ def test_three_hundred_apps_fit_everywhere(offices: Offices, mode: str) -> None:
     assert len(shown.blocks) <= limits.MESSAGE_BLOCKS
     assert "of 300 apps are synced" in shown.text
     assert office.slack.click(shown, "gitops.page.1", ANA.id).acknowledged
-    eventually(lambda: "apps 21 to 40 of 300" in json.dumps(office.slack.ephemerals(ANA.id)[0].blocks))
+    until(lambda: "apps 21 to 40 of 300" in json.dumps(office.slack.ephemerals(ANA.id)[0].blocks))
     asked = office.types(ANA, "history shop", DEPLOYS)
     assert asked.text
     picker = office.types(ANA, "sync", DEPLOYS)

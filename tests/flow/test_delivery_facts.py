@@ -10,7 +10,8 @@ import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack.values import Channel, Message
-from tests.flow.story import ANA, DEPLOYS, Story, eventually
+from tests.flow.story import ANA, DEPLOYS, Story
+from tests.waiting import until
 
 Tell = Callable[..., Story]
 
@@ -46,10 +47,10 @@ def test_slack_down_from_the_start_hears_all_of_it_in_order_afterwards(tell: Tel
     story.slack.fail("*", fault, times=None)
     story.mends()
     story.bot.start()
-    eventually(lambda: story.bot.metric("gitops_bot_app_synced"))
+    until(lambda: story.bot.metric("gitops_bot_app_synced"))
     assert story.data() == {"level": "info"}
     second = story.mends("debug")
-    eventually(lambda: story.data() == {"level": "debug"})
+    until(lambda: story.data() == {"level": "debug"})
     assert story.said() == ()
     story.slack.heal()
     story.sees("Converged", second[:7], seconds=120)
@@ -83,7 +84,7 @@ def test_fifty_commands_at_once_are_all_acknowledged(tell: Tell, mode: str) -> N
     with ThreadPoolExecutor(50) as pool:
         found = list(pool.map(lambda _: story.slack.command(ANA.id, DEPLOYS, "status"), range(50)))
     assert all(one.acknowledged for one in found)
-    eventually(lambda: len(story.slack.ephemerals(ANA.id)) == 50)
+    until(lambda: len(story.slack.ephemerals(ANA.id)) == 50)
 
 
 @pytest.mark.parametrize("end", ["refresh", "drop_sockets"])
@@ -111,8 +112,8 @@ def test_throttled_channel_waits_and_the_others_do_not(tell: Tell) -> None:
     story.mends()
     story.bot.start()
     assert story.slack.wait_until(lambda: bool(story.slack.messages("C0OPS")), timeout_seconds=60)
-    eventually(lambda: story.bot.metric("gitops_bot_app_synced") == 2)
-    eventually(lambda: any("Converged" in one.text for one in story.slack.messages("C0OPS")))
+    until(lambda: story.bot.metric("gitops_bot_app_synced") == 2)
+    until(lambda: any("Converged" in one.text for one in story.slack.messages("C0OPS")))
     tried = [call for call in story.slack.calls("chat.postMessage") if call.arguments["channel"] == DEPLOYS]
     assert len(tried) == 1
     assert story.bot.stop() == 0
@@ -166,10 +167,10 @@ def test_socket_that_is_open_and_deaf_is_replaced(tell: Tell) -> None:
     converged(story)
     (deaf,) = story.slack.sockets()
     story.slack.deafen_sockets()
-    eventually(lambda: story.bot.health()["parts"]["slack"] == "deaf")
+    until(lambda: story.bot.health()["parts"]["slack"] == "deaf")
     assert story.bot.health()["status"] == "degraded"
     assert story.slack.wait_until(lambda: any(one is not deaf for one in story.slack.sockets()), timeout_seconds=120)
-    eventually(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop").acknowledged)
+    until(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop").acknowledged)
     story.sees("Paused")
 
 

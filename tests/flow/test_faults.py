@@ -15,8 +15,9 @@ import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
 from tests.controlplane.plane import ControlPlane
-from tests.flow.story import ANA, DEPLOYS, Story, configmap, deployment, eventually
+from tests.flow.story import ANA, DEPLOYS, Story, configmap, deployment
 from tests.receiver import Receiver
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -41,7 +42,7 @@ def test_slack_down_at_start_hears_everything_later_in_order_and_once(make: Make
     story.slack.fail("*", Fault(kind=FaultKind.STATUS, status=503), times=None)
     first = story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
     story.bot.start()
-    eventually(lambda: story.bot.status("shop")["sync"] == "synced")
+    until(lambda: story.bot.status("shop")["sync"] == "synced")
     assert story.data() == {"level": "info"}
     assert story.said() == ()
     story.slack.heal()
@@ -101,7 +102,7 @@ def test_command_delivered_three_times_runs_once(make: Make) -> None:
     for attempt in (1, 2):
         assert story.slack.redeliver(delivery, attempt=attempt).acknowledged
     story.sees("Paused")
-    eventually(lambda: story.slack.ephemerals(ANA.id))
+    until(lambda: story.slack.ephemerals(ANA.id))
     assert [one.text for one in story.slack.ephemerals(ANA.id) if "already" in one.text] == []
     code, text = story.bot.run("audit", "--app", "shop", "--output", "json")
     assert code == 0
@@ -135,13 +136,13 @@ def test_push_starts_a_pass_and_the_webhook_hears_of_its_end(make: Make) -> None
         )
         story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
         story.bot.start()
-        eventually(lambda: len(receiver.got) == 1)
+        until(lambda: len(receiver.got) == 1)
         second = story.upstream.commit({"apps/shop/a.yaml": configmap("debug")})
         url = f"http://127.0.0.1:{story.bot.port}/webhooks/git/fleet"
         assert push(url, second, "wrong") == 401
         assert push(url, second, "push") == 202
-        eventually(lambda: story.data() == {"level": "debug"})
-        eventually(lambda: len(receiver.got) == 2)
+        until(lambda: story.data() == {"level": "debug"})
+        until(lambda: len(receiver.got) == 2)
         got = receiver.got[1]
         event = got.json()
         assert (event["specversion"], event["subject"], event["data"]["app"]) == ("1.0", second, "shop")

@@ -12,7 +12,8 @@ from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack import limits
 from bot.sandbox.slack.values import Message
 from tests.flow.sandbox import SandboxPlane
-from tests.flow.story import ANA, DEPLOYS, Story, configmap, eventually
+from tests.flow.story import ANA, DEPLOYS, Story, configmap
+from tests.waiting import until
 
 COUNT = 30
 NAMES = [f"app-{number:02}" for number in range(1, COUNT + 1)]
@@ -80,9 +81,9 @@ def test_one_commit_that_breaks_thirty_apps_is_one_message_and_one_page(fleet: S
     found = folded(fleet)
     assert listed(found) == set(NAMES)
     assert len(failures(fleet)) == 1
-    eventually(fleet.oncall.opened, seconds=_SECONDS)
+    until(fleet.oncall.opened, seconds=_SECONDS)
     before = fleet.bot.metric("gitops_bot_app_failures")
-    eventually(lambda: fleet.bot.metric("gitops_bot_app_failures") > before + COUNT, seconds=_SECONDS)
+    until(lambda: fleet.bot.metric("gitops_bot_app_failures") > before + COUNT, seconds=_SECONDS)
     (alert,) = fleet.oncall.opened()
     assert alert.count == 1
     assert alert.alias.startswith("gitops-bot:_shared:")
@@ -94,7 +95,7 @@ def test_one_commit_that_breaks_thirty_apps_is_one_message_and_one_page(fleet: S
     assert len(fleet.oncall.opened()) == 1
     commits(fleet, good)
     sees(fleet, "Recovered", f"All {COUNT} apps are over it")
-    eventually(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
+    until(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
     assert len(fleet.oncall.alerts) == 1
     assert failures(fleet) == []
 
@@ -108,10 +109,10 @@ def test_token_that_ran_out_is_one_message_that_unfolds_app_by_app(fleet: Story)
     found = folded(fleet, COUNT + 1)
     assert listed(found) == set(NAMES)
     assert len(fleet.slack.roots(DEPLOYS)) == 1
-    eventually(fleet.oncall.opened, seconds=_SECONDS)
+    until(fleet.oncall.opened, seconds=_SECONDS)
     plane.kube.faults.heal()
     sees(fleet, "Recovered", f"All {COUNT + 1} apps are over it")
-    eventually(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
+    until(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
     assert len(fleet.oncall.alerts) == 1
 
 
@@ -122,7 +123,7 @@ def test_app_whose_reason_differs_speaks_for_itself(fleet: Story) -> None:
     other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {level: [1]}\n"
     commits(fleet, lambda name: other if name == NAMES[4] else bad(name))
     sees(fleet, "Sync failed", f"{COUNT - 1} of {COUNT} apps still fail")
-    eventually(lambda: any(one.text.startswith(f"Sync failed: {NAMES[4]} / prod") for one in failures(fleet)))
+    until(lambda: any(one.text.startswith(f"Sync failed: {NAMES[4]} / prod") for one in failures(fleet)))
     assert len(failures(fleet)) == 2
 
 
@@ -133,12 +134,12 @@ def test_nothing_is_doubled_or_lost_when_the_bot_is_killed_in_between(fleet: Sto
     fleet.bot.kill()
     fleet.bot.start()
     folded(fleet)
-    eventually(fleet.oncall.opened, seconds=_SECONDS)
+    until(fleet.oncall.opened, seconds=_SECONDS)
     fleet.bot.kill()
     commits(fleet, good)
     fleet.bot.start()
     sees(fleet, "Recovered", f"All {COUNT} apps are over it")
-    eventually(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
+    until(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
     assert len(fleet.oncall.alerts) == 1
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from bot.sandbox.slack.values import Message
-from tests.flow.office import ANA, BOB, DEPLOYS, EVE, Office, configmap, eventually
+from tests.flow.office import ANA, BOB, DEPLOYS, EVE, Office, configmap
 from tests.receiver import Got, Receiver
+from tests.waiting import until
 
 Offices = Callable[..., Office]
 
@@ -90,7 +91,7 @@ def test_ignored_field_is_left_alone_after_the_merge(offices: Offices) -> None:
     before = len(office.slack.messages(DEPLOYS))
     office.edits("shop", level="trace")
     office.types(BOB, "sync shop", DEPLOYS)
-    eventually(lambda: [one for one in office.audit("shop") if one["verb"] == "sync"])
+    until(lambda: [one for one in office.audit("shop") if one["verb"] == "sync"])
     assert office.level("shop") == "trace"
     assert "does not differ from Git" in office.types(BOB, "keep shop", DEPLOYS).text
     assert not [one for one in office.slack.messages(DEPLOYS)[before:] if one.text.startswith("Drift")]
@@ -111,7 +112,7 @@ def test_choice_about_one_field_leaves_the_others_to_be_chosen(offices: Offices)
     assert (kept.ts, buttons(kept)) == (drift.ts, {"gitops.diff"})
     elsewhere = office.upstream.commit({"docs/a.yaml": configmap("docs", "trace")})
     office.sees(DEPLOYS, "Converged", "docs", elsewhere[:7])
-    eventually(lambda: office.bot.status("shop")["target_revision"] == elsewhere)
+    until(lambda: office.bot.status("shop")["target_revision"] == elsewhere)
     assert buttons(office.sees(DEPLOYS, "shop", "To keep", "Merge it")) == {"gitops.diff"}
 
 

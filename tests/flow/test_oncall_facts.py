@@ -15,7 +15,8 @@ import pytest
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.oncall import OncallService
 from bot.sandbox.slack.values import Message
-from tests.flow.story import ANA, BOB, DEPLOYS, Story, configmap, eventually
+from tests.flow.story import ANA, BOB, DEPLOYS, Story, configmap
+from tests.waiting import until
 
 Tell = Callable[..., Story]
 
@@ -35,7 +36,7 @@ def paged(story: Story) -> Story:
     """Let the app fail until somebody is paged."""
     story.fails()
     story.bot.start()
-    eventually(story.oncall.opened)
+    until(story.oncall.opened)
     return story
 
 
@@ -43,7 +44,7 @@ def test_third_failure_in_a_row_opens_one_page_and_later_ones_none(story: Story)
     paged(story)
     before = story.bot.metric("gitops_bot_app_failures")
     assert before >= 3
-    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 3)
+    until(lambda: story.bot.metric("gitops_bot_app_failures") > before + 3)
     (alert,) = story.oncall.opened()
     assert (alert.alias, alert.priority, alert.count) == ("gitops-bot:prod:shop", "P2", 1)
     assert len(alert.message) <= 130
@@ -53,9 +54,9 @@ def test_third_failure_in_a_row_opens_one_page_and_later_ones_none(story: Story)
 def test_new_commit_that_fails_too_is_one_note(story: Story) -> None:
     paged(story)
     second = story.fails("two")
-    eventually(lambda: story.oncall.alerts[0].notes)
+    until(lambda: story.oncall.alerts[0].notes)
     before = story.bot.metric("gitops_bot_app_failures")
-    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 2)
+    until(lambda: story.bot.metric("gitops_bot_app_failures") > before + 2)
     (note,) = story.oncall.alerts[0].notes
     assert second[:7] in note
     assert story.calls("open") == 1
@@ -64,12 +65,12 @@ def test_new_commit_that_fails_too_is_one_note(story: Story) -> None:
 def test_convergence_closes_the_page_once_and_says_so(story: Story) -> None:
     paged(story)
     fixed = story.mends()
-    eventually(lambda: not story.oncall.opened())
+    until(lambda: not story.oncall.opened())
     assert fixed[:7] in story.oncall.alerts[0].notes[-1]
     story.sees("Page closed")
     story.mends("debug")
-    eventually(lambda: story.data() == {"level": "debug"})
-    eventually(lambda: story.bot.metric("gitops_bot_app_synced"))
+    until(lambda: story.data() == {"level": "debug"})
+    until(lambda: story.bot.metric("gitops_bot_app_synced"))
     assert story.calls("close") == 1
 
 
@@ -79,9 +80,9 @@ def test_rollback_to_the_last_good_commit_is_said_and_closes_the_page(story: Sto
     story.bot.start()
     story.sees("Converged", good[:7])
     story.fails()
-    eventually(story.oncall.opened)
+    until(story.oncall.opened)
     assert story.bot.run("rollback", "shop", good[:7])[0] == 0
-    eventually(lambda: not story.oncall.opened())
+    until(lambda: not story.oncall.opened())
     assert story.bot.status("shop")["control"] == "pinned"
     story.sees("Rolled back", good[:7])
     assert [one.text for one in story.slack.roots(DEPLOYS) if one.text.startswith("Syncing")] == []
@@ -108,11 +109,11 @@ def test_service_that_is_away_is_said_and_the_page_comes_later(
     story.bot.start()
     story.sees("Not paged yet", "It is tried again by itself", seconds=90)
     before = story.bot.metric("gitops_bot_pass_seconds_count", 'result="failed"')
-    eventually(lambda: story.bot.metric("gitops_bot_pass_seconds_count", 'result="failed"') > before + 1)
+    until(lambda: story.bot.metric("gitops_bot_pass_seconds_count", 'result="failed"') > before + 1)
     assert story.bot.metric("gitops_bot_delivery_failures_total", 'sink="oncall"', 'how="late"') >= 1
     assert story.oncall.opened() == []
     story.oncall.faults.heal()
-    eventually(story.oncall.opened, seconds=90)
+    until(story.oncall.opened, seconds=90)
     story.sees("On-call is paged after all")
     assert len(story.oncall.alerts) == 1
 
@@ -126,7 +127,7 @@ def test_page_that_never_got_through_wakes_nobody_after_convergence(tell: Tell, 
     story.sees("Not paged yet", seconds=90)
     fixed = story.mends()
     story.sees("Converged", fixed[:7])
-    eventually(lambda: story.bot.metric("gitops_bot_app_synced"))
+    until(lambda: story.bot.metric("gitops_bot_app_synced"))
     story.oncall.faults.heal()
     story.sees("Page closed", seconds=90)
     assert story.oncall.alerts == []
@@ -135,7 +136,7 @@ def test_page_that_never_got_through_wakes_nobody_after_convergence(tell: Tell, 
 def test_call_whose_answer_is_lost_makes_one_alert(story: Story) -> None:
     story.oncall.faults.add(Fault(kind=FaultKind.LOST), match="POST */v2/alerts", times=1)
     paged(story)
-    eventually(lambda: story.calls("open") == 2)
+    until(lambda: story.calls("open") == 2)
     story.sees("On-call is paged")
     assert len(story.oncall.alerts) == 1
 
@@ -144,11 +145,11 @@ def test_killed_before_the_answer_to_its_page_it_pages_once(story: Story) -> Non
     story.oncall.faults.add(Fault(kind=FaultKind.HANG))
     story.fails()
     story.bot.start()
-    eventually(lambda: story.calls("open"))
+    until(lambda: story.calls("open"))
     story.bot.kill()
     story.oncall.faults.heal()
     story.bot.start()
-    eventually(story.oncall.opened)
+    until(story.oncall.opened)
     assert len(story.oncall.alerts) == 1
 
 
@@ -159,13 +160,13 @@ def test_killed_between_a_close_and_its_answer_it_closes_after_the_restart(story
     alert = story.oncall.opened()[0]
     story.oncall.faults.add(Fault(kind=FaultKind.DELAY if done else FaultKind.HANG, seconds=600), match="POST */close*")
     story.mends()
-    eventually(lambda: story.calls("close"))
-    eventually(lambda: not alert.open if done else True)
+    until(lambda: story.calls("close"))
+    until(lambda: not alert.open if done else True)
     story.bot.kill()
     story.oncall.faults.heal()
     story.bot.start()
-    eventually(lambda: not story.oncall.opened())
-    eventually(lambda: story.calls("close") == 2)
+    until(lambda: not story.oncall.opened())
+    until(lambda: story.calls("close") == 2)
     story.sees("Page closed")
     assert len(story.oncall.alerts) == 1
 
@@ -177,7 +178,7 @@ def test_refused_key_is_shouted_with_its_setting_and_not_tried_again(tell: Tell,
     story.bot.start()
     shouted = story.sees("Could not page", "OPSGENIE_API_KEY", seconds=90)
     before = story.bot.metric("gitops_bot_app_failures")
-    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 2)
+    until(lambda: story.bot.metric("gitops_bot_app_failures") > before + 2)
     assert story.calls("open") <= 2
     assert "canary" not in f"{shouted.text} {shouted.blocks} {story.bot.log()}"
     with urllib.request.urlopen(f"http://127.0.0.1:{story.bot.port}/healthz", timeout=5) as answer:
@@ -208,7 +209,7 @@ def buttons(message: Message) -> set[str]:
 def test_acknowledgement_over_there_is_one_line_in_the_thread_and_takes_the_button_away(story: Story) -> None:
     paged(story)
     alias = "gitops-bot:prod:shop"
-    eventually(lambda: "gitops.acknowledge" in buttons(story.sees("Sync failed", "paged on-call, P2")))
+    until(lambda: "gitops.acknowledge" in buttons(story.sees("Sync failed", "paged on-call, P2")))
     assert hook(story, "Acknowledge", alias, secret="wrong") == 401
     assert hook(story, "Acknowledge", "gitops-bot:prod:other") == 200
     assert hook(story, "Acknowledge", alias, more="x" * 2_000_000) == 413
@@ -226,7 +227,7 @@ def test_acknowledgement_over_there_is_one_line_in_the_thread_and_takes_the_butt
 def test_button_acknowledges_over_there_in_the_name_of_who_pressed_it(tell: Tell, mode: str, flavour: str) -> None:
     story = paged(tell(mode=mode, flavour=flavour))
     assert story.slack.wait_until(lambda: bool(story.slack.sockets()) or bool(story.slack.events_url))
-    failed = eventually(
+    failed = until(
         lambda: next((one for one in story.slack.roots(DEPLOYS) if "gitops.acknowledge" in buttons(one)), None)
     )
     assert story.slack.click(failed, "gitops.acknowledge", BOB.id).acknowledged
@@ -234,7 +235,7 @@ def test_button_acknowledges_over_there_in_the_name_of_who_pressed_it(tell: Tell
     assert "may not oncall" in story.slack.ephemerals(BOB.id)[0].text
     assert story.slack.click(failed, "gitops.acknowledge", ANA.id).acknowledged
     (alert,) = story.oncall.opened()
-    eventually(lambda: alert.acknowledged)
+    until(lambda: alert.acknowledged)
     assert alert.acknowledged_by == ANA.id
     assert "gitops.acknowledge" not in buttons(story.sees("Sync failed", "acknowledged by"))
     story.sees("Page acknowledged")
@@ -252,7 +253,7 @@ def test_close_over_there_is_not_an_acknowledgement_and_pages_again_only_later(s
     assert line.thread_ts
     assert "gitops.acknowledge" not in buttons(story.sees("Sync failed"))
     before = story.bot.metric("gitops_bot_app_failures")
-    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 4)
+    until(lambda: story.bot.metric("gitops_bot_app_failures") > before + 4)
     assert story.oncall.opened() == []
     assert len([one for one in story.said() if "Closed by ana" in one.text]) == 1
     story.mends()
@@ -269,10 +270,10 @@ def test_closed_over_there_it_pages_again_when_the_app_fails_on(tell: Tell, mode
     with story.oncall.changed:
         alert.open = False
     assert hook(story, "Close", alert.alias) == 200
-    eventually(story.oncall.opened)
+    until(story.oncall.opened)
     assert [one.alias for one in story.oncall.alerts] == [alert.alias] * 2
     story.mends()
-    eventually(lambda: not story.oncall.opened())
+    until(lambda: not story.oncall.opened())
 
 
 @PAIRS
@@ -281,7 +282,7 @@ def test_order_from_slack_while_the_service_hangs_is_followed(tell: Tell, mode: 
     story.oncall.faults.add(Fault(kind=FaultKind.HANG))
     story.fails()
     story.bot.start()
-    eventually(lambda: story.calls("open"))
+    until(lambda: story.calls("open"))
     assert story.slack.wait_until(lambda: bool(story.slack.sockets()) or bool(story.slack.events_url))
     assert "paused" in story.types(ANA, "pause shop").text
     story.sees("Paused")
@@ -297,15 +298,15 @@ def test_both_services_get_every_alert_and_neither_waits_for_the_other(tell: Tel
         story.oncall.faults.add(Fault(kind=FaultKind.HANG))
         story.fails()
         story.bot.start()
-        eventually(further.opened)
+        until(further.opened)
         story.sees("On-call could not be paged by opsgenie yet", seconds=90)
         story.sees("On-call is paged", "shop / prod")
         story.oncall.faults.heal()
-        eventually(story.oncall.opened, seconds=90)
+        until(story.oncall.opened, seconds=90)
         assert [(one.alias, one.key) for one in further.alerts] == [("gitops-bot:prod:shop", "jsm-key")]
         assert [(one.alias, one.key) for one in story.oncall.alerts] == [("gitops-bot:prod:shop", "oncall-key")]
         story.mends()
-        eventually(lambda: not story.oncall.opened() and not further.opened())
+        until(lambda: not story.oncall.opened() and not further.opened())
         story.sees("Page closed")
         assert len([one for one in story.said() if one.text.startswith("Page closed") and one.thread_ts]) == 1
         assert story.bot.run("check")[1].startswith("warning: Opsgenie is switched off on 2027-04-05")
@@ -318,7 +319,7 @@ def test_alert_that_was_taken_and_then_not_made_is_no_page(story: Story) -> None
     story.fails()
     story.bot.start()
     story.sees("Not paged yet", "took the alert and then did not make it")
-    eventually(story.oncall.opened)
+    until(story.oncall.opened)
     story.sees("On-call is paged after all")
     assert (len(story.oncall.alerts), story.calls("open")) == (1, 2)
 
@@ -341,7 +342,7 @@ def test_each_team_s_alert_carries_its_own_key(tell: Tell, mode: str, flavour: s
     story.mends()
     story.upstream.commit({f"apps/{team}/a.yaml": configmap("info") + f"{team}: one\n" for team in ("sre", "pay")})
     story.bot.start()
-    eventually(lambda: len(story.oncall.opened()) == 2)
+    until(lambda: len(story.oncall.opened()) == 2)
     assert {(one.team, one.key) for one in story.oncall.alerts} == {("sre", "sre-key"), ("pay", "pay-key")}
 
 
@@ -353,7 +354,7 @@ def test_throttled_page_waits_for_the_period_that_the_service_names(tell: Tell, 
     story.bot.start()
     story.sees("Not paged yet")
     before = story.bot.metric("gitops_bot_app_failures")
-    eventually(lambda: story.bot.metric("gitops_bot_app_failures") > before + 3)
+    until(lambda: story.bot.metric("gitops_bot_app_failures") > before + 3)
     assert story.calls("open") == 1
 
 
@@ -369,7 +370,7 @@ def test_more_urgent_app_that_fails_for_the_same_reason_raises_the_page(story: S
     story.bot.hang_up()
     alert = story.oncall.opened()[0]
     assert alert.priority == "P2"
-    eventually(lambda: alert.priority == "P1")
+    until(lambda: alert.priority == "P1")
     story.sees("2 apps fail for one reason", "paged on-call, P1")
     assert (story.calls("open"), len(story.oncall.alerts)) == (1, 1)
 
@@ -377,13 +378,13 @@ def test_more_urgent_app_that_fails_for_the_same_reason_raises_the_page(story: S
 def test_pause_is_a_note_and_the_page_stays(story: Story) -> None:
     paged(story)
     assert story.bot.run("pause", "shop", "--reason", "looking at it")[0] == 0
-    eventually(lambda: story.oncall.alerts[0].notes)
+    until(lambda: story.oncall.alerts[0].notes)
     assert "Paused by os:" in story.oncall.alerts[0].notes[0]
     assert "looking at it" in story.oncall.alerts[0].notes[0]
     assert len(story.oncall.opened()) == 1
     fixed = story.mends()
     assert story.bot.run("resume", "shop")[0] == 0
-    eventually(lambda: not story.oncall.opened())
+    until(lambda: not story.oncall.opened())
     assert fixed[:7] in story.oncall.alerts[0].notes[-1]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap, eventually
+from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap
+from tests.waiting import until
 
 Offices = Callable[..., Office]
 
@@ -70,7 +71,7 @@ def test_mention_in_a_thread_is_answered_there_to_its_author(offices: Offices, m
     commit = office.open()
     root = office.sees(PAYMENTS, "Converged", commit[:7])
     assert office.slack.mention(ANA.id, PAYMENTS, "pause payments for 1h &lt;tea&gt;", thread_ts=root.ts).acknowledged
-    answer = eventually(lambda: office.slack.ephemerals(ANA.id))[0]
+    answer = until(lambda: office.slack.ephemerals(ANA.id))[0]
     assert answer.thread_ts == root.ts
     assert "is paused until" in answer.text
     assert "&lt;tea&gt;" in office.sees(PAYMENTS, "Paused").text
@@ -174,7 +175,7 @@ def test_roll_back_can_be_pressed_after_commits_that_are_about_other_apps(office
     done = office.sees(PAYMENTS, "Converged", second[:7], "gitops.rollback")
     elsewhere = office.upstream.commit({"docs/a.yaml": configmap("docs", "trace")})
     office.sees(DEPLOYS, "Converged", "docs", elsewhere[:7])
-    eventually(lambda: office.bot.status("payments")["revision"] == elsewhere)
+    until(lambda: office.bot.status("payments")["revision"] == elsewhere)
     assert f"Roll back payments / prod to {first[:7]}" in office.presses(ANA, done, "gitops.rollback").text
 
 

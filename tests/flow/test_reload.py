@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.engine import until
 from tests.flow.bot_process import BotProcess
 from tests.source.upstream import Upstream
+from tests.waiting import until
 
 TEXT = """\
 clusters: [{name: prod, kubeconfig: nowhere.yaml}]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.flow.office import ANA, BOB, DEPLOYS, Office, configmap, eventually
+from tests.flow.office import ANA, BOB, DEPLOYS, Office, configmap
 from tests.tools.building import search_path
+from tests.waiting import until
 
 Offices = Callable[..., Office]
 
@@ -41,7 +42,7 @@ def test_rollback_is_reverted_on_the_branch_and_the_app_follows_it_again(offices
     assert message.startswith(f"Roll shop back to {good[:7]}")
     assert "Reason: too loud" in message
     assert f"- {bad[:7]} Say more" in message
-    eventually(lambda: office.bot.status("shop")["revision"] == tip)
+    until(lambda: office.bot.status("shop")["revision"] == tip)
     assert office.bot.status("shop")["control"] == "running"
     assert office.level("shop") == "info"
     newer = office.commit("trace")
@@ -67,7 +68,7 @@ def test_rollback_on_a_protected_branch_is_proposed_and_the_pin_ends_with_the_me
     assert office.types(BOB, "status shop", DEPLOYS).text
     office.upstream.git("update-ref", "refs/heads/main", tip)
     office.sees(DEPLOYS, "Resumed", "shop", f"{tip[:7]} says what the cluster has")
-    eventually(lambda: office.bot.status("shop")["control"] == "running")
+    until(lambda: office.bot.status("shop")["control"] == "running")
     assert len([one for one in office.slack.messages(DEPLOYS) if one.text.startswith("Change proposed")]) == 1
     assert office.level("shop") == "info"
 

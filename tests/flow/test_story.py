@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane.plane import ControlPlane
-from tests.flow.story import ANA, BOB, Story, configmap, deployment, eventually
+from tests.flow.story import ANA, BOB, Story, configmap, deployment
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -30,19 +31,19 @@ def test_story_from_the_first_commit_to_the_closed_page(story: Story) -> None:
 
     story.plane.request("PATCH", story.path("configmaps/settings"), body={"data": {"level": "mine"}}, kind="merge")
     story.sees("changed by hand", "data.level")
-    eventually(lambda: story.data() == {"level": "info"})
+    until(lambda: story.data() == {"level": "info"})
 
     second = story.upstream.commit({"apps/shop/b.yaml": deployment("gitops-bot.test/bad-image:1")}, message="Break")
     failed = story.sees("Sync failed", "Deployment", "ImagePullBackOff", second[:7])
     assert failed.thread_ts == ""
-    eventually(story.oncall.opened)
+    until(story.oncall.opened)
     (alert,) = story.oncall.opened()
     assert (alert.alias, alert.priority) == ("gitops-bot:prod:shop", "P2")
     story.sees("On-call is paged")
 
     third = story.upstream.commit({"apps/shop/b.yaml": deployment("nginx:1")}, message="Mend")
     story.sees("Converged", third[:7])
-    eventually(lambda: not story.oncall.opened())
+    until(lambda: not story.oncall.opened())
     assert f"Converged at {third[:7]}" in story.oncall.alerts[0].notes[-1]
 
     assert "No rule allows" in story.types(BOB, "pause shop").text
@@ -64,10 +65,10 @@ def test_story_from_the_first_commit_to_the_closed_page(story: Story) -> None:
     assert story.bot.status("shop")["control"] == "pinned"
     assert story.bot.stop() == 0
     story.bot.start()
-    eventually(lambda: story.bot.status("shop")["sync"] == "synced")
+    until(lambda: story.bot.status("shop")["sync"] == "synced")
     assert story.data() == {"level": "info"}
     assert story.bot.run("resume", "shop")[0] == 0
-    eventually(lambda: story.data() == {"level": "debug"})
+    until(lambda: story.data() == {"level": "debug"})
     code, text = story.bot.run("plan", "shop")
     assert (code, "nothing to change" in text) == (0, True)
     assert story.bot.stop() == 0
