@@ -54,8 +54,8 @@ class Server(Protocol):
 class SandboxServer:
     """The sandbox as a `Server`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.sandbox = KubeSandbox(users={LIMITED_TOKEN: "limited"}, speed=5)
+    def __init__(self, folder: Path, *, speed: float = 5) -> None:
+        self.sandbox = KubeSandbox(users={LIMITED_TOKEN: "limited"}, speed=speed)
         self.sandbox.start()
         self.url, self.token, self.ca_file = self.sandbox.url, self.sandbox.token, ""
         self.kubeconfig = str(folder / "kubeconfig")

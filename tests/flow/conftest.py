@@ -9,22 +9,21 @@ from typing import Any
 
 import pytest
 
+from tests.contract.servers import SandboxServer
 from tests.flow.complaints import complaints
 from tests.flow.office import Office
-from tests.flow.sandbox import SandboxPlane
 from tests.flow.story import Story
 
 
 @pytest.fixture(scope="session")
-def sandbox_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxPlane]:
-    plane = SandboxPlane(tmp_path_factory.mktemp("kube"))
-    plane.start()
+def sandbox_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
+    plane = SandboxServer(tmp_path_factory.mktemp("kube"), speed=1)
     yield plane
     plane.stop()
 
 
 @pytest.fixture
-def tell(tmp_path: Path, sandbox_plane: SandboxPlane, unique: str) -> Iterator[Callable[..., Story]]:
+def tell(tmp_path: Path, sandbox_plane: SandboxServer, unique: str) -> Iterator[Callable[..., Story]]:
     """Make a story with settings of its world, as `tell(flavour="jsm")`, in a namespace of its own.
 
     All it said is checked when the test ends.

@@ -11,7 +11,7 @@ import pytest
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack import limits
 from bot.sandbox.slack.values import Message
-from tests.flow.sandbox import SandboxPlane
+from tests.contract.servers import SandboxServer
 from tests.flow.story import ANA, DEPLOYS, Story, configmap
 from tests.waiting import until
 
@@ -26,8 +26,7 @@ _SECONDS = 240  # thirty apps on a machine that does other things too
 def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
     """Thirty apps of one team on a cluster of their own; nothing is committed yet."""
     mode, _, flavour = request.param.partition("-")
-    plane = SandboxPlane(tmp_path)
-    plane.start()
+    plane = SandboxServer(tmp_path, speed=1)
     apps = "\n".join(
         f"  - {{name: {name}, repo: fleet, path: apps/{name}, cluster: prod, env: production, interval: 3s,"
         f" oncall: {{priority: P2}}}}"
@@ -102,15 +101,15 @@ def test_one_commit_that_breaks_thirty_apps_is_one_message_and_one_page(fleet: S
 
 def test_token_that_ran_out_is_one_message_that_unfolds_app_by_app(fleet: Story) -> None:
     plane = fleet.plane
-    assert isinstance(plane, SandboxPlane)
+    assert isinstance(plane, SandboxServer)
     commits(fleet, good)
-    plane.kube.faults.add(TOKEN)
+    plane.sandbox.faults.add(TOKEN)
     fleet.bot.start()
     found = folded(fleet, COUNT + 1)
     assert listed(found) == set(NAMES)
     assert len(fleet.slack.roots(DEPLOYS)) == 1
     until(fleet.oncall.opened, seconds=_SECONDS)
-    plane.kube.faults.heal()
+    plane.sandbox.faults.heal()
     sees(fleet, "Recovered", f"All {COUNT + 1} apps are over it")
     until(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
     assert len(fleet.oncall.alerts) == 1
