@@ -14,7 +14,8 @@ from bot.sandbox.kube.errors import Cause, StatusError, bad_request
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.objects import private
 from bot.sandbox.kube.ports import Body
-from bot.sandbox.kube.shapes import Reading, Struct, WrongType, shape_of
+from bot.sandbox.kube.scalars import Reading, WrongType
+from bot.sandbox.kube.shapes import Struct, shape_of
 from bot.sandbox.kube.strategies import TEMPLATE_GENERATION
 
 

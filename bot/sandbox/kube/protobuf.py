@@ -14,22 +14,8 @@ from typing import Any, Final
 import orjson
 
 from bot.sandbox.kube.errors import StatusError, bad_request
-from bot.sandbox.kube.shapes import (
-    Anything,
-    Boolean,
-    Bytes,
-    Integer,
-    IntOrString,
-    List,
-    Map,
-    Number,
-    Quantity,
-    Shape,
-    Struct,
-    Text,
-    Time,
-    shape_of,
-)
+from bot.sandbox.kube.scalars import Anything, Boolean, Bytes, Integer, IntOrString, Number, Quantity, Shape, Text, Time
+from bot.sandbox.kube.shapes import List, Map, Struct, shape_of
 
 MAGIC: Final = b"k8s\x00"
 MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"

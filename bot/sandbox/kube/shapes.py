@@ -7,45 +7,18 @@ the Go sources (`data/go-types.json.gz`), with the patch strategies that strateg
 
 from __future__ import annotations
 
-import base64
-import binascii
 import gzip
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final
 
 import orjson
 
-from bot.sandbox.kube import quantity
+from bot.sandbox.kube.scalars import BASIC, Reading, Shape, WrongType, mismatch
 
 _PACKAGES: Final = {"": "core", "internal.apiserver.k8s.io": "apiserverinternal"}
-_INTEGERS: Final = {"int": 64, "int32": 32, "int64": 64}
-
-
-class WrongType(Exception):
-    """A value that the field of the struct cannot hold; the message is the Go decoder's."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Reading:
-    """What is noticed while a body is read: paths of fields that the struct does not have."""
-
-    unknown: list[str] = field(default_factory=list)
-
-
-class Shape:
-    """One Go type. `zero` is what a field of it holds when nothing was said."""
-
-    zero: Any = None
-    always: bool = False  # a struct that is no pointer is written even when it is empty
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        """Return the value as the type gives it back. Raises `WrongType`."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +83,7 @@ class Struct(Shape):
 
     def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
         if not isinstance(value, Mapping):
-            raise WrongType(_mismatch(value, owner, at, self.name))
+            raise WrongType(mismatch(value, owner, at, self.name))
         result: dict[str, Any] = {}
         for name, given in value.items():
             inside = self.field(name)
@@ -150,7 +123,7 @@ class List(Shape):
 
     def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
         if not isinstance(value, list):
-            raise WrongType(_mismatch(value, owner, at, "[]"))
+            raise WrongType(mismatch(value, owner, at, "[]"))
         read = [
             self.items.zero if one is None else self.items.read(one, f"{at}[{index}]", reading, owner)
             for index, one in enumerate(value)
@@ -166,144 +139,12 @@ class Map(Shape):
 
     def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
         if not isinstance(value, Mapping):
-            raise WrongType(_mismatch(value, owner, at, "map"))
+            raise WrongType(mismatch(value, owner, at, "map"))
         read = {
             name: self.values.zero if one is None else self.values.read(one, f"{at}.{name}", reading, owner)
             for name, one in value.items()
         }
         return read or None
-
-
-class Text(Shape):
-    zero = ""
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if not isinstance(value, str):
-            raise WrongType(_mismatch(value, owner, at, "string"))
-        return value
-
-
-class Boolean(Shape):
-    zero = False
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if not isinstance(value, bool):
-            raise WrongType(_mismatch(value, owner, at, "bool"))
-        return value
-
-
-class Integer(Shape):
-    zero = 0
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._limit = 1 << (_INTEGERS[name] - 1)
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int) or not -self._limit <= value < self._limit:
-            raise WrongType(_mismatch(value, owner, at, self.name))
-        return value
-
-
-class Anything(Shape):
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        return value
-
-
-class Number(Shape):
-    zero = 0
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise WrongType(_mismatch(value, owner, at, "float64"))
-        return value
-
-
-class Bytes(Shape):
-    """Base64 text; what does not decode is the decoder's error."""
-
-    zero = ""
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if not isinstance(value, str):
-            raise WrongType(_mismatch(value, owner, at, "[]uint8"))
-        text = value.replace("\n", "").replace("\r", "")
-        try:
-            base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            bad = next(
-                (i for i, one in enumerate(text) if not re.match(r"[A-Za-z0-9+/]", one)), len(text) - len(text) % 4
-            )
-            raise WrongType(f"illegal base64 data at input byte {bad}") from None
-        return text
-
-
-class Quantity(Shape):
-    zero = "0"
-    always = True
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise WrongType(_QUANTITY)
-        try:
-            return quantity.canonical(value)
-        except ValueError:
-            raise WrongType(_QUANTITY) from None
-
-
-_QUANTITY: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-
-
-class IntOrString(Shape):
-    zero = 0
-    always = True
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise WrongType(_mismatch(value, owner, at, "int32"))
-        return value
-
-
-# What follows the seconds of a time, and its zone; a MicroTime has six digits there, no less.
-_FRACTION: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d((?:\.\d+)?)(.*)")
-
-
-class Time(Shape):
-    """RFC 3339; whole seconds in UTC, or microseconds."""
-
-    always = True
-
-    def __init__(self, *, micro: bool) -> None:
-        self._micro = micro
-
-    def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
-        if not isinstance(value, str):
-            raise WrongType(_mismatch(value, owner, at, "string"))
-        if self._micro and (late := _FRACTION.match(value)) is not None and len(late[1]) != 7:
-            layout, rest = "2006-01-02T15:04:05.000000Z07:00", late[1] + late[2]
-            raise WrongType(f'parsing time "{value}" as "{layout}": cannot parse "{rest}" as ".000000"')
-        try:
-            when = datetime.fromisoformat(value)
-        except ValueError:
-            layout = "2006-01-02T15:04:05Z07:00"
-            raise WrongType(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"') from None
-        return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ" if self._micro else "%Y-%m-%dT%H:%M:%SZ")
-
-
-_BASIC: Final[Mapping[str, Shape]] = {
-    "string": Text(),
-    "duration": Text(),
-    "bool": Boolean(),
-    "any": Anything(),
-    "bytes": Bytes(),
-    "float32": Number(),
-    "float64": Number(),
-    "quantity": Quantity(),
-    "intorstring": IntOrString(),
-    "time": Time(micro=False),
-    "microtime": Time(micro=True),
-    **{name: Integer(name) for name in _INTEGERS},
-}
 
 
 @cache
@@ -314,7 +155,7 @@ def shape(expression: str) -> Shape:
         return List(shape(expression[2:]))
     if expression.startswith("{}"):
         return Map(shape(expression[2:]))
-    return _BASIC.get(expression) or Struct(expression, _types()[expression])
+    return BASIC.get(expression) or Struct(expression, _types()[expression])
 
 
 @cache
@@ -329,19 +170,3 @@ def shape_of(group: str, version: str, kind: str) -> Struct | None:
     name = f"{_PACKAGES.get(group) or group.partition('.')[0]}/{version}.{kind}"
     found = shape(name) if name in _types() else None
     return found if isinstance(found, Struct) else None
-
-
-def _mismatch(value: Any, owner: str, at: str, wanted: str) -> str:
-    match value:
-        case bool():
-            given = "bool"
-        case int() | float():
-            given = "number" if not isinstance(value, float) and wanted[:3] != "int" else f"number {value}"
-        case str():
-            given = "string"
-        case Mapping():
-            given = "object"
-        case _:
-            given = "array"
-    where = re.sub(r"\[\d+\]", "", owner)
-    return f"json: cannot unmarshal {given} into Go struct field {where} of type {wanted}"

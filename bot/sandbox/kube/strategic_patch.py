@@ -13,7 +13,8 @@ from typing import Any, Final
 from bot.sandbox.kube.errors import bad_request
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.ports import Body
-from bot.sandbox.kube.shapes import Field, List, Map, Shape, Struct, shape_of
+from bot.sandbox.kube.scalars import Shape
+from bot.sandbox.kube.shapes import Field, List, Map, Struct, shape_of
 
 _PATCH: Final = "$patch"
 _RETAIN: Final = "$retainKeys"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -26,17 +26,15 @@ from bot.sandbox.kube.errors import (
     invalid,
 )
 from bot.sandbox.kube.forms import Form, Forms
+from bot.sandbox.kube.intake import OVERTAKEN, expect_name, expect_version, keep_reset, kind_matches, read, through_door
 from bot.sandbox.kube.json_patch import json_patch, merge_patch
 from bot.sandbox.kube.kinds import Resource
 from bot.sandbox.kube.merge.gotext import go_value
 from bot.sandbox.kube.objects import begin, finalizers, keep_system_fields, leaving, place, with_generated_name
-from bot.sandbox.kube.orders import PatchType, Strictness, Target, Write, Written
+from bot.sandbox.kube.orders import PatchType, Target, Write, Written
 from bot.sandbox.kube.ports import Body
-from bot.sandbox.kube.shapes import shape_of
 from bot.sandbox.kube.store import Provisional, Stale, Store, Taken
 from bot.sandbox.kube.strategic_patch import strategic_patch
-
-_OVERTAKEN: Final = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 class Writer:
@@ -58,7 +56,7 @@ class Writer:
     def create(self, resource: Resource, namespace: str, body: Body, write: Write) -> Written:
         """Create an object. Raises `StatusError`."""
         form = self._forms.of(resource)
-        new, warnings = self._read(form, resource, body, write)
+        new, warnings = read(form, resource, body, write.strictness)
         metadata = new.setdefault("metadata", {})
         place(metadata, namespaced=resource.namespaced, namespace=namespace)
         if metadata.get("resourceVersion"):
@@ -112,8 +110,8 @@ class Writer:
         """Replace an object, or what its subresource shows of it. Raises `StatusError`."""
         resource = target.resource
         form = self._forms.of(resource)
-        new, warnings = self._read(form, resource, body, write)
-        self._expect_name(target, new)
+        new, warnings = read(form, resource, body, write.strictness)
+        expect_name(target, new)
         if (
             not target.subresource
             and strategies.created_by_update(resource)
@@ -134,7 +132,7 @@ class Writer:
                 )
                 raise invalid(resource.group, resource.plural, target.name, [cause])
             made = form.default({**new, "metadata": dict(new["metadata"])})
-            _keep_reset(resource, body, made)
+            keep_reset(resource, body, made)
             return self._tracked(form, target, live, made, write)
 
         return self._change(target, make, write, warnings)
@@ -162,11 +160,11 @@ class Writer:
                 case _:
                     patched = strategic_patch(target.resource, live, document)
             given = go_value(document) if kind is PatchType.STRATEGIC else orjson.dumps(patched).decode()
-            new, warned = self._read(form, target.resource, patched, write, patch=given)
+            new, warned = read(form, target.resource, patched, write.strictness, patch=given)
             warnings[:] = warned
-            self._expect_name(target, new)
+            expect_name(target, new)
             made = form.default(new)
-            _keep_reset(target.resource, patched, made)
+            keep_reset(target.resource, patched, made)
             return self._tracked(form, target, live, made, write)
 
         written = self._change(target, make, write, ())
@@ -181,7 +179,7 @@ class Writer:
             raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
         if not isinstance(config, Mapping):
             raise bad_request("error decoding YAML: the patch is not an object")
-        self._kind_matches(resource, config, applied=True)
+        kind_matches(resource, config, applied=True)
         metadata = {**(config.get("metadata") or {}), "name": target.name}
         given = (config.get("metadata") or {}).get("name")
         if given and given != target.name:
@@ -219,7 +217,7 @@ class Writer:
             if target.subresource or metadata.get("uid"):
                 raise target.missing()
             if metadata.get("resourceVersion"):
-                raise target.conflict(_OVERTAKEN)
+                raise target.conflict(OVERTAKEN)
             return self._create(form, target, make(None), write, ())
         return self._change(target, make, write, ())
 
@@ -238,7 +236,7 @@ class Writer:
                 raise target.missing()
             live = convert(there, resource, resource.version)
             new = make(live)
-            self._expect_version(target, new, live)
+            expect_version(target, new, live)
             new, told = self._prepared(form, target, new, live, write)
             bound = target.subresource == "binding"  # of a Pod to a node, which no update may do
             with self._admission.allocating(resource, new, live):
@@ -306,7 +304,7 @@ class Writer:
     def _tracked(self, form: Form, target: Target, live: Body, new: dict[str, Any], write: Write) -> dict[str, Any]:
         """Return `new` without the changes that its door does not let through, and with its owners."""
         if target.subresource:
-            new = _through_door(target, live, new)
+            new = through_door(target, live, new)
         elif target.resource.has_status:
             if "status" in live:
                 new["status"] = live["status"]
@@ -331,61 +329,6 @@ class Writer:
             subresource=subresource,
         )
 
-    # --- what is asked of a body ------------------------------------------------------------------------------
-
-    def _read(
-        self, form: Form, resource: Resource, body: Body, write: Write, *, patch: str = ""
-    ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Return the body as the server holds it, and warnings. `patch` is what a patch is called in its errors."""
-        if not isinstance(body, Mapping):
-            raise bad_request("the request body is not an object")
-        self._kind_matches(resource, body)
-        body = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
-        new, unknown = form.read(body)
-        new.setdefault("metadata", {})
-        told = tuple(f'unknown field "{path}"' for path in unknown)
-        if told and write.strictness is Strictness.STRICT:
-            kind, version = resource.kind, resource.version
-            strict = f"strict decoding error: {', '.join(told)}"
-            if patch:
-                message = f"Invalid value: {orjson.dumps(patch).decode()}: {strict}"
-                raise invalid("", "", "", [Cause(reason="FieldValueInvalid", field="patch", message=message)])
-            raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {strict}')
-        return new, told if write.strictness is Strictness.WARN else ()
-
-    def _kind_matches(self, resource: Resource, body: Body, *, applied: bool = False) -> None:
-        api_version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
-        if (api_version, kind) == (resource.api_version, resource.kind):
-            return
-        group, _, version = str(api_version).rpartition("/")
-        if applied:
-            if kind == resource.kind and group == resource.group:
-                return  # the merge says what is wrong with the version
-            raise bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
-        known = shape_of(group, version, str(kind)) is not None
-        why = (
-            f"converting ({version}.{kind}) to ({resource.group.partition('.')[0] or 'core'}.{resource.kind}): "
-            "unknown conversion"
-            if known
-            else f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
-        )
-        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {why}')
-
-    def _expect_name(self, target: Target, body: dict[str, Any]) -> None:
-        given = body["metadata"].get("name")
-        if given and given != target.name:
-            raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({target.name})")
-        if not given:
-            raise bad_request(
-                f"the name of the object ({given or ''} based on URL) was undeterminable: name must be provided"
-            )
-
-    def _expect_version(self, target: Target, new: Body, live: Body) -> None:
-        """Raise `StatusError` 409 when the write insists on a state that is over."""
-        given = new["metadata"].get("resourceVersion")
-        if given and given != live["metadata"]["resourceVersion"]:
-            raise target.conflict(_OVERTAKEN)
-
     def _validate(self, form: Form, resource: Resource, new: Body, old: Body | None, name: str) -> None:
         causes = [*form.check(new, old), *check(resource, new, old)]
         if causes:
@@ -407,33 +350,3 @@ def _review(target: Target, new: Body, live: Body | None, write: Write) -> Revie
         subresource=target.subresource,
         dry_run=write.dry_run,
     )
-
-
-def _keep_reset(resource: Resource, given: Any, made: dict[str, Any]) -> None:
-    """Put back an empty list of managedFields: of a built-in object it asks to forget all owners."""
-    if resource.definition is None and (given.get("metadata") or {}).get("managedFields") == []:
-        made["metadata"]["managedFields"] = []
-
-
-def _through_door(target: Target, live: Body, new: Body) -> dict[str, Any]:
-    """Return the live object with only that changed which a subresource may change.
-
-    Through `status`, built-in kinds take annotations and labels too; a Deployment takes no labels.
-    """
-    metadata = {**live["metadata"], "resourceVersion": new["metadata"].get("resourceVersion", "")}
-    if uid := new["metadata"].get("uid"):
-        metadata["uid"] = uid
-    passed = {**live, "metadata": metadata}
-    if target.subresource != "status":
-        passed["spec"] = new.get("spec", {})
-        return passed
-    if "status" in new:
-        passed["status"] = new["status"]
-    else:
-        passed.pop("status", None)
-    if target.resource.definition is None:
-        for name in ("annotations", *(() if target.resource.key == "deployments.apps" else ("labels",))):
-            metadata.pop(name, None)
-            if name in new["metadata"]:
-                metadata[name] = new["metadata"][name]
-    return passed

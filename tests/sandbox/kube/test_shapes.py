@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bot.sandbox.kube.quantity import canonical
-from bot.sandbox.kube.shapes import Reading, WrongType, shape_of
+from bot.sandbox.kube.scalars import Reading, WrongType
+from bot.sandbox.kube.shapes import shape_of
 
 
 def read(body: dict[str, Any], *, group: str = "apps", kind: str = "Deployment") -> tuple[Any, list[str]]:
