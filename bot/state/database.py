@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from bot.errors import StateError
 from bot.state import tables
 from bot.state.address import fault
 
+_READS: Final = "gitops_bot_reads"  # an execution option
 _BUSY_SECONDS: Final = 30  # another process may hold the write lock of SQLite for one transaction
 
 
@@ -36,6 +37,7 @@ class Database:
             self._folder = lock_folder or path.with_name(f"{path.name}.locks")
             self._make_file(path)
         self._engine = self._connected(parsed)
+        self._reader = self._engine.execution_options(**{_READS: True})
         self._prepare()
 
     def _make_file(self, path: Path) -> None:
@@ -58,7 +60,8 @@ class Database:
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # a reader that turns writer would fail instead of wait
+            if not connection.get_execution_options().get(_READS):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # a reader that turns writer would fail instead of wait
 
         return engine
 
@@ -79,18 +82,23 @@ class Database:
             elif int(found) > tables.VERSION:
                 raise StateError(f"state: {self._shown} was written by a newer version of gitops-bot")
 
+    def _reading(self) -> AbstractContextManager[sa.Connection]:
+        """Return what one question is asked in, and nothing is written: it waits for no writer."""
+        return self._transaction(self._reader)
+
     @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
         try:
-            with self._engine.begin() as connection:
+            with (engine or self._engine).begin() as connection:
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
             raise StateError(f"state: {self._shown} cannot be used: {reason}") from error
 
-    def _value(self, table: sa.Table, app: str) -> str:
-        with self._transaction() as connection:
-            return value_in(connection, table, app)
+    def _values(self, app: str, *from_tables: sa.Table) -> tuple[str, ...]:
+        """Return the value of an app's row in each of these tables, "" where it has none."""
+        with self._reading() as connection:
+            return tuple(one or "" for one in connection.execute(_values_of(from_tables), {"app": app}).one())
 
     def close(self) -> None:
         self._engine.dispose()
@@ -109,15 +117,11 @@ class Database:
         return postgresql.insert(table)
 
 
-def value_in(connection: sa.Connection, table: sa.Table, app: str) -> str:
-    """Return the value of an app's row, "" when it has none."""
-    return str(connection.execute(_value_of(table), {"app": app}).scalar() or "")
-
-
 @cache
-def _value_of(table: sa.Table) -> sa.Select[tuple[Any]]:
-    """Return the question for an app's row: built once, since building it costs as much as asking it."""
-    return sa.select(table.c.value).where(table.c.app == sa.bindparam("app"))
+def _values_of(from_tables: tuple[sa.Table, ...]) -> sa.Select[Any]:
+    """Return the question for an app's rows: built once, since building it costs as much as asking it."""
+    app: sa.BindParameter[str] = sa.bindparam("app")
+    return sa.select(*[sa.select(one.c.value).where(one.c.app == app).scalar_subquery() for one in from_tables])
 
 
 def moment(at: datetime) -> str:

@@ -27,7 +27,7 @@ from bot.model.record import (
 )
 from bot.ports import PassRequest
 from bot.state import codec, tables
-from bot.state.database import moment, value_in
+from bot.state.database import moment
 from bot.state.ledger import Ledger
 from bot.state.locks import advisory_lock, file_lock
 from bot.state.outbox import Outbox
@@ -41,7 +41,7 @@ class SqlStore(Ledger, Outbox):
     # --- control and memory -----------------------------------------------------------------------------------
 
     def control(self, app: str) -> Control:
-        return _control(self._value(tables.controls, app))
+        return _control(*self._values(app, tables.controls))
 
     def controls(self) -> Mapping[str, Control]:
         with self._transaction() as connection:
@@ -123,11 +123,10 @@ class SqlStore(Ledger, Outbox):
             self._send(connection, dispatches)
 
     def memory(self, app: str) -> AppMemory:
-        return _memory(app, self._value(tables.memories, app))
+        return _memory(app, *self._values(app, tables.memories))
 
     def standing(self, app: str) -> tuple[AppMemory, Control]:
-        with self._transaction() as connection:
-            memory, control = (value_in(connection, one, app) for one in (tables.memories, tables.controls))
+        memory, control = self._values(app, tables.memories, tables.controls)
         return _memory(app, memory), _control(control)
 
     def memories(self) -> Mapping[str, AppMemory]:
