@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tests.contract.engine import EngineWorld
+from tests.contract.life import Life
 from tests.contract.servers import Server
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -29,3 +31,9 @@ def worlds(tmp_path: Path, server: Server, namespace: str) -> Iterator[Callable[
 @pytest.fixture
 def world(worlds: Callable[..., EngineWorld]) -> EngineWorld:
     return worlds()
+
+
+@pytest.fixture
+def life(server: Server, namespace: str) -> Life:
+    until(lambda: Life(server, namespace).get("serviceaccounts", "default"), "the namespace has its account")
+    return Life(server, namespace)

@@ -15,6 +15,7 @@ Body = dict[str, Any]
 
 GOOD: Final = "shop/api:1"
 NEVER_READY: Final = "gitops-bot.test/never-ready:1"
+DEPLOYMENTS = "deployments.apps"
 BAD_IMAGE: Final = "gitops-bot.test/bad-image:1"
 CRASH_LOOP: Final = "gitops-bot.test/crash-loop:1"
 FAILING_JOB: Final = "gitops-bot.test/failing-job:1"
@@ -131,3 +132,20 @@ def _masked(message: str, name: str) -> str:
     start = f'"{name}-'
     before, found, after = message.partition(start)
     return f'{before}{start}HASH"{after.partition(chr(34))[2]}' if found else message
+
+
+def rolled_out(life: Life, generation: int = 1) -> None:
+    """Wait until a Deployment is all new, and its old Pods are gone."""
+    done = ("Progressing", "NewReplicaSetAvailable")
+    life.once(
+        DEPLOYMENTS,
+        "web",
+        lambda one: (
+            one["status"].get("observedGeneration") == generation
+            and done in [(said[0], said[2]) for said in conditions_of(one)]
+            and one["status"].get("terminatingReplicas") == 0
+            and {one["status"].get(count, 0) for count in ("replicas", "updatedReplicas", "availableReplicas")}
+            == {one["spec"]["replicas"]}
+        ),
+        "rolls out",
+    )
