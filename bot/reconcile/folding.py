@@ -12,7 +12,7 @@ wrong image on two days have two reasons. An outage of a neighbour is one for as
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -290,9 +290,11 @@ class _Book:
         failing = [one for one in incident.failing if one.team == team]
         channel = self._alone.app.channel
         if len(failing) > 1:
-            alias = _alias(incident, team, {page.alias for one in self._incidents.values() for page in one.pages})
             operation = incident.fold(channel) if incident.is_folded(channel) else due.operation
-            due = replace(_many(due, failing, incident), alias=alias, operation=operation)
+            due = replace(_many(due, failing, incident), alias=_alias(incident, team), operation=operation)
+        if any(page.alias == due.alias for one in self._incidents.values() for page in one.pages if not page.closed_by):
+            # It speaks for others meanwhile, and the service takes a second alert under one alias for the same.
+            due = replace(due, alias=f"{due.alias}:{incident.id}")
         due = replace(due, id=f"{due.operation}:open:{int(self._now.timestamp())}")
         self._pages.append(due)
         return OpenPage(
@@ -421,10 +423,9 @@ def _many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> Page:
     )
 
 
-def _alias(incident: Incident, team: str, taken: Collection[str]) -> str:
+def _alias(incident: Incident, team: str) -> str:
     """Return the alias of a page for several apps; no cluster has a name with an underscore."""
-    alias = f"gitops-bot:_shared:{incident.key[:12]}" + (f":{team}" if team else "")
-    return alias if alias not in taken else f"{alias}:{incident.id}"
+    return f"gitops-bot:_shared:{incident.key[:12]}" + (f":{team}" if team else "")
 
 
 def _own(incident: Incident, app: str) -> Sufferer:

@@ -258,6 +258,19 @@ def test_app_that_comes_back_to_a_reason_it_has_left_takes_nothing_from_those_th
     assert {one.app for incident in world.incidents.values() for one in incident.failing} == {first.key, second.key}
 
 
+def test_app_whose_page_speaks_for_another_wakes_people_under_a_name_of_its_own() -> None:
+    """The service took the second alert for the first, which was still open: nobody was woken."""
+    world, (first, second) = World(), apps(2)
+    all_end(world, [first], TOKEN, times=3)
+    world.ends(first, broken("quota exceeded"))
+    world.ends(second, broken("quota exceeded"))
+    world.ends(first, None)
+    all_end(world, [first], TOKEN, times=3)
+    assert len(world.opened()) == 2
+    all_end(world, [first, second], None)
+    assert (world.opened(), world.incidents) == (set(), {})
+
+
 _REASONS = st.sampled_from([None, TOKEN, DOWN, broken("quota exceeded"), broken("no such kind")])
 
 
