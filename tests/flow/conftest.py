@@ -45,11 +45,13 @@ def tell(tmp_path: Path, sandbox_plane: SandboxServer, unique: str) -> Iterator[
 
 @pytest.fixture
 def offices(tmp_path: Path) -> Iterator[Callable[..., Office]]:
-    """Build an office; it is closed, and all it said is checked, when the test ends."""
+    """Build an office in a folder of its own; it is closed, and all it said is checked, when the test ends."""
     made: list[Office] = []
 
     def build(**options: Any) -> Office:
-        made.append(Office(tmp_path, **options))
+        folder = tmp_path / f"office-{len(made)}"
+        folder.mkdir()
+        made.append(Office(folder, **options))
         return made[-1]
 
     yield build
