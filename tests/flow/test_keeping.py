@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 
 from bot.sandbox.slack.values import Message
 from tests.flow.office import ANA, BOB, DEPLOYS, EVE, Office, configmap
-from tests.receiver import Got, Receiver
+from tests.flow.pull_requests import TOKEN, PullRequests
 from tests.waiting import until
 
 Offices = Callable[..., Office]
@@ -143,29 +143,18 @@ def test_what_has_no_place_in_git_is_named_with_the_way_out(offices: Offices) ->
 
 
 def test_pull_request_is_opened_once_where_a_token_is_configured(offices: Offices) -> None:
-    opened: list[dict[str, str]] = []
-
-    def host(got: Got) -> tuple[int, Mapping[str, str], str]:
-        if not got.path.partition("?")[0].endswith("/pulls"):
-            return 201, {}, "{}"
-        if got.method == "POST":
-            opened.append(got.json())
-        found = [{"html_url": f"https://git.example.com/pull/{number + 1}"} for number, _ in enumerate(opened)]
-        return 200, {}, json.dumps(found[0] if got.method == "POST" else found)
-
-    with Receiver(reply=host) as receiver:
-        back = f'{{type: commit-status, repo: fleet, host: github, api_url: "{receiver.url}", token_env: GIT_TOKEN}}'
-        office = offices(shop=LEFT, more=f"writebacks: [{back}]", GIT_TOKEN="canary-token")
+    with PullRequests() as host:
+        office = offices(shop=LEFT, more=f"writebacks: [{host.writeback}]", GIT_TOKEN=TOKEN)
         office.open()
         office.edits("shop", level="debug")
         drift = office.sees(DEPLOYS, "Drift", "shop")
         assert "https://git.example.com/pull/1" in office.presses(BOB, drift, "gitops.keep").text
         assert "https://git.example.com/pull/1" in office.presses(BOB, drift, "gitops.keep").text
         office.bot.kill()
-    (one,) = opened
+    (one,) = host.opened
     assert one["title"] == "Keep ConfigMap default/shop data.level"
     assert one["base"] == "main"
-    assert "canary-token" not in office.bot.log()
+    assert TOKEN not in office.bot.log()
 
 
 def test_branch_that_cannot_be_pushed_is_said_with_the_way_out(offices: Offices) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.flow.office import ANA, BOB, DEPLOYS, Office, configmap
+from tests.flow.pull_requests import TOKEN, PullRequests
 from tests.tools.building import search_path
 from tests.waiting import until
 
@@ -25,6 +26,14 @@ def rolled_back(office: Office) -> tuple[str, str]:
     preview = office.types(ANA, f"rollback shop {good[:7]} too loud", DEPLOYS)
     assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
     return good, bad
+
+
+def protect(office: Office) -> None:
+    """Let nobody push to main, as a Git host's protected branch does."""
+    hook = office.upstream.path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ] || { echo "main is protected"; exit 1; }\n')
+    hook.chmod(0o755)
 
 
 def test_rollback_is_reverted_on_the_branch_and_the_app_follows_it_again(offices: Offices) -> None:
@@ -51,10 +60,7 @@ def test_rollback_is_reverted_on_the_branch_and_the_app_follows_it_again(offices
 
 def test_rollback_on_a_protected_branch_is_proposed_and_the_pin_ends_with_the_merge(offices: Offices) -> None:
     office = offices(mode="http", shop=REVERT)
-    hook = office.upstream.path / "hooks" / "update"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ] || { echo "main is protected"; exit 1; }\n')
-    hook.chmod(0o755)
+    protect(office)
     good, bad = rolled_back(office)
     said = office.sees(DEPLOYS, "Change proposed", "shop", "To revert", "Not pushed to main")
     assert said.thread_ts == office.sees(DEPLOYS, "Rolled back", "shop", good[:7]).ts
@@ -71,6 +77,27 @@ def test_rollback_on_a_protected_branch_is_proposed_and_the_pin_ends_with_the_me
     until(lambda: office.bot.status("shop")["control"] == "running")
     assert len([one for one in office.slack.messages(DEPLOYS) if one.text.startswith("Change proposed")]) == 1
     assert office.level("shop") == "info"
+
+
+def test_pull_request_is_opened_where_a_token_is_configured(offices: Offices) -> None:
+    """One for the whole of the pin, a restart included, with the reason and what it undoes."""
+    with PullRequests() as host:
+        office = offices(shop=REVERT, more=f"writebacks: [{host.writeback}]", GIT_TOKEN=TOKEN)
+        protect(office)
+        good, bad = rolled_back(office)
+        said = office.sees(DEPLOYS, "Change proposed", "shop", "https://git.example.com/pull/1", "Not pushed to main")
+        assert said.thread_ts == office.sees(DEPLOYS, "Rolled back", "shop", good[:7]).ts
+        assert office.bot.stop() == 0
+        office.start()
+        newer = office.commit("trace")
+        office.sees(DEPLOYS, "waiting (pinned)", "shop", newer[:7])
+        office.bot.kill()
+    (one,) = host.opened
+    assert (one["title"], one["base"]) == (f"Roll shop back to {good[:7]}", "main")
+    assert one["head"] in said.text
+    assert "Reason: too loud" in one["body"]
+    assert f"- {bad[:7]} Say more" in one["body"]
+    assert TOKEN not in office.bot.log()
 
 
 @pytest.mark.tools
