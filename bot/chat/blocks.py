@@ -133,7 +133,7 @@ def attachment(news: Announcement) -> Attachment | None:
     """Return the file that goes into the thread beside the message; None when the message says it all."""
     revision = news.revision.short if news.revision else "unknown"
     if news.in_thread and news.news in _WITH_CHANGES and _is_long(news.changes):
-        lines = [line for change in news.changes for line in _change(change, width=None, most=None)]
+        lines = [line for change in news.changes for line in (*_change(change, width=None, most=None), *_hands(change))]
         title = f"Changes of {news.app} / {news.cluster} at {revision}"
         return Attachment(f"{news.app}-{revision}.diff", title, "\n".join([title, "", *lines, ""]))
     if not news.in_thread and news.news in _TROUBLED and _is_much(news.troubles):
@@ -284,6 +284,9 @@ def _changes(news: Announcement) -> Iterator[Block]:
     if len(news.changes) > _LINES:
         lines.append(f"and {len(news.changes) - _LINES} more: the file in the thread has all of them")
     yield from _section(code("\n".join(lines)))
+    # Not in the code: Slack would not show the times in the reader's zone there.
+    hands = [f"{_line(one.object, 100)}: {kit.one_line(', '.join(one.hands[:2]))}" for one in news.changes if one.hands]
+    yield from _list("Changed by", hands)
 
 
 def _change(change: ChangeLine, *, width: int | None, most: int | None) -> Iterator[str]:
@@ -293,7 +296,11 @@ def _change(change: ChangeLine, *, width: int | None, most: int | None) -> Itera
     yield from (f"    {_line(field, width)}" for field in change.fields[:most])
     if most is not None and len(change.fields) > most:
         yield f"    and {many(len(change.fields) - most, 'more field')}"
-    yield from (f"    changed by {hand}" for hand in change.hands[:2])
+
+
+def _hands(change: ChangeLine) -> Iterator[str]:
+    """Yield who changed an object, for the file, which knows no reader's zone."""
+    yield from (f"    changed by {kit.one_line(hand)}" for hand in change.hands)
 
 
 def _line(text: str, width: int | None) -> str:
@@ -304,7 +311,8 @@ def _is_long(changes: Sequence[ChangeLine]) -> bool:
     shown = "\n".join(text for one in changes for text in _change(one, width=None, most=None))
     wide = any(len(text) > _WIDTH for one in changes for text in (one.object, *one.fields))
     many_fields = any(len(one.fields) > _FIELDS for one in changes)
-    return len(changes) > _LINES or many_fields or wide or len(shown) > kit.CODE_LIMIT
+    many_hands = sum(bool(one.hands) for one in changes) > _LISTED
+    return len(changes) > _LINES or many_fields or many_hands or wide or len(shown) > kit.CODE_LIMIT
 
 
 def _is_much(troubles: Sequence[TroubleLine]) -> bool:

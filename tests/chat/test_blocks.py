@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.blocks import render
+from bot.chat.blocks import attachment, render
 from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
 from bot.model.outcome import Cause
 from bot.model.plan import Summary
@@ -78,3 +79,20 @@ def test_nothing_typed_by_others_is_markup(text: str) -> None:
 def test_mass_mention_is_neutralised() -> None:
     shown = orjson.dumps(render(news(News.FAILED, "<!channel> look")).blocks).decode()
     assert "&lt;!channel&gt;" in shown
+
+
+def test_time_of_a_hand_edit_is_the_reader_s_and_the_file_has_the_hands_there_is_no_room_for() -> None:
+    """Slack replaces a date in text only: in a code block everybody would read UTC."""
+    edited = tuple(
+        ChangeLine(action="update", object=f"ConfigMap shop/c{number}", hands=("kubectl-edit at 2026-03-01 12:00 UTC",))
+        for number in range(9)
+    )
+    one = replace(news(News.DRIFT), changes=edited, in_thread=True)
+    texts = [block["text"]["text"] for block in render(one).blocks if block["type"] == "section" and "text" in block]
+    (changed,) = [text for text in texts if "Changed by" in text]
+    assert changed.count("kubectl-edit at <!date^1772366400^") == 8
+    assert "and 1 more" in changed
+    assert not [text for text in texts if "```" in text and "UTC" in text]
+    file = attachment(one)
+    assert file is not None
+    assert file.content.count("changed by kubectl-edit at 2026-03-01 12:00 UTC") == 9

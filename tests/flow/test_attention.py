@@ -188,7 +188,7 @@ def test_hand_edit_is_undone_and_says_who_made_it(offices: Offices) -> None:
     office.open()
     (live,) = [one for one in office.kube.cluster.list("configmaps", "default") if one["metadata"]["name"] == "shop"]
     office.kube.cluster.update("configmaps", {**live, "data": {"level": "mine"}}, manager="kubectl-edit")
-    office.sees(DEPLOYS, "changed by hand", "data.level", "changed by kubectl-edit at")
+    office.sees(DEPLOYS, "changed by hand", "data.level", "ConfigMap default/shop: kubectl-edit at <!date^")
     until(lambda: office.level("shop") == "info")
 
 
