@@ -292,12 +292,13 @@ class Clerk:
 
     def _acknowledge(self, alias: str, caller: Caller) -> None:
         """Whoever may see to one app of a page may have it."""
-        apps = self._desk.paged(alias)
-        if not apps:
-            raise OrderRefused("That page is closed already.")
-        may = next((app for app in apps if self._rights.allows("oncall", app, caller)), apps[0])
-        if self._may(Order(verb="oncall", typed=f"button acknowledge {alias}"), may, caller):
-            caller.say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK))
+        with self._desk.noting("", "oncall", f"acknowledge {alias}", by=caller.user, via=Via.SLACK):
+            apps = self._desk.paged(alias)
+            if not apps:
+                raise OrderRefused("That page is closed already.")
+            may = next((app for app in apps if self._rights.allows("oncall", app, caller)), apps[0])
+            if self._may(Order(verb="oncall", typed=f"button acknowledge {alias}"), may, caller):
+                caller.say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK))
 
     def _mute_all(self, order: Order, caller: Caller) -> None:
         if not all(self._may(order, app, caller) for app in self._desk.apps()):

@@ -242,6 +242,27 @@ def test_button_acknowledges_over_there_in_the_name_of_who_pressed_it(tell: Tell
     assert story.calls("acknowledge") == 1
 
 
+def test_page_that_is_closed_is_not_acknowledged_and_the_audit_says_so(story: Story) -> None:
+    """Somebody closed it over there, and a button of before is pressed."""
+    paged(story)
+    assert story.slack.wait_until(lambda: bool(story.slack.sockets()) or bool(story.slack.events_url))
+    failed = until(
+        lambda: next((one for one in story.slack.roots(DEPLOYS) if "gitops.acknowledge" in buttons(one)), None)
+    )
+    alias = story.oncall.opened()[0].alias
+    assert hook(story, "Close", alias) == 200
+    story.sees("Closed by ana over there")
+    assert story.slack.click(failed, "gitops.acknowledge", ANA.id).acknowledged
+    assert story.slack.wait_until(lambda: bool(story.slack.ephemerals(ANA.id)), timeout_seconds=60)
+    assert story.slack.ephemerals(ANA.id)[0].text == "That page is closed already."
+    code, text = story.bot.run("audit", "--output", "json")
+    assert code == 0
+    (line,) = [one for one in map(json.loads, text.splitlines()) if one["verb"] == "oncall"]
+    assert (line["who"], line["arguments"], line["decision"]) == (ANA.id, f"acknowledge {alias}", "denied")
+    assert line["why"] == "That page is closed already."
+    assert story.calls("acknowledge") == 0
+
+
 def test_close_over_there_is_not_an_acknowledgement_and_pages_again_only_later(story: Story) -> None:
     paged(story)
     alert = story.oncall.opened()[0]
