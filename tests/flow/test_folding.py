@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,10 @@ def bad(name: str) -> str:
 
 def failures(story: Story) -> list[Message]:
     return [one for one in story.slack.roots(DEPLOYS) if one.text.startswith("Sync failed")]
+
+
+def converged(story: Story) -> int:
+    return sum(1 for one in story.slack.roots(DEPLOYS) if one.text.startswith("Converged"))
 
 
 def listed(message: Message) -> set[str]:
@@ -151,3 +156,19 @@ def test_one_of_the_apps_is_looked_at_from_the_message(fleet: Story) -> None:
     assert fleet.slack.click(found, "gitops.pick.status", ANA.id, value=f"prod/{NAMES[6]}").acknowledged
     assert fleet.slack.wait_until(lambda: len(fleet.slack.ephemerals(ANA.id)) > before)
     assert NAMES[6] in json.dumps(fleet.slack.ephemerals(ANA.id)[before].blocks)
+
+
+def test_running_apps_that_fail_at_once_are_at_most_three_messages_and_none_too_early(fleet: Story) -> None:
+    """The channel has a message of each app by then; the workspace refuses a second post within a second."""
+    fleet.slack.state.post_interval = timedelta(seconds=1)
+    commits(fleet, good)
+    fleet.bot.start()
+    until(lambda: converged(fleet) == COUNT, seconds=_SECONDS)
+    before = fleet.slack.roots(DEPLOYS)
+    commits(fleet, bad)
+    found = folded(fleet)
+    assert listed(found) == set(NAMES)
+    ours = {one.ts for one in before}
+    new = [one.text for one in fleet.slack.roots(DEPLOYS) if one.ts not in ours]
+    assert len(new) <= 3, new
+    assert "ratelimited" not in {one.outcome for one in fleet.slack.calls("chat.postMessage")}
