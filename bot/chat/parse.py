@@ -82,8 +82,9 @@ def parse(text: str) -> Order | ParseProblem:
     first = (words.take() or "help").lower()
     verb = _verb(first)
     if verb is None:
-        close = difflib.get_close_matches(first[:_SHOWN], [*VERBS, *ALIASES], n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        close = [one for one in VERBS if one.startswith(first)]
+        close = close or difflib.get_close_matches(first[:_SHOWN], [*VERBS, *ALIASES], n=1)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
         return ParseProblem(f'unknown verb "{_shown(first)}": {hint}`/gitops help` lists what there is')
     found = _arguments(verb, VERBS[verb], words, typed)
     left = words.peek()

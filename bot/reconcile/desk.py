@@ -148,7 +148,11 @@ class Desk(Enquiry):
         confirm = verdict.plan_hash if enough or spec.mode is Mode.APPROVE else None
         self._store.request(app, trigger=Trigger(via=via, by=by, confirm=confirm), at=verdict.at)
         self._wake(app)
-        left = "it is applied now" if enough else f"{len(given)} of {spec.approvals} by now"
+        left = (
+            "it is applied now, unless something has moved since: then you are asked anew"
+            if enough
+            else f"{len(given)} of {spec.approvals} by now"
+        )
         return f"{spec.title}: you approved plan {verdict.plan_hash[:19]}, {left}."
 
     def reject(self, app: str, *, by: str, via: Via, reason: str, plan_hash: str = "") -> str:

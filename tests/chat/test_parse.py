@@ -84,6 +84,8 @@ def test_diff_is_plan() -> None:
     [
         ("frobnicate", "unknown verb"),
         ("synk payments", "did you mean sync?"),
+        ("st payments", "did you mean status?"),
+        ("s payments", "did you mean status or sync?"),
         ("pause", "pause needs an app"),
         ("mute payments", "mute needs a time"),
         ("mute all for long", "needs a duration"),

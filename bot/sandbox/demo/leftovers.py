@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 PID_FILE: Final = "bot.pid"
+# Without `--` before the group: dash takes it for a number.
 _CLEAN_UP: Final = """
 read -r _
 if bot=$(cat "$1/$2"); then
-    kill -TERM -- "-$bot"  # the whole group: its git and helm too
-    left=20                # seconds that `run` promises to leave within
-    while [ "$left" -gt 0 ] && kill -0 -- "-$bot"; do sleep 1; left=$((left - 1)); done
-    kill -KILL -- "-$bot"
+    kill -TERM "-$bot"  # the whole group: its git and helm too
+    left=20             # seconds that `run` promises to leave within
+    while [ "$left" -gt 0 ] && kill -0 "-$bot"; do sleep 1; left=$((left - 1)); done
+    kill -KILL "-$bot"
 fi
 rm -rf -- "$1"
 """
