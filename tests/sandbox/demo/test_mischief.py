@@ -15,7 +15,7 @@ from bot.model import marks
 from bot.sandbox.demo import cast, cluster, mischief, story, tour
 from bot.sandbox.demo.cluster import TokenDoor
 from bot.sandbox.demo.mischief import Impossible, Stage
-from bot.sandbox.demo.repository import Repository
+from bot.sandbox.demo.repository import NewCommit, Repository
 from bot.sandbox.kube import KubeSandbox
 from bot.sandbox.oncall import OncallService
 from bot.sandbox.oncall.alerts import Alert
@@ -113,6 +113,41 @@ def test_force_push_drops_one_bad_commit_and_leaves_the_other_to_be_reverted(sta
     assert [one.id for one in mischief.ALL if one.is_on(stage)] == ["broken-image"]
     assert "three" not in stage.repo().read("production/orders/deployment.yaml")
     assert mischief.commits.MISSING_IMAGE in stage.repo().read("production/catalog/deployment.yaml")
+
+
+def test_force_push_that_drops_a_revert_brings_its_button_back(stage: Stage) -> None:
+    """The broken image was in main again, and the only button for it said to revert it first."""
+    bad = by_id("broken-image")
+    assert bad.undo is not None
+    bad.do(stage)
+    bad.undo(stage)
+    by_id("force-push").do(stage)
+    assert bad.is_on(stage)
+    bad.undo(stage)
+    assert mischief.commits.MISSING_IMAGE not in stage.repo().read("production/catalog/deployment.yaml")
+    assert not bad.is_on(stage)
+
+
+def test_edit_of_staging_is_one_that_neither_git_nor_the_cluster_has(stage: Stage) -> None:
+    """After its edit was kept and merged, the button changed nothing."""
+    path = "/api/v1/namespaces/shop-staging/configmaps/web"
+    assert stage.cluster is not None
+    file = "staging/web/config.yaml"
+    stage.cluster.request("POST", "/api/v1/namespaces", body={"metadata": {"name": "shop-staging"}})
+    stage.cluster.request("POST", path.rpartition("/")[0], body=yaml.safe_load(stage.repo().read(file)))
+    for _ in range(4):
+        before = get(stage, path)["data"]
+        by_id("staging-edit").do(stage)
+        after = get(stage, path)["data"]
+        assert after["LOG_LEVEL"] not in {before["LOG_LEVEL"], "info"}
+        text = stage.repo().read(file).replace(f"LOG_LEVEL: {before['LOG_LEVEL']}", f"LOG_LEVEL: {after['LOG_LEVEL']}")
+        kept = NewCommit(author=cast.author(cast.ANA), at=datetime.now(UTC), message="Keep", files={file: text})
+        stage.repo().commit(kept)
+    first = get(stage, path)["data"]["LOG_LEVEL"]
+    by_id("staging-edit").do(stage)
+    second = get(stage, path)["data"]["LOG_LEVEL"]
+    by_id("staging-edit").do(stage)  # nobody has answered the first
+    assert len({first, second, get(stage, path)["data"]["LOG_LEVEL"]}) == 3
 
 
 def test_tour_offers_what_can_be_played(stage: Stage) -> None:

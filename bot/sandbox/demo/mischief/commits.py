@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -67,29 +68,35 @@ def _release(stage: Stage) -> str:
     return f"Chloé Martin pushed {commit[:7]}. It waits in #{cast.PAYMENTS.name} for a person's yes."
 
 
-def _bad_commit(id: str, who: User, message: str, path: str, pattern: str, text: str) -> Callable[[Stage], str]:
-    def do(stage: Stage) -> str:
-        before: Mapping[str, str | None] = {path: stage.repo().read(path)}
-        files = _edited(stage, path, pattern, lambda found: found.expand(text))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BadEdit:
+    """A bad line in a file, as long as it is in main: a force-push may drop it, and may drop its revert."""
+
+    id: str
+    who: User
+    message: str
+    path: str
+    pattern: str
+    text: str
+
+    def do(self, stage: Stage) -> str:
+        before: Mapping[str, str | None] = {self.path: stage.repo().read(self.path)}
+        files = _edited(stage, self.path, self.pattern, lambda _: self.text)
         if not files:
             raise Impossible("That is in Git already: revert it first.")
-        commit = _commit(stage, who, message, files)
-        stage.bad_commits[id] = BadCommit(id=commit, mischief=id, before=before)
-        return f"{who.real_name} pushed {commit[:7]}: {message}."
+        commit = _commit(stage, self.who, self.message, files)
+        stage.bad_commits[self.id] = BadCommit(id=commit, before=before)
+        return f"{self.who.real_name} pushed {commit[:7]}: {self.message}."
 
-    return do
-
-
-def _revert(id: str) -> Callable[[Stage], str]:
-    def undo(stage: Stage) -> str:
-        bad = stage.bad_commits.get(id)
-        if bad is None:
+    def undo(self, stage: Stage) -> str:
+        if not self.is_on(stage):
             raise Impossible("There is no bad commit to revert.")
+        bad = stage.bad_commits[self.id]
         made = _commit(stage, cast.ANA, f"Revert {bad.id[:7]}", bad.before)
-        del stage.bad_commits[id]
         return f"Ana Lima pushed {made[:7]}, which reverts {bad.id[:7]}."
 
-    return undo
+    def is_on(self, stage: Stage) -> bool:
+        return self.id in stage.bad_commits and self.text in stage.repo().read(self.path)
 
 
 def _force_push(stage: Stage) -> str:
@@ -103,15 +110,29 @@ def _force_push(stage: Stage) -> str:
         raise Impossible(f"{path} is not as it was: somebody has edited it.")
     text, _ = re.subn(_TAG, _next_patch(image), repo.read(path, ref=f"{left}~1"), count=1)
     made = repo.replace_last(_new(cast.BOB, "web: rewritten, and pushed with --force", {path: text}))
-    for id, bad in list(stage.bad_commits.items()):
-        if bad.id == left:
-            del stage.bad_commits[id]
     return f"Bob Reis dropped {left[:7]} from main and put {made[:7]} in its place."
 
 
 def _ours(stage: Stage) -> object:
     return stage.repository
 
+
+_BROKEN_IMAGE: Final = _BadEdit(
+    id="broken-image",
+    who=cast.BOB,
+    message="catalog 3.8.0: product videos",
+    path=f"{story.PRODUCTION}/catalog/deployment.yaml",
+    pattern=r"image: \S+",
+    text=f"image: {MISSING_IMAGE}",
+)
+_INVALID_MANIFEST: Final = _BadEdit(
+    id="invalid-manifest",
+    who=cast.DEV,
+    message="More orders for the sale",
+    path=f"{story.PRODUCTION}/orders/deployment.yaml",
+    pattern=r"replicas: \S+",
+    text="replicas: three",
+)
 
 ALL: Final = (
     Mischief(
@@ -131,39 +152,25 @@ ALL: Final = (
         needs=_ours,
     ),
     Mischief(
-        id="broken-image",
+        id=_BROKEN_IMAGE.id,
         group=Group.GIT,
         title="Push a broken image",
         text="catalog gets an image tag that no registry has.",
-        do=_bad_commit(
-            "broken-image",
-            cast.BOB,
-            "catalog 3.8.0: product videos",
-            f"{story.PRODUCTION}/catalog/deployment.yaml",
-            r"image: \S+",
-            f"image: {MISSING_IMAGE}",
-        ),
+        do=_BROKEN_IMAGE.do,
         undo_title="Revert the broken image",
-        undo=_revert("broken-image"),
-        is_on=lambda stage: "broken-image" in stage.bad_commits,
+        undo=_BROKEN_IMAGE.undo,
+        is_on=_BROKEN_IMAGE.is_on,
         needs=_ours,
     ),
     Mischief(
-        id="invalid-manifest",
+        id=_INVALID_MANIFEST.id,
         group=Group.GIT,
         title="Push an invalid manifest",
         text="orders wants “three” replicas. The API server will not have it.",
-        do=_bad_commit(
-            "invalid-manifest",
-            cast.DEV,
-            "More orders for the sale",
-            f"{story.PRODUCTION}/orders/deployment.yaml",
-            r"replicas: \S+",
-            "replicas: three",
-        ),
+        do=_INVALID_MANIFEST.do,
         undo_title="Revert the invalid manifest",
-        undo=_revert("invalid-manifest"),
-        is_on=lambda stage: "invalid-manifest" in stage.bad_commits,
+        undo=_INVALID_MANIFEST.undo,
+        is_on=_INVALID_MANIFEST.is_on,
         needs=_ours,
     ),
     Mischief(

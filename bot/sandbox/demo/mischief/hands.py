@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import yaml
+
 from bot.sandbox.demo import cast, story
 from bot.sandbox.demo.mischief.stage import Group, Mischief, Stage
 
 _SHOP: Final = story.NAMESPACES[story.PRODUCTION]
 _STAGING: Final = story.NAMESPACES[story.STAGING]
+_LEVELS: Final = ("debug", "trace", "all")
 
 
 def _edit(stage: Stage) -> str:
@@ -17,13 +20,21 @@ def _edit(stage: Stage) -> str:
 
 
 def _edit_staging(stage: Stage) -> str:
-    return f"{_edited(stage, _STAGING, {'LOG_LEVEL': 'debug'})} Look at #{cast.STAGING.name}."
+    # Whoever keeps the edit merges it: the next one has to differ from Git as well as from the cluster.
+    live = stage.by_hand("GET", _config_map(_STAGING), manager="kubectl")["data"]["LOG_LEVEL"]
+    wanted = yaml.safe_load(stage.repo().read(f"{story.STAGING}/web/config.yaml"))["data"]["LOG_LEVEL"]
+    level = next(one for one in _LEVELS if one not in {live, wanted})
+    return f"{_edited(stage, _STAGING, {'LOG_LEVEL': level})} Look at #{cast.STAGING.name}."
 
 
 def _edited(stage: Stage, namespace: str, data: Mapping[str, str]) -> str:
-    path = f"/api/v1/namespaces/{namespace}/configmaps/web"
-    stage.by_hand("PATCH", path, manager="kubectl-edit", body={"data": data}, kind="application/merge-patch+json")
+    kind = "application/merge-patch+json"
+    stage.by_hand("PATCH", _config_map(namespace), manager="kubectl-edit", body={"data": data}, kind=kind)
     return f"ConfigMap {namespace}/web was edited with kubectl."
+
+
+def _config_map(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps/web"
 
 
 def _delete(stage: Stage) -> str:

@@ -31,10 +31,9 @@ class Impossible(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadCommit:
-    """A commit that somebody has to revert: which mischief made it, and the files as they were before."""
+    """A commit that somebody has to revert, and the files as they were before."""
 
     id: str
-    mischief: str
     before: Mapping[str, str | None]
 
 
@@ -48,7 +47,7 @@ class Stage:
     cluster: ClusterDoor | None
     kube: KubeSandbox | None
     api_down: bool = False
-    bad_commits: dict[str, BadCommit] = field(default_factory=dict)  # by mischief
+    bad_commits: dict[str, BadCommit] = field(default_factory=dict)  # the last of each mischief
     turns: itertools.count[int] = field(default_factory=itertools.count)
 
     def repo(self) -> Repository:
