@@ -24,7 +24,7 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind() -> None:
     children = demo.children()
     assert (demo.folder / "gitops-bot.yaml").exists()
     code, said = demo.interrupt()
-    assert (code, said) == (0, "")
+    assert (code, said) == (0, "Stopping…\n")
     assert not demo.folder.exists()
     assert [one for one in children if Path(f"/proc/{one}").exists()] == []
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from typing import Final, TextIO
 
 from bot.errors import UsageError
@@ -48,10 +49,18 @@ def demo(options: Options, *, port: int | None, browser: bool, out: TextIO) -> i
                 if world.bot_ended:
                     sys.stderr.write(f"gitops-bot: the bot has ended by itself:\n{world.last_words()}\n")
                     return 1
+            _say_goodbye(out)
         finally:
             world.stop()
             server.stop()
     return 0
+
+
+def _say_goodbye(out: TextIO) -> None:
+    """Say that it is ending: the bot finishes what it is at. After SIGHUP there may be nobody to hear it."""
+    with suppress(OSError):
+        out.write("Stopping…\n")
+        out.flush()
 
 
 def _bound(port: int | None) -> PageServer:

@@ -325,6 +325,8 @@ class World:
 
     def _leave(self) -> None:
         self._leaving.set()
+        if self.kube is not None:
+            self.kube.heal()  # the bot ends what it has begun: it would wait for a slow API server
         for changed in (self.slack.state.changed, self.oncall.changed):
             with changed:
                 changed.notify_all()
