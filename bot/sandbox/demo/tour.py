@@ -117,12 +117,12 @@ STEPS: Final = (
     ),
     Step(
         id="approve",
-        title="Two pairs of eyes",
+        title="Only some may say yes",
         text="payments moves money: nothing is applied before somebody agrees to exactly that plan. Act as Bob (bottom "
         "left) and press Approve in #payments: he may not, and is told who can. Then press it as Chloé.",
         action=f"as:{cast.BOB.id}:{cast.PAYMENTS.id}",
         label="Act as Bob",
-        done=lambda facts: facts.said("Approved", "payments"),
+        done=lambda facts: facts.said("No rule allows you to approve") and facts.said("Approved", "payments"),
     ),
 )
 
