@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS, PHONE
 from tests.browser.demo_process import DemoProcess
@@ -19,8 +19,8 @@ from tests.browser.person import messages, mischief, opens, types, window
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MINUTE = 60_000
-SLACK = {"width": 1380, "height": 860}
-WIDE = {"width": 1500, "height": 860}
+SLACK: ViewportSize = {"width": 1380, "height": 860}
+WIDE: ViewportSize = {"width": 1500, "height": 860}
 
 
 def main() -> int:
@@ -87,10 +87,10 @@ def _rollback(browser: Browser, url: str) -> None:
 
 @contextmanager
 def _page(
-    browser: Browser, url: str, viewport: dict[str, int], *, dark: bool = False, scale: float = 1
+    browser: Browser, url: str, viewport: ViewportSize, *, dark: bool = False, scale: float = 1
 ) -> Iterator[Page]:
     context = browser.new_context(
-        viewport={"width": viewport["width"], "height": viewport["height"]},
+        viewport=viewport,
         color_scheme="dark" if dark else "light",
         device_scale_factor=scale,
         reduced_motion="reduce",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Open
 from tests.browser.demo_process import DemoProcess
@@ -258,6 +258,53 @@ def test_what_one_sends_is_brought_into_view(page: Page) -> None:
     log.evaluate("one => one.scrollTop = 0")
     types(page, "a word among people")
     expect(messages(page, "a word among people")).to_be_in_viewport()
+
+
+FOLLOWS = "one => one.clientHeight > 0 && one.scrollHeight - one.scrollTop - one.clientHeight < 60"
+
+
+def test_channel_opens_at_its_newest_message(page: Page) -> None:
+    """After another window, the Home tab or another width it opened in the middle."""
+    expect(messages(page, "Converged")).to_have_count(5)
+    types(page, "/gitops help")
+    log = page.get_by_role("log", name="Messages")
+    expect(messages(page, "Only visible to you").last).to_be_in_viewport()
+    assert log.evaluate("one => one.scrollHeight > one.clientHeight + 200")
+    window(page, "On-call")
+    page.set_viewport_size(PHONE)
+    window(page, "Slack")
+    opens(page, "deploys")
+    _follows(page, log)
+    page.set_viewport_size(DESKTOP)
+    _follows(page, log)
+    opens(page, "gitops Home")
+    opens(page, "deploys")
+    _follows(page, log)
+    page.set_viewport_size(PHONE)
+    _follows(page, log)
+    page.set_viewport_size(DESKTOP)
+
+
+def _follows(page: Page, log: Locator) -> None:
+    expect(log).to_be_visible()
+    page.wait_for_function(FOLLOWS, arg=log.element_handle())
+
+
+def test_one_empty_line_has_no_scrollbar(open_page: Open) -> None:
+    box = open_page("#slack/C0DEPLOYS", viewport=PHONE).get_by_role("combobox", name=re.compile("^Message "))
+    box.focus()
+    assert box.evaluate("one => getComputedStyle(one).overflowY") == "hidden"
+    box.fill("line\n" * 30)
+    assert box.evaluate("one => getComputedStyle(one).overflowY") == "auto"
+
+
+@pytest.mark.parametrize("width", [721, 780, 900])
+def test_words_of_the_bar_stand_on_one_line(open_page: Open, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 800})
+    expect(page.get_by_text("bot ok")).to_be_visible()
+    spans = page.locator(".top span:not(:empty)")
+    assert spans.evaluate_all("all => all.filter(one => one.offsetHeight > 32).map(one => one.innerText)") == []
+    assert page.locator(".top").evaluate("one => one.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -47,8 +47,10 @@ export function chatPane() {
     list.element.hidden = atHome;
     write.hidden = atHome;
     home.hidden = !atHome;
-    if (atHome) fill(home, homeTab());
-    else list.show(id, "");
+    if (atHome) {
+      list.reset();
+      fill(home, homeTab());
+    } else list.show(id, "");
     thread.hidden = !root;
     if (root) {
       if (thread.dataset.root !== root) {
@@ -66,7 +68,8 @@ export function chatPane() {
     banner.hidden = !store.world.on.includes("slack-down");
   };
   on("hello messages user place world", () => {
-    if (!store.hello || store.place.pane !== "slack") return;
+    if (!store.hello) return;
+    if (store.place.pane !== "slack") return list.reset();
     drawSide();
     drawMiddle();
   });
@@ -150,8 +153,16 @@ class MessageList {
     this.rows = new Map(); // ts -> { element, message, key }
     this.element = h("div.messages", { role: "log", "aria-label": thread ? "Replies" : "Messages", tabindex: 0 });
     this.where = "";
+    this.follows = true; // whether the newest message is in view, and is to stay there
+    this.element.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.element;
+      if (clientHeight) this.follows = scrollHeight - scrollTop - clientHeight < 60;
+    });
+    // A list that is hidden cannot scroll, and one that becomes narrower grows: both are put right when it has a size.
+    new ResizeObserver(() => this.follows && this.toEnd()).observe(this.element);
   }
 
+  /** Begin at the newest message when it is shown again. */
   reset() {
     this.where = "";
   }
@@ -164,8 +175,10 @@ class MessageList {
       this.rows.clear();
       this.element.replaceChildren();
     }
-    const stick = fresh || this.element.scrollHeight - this.element.scrollTop - this.element.clientHeight < 60;
     const messages = messagesOf(id, root);
+    // What is for one's eyes only answers what one has just typed or pressed, maybe far above.
+    const last = messages.at(-1);
+    if (fresh || (last?.for && !this.rows.has(last.ts))) this.follows = true;
     const counts = this.inThread ? null : replyCounts(id);
     const wanted = [];
     let before = null;
@@ -190,11 +203,12 @@ class MessageList {
       place.remove();
       place = next;
     }
-    if (stick) this.toEnd();
+    if (this.follows) this.toEnd();
   }
 
   /** Show the newest message; from there on the list follows what comes. */
   toEnd() {
+    this.follows = true;
     this.element.scrollTop = this.element.scrollHeight;
   }
 

@@ -48,6 +48,7 @@ export function composer({ thread, sent }) {
     send.disabled = !text.trim();
     input.style.height = "auto";
     input.style.height = `${Math.min(input.scrollHeight, 160)}px`;
+    input.style.overflowY = input.scrollHeight > 160 ? "auto" : "hidden"; // lines have fractions of pixels
   };
   const mark = () => {
     [...hints.children].forEach((item, index) => {

@@ -10,13 +10,15 @@ let opened = null; // the step a person looks at; null: the first that is not do
 
 /** Build the rail and its toggle. */
 export function buildRail(rail, toggle) {
-  const hidden = localStorage.getItem("rail") === "closed";
   const show = (open) => {
     document.body.classList.toggle("rail-open", open);
     toggle.setAttribute("aria-expanded", String(open));
     rail.inert = !open;
   };
-  show(wide.matches && !hidden);
+  // Beside the windows where there is room; over them, where there is none, only when asked for.
+  const settle = () => show(wide.matches && localStorage.getItem("rail") !== "closed");
+  settle();
+  wide.addEventListener("change", settle);
   toggle.addEventListener("click", () => {
     const open = !document.body.classList.contains("rail-open");
     if (wide.matches) localStorage.setItem("rail", open ? "open" : "closed");
