@@ -83,8 +83,11 @@ class Repository(Protocol):
     def log(self, commit: str, *, limit: int) -> tuple[Revision, ...]:
         """Return `commit` and its first-parent ancestors, newest first."""
 
-    def count_between(self, old: str, new: str) -> int | None:
-        """Return how many commits `new` is ahead of `old`; None when `old` is no ancestor of it."""
+    def count_between(self, old: str, new: str, *, path: str = "") -> int | None:
+        """Return how many commits below a path `new` is ahead of `old`; None when `old` is no ancestor of it."""
+
+    def last_touching(self, path: str, *, after: str, upto: str) -> Revision | None:
+        """Return the newest commit of a range that touched a path; None when there is none, or `after` no ancestor."""
 
     def propose(self, commit: str, files: Mapping[str, bytes], *, branch: str, message: str) -> str:
         """Commit files on top of `commit` on a new branch and push it; returns its tip.

@@ -24,6 +24,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Control
 from bot.model.outcome import SyncReport
 from bot.model.record import Consignment, Dispatch, SinkName, SyncState
+from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
 from bot.ports import Cluster, Repository, Sink, Store
 from bot.reconcile.attention import Attention
@@ -386,14 +387,14 @@ def _retry(configuration: Configuration) -> Retry:
     return Retry(first=retry.first, factor=retry.factor, longest=retry.max)
 
 
-def _links(configuration: Configuration) -> Callable[[AppSpec, str, str], Links]:
+def _links(configuration: Configuration) -> Callable[[AppSpec, Revision, str], Links]:
     specs = {spec.name: spec for spec in configuration.repos}
     web = {repo.name: repo.web_url for repo in configuration.settings.repos}
 
-    def links(app: AppSpec, commit: str, previous: str) -> Links:
-        address = specs[app.repo].address
+    def links(app: AppSpec, revision: Revision, previous: str) -> Links:
+        address, commit = specs[app.repo].address, revision.commit
         compare = compare_url(address, web[app.repo], previous, commit) if previous and previous != commit else ""
-        return Links(commit=commit_url(address, web[app.repo], commit), compare=compare)
+        return Links(commit=commit_url(address, web[app.repo], revision.blamed.commit), compare=compare)
 
     return links
 

@@ -14,6 +14,7 @@ from bot.chat import folded, kit
 from bot.chat.buttons import buttons
 from bot.chat.kit import Block, code, cut, escape, many, person, took, when
 from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
+from bot.model.source import Revision
 
 SENTENCE_LIMIT: Final = 1_000
 BLOCKS_LIMIT: Final = 12_000  # bytes of all blocks: Slack refuses messages from about 13,200 on
@@ -151,7 +152,7 @@ def sentence(news: Announcement) -> str:
     detail = " ".join(part for part in (news.message, *map(_spoken, news.troubles[:3]), folded.names(news)) if part)
     failures = f" Failure {news.failures} in a row." if news.news is News.FAILED and news.failures > 1 else ""
     page = f" On-call is paged: {news.page}." if news.page else ""
-    name = news.revision.author if news.revision and news.news is News.DIFF else ""
+    name = news.revision.blamed.author if news.revision and news.news is News.DIFF else ""
     author = f" Author {name}." if name else ""
     head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}{failures}{page}{author}")
     by = f" By {person(news.by)}." if news.by else ""
@@ -176,8 +177,18 @@ def _head(news: Announcement) -> Iterator[Block]:
 
 
 def _commit(news: Announcement) -> str:
+    """Return the commit that the cluster is or will be equal to; what links is the one that changed something."""
     short = news.revision.short if news.revision else ""
-    return f"<{news.revision_url}|{short}>" if news.revision_url else f"`{short}`"
+    linked = news.revision_url and not (news.revision and news.revision.cause)
+    return f"<{news.revision_url}|{short}>" if linked else f"`{short}`"
+
+
+def _blamed(news: Announcement, revision: Revision) -> str:
+    """Return the commit that changed something, and the one it is deployed with where that is another."""
+    blamed = revision.blamed
+    short = f"<{news.revision_url}|{blamed.short}>" if news.revision_url else f"`{blamed.short}`"
+    subject = escape(cut(blamed.subject or "(no subject)", 120))
+    return f"{short}  {subject}" + (f" (at `{revision.short}`)" if revision.cause else "")
 
 
 def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
@@ -186,8 +197,8 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
     if news.news is News.SYNCING:
         return
     if revision is not None:
-        yield "Commit", f"{_commit(news)}  {escape(cut(revision.subject or '(no subject)', 120))}"
-        if revision.author and not news.undone:
+        yield "Commit", _blamed(news, revision)
+        if revision.blamed.author and not news.undone:
             yield "Author", _author(news, author)
     did = news.news in _GOOD
     # Who tries again finds applied what the first try has applied: that is no news.
@@ -204,7 +215,7 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
     if news.news is News.FAILED and news.total:
         yield "State", f"{news.done} of {news.total} applied"
     if news.started_at is not None and news.news in _GOOD:
-        live = revision.committed_at if revision is not None and not news.undone else None
+        live = revision.blamed.committed_at if revision is not None and not news.undone else None
         whole = f" (commit to live {took(news.at - live)})" if live is not None and news.news is News.CONVERGED else ""
         yield "Took", f"{took(news.at - news.started_at)}{whole}"
     if news.failures:
@@ -242,7 +253,7 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
 
 def _author(news: Announcement, author: str) -> str:
     """Return the author; whoever broke something is mentioned, success pings nobody."""
-    name = escape(cut(news.revision.author, 120)) if news.revision else ""
+    name = escape(cut(news.revision.blamed.author, 120)) if news.revision else ""
     return f"<@{author}> ({name})" if author and news.news in _TROUBLED else name
 
 

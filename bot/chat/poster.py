@@ -148,7 +148,7 @@ class SlackSink:
 
     def _content(self, news: Announcement) -> dict[str, Any]:
         """Return what a message says, with an id of ours by which a double is recognised."""
-        email = news.revision.email if news.revision is not None else ""
+        email = news.revision.blamed.email if news.revision is not None else ""
         message = render(news, author=self._people.author(email) if email else "")
         payload = {"id": news.id, "operation": news.operation}
         metadata = {"event_type": "gitops_bot_announcement", "event_payload": payload}

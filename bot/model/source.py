@@ -58,17 +58,27 @@ MAIN: Final = branch("main")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One commit: 40 hex digits, its author, the first line of its message, and when it was committed (UTC)."""
+    """One commit: 40 hex digits, its author, the first line of its message, and when it was committed (UTC).
+
+    `cause` is the newest commit since the deployed one that touched the files in question, where that is another one:
+    whom to ask about what changes.
+    """
 
     commit: str
     author: str = ""
     email: str = ""
     subject: str = ""
     committed_at: datetime | None = None
+    cause: Revision | None = None
 
     @property
     def short(self) -> str:
         return self.commit[:7]
+
+    @property
+    def blamed(self) -> Revision:
+        """The commit to speak of when something changes or fails."""
+        return self.cause or self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

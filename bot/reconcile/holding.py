@@ -45,9 +45,14 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
 def waiting(
     report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
 ) -> tuple[tuple[Announcement, ...], AppMemory]:
-    """Say once of each newer commit that it waits behind a pause or a pin, in the thread of that order."""
+    """Say once of each newer commit that it waits behind a pause or a pin, in the thread of that order.
+
+    Commits about other folders do not wait, unless the plan says that they change something here.
+    """
     target = report.target
     if target is None or target.commit in {memory.revision, memory.waiting_commit}:
+        return (), memory
+    if not waits.behind and (report.plan is None or not report.plan.writes):
         return (), memory
     pinned = report.revision is not None and report.revision.commit != target.commit
     why = "pinned" if pinned else "paused" if report.result is Result.PAUSED else report.reason

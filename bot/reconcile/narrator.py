@@ -13,6 +13,7 @@ from bot.model.outcome import Health, HealthState, Outcome, PassKind
 from bot.model.plan import Plan
 from bot.model.record import AppMemory, Pruned
 from bot.model.resource import Body, ResourceId
+from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
 from bot.ports import Store
@@ -28,7 +29,7 @@ _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; 
 class Outside:
     """Who is told what besides: links, write-backs, pages, when it is tried again, and the lanes it goes by."""
 
-    links: Callable[[AppSpec, str, str], Links]
+    links: Callable[[AppSpec, Revision, str], Links]
     targets: Sequence[Target]
     policy: PagePolicy | None
     retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
@@ -60,7 +61,7 @@ class Narrator:
         self._said_at = base.at
 
     def planned(self, plan: Plan, kind: PassKind) -> None:
-        links = self._outside.links(self._app, plan.revision.commit, self.memory.revision)
+        links = self._outside.links(self._app, plan.revision, self.memory.revision)
         base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
         base = replace(base, started_at=self._base.at, total=plan.summary.total)
         known = kind is PassKind.DRIFT and fights.is_known(self.memory, plan, self._base.at)

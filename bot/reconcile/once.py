@@ -8,6 +8,7 @@ A neighbour's trouble is part of the report; what raises is a bug.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -112,6 +113,9 @@ def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[
         result = _run(order, story, world, listener, stop, started)
     except PassError as error:
         result, story.failure = Result.FAILED, failure_of(error)
+        if story.revision is not None and story.plan is None:
+            with suppress(PassError):  # that Git is away as well is not what failed first
+                story.revision = _caused(order, story.revision, world)
     live = ""
     if result is Result.CONVERGED and story.plan is not None and not story.partial:
         cluster = world.clusters[order.app.cluster]
@@ -216,6 +220,7 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
             story.plan, story.digest = plan, desired.digest
             story.rest = rest if plan is rest.plan else replace(rest, plan=plan)
             return Planned(plan=plan, inventory=rest.inventory, desired=desired, runs_hooks=False)
+    story.revision = _caused(order, story.revision, world)
     made = plan_of(
         app,
         desired,
@@ -237,6 +242,15 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     ):
         story.kind = PassKind.DRIFT
     return made
+
+
+def _caused(order: Order, revision: Revision, world: World) -> Revision:
+    """Return a revision with the commit that changed the app's folder, where the newest is about something else."""
+    app, deployed = order.app, order.memory.revision
+    if not app.path or deployed in {"", revision.commit}:
+        return revision
+    cause = world.repos[app.repo].last_touching(app.path, after=deployed, upto=revision.commit)
+    return revision if cause is None or cause.commit == revision.commit else replace(revision, cause=cause)
 
 
 def _rewritten(order: Order, repo: Repository, head: Revision) -> str:

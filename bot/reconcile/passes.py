@@ -364,7 +364,7 @@ class Passes:
         return self._outside.post.rows(parcels)
 
     def _behind(self, app: AppSpec, report: SyncReport) -> int:
-        """Return how many commits wait behind a pause, a pin or a question; what fails does not wait."""
+        """Return how many commits of the app's folder wait behind a pause, a pin or a question; what fails does not."""
         if report.result in {Result.FAILED, Result.UNHEALTHY}:
             return 0
         converged = report.revision is not None and report.result is Result.CONVERGED
@@ -372,7 +372,8 @@ class Passes:
         if report.target is None or not deployed or report.target.commit == deployed:
             return 0
         with suppress(PassError):
-            return self.world.repos[app.repo].count_between(deployed, report.target.commit) or 0
+            count = self.world.repos[app.repo].count_between(deployed, report.target.commit, path=app.path)
+            return 1 if count is None else count  # history was rewritten: what is there now waits
         return 0
 
     def _base(self, app: AppSpec, operation: str, trigger: Trigger, now: datetime) -> Announcement:
@@ -395,5 +396,5 @@ class Passes:
     def _linked(self, app: AppSpec, base: Announcement, revision: Revision | None, previous: str) -> Announcement:
         if revision is None:
             return base
-        links = self._outside.links(app, revision.commit, previous)
+        links = self._outside.links(app, revision, previous)
         return replace(base, revision_url=links.commit, compare_url=links.compare)

@@ -182,16 +182,31 @@ class GitRepository:
         listing = self._mirror.local([*command, "--"]).text
         return tuple(_revision(record) for record in listing.split("\0") if record)
 
-    def count_between(self, old: str, new: str) -> int | None:
-        """Return how many commits `new` is ahead of `old`; None when `old` is no ancestor, or is not here."""
+    def count_between(self, old: str, new: str, *, path: str = "") -> int | None:
+        """Return how many commits below a path `new` is ahead of `old`; None when `old` is no ancestor, or not here."""
         old, new = self._full(old), self._full(new)
-        return self._mirror.healed(lambda: self._count_between(old, new))
+        return self._mirror.healed(lambda: self._count_between(old, new, path))
 
-    def _count_between(self, old: str, new: str) -> int | None:
-        self._bring(new)
-        if not self._mirror.has(old) or not self._mirror.is_ancestor(old, new):
+    def _count_between(self, old: str, new: str, path: str) -> int | None:
+        if not self._descends(new, old):
             return None
-        return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--"]).text)
+        return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--", *_pathspec(path)]).text)
+
+    def last_touching(self, path: str, *, after: str, upto: str) -> Revision | None:
+        """Return the newest commit of a range that touched a path. Merges count for what they merged."""
+        after, upto = self._full(after), self._full(upto)
+        return self._mirror.healed(lambda: self._last_touching(path, after, upto))
+
+    def _last_touching(self, path: str, after: str, upto: str) -> Revision | None:
+        if not self._descends(upto, after):
+            return None
+        command = ["log", "-z", "--max-count=1", f"--format=format:{_LOG_FORMAT}", f"{after}..{upto}", "--"]
+        record = self._mirror.local([*command, *_pathspec(path)]).text.rstrip("\0")
+        return _revision(record) if record else None
+
+    def _descends(self, new: str, old: str) -> bool:
+        self._bring(new)
+        return self._mirror.has(old) and self._mirror.is_ancestor(old, new)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -316,6 +331,11 @@ class GitRepository:
         self._mirror.fetch()
         if not self._mirror.has(commit) and not self._mirror.fetch_commit(commit):
             raise self._refused(f"commit {commit[:7]} is not in repository {self.name} ({self._spec.address})")
+
+
+def _pathspec(path: str) -> tuple[str, ...]:
+    """Return a path as git takes it literally, whatever signs are in it."""
+    return (f":(literal){path}",) if path else ()
 
 
 def _revision(record: str) -> Revision:

@@ -110,6 +110,18 @@ _MANY: Final = replace(
 )
 SITUATIONS: Final[dict[str, Announcement]] = {
     "diff": _DIFF,
+    "diff-of-an-older-commit": replace(
+        _DIFF,
+        revision=Revision(
+            commit=_COMMIT,
+            author="Ben Okafor",
+            email="ben@example.com",
+            subject="Scale the shop",
+            cause=Revision(
+                commit="0f1e2d3" + "c" * 33, author="Ana Lima", email="ana@example.com", subject="Raise the limit"
+            ),
+        ),
+    ),
     "diff-in-thread": replace(_DIFF, in_thread=True),
     "diff-of-a-secret": replace(_DIFF, changes=(_SECRET,), summary=Summary(update=1), prune=False),
     "diff-of-forty-objects": replace(

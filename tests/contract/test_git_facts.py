@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.model.announcement import News
 from bot.model.control import Via
 from bot.model.outcome import PassKind, Result
 from bot.model.record import SyncState
@@ -107,3 +108,30 @@ def test_unrelated_commit_renders_and_writes_nothing(world: EngineWorld) -> None
     assert (report.result, report.outcomes) == (Result.CONVERGED, ())
     assert world.get("configmaps", "settings") == before
     assert world.memory().revision == newer
+
+
+def test_commit_that_changed_the_app_is_named_and_not_a_newer_one_about_another(world: EngineWorld) -> None:
+    """A failure mentioned whoever pushed last, whatever it was about."""
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.heard()
+    broken = world.commit({"a.yaml": config("settings").replace("{level: info}", "{level: [1]}")})
+    newest = world.commit({"b.yaml": config("theirs")}, app="other")
+    assert world.tick().result is Result.FAILED
+    (said,) = [one for one in world.heard() if one.news is News.FAILED and one.app == "shop"]
+    assert said.revision is not None
+    assert (said.revision.commit, said.revision.blamed.commit) == (newest, broken)
+
+
+def test_commit_about_another_app_does_not_wait_behind_a_pause(world: EngineWorld) -> None:
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.engine.desk.pause("prod/shop", by="os:ana", until=None, reason="incident", via=Via.CLI)
+    world.heard()
+    world.commit({"b.yaml": config("theirs")}, app="other")
+    world.tick()
+    assert [one for one in world.heard() if one.news is News.WAITING] == []
+    world.commit({"a.yaml": config("settings", "debug")})
+    world.tick()
+    (said,) = [one for one in world.heard() if one.news is News.WAITING]
+    assert "commits wait" not in said.message  # it is one

@@ -156,11 +156,12 @@ def test_second_push_event_of_a_commit_leaves_its_sync_alone(make: Make) -> None
     story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
     story.bot.start()
     story.sees("Converged")
-    slow = deployment("registry.example/api:1").replace("spec:\n", "spec:\n  minReadySeconds: 3\n", 1)
+    slow = deployment("registry.example/api:1").replace("spec:\n", "spec:\n  minReadySeconds: 5\n", 1)
     commit = story.upstream.commit({"apps/shop/b.yaml": slow})
     url = f"http://127.0.0.1:{story.bot.port}/webhooks/git/fleet"
     assert push(url, commit, "push") == 202
-    story.sees("Syncing", commit[:7])
+    deployments = f"/apis/apps/v1/namespaces/{story.namespace}/deployments"
+    until(lambda: story.plane.request("GET", deployments)["items"], "the sync waits for health")
     assert push(url, commit, "push") == 202
     done = story.sees("Converged", commit[:7])
     assert "1 created" in json.dumps(done.blocks)

@@ -193,6 +193,17 @@ def test_count_between_counts_only_along_ancestry(upstream: Upstream, repository
     assert repository.count_between("0" * 40, third) is None
 
 
+def test_commits_of_a_folder_are_told_from_others(upstream: Upstream, repository: GitRepository) -> None:
+    first = upstream.commit({"apps/[a]/x": "1", "apps/b/x": "1"})
+    mine = upstream.commit({"apps/[a]/x": "2"})
+    other = upstream.commit({"apps/b/x": "2"})
+    assert repository.count_between(first, other, path="apps/[a]") == 1
+    found = repository.last_touching("apps/[a]", after=first, upto=other)
+    assert found == repository.revision(mine)
+    assert repository.last_touching("apps/[a]", after=mine, upto=other) is None
+    assert repository.last_touching("apps/[a]", after=other, upto=first) is None
+
+
 def resolve(repository: GitRepository, text: str, *deployed: str) -> str:
     return repository.resolve(text, ref=branch("main"), deployed=deployed).commit
 
