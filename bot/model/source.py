@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -69,7 +69,7 @@ class Revision:
     email: str = ""
     subject: str = ""
     committed_at: datetime | None = None
-    cause: Revision | None = None
+    cause: Revision | None = field(default=None, compare=False)  # the same commit is the same revision
 
     @property
     def short(self) -> str:

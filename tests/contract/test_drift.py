@@ -198,6 +198,19 @@ def test_drift_that_is_left_outlives_a_commit_that_changes_nothing_of_the_app(
     assert world.found("configmaps", "settings")["data"] == {"level": "info"}
 
 
+def test_comment_in_the_folder_of_an_app_leaves_its_drift_open_too(worlds: Callable[..., EngineWorld]) -> None:
+    """It was taken for a commit that waits, once a newer one was about another app."""
+    world = worlds(self_heal=False)
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    world.commit({"a.yaml": "# the shop\n" + config("settings")})
+    world.commit({"a.yaml": config("theirs")}, app="other")
+    assert world.tick().kind is PassKind.DRIFT
+    assert world.memory().sync is SyncState.DRIFTED
+    assert {one.news.value for one in world.heard() if one.app == "shop"} >= {"drift"}
+
+
 def test_edited_value_of_a_secret_is_undone_and_a_dropped_key_goes(world: EngineWorld) -> None:
     """Written as `stringData`, the fields would be owned under a name that no live Secret has."""
     text = "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\nstringData: {token: canary-one, more: canary-two}\n"
