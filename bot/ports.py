@@ -86,6 +86,9 @@ class Repository(Protocol):
     def count_between(self, old: str, new: str, *, path: str = "") -> int | None:
         """Return how many commits below a path `new` is ahead of `old`; None when `old` is no ancestor of it."""
 
+    def descends(self, new: str, old: str) -> bool:
+        """Tell whether `old` is `new` or an ancestor of it."""
+
     def last_touching(self, path: str, *, after: str, upto: str) -> Revision | None:
         """Return the newest commit of a range that touched a path; None when there is none, or `after` no ancestor."""
 

@@ -352,7 +352,7 @@ class Loop:
             return False
         try:
             repo = self._passes.world.repos[app.repo]
-            return repo.count_between(request.expects, report.target.commit) is None
+            return not repo.descends(report.target.commit, request.expects)
         except PassError:
             return True
 

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,6 +72,8 @@ class Mirror:
         self._prepared = threading.Event()
         self._dirty = True  # locks of a killed git may lie about
         self.generation = 0
+        # Two commits stand to each other as they do for ever, and every app of a repository asks about the same two.
+        self.is_ancestor = lru_cache(maxsize=1024)(self._is_ancestor)
 
     # --- the remote -------------------------------------------------------------------------------------------
 
@@ -200,7 +203,7 @@ class Mirror:
             return fetched
         return tuple(name for name, behind in self.ask(["refs/tags/*"]).items() if behind == commit)
 
-    def is_ancestor(self, old: str, new: str) -> bool:
+    def _is_ancestor(self, old: str, new: str) -> bool:
         """Say whether `old` is `new` or an ancestor of it; both must be here."""
         return self.local(["merge-base", "--is-ancestor", old, new], accept=(0, 1)).ok
 

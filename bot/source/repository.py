@@ -204,6 +204,11 @@ class GitRepository:
         record = self._mirror.local([*command, *_pathspec(path)]).text.rstrip("\0")
         return _revision(record) if record else None
 
+    def descends(self, new: str, old: str) -> bool:
+        """Tell whether `old` is `new` or an ancestor of it; False when it is not here."""
+        new, old = self._full(new), self._full(old)
+        return self._mirror.healed(lambda: self._descends(new, old))
+
     def _descends(self, new: str, old: str) -> bool:
         self._bring(new)
         return self._mirror.has(old) and self._mirror.is_ancestor(old, new)
