@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from bot.errors import DeliveryFailed, PassError, Problem
-from bot.model.announcement import Page, PageAct
 from bot.model.rights import Grant
 from bot.oncall.alerts import HOSTS
+from bot.oncall.escalation import trial
 from bot.oncall.sink import AlertHook, Provider
 from bot.oncall.sunset import Sunset, sunset
 from bot.plan.rights import Contents, needed
@@ -101,23 +100,17 @@ def check_tools(engine: Engine) -> tuple[Problem, ...]:
 def _tried(way: Provider, team: str, engine: Engine) -> str:
     """Open an alert of our own and close it; return what is wrong, "" when both were done."""
     now = engine.world.clock()
-    opened = Page(
-        id=f"check:{now.timestamp():.0f}:{team}:open",
-        act=PageAct.OPEN,
-        alias=f"gitops-bot:check{f':{team}' if team else ''}",
-        app="test alert",
-        cluster="no cluster",
-        env="",
-        channel="",
-        operation="",
+    pages = trial(
+        f"gitops-bot:check{f':{team}' if team else ''}",
+        id=f"check:{now.timestamp():.0f}:{team}",
         at=now,
-        message="Test alert of gitops-bot check; it closes by itself.",
-        priority="P5",
+        opened="Test alert of gitops-bot check; it closes by itself.",
+        closed="The check is over.",
         team=team,
     )
     try:
-        way.send(opened)
-        way.send(replace(opened, id=f"{opened.id}d", act=PageAct.CLOSE, message="The check is over."))
+        for one in pages:
+            way.send(one)
     except DeliveryFailed as error:
         return f"a test alert could not be opened and closed: {error}"
     return ""

@@ -78,6 +78,37 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def trial(
+    alias: str,
+    *,
+    id: str,
+    at: datetime,
+    opened: str,
+    closed: str,
+    operation: str = "",
+    channel: str = "",
+    team: str = "",
+    by: str = "",
+) -> tuple[Page, Page]:
+    """Return a test alert and its end, which say `opened` and `closed`."""
+    page = Page(
+        id=f"{id}:open",
+        act=PageAct.OPEN,
+        alias=alias,
+        app="test alert",
+        cluster="no cluster",
+        env="",
+        channel=channel,
+        operation=operation,
+        at=at,
+        message=opened,
+        priority="P5",
+        team=team,
+        by=by,
+    )
+    return page, replace(page, id=f"{id}:close", act=PageAct.CLOSE, message=closed)
+
+
 def alias_of(app: AppSpec) -> str:
     """Return the alias of an app's alert."""
     return f"gitops-bot:{app.cluster}:{app.name}"

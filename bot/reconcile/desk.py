@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.errors import OrderRefused
-from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
@@ -21,6 +21,7 @@ from bot.model.plan import Plan, PlanFailure, Rejected
 from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Mute, Pruned, SyncState
 from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
+from bot.oncall.escalation import trial
 from bot.plan.order import rank
 from bot.ports import Store
 from bot.reconcile import approval, asking, commands, holding, keeping, muting, news
@@ -267,24 +268,19 @@ class Desk(Enquiry):
         if not self._pager(self.apps()):
             raise OrderRefused("on-call is off: name a provider under oncall in the configuration")
         person = self._person(by, via)
-        page = Page(
-            id=f"{person.order}:open",
-            act=PageAct.OPEN,
-            alias="gitops-bot:test",
-            app="test alert",
-            cluster="no cluster",
-            env="",
-            channel=channel,
-            operation=person.order,
+        pages = trial(
+            "gitops-bot:test",
+            id=person.order,
             at=person.at,
-            message=f"Test alert of gitops-bot, asked for by {by}; it closes by itself.",
-            priority="P5",
+            opened=f"Test alert of gitops-bot, asked for by {by}; it closes by itself.",
+            closed="The test is over.",
+            operation=person.order,
+            channel=channel,
             by=by,
         )
-        closed = replace(page, id=f"{person.order}:close", act=PageAct.CLOSE, message="The test is over.")
         self._store.add_audit(replace(commands.audit_of(person, "oncall", "test"), app=""))
         # Not by the post: there a close takes back an alert that was not sent yet.
-        self._store.dispatch([row for one in (page, closed) for row in self._post.copies(one)])
+        self._store.dispatch([row for one in pages for row in self._post.copies(one)])
         return "A test alert is opened and closed; it has the alias gitops-bot:test."
 
     # --- the rest ---------------------------------------------------------------------------------------------
