@@ -19,7 +19,6 @@ from bot.sandbox.kube.errors import (
     bad_request,
     invalid,
     method_not_allowed,
-    not_found,
     path_not_found,
 )
 from bot.sandbox.kube.kinds import Resource
@@ -78,25 +77,15 @@ class Resources:
         form = wanted(request.headers.get("accept", ""), FORMS)
         target = Target(resource=resource, namespace=wants.namespace, name=wants.name)
         match request.method:
-            case "GET" | "HEAD":
-                if request.flag("watch"):
-                    chosen = selection(resource, wants.namespace, request.query, name=wants.name)
-                    return watch(self._api.store, resource, chosen, request, form)
-                there = self._api.store.get(resource.key, wants.namespace, wants.name)
-                if there is None:
-                    raise not_found(resource.group, resource.plural, wants.name)
-                return json_reply(rendered(resource, convert(there, resource, resource.version), form, request.query))
-            case "PUT":
-                written = self._api.writer.update(target, _body(request), self._write(call))
-                return _written(resource, written, form, request.query)
-            case "PATCH":
-                return self._patch(call, target, form)
+            case "GET" | "HEAD" if request.flag("watch"):
+                chosen = selection(resource, wants.namespace, request.query, name=wants.name)
+                return watch(self._api.store, resource, chosen, request, form)
             case "DELETE":
                 options = _body(request) if request.body else {}
                 asked_for = delete_of(options, request.query, call.user)
                 return _deleted(resource, self._api.deleter.delete(resource, wants.namespace, wants.name, asked_for))
             case _:
-                raise method_not_allowed()
+                return self._one(call, target, form)
 
     def _subresource(self, call: Call) -> Reply | Stream:
         request, wants, resource = call.request, call.wants, call.resource
@@ -105,10 +94,14 @@ class Resources:
             raise path_not_found()
         if self._subresources.special(target):
             return self._subresources.answer(target, request, self._write(call))
-        form = wanted(request.headers.get("accept", ""), FORMS)
+        return self._one(call, target, wanted(request.headers.get("accept", ""), FORMS))
+
+    def _one(self, call: Call, target: Target, form: Wanted) -> Reply:
+        """Read, replace or patch an object, or a subresource that is a part of it."""
+        request, resource = call.request, call.resource
         match request.method:
             case "GET" | "HEAD":
-                there = self._api.store.get(resource.key, wants.namespace, wants.name)
+                there = self._api.store.get(resource.key, target.namespace, target.name)
                 if there is None:
                     raise target.missing()
                 return json_reply(rendered(resource, convert(there, resource, resource.version), form, request.query))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,15 +30,15 @@ class Reading:
     unknown: list[str] = field(default_factory=list)
 
 
-class Shape:
+class Shape(ABC):
     """One Go type. `zero` is what a field of it holds when nothing was said."""
 
     zero: Any = None
     always: bool = False  # a struct that is no pointer is written even when it is empty
 
+    @abstractmethod
     def read(self, value: Any, at: str, reading: Reading, owner: str) -> Any:
         """Return the value as the type gives it back. Raises `WrongType`."""
-        raise NotImplementedError
 
 
 class Text(Shape):
