@@ -11,19 +11,24 @@ from bot.settings.values import Section
 T = TypeVar("T", bound=Section)
 
 
-class Credentials(Section):
-    """How the host is reached: a name with a password or token, or an SSH key."""
+class Login(Section):
+    """How a private host is reached."""
 
     username: str = ""
     """Never sent over plain `http://`."""
     password_env: str = ""
     """Name of the environment variable that holds the password or token."""
+    ca_file: str = ""
+    """PEM file of the authority that signed the host's certificate."""
+
+
+class Credentials(Login):
+    """How the host is reached: a name with a password or token, or an SSH key."""
+
     ssh_key_file: str = ""
     """Private key without a passphrase."""
     known_hosts_file: str = ""
     """Host keys that are trusted; the user's own file where none is named."""
-    ca_file: str = ""
-    """PEM file of the authority that signed the host's certificate."""
 
 
 class Ref(Section):

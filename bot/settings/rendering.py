@@ -8,18 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from bot.settings.git import Login
 from bot.settings.values import Duration, Names, Section
-
-
-class ChartCredentials(Section):
-    """How a private registry is reached."""
-
-    username: str = ""
-    """Never sent over plain `http://`."""
-    password_env: str = ""
-    """Name of the environment variable that holds the password or token."""
-    ca_file: str = ""
-    """PEM file of the authority that signed the registry's certificate."""
 
 
 class Helm(Section):
@@ -35,7 +25,7 @@ class Helm(Section):
     """Files of values; later ones win."""
     release: str = ""
     """Name of the release; the app's where none is given."""
-    credentials: ChartCredentials = ChartCredentials()
+    credentials: Login = Login()
 
     @model_validator(mode="after")
     def _usable(self) -> Helm:
