@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 
 def notes(**values: str) -> str:
@@ -58,3 +59,19 @@ def definition(group: str, kind: str = "Widget", plural: str = "widgets", *, sco
 
 def widget(group: str, name: str = "w") -> str:
     return f"apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: {name}}}\nspec: {{}}\n"
+
+
+def api_service(group: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"v1.{group}"},
+        "spec": {
+            "group": group,
+            "version": "v1",
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+            "insecureSkipTLSVerify": True,
+            **spec,
+        },
+    }

@@ -9,7 +9,7 @@ from bot.model.outcome import Result
 from bot.model.plan import PlanFailure
 from bot.plan.explain import plan_text
 from tests.contract.engine import EngineWorld
-from tests.contract.manifests import config, definition, secret, widget
+from tests.contract.manifests import api_service, config, definition, secret, widget
 
 
 def failure(world: EngineWorld) -> str:
@@ -80,19 +80,7 @@ def test_link_out_of_the_checkout_is_refused_and_its_content_appears_nowhere(wor
 
 def test_broken_api_group_does_not_stop_an_app_that_does_not_use_it(world: EngineWorld, unique: str) -> None:
     group = f"{unique}.example.com"
-    service = {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": {"name": f"v1.{group}"},
-        "spec": {
-            "group": group,
-            "version": "v1",
-            "groupPriorityMinimum": 100,
-            "versionPriority": 100,
-            "insecureSkipTLSVerify": True,
-            "service": {"namespace": world.namespace, "name": "nobody"},
-        },
-    }
+    service = api_service(group, service={"namespace": world.namespace, "name": "nobody"})
     path = "/apis/apiregistration.k8s.io/v1/apiservices"
     world.plane.request("POST", path, body=service)
     try:

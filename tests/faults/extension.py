@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from tests.contract.engine import EngineWorld
-from tests.contract.manifests import definition
+from tests.contract.manifests import api_service, definition
 from tests.contract.servers import SandboxServer
 from tests.faults.proxy import Proxy
 from tests.https import make_certificate
@@ -18,22 +18,6 @@ from tests.waiting import until
 _SERVICES: Final = "/apis/apiregistration.k8s.io/v1/apiservices"
 _DEFINITIONS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _PATIENCE_SECONDS: Final = 90.0  # the aggregator looks every 30 s
-
-
-def api_service(group: str, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": {"name": f"v1.{group}"},
-        "spec": {
-            "group": group,
-            "version": "v1",
-            "groupPriorityMinimum": 100,
-            "versionPriority": 100,
-            "insecureSkipTLSVerify": True,
-            **spec,
-        },
-    }
 
 
 class Extension:

@@ -14,9 +14,9 @@ import yaml
 
 from bot.model.outcome import Deed, Result
 from tests.contract.engine import EngineWorld
-from tests.contract.manifests import config, definition, namespace, widget
+from tests.contract.manifests import api_service, config, definition, namespace, widget
 from tests.contract.servers import REAL_ONLY
-from tests.faults.extension import Extension, api_service
+from tests.faults.extension import Extension
 from tests.waiting import until
 
 pytestmark = REAL_ONLY
