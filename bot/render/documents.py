@@ -18,10 +18,12 @@ import orjson
 from bot.errors import Problem
 from bot.model.resource import DesiredState, Manifest
 from bot.model.source import SourceFile
+from bot.render.encoding import decode, from_json
 from bot.render.files import MAX_FILE_BYTES
 from bot.render.objects import entries, manifest_of
+from bot.render.reading import Reading, TextProblem
 from bot.render.substitute import substitute
-from bot.render.yamltext import Reading, TextProblem, decode, from_json, read
+from bot.render.yamltext import read
 
 CACHED_MANIFESTS: Final = (
     10_000  # some 3 KB each as Python objects: 30 MB; a larger fleet is read again when it changes

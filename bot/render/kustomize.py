@@ -28,9 +28,9 @@ from bot.render.kustomization import NAMES, Reference, Sort, is_remote, read_kus
 from bot.render.locating import Written, line_of_generator, line_of_object, written_in
 from bot.render.objects import Entry, entries, manifest_of
 from bot.render.programs import ProgramFailed, Programs
+from bot.render.reading import Document
 from bot.render.remote import parse
 from bot.render.workspace import workspace
-from bot.render.yamltext import Document
 
 _ORIGIN: Final = "config.kubernetes.io/origin"
 _NO_NETWORK: Final = {

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bot.errors import Problem
 from bot.model.resource import Body, Manifest, Origin, ResourceId, split_api_version
-from bot.render.yamltext import Document
+from bot.render.reading import Document
 
 _SERVERS_OWN: Final = frozenset({"creationTimestamp", "generation", "resourceVersion", "selfLink", "uid"})
 _STRICT: Final = frozenset({"", "apps", "batch", "autoscaling", "policy"})

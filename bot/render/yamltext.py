@@ -4,11 +4,8 @@ In goes text, out come documents, each with its line, and problems, each with it
 dict with string keys, list, str, int, float, bool, None. This module never shows a value in a problem, never
 constructs anything but these types, and never recurses: nesting, aliases and problems are bounded.
 
-What we follow: sigs.k8s.io/yaml 1.4 (goyaml.v2 behind it), because that is what `kubectl apply -f` does to the same
-file. In its words, and in the tests: `yes no on off y n` (and their capitals) are booleans; `0777` and `0o777` are
-octal, `0x1F` and `0b101` numbers, `_` in numbers is skipped; `1:30` and dates stay strings; integers fit 64 bits,
-larger decimal ones become floats; a float without a fraction is an integer in JSON (`1.0` is `1`); keys that read as
-integers or booleans become strings (`1:` is `"1"`, `yes:` is `"true"`); `<<` merges.
+What a scalar means is in `scalars.py`. Keys that read as integers or booleans become strings (`1:` is `"1"`, `yes:` is
+`"true"`); `<<` merges.
 
 Where kubectl guesses, we refuse: duplicate keys (it lets the last win), tags outside the core (it reads `!foo bar`
 as a string), keys with a fraction (it rounds them to 32 bits), `<<` below a key that it also sets (it overrides the
@@ -18,10 +15,7 @@ key, the YAML specification does not).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import zip_longest
 from typing import Any, Final
 
 import yaml
@@ -39,146 +33,24 @@ from yaml.events import (
     StreamStartEvent,
 )
 
+from bot.render.reading import Document, Reading, TextProblem
+from bot.render.scalars import CONSTANTS, LONGEST_INTEGER, MERGE, NOT_FINITE, NUMBER_START, Mark, meaning, number_of
+
 MAX_DEPTH: Final = 200  # levels; orjson writes 254, the deepest CRD schemas we know need about 60
 MAX_ALIASED: Final = 200_000  # values that the aliases of one file may stand for; a bomb has billions
 MAX_PROBLEMS: Final = 20  # per file; the first few are what a person fixes
 
-_CONSTANTS: Final[Mapping[str, bool | None]] = {
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
-    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-}
-_NOT_FINITE: Final = frozenset(
-    sign + word
-    for sign, word in (
-        *((sign, word) for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")),
-        *(("", word) for word in (".nan", ".NaN", ".NAN")),
-    )
-)
-_NUMBER_START: Final = frozenset("+-.0123456789")
-_INTEGER: Final = re.compile(r"[-+]?(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|0[oO]?([0-7]+)|0|[1-9][0-9]*)|0b([-+][01]+)")
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _TEXT_UNIT: Final = 64  # characters that weigh as much as one value: an alias may also multiply one long text
-_LONGEST_INTEGER: Final = 70  # characters: a sign, `0b` and 64 digits, and some leading zeros
 _CORE: Final = "tag:yaml.org,2002:"
-_LOOSE: Final = re.compile("(?<![0-9])_|_(?![0-9])")  # after a leading dot kubectl minds where an underscore stands
-_UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONFLICT: Final = re.compile(r"(?m)^(?:<{7}|={7}|>{7})(?: .*)?$")
-_LINE_ENDS: Final = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}  # of YAML, not of JSON
-_SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
-
-class _Mark:
-    """A value that no text can have."""
-
-
-_NO_KEY: Final = _Mark()
-_MERGE: Final = _Mark()
-_NOTHING: Final = _Mark()
-_NOT_JSON: Final = _Mark()
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document: the line it begins on, counted from 1, its value, and the lines of the entries of `items`."""
-
-    line: int
-    value: Any
-    item_lines: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TextProblem:
-    """Something wrong with the text, at a line counted from 1."""
-
-    line: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """All documents that could be read, empty ones left out, and every problem. With problems, trust no document."""
-
-    documents: tuple[Document, ...]
-    problems: tuple[TextProblem, ...]
-
-    def trusted(self) -> Iterator[Document]:
-        """Yield the documents that no problem is in: what is wrong with the others may follow from the problem."""
-        ends = [document.line for document in self.documents[1:]]
-        for document, end in zip_longest(self.documents, ends):
-            if not any(document.line <= one.line and (end is None or one.line < end) for one in self.problems):
-                yield document
-
-
-def decode(data: bytes) -> str | TextProblem:
-    """Return a file's text: UTF-8, with or without a byte order mark."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return TextProblem(1, "the file is UTF-16: save it as UTF-8")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return TextProblem(_line_at(data[: error.start]), "the file is not valid UTF-8 here")
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        return TextProblem(line, "the file has a NUL character here: it is no text, or UTF-16 without a mark")
-    unprintable = _UNPRINTABLE.search(text)
-    if unprintable is not None:
-        line = text.count("\n", 0, unprintable.start()) + 1
-        return TextProblem(line, f"the control character U+{ord(unprintable.group()):04X} is not allowed in YAML")
-    return text
-
-
-def from_json(text: str) -> str:
-    """Return JSON text so that YAML readers take it for the same.
-
-    They refuse escaped surrogate pairs, and end lines at characters that are text in JSON. Hardly any file has either.
-    """
-    joined = _SURROGATES.sub(_joined, text) if "\\ud" in text or "\\uD" in text else text
-    return joined if joined.isascii() else joined.translate(_LINE_ENDS)
+_NO_KEY: Final = Mark()
+_NOTHING: Final = Mark()
 
 
 def read(text: str) -> Reading:
     """Read every document of a text. Stops at the first syntax error; goes on after all other problems."""
     return _Reader(text).read()
-
-
-def _line_at(before: bytes) -> int:
-    return before.count(b"\n") + 1
-
-
-def _joined(match: re.Match[str]) -> str:
-    high, low = int(match[2], 16), int(match[3], 16)
-    return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
-
-
-@lru_cache(maxsize=4096)
-def _number(text: str) -> int | float | str:
-    """Return what a plain scalar that begins like a number means: `0x1F` is 31, `1.2.3` stays a string."""
-    plain = text.replace("_", "")
-    whole = _INTEGER.fullmatch(plain) if len(plain) <= _LONGEST_INTEGER and text[0] != "." else None
-    if whole is not None:
-        hexadecimal, binary, octal, signed = whole.groups()
-        base = 16 if hexadecimal else 2 if binary or signed else 8 if octal else 10
-        value = int(signed or plain, base)
-        if -(2**63) <= value < 2**64:
-            return value
-    if _FLOAT.fullmatch(plain) is None or (text[0] == "." and _LOOSE.search(text)):
-        return text
-    number = float(plain)
-    if number in {float("inf"), float("-inf")}:
-        return text
-    # Go's JSON writes 1.0 as 1, and the server takes only that for an integer field.
-    return int(number) if number.is_integer() and -(2.0**63) <= number < 2.0**64 else number
-
-
-@lru_cache(maxsize=4096)
-def _plain(text: str) -> Any:
-    """Return what a short plain scalar means; a mark for `<<`, and for what JSON cannot say."""
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if text[0] in _NUMBER_START:
-        return _NOT_JSON if text in _NOT_FINITE else _number(text)
-    return _MERGE if text == "<<" else text
 
 
 @dataclass(slots=True)
@@ -259,21 +131,21 @@ class _Reader:
     def _attached(self, event: Any) -> bool:
         """Take the scalars that nearly all files consist of in one step; False for one that needs more care."""
         stack, text = self._stack, event.value
-        if not stack or len(text) > _LONGEST_INTEGER:
+        if not stack or len(text) > LONGEST_INTEGER:
             return False
-        value = _plain(text) if event.implicit[0] else text
+        value = meaning(text) if event.implicit[0] else text
         frame = stack[-1]
         container: Any = frame.container
         key = frame.key
         if type(container) is list:
-            if type(value) is _Mark or len(stack) == 2:  # a list of two levels may be that of a `List`
+            if type(value) is Mark or len(stack) == 2:  # a list of two levels may be that of a `List`
                 return False
             container.append(value)
         elif key is _NO_KEY:
             if type(value) is not str or value in container:
                 return False
             frame.key = value
-        elif type(key) is str and type(value) is not _Mark:
+        elif type(key) is str and type(value) is not Mark:
             container[key] = value
             frame.key = _NO_KEY
         else:
@@ -291,12 +163,12 @@ class _Reader:
             value = self._tagged(event, tag, text)
         elif tag == "!" or not event.implicit[0]:
             value = text
-        elif text in _CONSTANTS:
-            value = _CONSTANTS[text]
-        elif text[0] in _NUMBER_START:
+        elif text in CONSTANTS:
+            value = CONSTANTS[text]
+        elif text[0] in NUMBER_START:
             value = self._numeric(event, text)
         elif text == "<<" and self._stack and self._wants_key(self._stack[-1]):
-            value = _MERGE
+            value = MERGE
         else:
             value = text
         if event.anchor is not None:
@@ -304,19 +176,19 @@ class _Reader:
         self._attach(event, value)
 
     def _numeric(self, event: Any, text: str) -> Any:
-        if text in _NOT_FINITE:
+        if text in NOT_FINITE:
             self._note(event, "infinity and NaN cannot be written in JSON, so the API has none: quote it if it is text")
             return None
-        return _number(text) if len(text) <= _LONGEST_INTEGER else _number.__wrapped__(text)
+        return number_of(text) if len(text) <= LONGEST_INTEGER else number_of.__wrapped__(text)
 
     def _tagged(self, event: Any, tag: str, text: str) -> Any:
         short = tag.removeprefix(_CORE)
         if tag.startswith(_CORE) and short in {"str", "timestamp"}:
             return text
         if tag.startswith(_CORE) and short in {"int", "float", "bool", "null"}:
-            if text in _CONSTANTS:
-                value: Any = _CONSTANTS[text]
-            elif text[0] in _NUMBER_START:
+            if text in CONSTANTS:
+                value: Any = CONSTANTS[text]
+            elif text[0] in NUMBER_START:
                 value = self._numeric(event, text)
             else:
                 value = text
@@ -432,7 +304,7 @@ class _Reader:
         key, frame.key = frame.key, _NO_KEY
         if type(key) is str:
             container[key] = value
-        elif key is _MERGE:
+        elif key is MERGE:
             self._merge(frame, container, value, line)
 
     def _merge(self, frame: _Frame, container: dict[str, Any], value: Any, line: int) -> None:
@@ -452,9 +324,9 @@ class _Reader:
 
     def _key(self, event: Any, frame: _Frame, value: Any) -> Any:
         """Return the key as JSON has it; the value of a refused key is read and dropped."""
-        if value is _MERGE:
+        if value is MERGE:
             if frame.merged is None:
-                return _MERGE
+                return MERGE
             self._note(event, "the key << is there twice")
             return _NOTHING
         if type(value) is str:
