@@ -34,7 +34,7 @@ from yaml.events import (
 )
 
 from bot.render.reading import Document, Reading, TextProblem
-from bot.render.scalars import CONSTANTS, LONGEST_INTEGER, MERGE, NOT_FINITE, NUMBER_START, Mark, meaning, number_of
+from bot.render.scalars import LONGEST_INTEGER, MERGE, NOT_JSON, UNFIT, Mark, meaning, short_meaning, tagged
 
 MAX_DEPTH: Final = 200  # levels; orjson writes 254, the deepest CRD schemas we know need about 60
 MAX_ALIASED: Final = 200_000  # values that the aliases of one file may stand for; a bomb has billions
@@ -133,7 +133,7 @@ class _Reader:
         stack, text = self._stack, event.value
         if not stack or len(text) > LONGEST_INTEGER:
             return False
-        value = meaning(text) if event.implicit[0] else text
+        value = short_meaning(text) if event.implicit[0] else text
         frame = stack[-1]
         container: Any = frame.container
         key = frame.key
@@ -163,46 +163,31 @@ class _Reader:
             value = self._tagged(event, tag, text)
         elif tag == "!" or not event.implicit[0]:
             value = text
-        elif text in CONSTANTS:
-            value = CONSTANTS[text]
-        elif text[0] in NUMBER_START:
-            value = self._numeric(event, text)
-        elif text == "<<" and self._stack and self._wants_key(self._stack[-1]):
-            value = MERGE
         else:
-            value = text
+            value = self._sayable(event, meaning(text))
+            if value is MERGE and not (self._stack and self._wants_key(self._stack[-1])):
+                value = text
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, weight, 0)
         self._attach(event, value)
-
-    def _numeric(self, event: Any, text: str) -> Any:
-        if text in NOT_FINITE:
-            self._note(event, "infinity and NaN cannot be written in JSON, so the API has none: quote it if it is text")
-            return None
-        return number_of(text) if len(text) <= LONGEST_INTEGER else number_of.__wrapped__(text)
 
     def _tagged(self, event: Any, tag: str, text: str) -> Any:
         short = tag.removeprefix(_CORE)
         if tag.startswith(_CORE) and short in {"str", "timestamp"}:
             return text
         if tag.startswith(_CORE) and short in {"int", "float", "bool", "null"}:
-            if text in CONSTANTS:
-                value: Any = CONSTANTS[text]
-            elif text[0] in NUMBER_START:
-                value = self._numeric(event, text)
-            else:
-                value = text
-            fits = {
-                "int": isinstance(value, int) and not isinstance(value, bool) and "." not in text,
-                "float": isinstance(value, int | float) and not isinstance(value, bool),
-                "bool": isinstance(value, bool),
-                "null": value is None,
-            }
-            if fits[short]:
+            value = self._sayable(event, tagged(short, text))
+            if value is not UNFIT:
                 return value
             self._note(event, f"the value is no !!{short}")
             return None
         self._note_tag(event, tag)
+        return None
+
+    def _sayable(self, event: Any, value: Any) -> Any:
+        if value is not NOT_JSON:
+            return value
+        self._note(event, "infinity and NaN cannot be written in JSON, so the API has none: quote it if it is text")
         return None
 
     def _begin(self, event: Any, container: dict[str, Any] | list[Any]) -> None:
