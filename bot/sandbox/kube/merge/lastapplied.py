@@ -10,9 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bot.sandbox.kube.merge import typed
+from bot.sandbox.kube.merge.comparing import compare
+from bot.sandbox.kube.merge.elements import Unfit
 from bot.sandbox.kube.merge.fieldset import FieldSet
+from bot.sandbox.kube.merge.fitting import check
 from bot.sandbox.kube.merge.gotext import go_json
+from bot.sandbox.kube.merge.mentions import fields_of
 from bot.sandbox.kube.merge.schema import Schema
 
 Body = Mapping[str, Any]
@@ -28,12 +31,12 @@ def own_fields(schema: Schema, live: Body, api_version: str) -> FieldSet:
         return FieldSet()
     try:
         last = json.loads(text)
-        if last.get("apiVersion") != api_version or typed.check(schema.root, last):
+        if last.get("apiVersion") != api_version or check(schema.root, last):
             return FieldSet()
-        change = typed.compare(schema.root, last, live)
-    except (ValueError, AttributeError, typed.Unfit):
+        change = compare(schema.root, last, live)
+    except (ValueError, AttributeError, Unfit):
         return FieldSet()
-    return typed.fields_of(schema.root, last) - change.modified - change.added - change.removed
+    return fields_of(schema.root, last) - change.modified - change.added - change.removed
 
 
 def with_last_applied(body: Body, config: Body) -> Body:

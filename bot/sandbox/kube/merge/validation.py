@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+from bot.sandbox.kube.merge.elements import equal
 from bot.sandbox.kube.merge.fielderror import (
     FieldError,
     duplicate,
@@ -26,7 +27,6 @@ from bot.sandbox.kube.merge.formats import fits
 from bot.sandbox.kube.merge.gotext import go_number
 from bot.sandbox.kube.merge.schema import MISSING, OpenAPI, Schema
 from bot.sandbox.kube.merge.structural import below
-from bot.sandbox.kube.merge.typed import equal
 
 Body = Mapping[str, Any]
 Errors = Iterator[FieldError]

@@ -12,10 +12,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from bot.sandbox.kube.merge import managed as ownership
-from bot.sandbox.kube.merge import typed
+from bot.sandbox.kube.merge.comparing import Comparison, compare
+from bot.sandbox.kube.merge.elements import Unfit, equal
 from bot.sandbox.kube.merge.fieldset import FieldSet, Path, show
+from bot.sandbox.kube.merge.fitting import check
 from bot.sandbox.kube.merge.lastapplied import KUBECTL, own_fields, with_last_applied
 from bot.sandbox.kube.merge.managed import APPLY, UPDATE, Managed, Manager, Owned
+from bot.sandbox.kube.merge.mentions import fields_of, remove, with_named_fields
+from bot.sandbox.kube.merge.merging import merge
 from bot.sandbox.kube.merge.reconcile import reconciled
 from bot.sandbox.kube.merge.schema import Schema
 
@@ -107,7 +111,7 @@ def apply(
         raise ConfigRefused(f"invalid object type: {_kind(config)}", 400)
     if (config.get("metadata") or {}).get("managedFields") is not None:
         raise ConfigRefused("metadata.managedFields must be nil", 400)
-    errors = typed.check(schema.root, config)
+    errors = check(schema.root, config)
     if errors:
         told = errors[0] if len(errors) == 1 else "\n".join(["errors:", *(f"  {error}" for error in errors)])
         raise ConfigRefused(f"failed to create typed patch object ({_identity(config)}): {told}", 500)
@@ -145,15 +149,15 @@ def _applied(
         )  # fmt: skip
     managers = _of_today(schema, managers, api_version)
 
-    merged = typed.merge(schema.root, start, dict(config))
+    merged = merge(schema.root, start, dict(config))
     last = managers.get(me)
-    fields = typed.fields_of(schema.root, config).without(ignored or FieldSet())
+    fields = fields_of(schema.root, config).without(ignored or FieldSet())
     time = last.time if last is not None else ""
     managers[me] = Owned(fields=fields, api_version=api_version, time=time)
     merged = _pruned(schema, merged, managers, me, last)
     managers, _ = _taken(schema, start, merged, managers, me, ignored, force=force)
     managers = _stripped(managers, me)
-    if typed.equal(start, merged):
+    if equal(start, merged):
         return _with(start, managers)
     if me in managers:
         managers[me] = replace(managers[me], time=_time(subresource, now))
@@ -162,10 +166,10 @@ def _applied(
 
 def overlaid(schema: Schema, body: Body, config: Body) -> dict[str, Any]:
     """Lay `config` over `body` without asking who owns what, as a mutating policy does. Raises ConfigRefused."""
-    errors = typed.check(schema.root, config)
+    errors = check(schema.root, config)
     if errors:
         raise ConfigRefused(f"failed to convert patch object to typed object: {errors[0]}", 422)
-    merged: dict[str, Any] = typed.merge(schema.root, dict(body), dict(config))
+    merged: dict[str, Any] = merge(schema.root, dict(body), dict(config))
     return merged
 
 
@@ -201,7 +205,7 @@ def update(
             schema, before, after, managers, manager=manager or "unknown", api_version=api_version, now=now,
             subresource=subresource,
         )  # fmt: skip
-    except typed.Unfit:
+    except Unfit:
         # The API server, too, stores what it cannot track, and keeps the owners it knew.
         return _with(after, live)
     return _with(after, managers)
@@ -213,7 +217,7 @@ def settled(old: Body, new: Body) -> Body:
     The last step before an object is stored, so that a write that changed nothing keeps its resourceVersion.
     Source: k8s.io/apiserver `handlers/fieldmanager/equality.go`.
     """
-    return old if typed.equal(_timeless(old), _timeless(new)) else new
+    return old if equal(_timeless(old), _timeless(new)) else new
 
 
 def _timeless(body: Body) -> dict[str, Any]:
@@ -271,9 +275,9 @@ def _taken(
     ignored: FieldSet | None,
     *,
     force: bool,
-) -> tuple[Managed, typed.Comparison]:
+) -> tuple[Managed, Comparison]:
     """Take from everybody but `me` what changed or went away; raises Conflicts unless `force`."""
-    change = typed.compare(schema.root, before, after).without(ignored)
+    change = compare(schema.root, before, after).without(ignored)
     changed = change.modified | change.added
     conflicts = {who: owned.fields & changed for who, owned in managers.items() if who != me}
     if not force and any(conflicts.values()):
@@ -290,20 +294,20 @@ def _pruned(schema: Schema, merged: Any, managers: Managed, me: Manager, last: O
     if last is None or not last.fields - managers[me].fields:
         return merged
     root = schema.root
-    lasting = typed.with_named_fields(root, last.fields)
+    lasting = with_named_fields(root, last.fields)
     everything = _named_fields(schema, merged)
-    left = _named_fields(schema, typed.remove(root, merged, lasting))
+    left = _named_fields(schema, remove(root, merged, lasting))
     owned = FieldSet()
     for one in managers.values():
         owned = owned | one.fields
-    back = typed.remove(root, merged, everything - (left | typed.with_named_fields(root, owned)))
+    back = remove(root, merged, everything - (left | with_named_fields(root, owned)))
     # Only what this manager had owned may go: the rest is unowned or belongs to updaters.
     gone = (everything - _named_fields(schema, back)) & lasting
-    return typed.remove(root, merged, gone)
+    return remove(root, merged, gone)
 
 
 def _named_fields(schema: Schema, value: Any) -> FieldSet:
-    return typed.with_named_fields(schema.root, typed.fields_of(schema.root, value))
+    return with_named_fields(schema.root, fields_of(schema.root, value))
 
 
 def _stripped(managers: Managed, me: Manager) -> Managed:
