@@ -1,0 +1,22 @@
+"""The composition root: a configuration in, every part of the bot out, built and connected. The only place that does.
+
+Nothing is contacted while building: the bot starts with Slack, Git, the clusters and the on-call service down.
+"""
+
+from bot.wiring.engine import Engine, build_engine
+from bot.wiring.outward import alert_api, oncall_providers, write_back_targets
+from bot.wiring.running import build_courier, build_heartbeat, build_loop, order_threads
+from bot.wiring.values import rules
+
+__all__ = [
+    "Engine",
+    "alert_api",
+    "build_courier",
+    "build_engine",
+    "build_heartbeat",
+    "build_loop",
+    "oncall_providers",
+    "order_threads",
+    "rules",
+    "write_back_targets",
+]

@@ -1,0 +1,174 @@
+"""What every command shares: the store, the world, the passes and the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from bot.live.cluster import KubeCluster
+from bot.live.spec import ClusterSpec
+from bot.model import marks
+from bot.model.app import AppSpec
+from bot.model.control import Control
+from bot.model.record import SyncState
+from bot.ports import Cluster, Repository, Store
+from bot.reconcile.desk import Desk
+from bot.reconcile.narrator import Outside
+from bot.reconcile.passes import Passes
+from bot.reconcile.post import Post
+from bot.reconcile.roster import Roster
+from bot.reconcile.world import Neighbour, World
+from bot.render import Renderer
+from bot.render.charts import Charts
+from bot.render.programs import Limits, Programs
+from bot.render.sops import Sops
+from bot.settings import Configuration
+from bot.source.repository import GitRepository
+from bot.state.store import SqlStore
+from bot.wiring import values
+from bot.wiring.outward import oncall_providers
+
+
+@dataclass(slots=True)
+class Engine:
+    """What every command shares: the store, the world and the desk. Close it when done."""
+
+    configuration: Configuration
+    store: Store
+    world: World
+    passes: Passes
+    desk: Desk
+    post: Post
+    wakers: list[Callable[..., bool]] = field(default_factory=list)
+    stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Leave no process, no descriptor and no lock behind."""
+        for cluster in self.world.clusters.values():
+            cluster.close()
+        for repo in self.world.repos.values():
+            repo.close()
+        self.store.close()
+
+
+def cache_folder(configuration: Configuration) -> Path:
+    """Return where copies of repositories are kept: beside the state, so that a volume holds both."""
+    url = configuration.state_url
+    base = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite:///") else configuration.path.parent
+    return base / ".gitops-bot-cache"
+
+
+def build_engine(
+    configuration: Configuration, *, clock: Callable[[], datetime], announces: bool = True, follow: bool = True
+) -> Engine:
+    """Build everything but the ways out. Raises `StateError` when the state store cannot be opened.
+
+    `follow` False is for a command that only looks: it watches nothing.
+    """
+    settings = configuration.settings
+    store = SqlStore(configuration.state_url)
+    folder = cache_folder(configuration)
+    repos: dict[str, Repository] = {
+        spec.name: GitRepository(spec, directory=folder, clock=clock) for spec in configuration.repos
+    }
+    namespaces = {cluster.name: cluster.namespace for cluster in settings.clusters}
+    stirrers: list[Callable[[str, bool], None]] = []
+
+    def stirred(key: str, drift: bool) -> None:
+        for stir in stirrers:
+            stir(key, drift)
+
+    clusters: dict[str, Cluster] = {
+        one.name: KubeCluster(
+            ClusterSpec(
+                name=one.name,
+                kubeconfig=settings.resolve_path(one.kubeconfig, configuration.path.parent)
+                or configuration.secrets.get("KUBECONFIG", ""),
+                context=one.context,
+                in_cluster=one.in_cluster,
+                namespace=one.namespace,
+                qps=settings.cluster_defaults.qps,
+            ),
+            instance=settings.instance,
+            key=store.key(),
+            clock=clock,
+            recall=store.verdicts,
+            stir=stirred,
+            follow=follow,
+        )
+        for one in settings.clusters
+    }
+
+    def labels(app: AppSpec) -> Mapping[str, str]:
+        parent = marks.parent_name(app.name, settings.instance)
+        return marks.app_labels(app.name, marks.applyset_id(parent, namespaces[app.cluster]))
+
+    def neighbours(app: AppSpec) -> list[Neighbour]:
+        controls, memories, now = store.controls(), store.memories(), clock()
+        return [
+            Neighbour(
+                app=one,
+                control=controls.get(key, Control()).at(now),
+                synced_at=known.revision if (known := memories.get(key)) and known.sync is SyncState.SYNCED else "",
+            )
+            for key, one in apps.items()
+            if one.cluster == app.cluster and key != app.key
+        ]
+
+    world = World(
+        repos=repos,
+        clusters=clusters,
+        renderer=_renderer(configuration, clock=clock),
+        labels=labels,
+        neighbours=neighbours,
+        key=store.key(),
+        clock=clock,
+    )
+    apps = Roster(configuration.apps, configuration.app_sets, world=world, store=store)
+    post = Post(
+        store,
+        routing=values.routing(configuration),
+        announces=announces,
+        providers=[name for name, _, _ in oncall_providers(configuration)],
+    )
+    outside = Outside(
+        links=values.links(configuration),
+        targets=values.targets(configuration),
+        policy=values.policy(configuration),
+        retry=values.retry(configuration).after,
+        post=post,
+        door=values.door(configuration),
+    )
+    passes = Passes(apps, world=world, store=store, outside=outside)
+    wakers: list[Callable[..., bool]] = []
+    desk = Desk(
+        apps,
+        world=world,
+        store=store,
+        post=post,
+        wake=lambda *keys: any(wake(*keys) for wake in wakers),
+        pager=lambda known: values.pager(configuration, known),
+        door=outside.door,
+    )
+    return Engine(configuration, store, world, passes, desk, post, wakers, stirrers)
+
+
+def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) -> Renderer:
+    settings = configuration.settings.programs
+    base = configuration.path.parent
+    paths = {name: settings.path_of(name, base) for name in ("kustomize", "helm", "sops")}
+    limits = Limits(time=settings.timeout, memory_bytes=settings.memory_mib * 1024**2)
+    programs = Programs(paths=paths, limits=limits)
+    return Renderer(
+        programs=programs,
+        sops=Sops(programs, environment=configuration.secrets),
+        charts=Charts(
+            programs,
+            folder=cache_folder(configuration) / "charts",
+            clock=clock,
+            secret=configuration.secret,
+            environment=configuration.secrets,
+        ),
+    )

@@ -1,0 +1,129 @@
+"""What the running bot alone needs: the loop, the ways out, the heartbeat and the threads of orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from bot.model.announcement import Page
+from bot.model.outcome import SyncReport
+from bot.model.record import Consignment, Dispatch, SinkName
+from bot.ports import Sink
+from bot.reconcile.attention import Attention
+from bot.reconcile.rounds import Rounds
+from bot.settings import Configuration
+from bot.wiring import values
+from bot.wiring.engine import Engine
+from bot.wiring.outward import alert_api, oncall_providers, write_back_targets
+
+if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
+    from bot.delivery.courier import Courier
+    from bot.reconcile.loop import Loop
+
+
+def build_loop(
+    engine: Engine,
+    *,
+    clock: Callable[[], datetime],
+    beat: Callable[[], None],
+    ended: Callable[[SyncReport], None] = lambda _: None,
+) -> Loop:
+    """Build the loop and let the desk wake it; `ended` hears of each pass."""
+    from bot.oncall.sunset import sunset
+    from bot.reconcile.loop import Loop
+
+    slack = engine.configuration.settings.slack
+    digest = slack.digest
+    zone = ZoneInfo(digest.timezone if digest else slack.quiet.timezone if slack.quiet else "UTC")
+    providers = [name for name, _, _ in oncall_providers(engine.configuration)]
+    rounds = Rounds(
+        engine.passes.apps,
+        store=engine.store,
+        post=engine.post,
+        enquiry=engine.desk,
+        clock=clock,
+        schedule=digest.value() if digest is not None else None,
+        notice=lambda now: sunset(providers, now.astimezone(zone)),
+    )
+    loop = Loop(
+        engine.passes,
+        store=engine.store,
+        retry=values.retry(engine.configuration),
+        clock=clock,
+        beat=beat,
+        ended=ended,
+        rounds=rounds.make,
+    )
+    engine.wakers.append(lambda *keys: loop.wake(*keys, urgent=True))
+    engine.stirrers.append(loop.stir)
+    return loop
+
+
+def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Callable[[SinkName, str], None]) -> Courier:
+    """Build the ways out that the configuration names; `failed` hears of each try that failed, and how."""
+    from bot.delivery.courier import Courier
+    from bot.delivery.tidings import Fate, tidings
+    from bot.oncall.sink import AlertHook, OncallSink
+    from bot.writeback.sink import WriteBackSink
+
+    configuration = engine.configuration
+    settings = configuration.settings
+    sinks: list[Sink] = []
+    if settings.slack.mode != "off":
+        from bot.chat.people import People  # imported late: a bot without Slack does not pay for it
+        from bot.chat.poster import SlackSink
+
+        token = configuration.secret("SLACK_BOT_TOKEN")
+
+        sinks.append(
+            SlackSink(
+                token,
+                api_url=settings.slack.api_url,
+                store=engine.store,
+                fallback_channel=settings.slack.default_channel,
+                people=People(token, api_url=settings.slack.api_url, clock=clock, overrides=settings.slack.people),
+                clock=clock,
+                diverted=lambda: failed(SinkName.SLACK, "diverted"),
+            )
+        )
+    if settings.oncall.provider != "off":
+        sinks.append(
+            OncallSink(
+                [
+                    AlertHook(host) if name == "webhook" else alert_api(configuration, name, host, variable)
+                    for name, host, variable in oncall_providers(configuration)
+                ]
+            )
+        )
+    if settings.writebacks:
+        sinks.append(WriteBackSink(write_back_targets(configuration)))
+
+    attention = Attention(engine.store, post=engine.post)
+
+    def tell(consignment: Consignment, fate: Fate, why: str) -> tuple[Dispatch, ...]:
+        if fate is Fate.ARRIVED and isinstance(consignment.parcel, Page):
+            attention.arrived(consignment.parcel, at=clock())
+        return engine.post.rows(tidings(consignment, fate, why=why, at=clock()))
+
+    return Courier(engine.store, sinks, clock=clock, tell=tell, failed=failed)
+
+
+def build_heartbeat(configuration: Configuration) -> Callable[[], None]:
+    """Return what is called once a minute while passes complete."""
+    oncall = configuration.settings.oncall
+    if not oncall.heartbeat:
+        return lambda: None
+    from bot.oncall.heartbeat import Heartbeat
+
+    heartbeat = Heartbeat(
+        oncall.heartbeat, host=oncall.host, provider=oncall.provider, key=configuration.secret("OPSGENIE_API_KEY")
+    )
+    return heartbeat.beat
+
+
+def order_threads(count: int) -> ThreadPoolExecutor:
+    """Return threads for orders: those that ask Git or a cluster before they can answer have some of their own."""
+    return ThreadPoolExecutor(max_workers=count, thread_name_prefix="order")

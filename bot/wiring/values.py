@@ -1,0 +1,122 @@
+"""What a configuration says, as the values that the rooms read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import time
+
+from bot.chat.permissions import Rule
+from bot.model.app import AppSpec
+from bot.model.source import Revision
+from bot.oncall.escalation import PagePolicy
+from bot.reconcile.keeping import Door
+from bot.reconcile.retry import Retry
+from bot.reconcile.routing import Quiet, Route, Routing, Severity
+from bot.reconcile.telling import Links, Target
+from bot.settings import Configuration
+from bot.source.links import commit_url, compare_url, proposal_url
+from bot.wiring.outward import git_host, oncall_providers
+from bot.writeback.pulls import PullRequests
+
+
+def rules(configuration: Configuration) -> tuple[Rule, ...]:
+    """Return the permissions as the chat room reads them."""
+    return tuple(
+        Rule(
+            verbs=tuple("plan" if verb == "diff" else verb for verb in one.verbs),
+            apps=one.apps,
+            envs=one.envs,
+            users=one.users,
+            groups=one.groups,
+            channels=one.channels,
+            deny=one.deny,
+        )
+        for one in configuration.settings.permissions
+    )
+
+
+def routing(configuration: Configuration) -> Routing:
+    """Return which channel hears of what, and when."""
+    slack = configuration.settings.slack
+    quiet = slack.quiet
+    return Routing(
+        routes=tuple(
+            Route(
+                channel=one.channel,
+                apps=one.apps,
+                envs=one.envs,
+                clusters=one.clusters,
+                severities=tuple(Severity(word) for word in one.severities),
+            )
+            for one in (slack.routes if slack.mode != "off" else ())
+        ),
+        default=slack.default_channel,
+        quiet=Quiet(start=time.fromisoformat(quiet.start), end=time.fromisoformat(quiet.end), zone=quiet.timezone)
+        if quiet is not None
+        else None,
+    )
+
+
+def pager(configuration: Configuration, apps: Sequence[AppSpec]) -> tuple[str, ...]:
+    """Return who is paged when, as people read it; nothing when on-call is off."""
+    oncall = configuration.settings.oncall
+    if oncall.provider == "off":
+        return ()
+    after = oncall.page_after
+    counts = Counter((app.oncall_team or "the default team", app.oncall_priority) for app in apps)
+    teams = [f"{team} ({priority}, {count} apps)" for (team, priority), count in sorted(counts.items())]
+    minutes = int(after.duration.total_seconds() // 60)
+    return (
+        f"pages go to {' and '.join(name for name, _, _ in oncall_providers(configuration))}: {', '.join(teams)}",
+        f"after {after.failures} failures in a row or {minutes} min of trouble, whichever comes first",
+    )
+
+
+def retry(configuration: Configuration) -> Retry:
+    """Return how long a failed pass waits."""
+    one = configuration.settings.retry
+    return Retry(first=one.first, factor=one.factor, longest=one.max)
+
+
+def links(configuration: Configuration) -> Callable[[AppSpec, Revision, str], Links]:
+    """Return what leads from an app's commit, and the one before it, to their web pages."""
+    specs = {spec.name: spec for spec in configuration.repos}
+    web = {repo.name: repo.web_url for repo in configuration.settings.repos}
+
+    def links_of(app: AppSpec, revision: Revision, previous: str) -> Links:
+        address, commit = specs[app.repo].address, revision.commit
+        compare = compare_url(address, web[app.repo], previous, commit) if previous and previous != commit else ""
+        return Links(commit=commit_url(address, web[app.repo], revision.blamed.commit), compare=compare)
+
+    return links_of
+
+
+def door(configuration: Configuration) -> Door:
+    """Return how a branch with a proposal gets to people: by the API of each host that a commit status names."""
+    specs = {spec.name: spec for spec in configuration.repos}
+    web = {repo.name: repo.web_url for repo in configuration.settings.repos}
+    hosts = {one.repo: one for one in configuration.settings.writebacks if one.type == "commit-status"}
+
+    def link(app: AppSpec, branch: str, proposed: str) -> str:
+        return proposal_url(specs[app.repo].address, web[app.repo], branch, proposed)
+
+    return Door(proposals={repo: PullRequests(git_host(configuration, one)) for repo, one in hosts.items()}, link=link)
+
+
+def targets(configuration: Configuration) -> tuple[Target, ...]:
+    """Return which write-back hears of what; the index is its place in the configuration."""
+    return tuple(
+        Target(index=index, repo=one.repo)
+        if one.type == "commit-status"
+        else Target(index=index, events=frozenset(one.events))
+        for index, one in enumerate(configuration.settings.writebacks)
+    )
+
+
+def policy(configuration: Configuration) -> PagePolicy | None:
+    """Return what it takes to be paged; nothing when on-call is off."""
+    oncall = configuration.settings.oncall
+    if oncall.provider == "off":
+        return None
+    return PagePolicy(failures=oncall.page_after.failures, duration=oncall.page_after.duration)
