@@ -1,0 +1,84 @@
+"""What the commands share: who sits there, the engine, the app that is meant, and how a result is written."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import orjson
+
+from bot.cli.main import config_path
+from bot.errors import OrderRefused, UsageError
+from bot.model.app import AppSpec
+from bot.model.control import Via
+from bot.model.resource import ResourceId
+from bot.settings import Configuration, load
+from bot.wiring import Engine, build_engine
+
+
+def now() -> datetime:
+    """Return the time of this command."""
+    return datetime.now(tz=UTC)
+
+
+def operator() -> str:
+    """Return who sits at the terminal, as the audit names them."""
+    return f"os:{getpass.getuser()}"
+
+
+def configuration(arguments: argparse.Namespace) -> Configuration:
+    """Load the configuration that the command line or the environment names."""
+    return load(config_path(arguments.config), os.environ)
+
+
+@contextmanager
+def engine(arguments: argparse.Namespace, *, announces: bool = True, follow: bool = True) -> Iterator[Engine]:
+    """Build the engine and close it behind; the folders of app sets are those of now."""
+    built = build_engine(configuration(arguments), clock=now, announces=announces, follow=follow)
+    try:
+        built.passes.apps.refresh()
+        yield built
+    finally:
+        built.close()
+
+
+def apps_named(built: Engine, names: Sequence[str]) -> tuple[AppSpec, ...]:
+    """Return the apps of these names, all where none is given."""
+    try:
+        return tuple(built.desk.find(name) for name in names) or built.desk.apps()
+    except OrderRefused as error:
+        raise UsageError(str(error)) from error
+
+
+def app_named(built: Engine, arguments: argparse.Namespace) -> AppSpec:
+    """Return the app that a command about one app names."""
+    if not arguments.app:
+        raise UsageError(f"{arguments.command} needs an app: one of {', '.join(app.name for app in built.desk.apps())}")
+    return apps_named(built, [arguments.app])[0]
+
+
+def objects_named(text: str) -> Callable[[ResourceId], bool]:
+    """Return whether an object is meant by `Deployment/api` or `deployment/shop/api`."""
+    kind, *place = text.split("/")
+    if not kind or len(place) not in {1, 2} or not all(place):
+        raise UsageError(f"{text}: write KIND/NAME, or KIND/NAMESPACE/NAME")
+
+    def means(id: ResourceId) -> bool:
+        return id.kind.lower() == kind.lower() and place in ([id.name], [id.namespace, id.name])
+
+    return means
+
+
+def noting(built: Engine, app: AppSpec, verb: str, words: str = "") -> AbstractContextManager[None]:
+    """Have the audit say how an order ends."""
+    return built.desk.noting(app.key, verb, words, by=operator(), via=Via.CLI)
+
+
+def write_json(out: TextIO, value: Any) -> None:
+    """Write a result for programs, indented for people."""
+    out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
