@@ -18,7 +18,8 @@ from typing import Final, Protocol
 
 from bot.errors import PathNotFound, SourceError
 from bot.model.source import SourceFile, SourceTree
-from bot.source.mirror import Mirror, MirrorBroken
+from bot.source.clone import CloneBroken
+from bot.source.mirror import Mirror
 from bot.source.spec import shown
 
 _PATH_REFUSED: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -103,7 +104,7 @@ class Trees:
         # The folder names a file that was never fetched; cat-file, asked for it, calls it missing.
         inside = self._entries([(above, folder)]) if path and kind == "tree" else []
         if inside is None:
-            raise MirrorBroken("a folder is missing")
+            raise CloneBroken("a folder is missing")
         entry = next((one for one in inside if one.path == path), None)
         if entry is None or entry.kind != "blob":
             is_folder = not path or (entry is not None and entry.kind == "tree")
@@ -129,7 +130,7 @@ class Trees:
             if first is not None:
                 break
             if again:
-                raise MirrorBroken(f"commit {commit[:12]} cannot be read")
+                raise CloneBroken(f"commit {commit[:12]} cannot be read")
             self._bring(commit)
         ids = [(one.id, one.kind) if one is not None and one.kind in {"tree", "blob"} else ("", "") for one in found]
         with self._lock:
@@ -237,7 +238,7 @@ class Trees:
         while level:
             entries = self._entries(level)
             if entries is None:
-                raise MirrorBroken("a folder is missing")
+                raise CloneBroken("a folder is missing")
             found += [one for one in entries if one.kind != "tree"]
             level = [(one.id, one.path) for one in entries if one.kind == "tree"]
         return tuple(found)
@@ -264,11 +265,11 @@ class Trees:
         sizes, missing = self._sizes(wanted)
         if missing:
             if not self._mirror.filters:
-                raise MirrorBroken(f"{len(missing)} files are missing")
+                raise CloneBroken(f"{len(missing)} files are missing")
             self._mirror.fetch_blobs(missing)
             sizes, missing = self._sizes(wanted)
             if missing:
-                raise MirrorBroken(f"{len(missing)} files are missing after they were fetched")
+                raise CloneBroken(f"{len(missing)} files are missing after they were fetched")
         if sum(sizes) > _TREE_LIMIT_BYTES:
             raise SourceError(
                 f"repository {self._mirror.spec.name}: {place} has {sum(sizes) // 1024**2} MiB of files, more than "
@@ -277,7 +278,7 @@ class Trees:
             )
         found = self._mirror.contents(wanted)
         if len(found) < len(wanted):
-            raise MirrorBroken(f"{len(wanted) - len(found)} files cannot be read")
+            raise CloneBroken(f"{len(wanted) - len(found)} files cannot be read")
         return found
 
     def _sizes(self, wanted: Sequence[str]) -> tuple[list[int], list[str]]:
