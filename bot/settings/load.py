@@ -1,7 +1,8 @@
 """Reads the configuration: file and environment in, one `Configuration` out, or a `ConfigError` with every problem.
 
-Three passes over the same text add up: what YAML says, what each section says of itself (pydantic), and what
-sections say of each other. Each problem carries `path:line`. No secret is ever part of a problem or a repr.
+Three passes over the same text add up: what YAML says, what each section says of itself (pydantic), and what sections
+say of each other, in the part of the file that is right. Each problem carries `path:line`. No secret is ever part of a
+problem or a repr.
 """
 
 from __future__ import annotations
@@ -12,12 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from bot.errors import ConfigError, Problem
 from bot.model.app import AppSpec
 from bot.model.appset import AppSet
-from bot.settings import wording
+from bot.settings.examining import Examined, examine
 from bot.settings.model import Settings
 from bot.settings.references import dangling
 from bot.settings.secrets import missing_secrets, named_keys, read_secrets
@@ -60,40 +59,34 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
         raise ConfigError([Problem(message=f"cannot be read: {reason}", where=shown)]) from error
     file = read(text, path=shown, environment=environment)
     problems = list(file.problems)
-    settings: Settings | None = None
-    if not problems or file.value is not None:
-        try:
-            settings = Settings.model_validate(file.value if file.value is not None else {})
-        except ValidationError as error:
-            problems += [_at(file, shown, *fault) for fault in wording.faults(error, file.value)]
-        problems += [_at(file, shown, *found) for found in dangling(file.value)]
+    found = examine(file.value)
+    problems += [_at(file, shown, *one) for one in (*found.faults, *dangling(file.value), *_incomplete(found))]
     secrets = read_secrets(environment, problems, named=named_keys(file.value))
-    problems += [_at(file, shown, *found) for found in missing_secrets(file.value, secrets)]
+    problems += [_at(file, shown, *one) for one in missing_secrets(file.value, secrets)]
     state_url = _state_url(file.value, path, secrets)
     if wrong := state_fault(state_url):
         where = "DATABASE_URL" if secrets.get("DATABASE_URL") else f"{shown}:{file.line(('state',))}"
         problems.append(Problem(message=f"state: {wrong}", where=where))
-    if settings is not None:
-        problems += [_at(file, shown, *found) for found in _incomplete(settings)]
-        repos = tuple(repo_spec(settings, index, path.parent, secrets) for index in range(len(settings.repos)))
-        for index, repo in enumerate(repos):
-            problems += [
-                Problem(message=one.message, where=f"{shown}:{file.line(('repos', index, 'url'))}", subject=repo.name)
-                for one in repo.problems()
-            ]
-        if not problems:
-            return Configuration(
-                settings=settings,
-                path=path,
-                apps=tuple(app_spec(settings, app, path.parent) for app in settings.apps),
-                app_sets=tuple(
-                    app_set_spec(settings, index, one, path.parent) for index, one in enumerate(settings.app_sets)
-                ),
-                repos=repos,
-                state_url=state_url,
-                port=int(environment.get("PORT") or settings.server.port),
-                secrets=secrets,
-            )
+    repos: list[git.RepoSpec] = []
+    for index, one in found.entries("repos"):
+        repo = repo_spec(one, path.parent, secrets)
+        repos.append(repo)
+        where = f"{shown}:{file.line(('repos', index, 'url'))}"
+        problems += [Problem(message=fault.message, where=where, subject=repo.name) for fault in repo.problems()]
+    settings = found.right
+    if settings is not None and not problems:
+        return Configuration(
+            settings=settings,
+            path=path,
+            apps=tuple(app_spec(settings, app, path.parent) for app in settings.apps),
+            app_sets=tuple(
+                app_set_spec(settings, index, one, path.parent) for index, one in enumerate(settings.app_sets)
+            ),
+            repos=tuple(repos),
+            state_url=state_url,
+            port=int(environment.get("PORT") or settings.server.port),
+            secrets=secrets,
+        )
     raise ConfigError(sorted(set(problems), key=lambda one: _by_line(one, shown)))
 
 
@@ -106,21 +99,26 @@ def _at(file: YamlFile, shown: str, location: Location, message: str) -> Problem
     return Problem(message=message, where=f"{shown}:{file.line(location)}")
 
 
-def _incomplete(settings: Settings) -> Iterator[tuple[Location, str]]:
-    """Yield what one section needs of another, or may not be with another."""
-    if settings.slack.mode != "off" and not settings.slack.default_channel:
-        without = [app.name for app in settings.apps if not app.channel]
+def _incomplete(found: Examined) -> Iterator[tuple[Location, str]]:
+    """Yield what one section needs of another, or may not be with another; what is wrong by itself is not missing."""
+    settings = found.right
+    if settings is None:
+        return
+    where: Location = ("slack", "default_channel")
+    if settings.slack.mode != "off" and not settings.slack.default_channel and not found.is_wrong(where):
+        apps = [app for i, app in found.entries("apps") if not found.is_wrong(("apps", i, "channel"))]
+        without = [app.name for app in apps if not app.channel]
         if without:
-            yield ("slack",), f"slack.default_channel is missing, and {without[0]} has no channel of its own"
-    if settings.oncall.provider == "webhook" and not settings.oncall.host:
+            yield where, f"slack.default_channel is missing, and {without[0]} has no channel of its own"
+    if settings.oncall.provider == "webhook" and not settings.oncall.host and not found.is_wrong(("oncall", "host")):
         yield ("oncall", "provider"), "oncall.host is missing: the URL to send alerts to"
-    for section, entries in (("apps", settings.apps), ("app_sets", settings.app_sets)):
-        for index, app in enumerate(entries):
+    for section in ("apps", "app_sets"):
+        for index, app in found.entries(section):
             follows_branch = bool(app.branch) or (app.ref is not None and bool(app.ref.branch))
             if follows_branch and any(repo.name == app.repo and repo.needs_tag for repo in settings.repos):
                 text = f"{section}[{index}]: it follows a branch, and {app.repo} lets only signed tags through"
                 yield (section, index, "branch" if app.branch else "ref"), text
-    for index, one in enumerate(settings.writebacks):
+    for index, one in found.entries("writebacks"):
         if one.type == "commit-status" and urlsplit(one.api_url).scheme == "http" and _is_far(one.api_url):
             yield ("writebacks", index, "api_url"), f"writebacks[{index}].api_url: a token is not sent over plain http"
 

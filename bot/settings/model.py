@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -111,7 +110,3 @@ class Settings(Section):
 
     def repo(self, name: str) -> Repo:
         return next(repo for repo in self.repos if repo.name == name)
-
-    def resolve_path(self, text: str, folder: Path) -> str:
-        """Return a path of the file as seen from anywhere: relative ones begin at the file's folder."""
-        return str(folder / Path(text).expanduser()) if text else ""

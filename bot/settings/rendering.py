@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from bot.settings.git import Login
-from bot.settings.values import Duration, Names, Section
+from bot.settings.values import Duration, Names, Section, path_in
 
 
 class Helm(Section):
@@ -66,5 +66,4 @@ class Programs(Section):
 
     def path_of(self, name: str, folder: Path) -> str:
         """Return the configured path of a tool as seen from anywhere, "" when none is configured."""
-        text = str(getattr(self, name))
-        return str(folder / Path(text).expanduser()) if text else ""
+        return path_in(str(getattr(self, name)), folder)

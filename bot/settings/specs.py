@@ -10,31 +10,31 @@ from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mod
 from bot.model.appset import AppSet
 from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.settings import apps as sections
-from bot.settings.git import Ref
+from bot.settings.git import Ref, Repo
 from bot.settings.model import Settings
 from bot.settings.rendering import Helm
+from bot.settings.values import path_in
 from bot.source import spec as git
 
 
-def repo_spec(settings: Settings, index: int, folder: Path, secrets: Mapping[str, str]) -> git.RepoSpec:
+def repo_spec(repo: Repo, folder: Path, secrets: Mapping[str, str]) -> git.RepoSpec:
     """Return a repository of the file, with its password."""
-    repo = settings.repos[index]
     login = repo.credentials
     url = repo.url
     if git.RepoSpec(name=repo.name, url=url).scheme == "file" and "://" not in url:
-        url = settings.resolve_path(url, folder.absolute())
+        url = path_in(url, folder.absolute())
     return git.RepoSpec(
         name=repo.name,
         url=url,
         ref=_ref(repo.ref, repo.branch) or MAIN,
-        keyring_file=settings.resolve_path(repo.verify.keyring, folder) if repo.verify is not None else "",
+        keyring_file=path_in(repo.verify.keyring, folder) if repo.verify is not None else "",
         signed=git.Signed(repo.verify.mode) if repo.verify is not None else git.Signed.HEAD,
         credentials=git.Credentials(
             username=login.username,
             password=secrets.get(login.password_env, "") if login.password_env else "",
-            ssh_key_file=settings.resolve_path(login.ssh_key_file, folder),
-            known_hosts_file=settings.resolve_path(login.known_hosts_file, folder),
-            ca_file=settings.resolve_path(login.ca_file, folder),
+            ssh_key_file=path_in(login.ssh_key_file, folder),
+            known_hosts_file=path_in(login.known_hosts_file, folder),
+            ca_file=path_in(login.ca_file, folder),
         ),
     )
 
@@ -73,7 +73,7 @@ def app_set_spec(settings: Settings, index: int, one: sections.AppSet, folder: P
     )
 
 
-def _helm(settings: Settings, helm: Helm, folder: Path) -> HelmSpec:
+def _helm(helm: Helm, folder: Path) -> HelmSpec:
     return HelmSpec(
         chart=helm.chart,
         version=helm.version,
@@ -82,7 +82,7 @@ def _helm(settings: Settings, helm: Helm, folder: Path) -> HelmSpec:
         release=helm.release,
         username=helm.credentials.username,
         password_env=helm.credentials.password_env,
-        ca_file=settings.resolve_path(helm.credentials.ca_file, folder),
+        ca_file=path_in(helm.credentials.ca_file, folder),
     )
 
 
@@ -114,7 +114,7 @@ def _spec(settings: Settings, app: sections.AppKeys, folder: Path, *, name: str,
         adopt=frozenset(app.adopt),
         windows=tuple(one.value() for one in app.windows),
         render=Render(app.render),
-        helm=_helm(settings, app.helm, folder) if app.helm is not None else None,
+        helm=_helm(app.helm, folder) if app.helm is not None else None,
         remote_hosts=app.kustomize.remote_hosts,
         substitute=app.substitute,
         allowed=Allowed(namespaces=app.allowed.namespaces, kinds=app.allowed.kinds),

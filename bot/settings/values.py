@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -56,3 +57,8 @@ Zone = Annotated[str, AfterValidator(_zone)]
 AppName = Annotated[str, Field(pattern=APP_NAME)]
 Namespace = Annotated[str, Field(pattern=APP_NAME)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def path_in(text: str, folder: Path) -> str:
+    """Return a path of the file as seen from anywhere: relative ones begin at the file's folder."""
+    return str(folder / Path(text).expanduser()) if text else ""

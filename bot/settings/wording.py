@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.settings.model import Settings
@@ -34,15 +33,13 @@ _EXPECTED: Final[Mapping[str, str]] = {
 _TAGS: Final = frozenset({"commit-status", "webhook"})  # pydantic names them in the path of what they discriminate
 
 
-def faults(error: ValidationError, raw: Any) -> Iterator[tuple[Location, str]]:
-    """Yield place and sentence of each problem; `raw` is the file's value, as YAML has it."""
-    for detail in error.errors(include_url=False, include_input=False):
-        location = tuple(part for part in detail["loc"] if part not in _TAGS)
-        if detail["type"] != "too_short" or not _at(raw, location):  # one whose entries are wrong counts as empty
-            yield location, _sentence(detail, location)
+def location(detail: ErrorDetails) -> Location:
+    """Return the place that a problem is at."""
+    return tuple(part for part in detail["loc"] if part not in _TAGS)
 
 
-def _sentence(detail: ErrorDetails, location: Location) -> str:
+def sentence(detail: ErrorDetails, location: Location) -> str:
+    """Return what is wrong at a place of the file."""
     name, kind = _name(location), detail["type"]
     if kind == "extra_forbidden":
         return _unknown(name, location)
@@ -58,16 +55,6 @@ def _sentence(detail: ErrorDetails, location: Location) -> str:
 
 def _facts(detail: ErrorDetails) -> Iterator[tuple[str, Any]]:
     yield from (detail.get("ctx") or {}).items()
-
-
-def _at(raw: Any, location: Location) -> Any:
-    """Return what stands at a place of the file; None when nothing does."""
-    for part in location:
-        try:
-            raw = raw[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return raw
 
 
 def _name(location: Location) -> str:

@@ -23,7 +23,10 @@ _MAX_NODES: Final = 200_000  # 1,000 apps need some 20,000; aliases that multipl
 
 @dataclass(slots=True)
 class YamlFile:
-    """`lines` maps the location of each value (keys and indexes from the root) to its line, counted from 1."""
+    """`value` is None for a text that is no YAML, and an empty mapping for an empty one.
+
+    `lines` maps the location of each value (keys and indexes from the root) to its line, counted from 1.
+    """
 
     value: Any = None
     lines: dict[Location, int] = field(default_factory=dict)
@@ -48,8 +51,8 @@ def read(text: str, *, path: str, environment: Mapping[str, str]) -> YamlFile:
     except yaml.YAMLError as error:
         result.problems.append(Problem(message=f"not valid YAML: {error}", where=f"{path}:1"))
         return result
-    if root is not None:
-        result.value = _Reader(result, path, environment).value(root, ())
+    value = _Reader(result, path, environment).value(root, ()) if root is not None else None
+    result.value = {} if value is None else value
     return result
 
 

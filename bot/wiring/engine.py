@@ -25,6 +25,7 @@ from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
 from bot.render.sops import Sops
 from bot.settings import Configuration
+from bot.settings.values import path_in
 from bot.source.repository import GitRepository
 from bot.state.store import SqlStore
 from bot.wiring import values
@@ -84,7 +85,7 @@ def build_engine(
         one.name: KubeCluster(
             ClusterSpec(
                 name=one.name,
-                kubeconfig=settings.resolve_path(one.kubeconfig, configuration.path.parent)
+                kubeconfig=path_in(one.kubeconfig, configuration.path.parent)
                 or configuration.secrets.get("KUBECONFIG", ""),
                 context=one.context,
                 in_cluster=one.in_cluster,

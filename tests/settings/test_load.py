@@ -62,6 +62,58 @@ def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path) -> None:
     ]
 
 
+def test_what_sections_say_of_each_other_is_said_beside_what_is_wrong_in_them(tmp_path: Path) -> None:
+    """A typo anywhere used to hide a missing channel, host of alerts or known hosts, until it was mended."""
+    text = """\
+clusters:
+  - {name: prod, colour: red}
+repos:
+  - {name: fleet, url: 'ssh://git@example.com/fleet.git', web: x}
+  - {name: signed, url: ./signed.git, verify: {keyring: keys, mode: tag}, ref: {semver: 1.x}}
+apps:
+  - {name: Payments, repo: fleet, cluster: prod}
+  - {name: shop, repo: signed, cluster: prod, interval: soon, branch: main, ref: {tag: v1}}
+  - {name: ads, repo: signed, cluster: prod, ignore: [7, {kind: Deployment, pointers: [spec]}], branch: main}
+slack: {mode: socket, colour: red}
+oncall: {provider: webhook, page_after: {failures: 0}}
+writebacks:
+  - {type: fax}
+  - {type: commit-status, repo: fleet, host: gitea, api_url: 'http://gitea.example.com', token_env: T}
+xyzzy: 1
+"""
+    environment = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "T": "t"}
+    assert [one.removeprefix("gitops-bot.yaml:") for one in problems(tmp_path, text, **environment)] == [
+        "2: clusters[0].colour is no known key",
+        "4: repos[0].web is no known key: did you mean web_url?",
+        "4: repository fleet: ssh needs credentials.known_hosts_file: write what ssh-keyscan says of the host into it "
+        "and compare that with the fingerprint the host publishes",
+        "7: apps[0].name: expected text like ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        "8: apps[1].interval: expected a duration such as 30s, 5m, 2h or 1d",
+        "8: apps[1]: branch and ref exclude each other: a branch is also ref: {branch: NAME}",
+        "9: apps[2].ignore[0]: expected keys with values",
+        "9: apps[2].ignore[1].pointers[0]: expected text like ^/",
+        "9: apps[2]: it follows a branch, and signed lets only signed tags through",
+        "10: slack.colour is no known key",
+        "10: slack.default_channel is missing, and ads has no channel of its own",
+        "11: oncall.host is missing: the URL to send alerts to",
+        "11: oncall.page_after.failures: expected 1 or more",
+        "13: writebacks[0]: expected type to be one of 'commit-status', 'webhook'",
+        "14: writebacks[1].api_url: a token is not sent over plain http",
+        "15: xyzzy is no known key",
+    ]
+
+
+def test_what_is_wrong_by_itself_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    text = GOOD.replace("cluster: prod", "cluster: [prod]").replace("prod, kube", "Prod, kube")
+    text += "slack: {mode: socket, default_channel: 5}\noncall: {provider: webhook, host: 5}\n"
+    assert problems(tmp_path, text, SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1") == [
+        "gitops-bot.yaml:2: clusters[0].name: expected text like ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        "gitops-bot.yaml:9: apps[0].cluster: expected text (put a number, and true, in quotes)",
+        "gitops-bot.yaml:11: slack.default_channel: expected text (put a number, and true, in quotes)",
+        "gitops-bot.yaml:12: oncall.host: expected text (put a number, and true, in quotes)",
+    ]
+
+
 CREDENTIALS = "credentials: {username: a, password_env: P}"
 
 
