@@ -12,7 +12,7 @@ import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
 from bot.state.store import SqlStore
-from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, SRE, Office
+from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, SRE, Office, configmap
 from tests.waiting import until
 
 Offices = Callable[..., Office]
@@ -96,8 +96,7 @@ def test_branch_that_was_rewritten_is_said_with_the_commit_it_lost(offices: Offi
     base = office.open()
     lost = office.commit("debug")
     office.sees(DEPLOYS, "Converged", "shop", lost[:7])
-    office.upstream.git("update-ref", "refs/heads/main", base)
-    made = office.commit("trace")
+    made = office.upstream.commit({"shop/a.yaml": configmap("shop", "trace")}, parents=(base,))
     said = office.sees(DEPLOYS, "Converged", "shop", made[:7], "The history of main was rewritten")
     assert f"{lost[:7]} is no longer in it, {made[:7]} by " in json.dumps(said.blocks)
     last = office.commit("warn")
