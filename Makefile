@@ -7,7 +7,7 @@ RUNS := $(VENV)/.runs
 # Most tests wait for a server, so that four at once suit two cores; a real control plane wants a core of its own.
 PYTEST := $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: bench demo run test test-postgres test-tools test-cluster test-browser pictures lint clean
+.PHONY: bench demo explore run test test-postgres test-tools test-cluster test-browser pictures lint clean
 
 $(STAMP): $(RUNS)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact
@@ -26,21 +26,27 @@ run: $(RUNS)  ## the bot, with ./gitops-bot.yaml
 	$(BIN)/gitops-bot run
 
 test: $(STAMP)  ## everything that needs nothing but Python
-	$(PYTEST) -n 4 -m "not cluster and not postgres and not browser and not tools"
+	$(PYTEST) -n 4 -m "not cluster and not postgres and not browser and not tools" $(ARGS)
 
 test-postgres: $(STAMP)  ## the state store on a real PostgreSQL server
-	$(PYTEST) -n 2 -m postgres
+	$(PYTEST) -n 2 -m postgres $(ARGS)
 
 test-tools: $(STAMP)  ## rendering with the real kustomize, helm and sops, built first; Git over real servers
 	$(BIN)/python -m tests.tools build
-	$(PYTEST) -n 2 -m "tools and not cluster"
+	$(PYTEST) -n 2 -m "tools and not cluster" $(ARGS)
 
 test-cluster: $(STAMP)  ## the suites on the real control plane, built first
 	$(BIN)/python -m tests.controlplane build
-	$(PYTEST) -n 2 -m cluster
+	$(PYTEST) -n 2 -m cluster $(ARGS)
 
 test-browser: $(STAMP)  ## the demo, played in a headless Chromium (CHROMIUM=/usr/bin/chromium)
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser $(ARGS)
+
+explore: export GITOPS_BOT_SEED := random
+explore: export GITOPS_BOT_EXAMPLES ?= 200
+explore: export GITOPS_BOT_LONG_RUN ?= 100
+explore: $(STAMP)  ## the generated tests with other seeds and more examples, on the control plane too (ARGS=tests/render)
+	$(PYTEST) -n 2 -m "hypothesis or chance" $(ARGS)
 
 pictures: $(STAMP)  ## the screenshots of the documentation, taken again (CHROMIUM=/usr/bin/chromium)
 	$(BIN)/python -m tests.browser.pictures

@@ -3,9 +3,11 @@
 import pytest
 from hypothesis import settings
 
+from tests.chance import EXPLORES
+
 # A busy machine is no failure: no example has a time limit.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("gitops-bot", deadline=None, derandomize=not EXPLORES, max_examples=1000 if EXPLORES else 100)
+settings.load_profile("gitops-bot")
 
 pytest_plugins = ["tests.controlplane.fixtures", "tests.contract.fixtures", "tests.postgres.fixtures"]
 

@@ -1,6 +1,6 @@
 """An app's life by chance, for many rounds: what must hold after each, and what must stay flat.
 
-`GITOPS_BOT_LONG_RUN=2000` plays as many rounds; the default is a taste. `GITOPS_BOT_SEED` repeats a run.
+`GITOPS_BOT_LONG_RUN=2000` plays as many rounds; the default is a taste. tests/chance.py says by which seed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from bot.model.control import Via
 from bot.model.outcome import Result
 from bot.sandbox.faults import Fault, FaultKind
+from tests.chance import draw_seed
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, secret
 from tests.faults.proxy import Proxy, status
@@ -159,8 +162,9 @@ class Use:
         return cls(len(os.listdir("/proc/self/fd")), threading.active_count(), len(children), resident // 1024**2)
 
 
+@pytest.mark.chance
 def test_random_commits_edits_and_faults_always_end_equal_to_git(world: EngineWorld, proxy: Proxy) -> None:
-    seed = int(os.environ.get("GITOPS_BOT_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    seed = draw_seed()
     world.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}, "data": {}})
     before = foreign(world)
     life = Life(world, proxy, random.Random(seed))

@@ -1,6 +1,6 @@
 """Objects that move back and forth between two apps by chance: none is ever made anew, lost, or owned by two.
 
-`GITOPS_BOT_LONG_RUN=500` plays as many rounds; the default is a taste. `GITOPS_BOT_SEED` repeats a run.
+`GITOPS_BOT_LONG_RUN=500` plays as many rounds; the default is a taste. tests/chance.py says by which seed.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import random
 from collections.abc import Mapping
 from typing import Final
 
+import pytest
+
 from bot.model.control import Via
 from bot.model.outcome import Result
+from tests.chance import draw_seed
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config
 from tests.faults.proxy import Proxy
@@ -91,8 +94,9 @@ class Moves:
         return str(found["metadata"]["uid"]) if found is not None else ""
 
 
+@pytest.mark.chance
 def test_objects_that_move_by_chance_among_faults_are_never_made_anew(world: EngineWorld, proxy: Proxy) -> None:
-    seed = int(os.environ.get("GITOPS_BOT_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    seed = draw_seed()
     moves = Moves(world, proxy, random.Random(seed))
     for number in range(ROUNDS):
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.render.yamltext import read
+from tests.chance import draw_seed
 from tests.controlplane.plane import ControlPlane
 
 RECORDED = [line.split("\t") for line in (Path(__file__).parent / "data/kubectl-scalars.tsv").read_text().splitlines()]
@@ -79,9 +80,10 @@ def chance_scalars(chance: random.Random, count: int) -> list[str]:
     return sorted({f"{chance.choice(heads) if chance.random() < 0.7 else ''}{end}".strip() for end in ends})
 
 
+@pytest.mark.chance
 @pytest.mark.cluster
 def test_kubectl_reads_what_we_take_as_we_do(control_plane: ControlPlane, tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(2**32)
+    seed = draw_seed()
     taken = [text for text in chance_scalars(random.Random(seed), 3000) if ours(text) is not REFUSED]
     file = tmp_path / "x.yaml"
     lines = "".join(f"  k{number:04}: {text}\n" for number, text in enumerate(taken))
