@@ -92,6 +92,9 @@ class Repository(Protocol):
     def last_touching(self, path: str, *, after: str, upto: str) -> Revision | None:
         """Return the newest commit of a range that touched a path; None when there is none, or `after` no ancestor."""
 
+    def messages(self, old: str, new: str, *, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return the messages of the commits that `new` has and `old` has not and that touched one of the paths."""
+
     def propose(self, commit: str, files: Mapping[str, bytes], *, branch: str, message: str) -> str:
         """Commit files on top of `commit` on a new branch and push it; returns its tip.
 

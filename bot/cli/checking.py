@@ -44,7 +44,7 @@ def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
             if page:
                 way = alert_api(configuration, name, host, variable) if name in HOSTS else AlertHook(host)
                 tries.append(lambda way=way, team=team, subject=subject: _named(subject, _tried(way, team, engine)))  # type: ignore[misc]
-    for index, target in enumerate(write_back_targets(configuration)):
+    for index, target in enumerate(write_back_targets(engine)):
         name = f"writebacks[{index}]"
         tries.append(lambda name=name, target=target: _named(name, target.check()))  # type: ignore[misc]
     tries.append(lambda: check_tools(engine))

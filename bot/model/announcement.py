@@ -202,10 +202,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteBack:
-    """One commit status or one webhook call.
+    """One commit status, one webhook call, or the links on the issues of a change.
 
     `target` is the index of the write-back in the configuration, `event` one of diff, converged, failed,
-    rolled-back. `verdict` is for commit statuses.
+    rolled-back. `verdict` is for commit statuses. `previous` is the commit that was live before, "" when none was.
     """
 
     id: str
@@ -219,6 +219,7 @@ class WriteBack:
     commit: str
     at: datetime
     description: str
+    previous: str = ""
     url: str = ""
     summary: Summary | None = None
     digest: str = ""

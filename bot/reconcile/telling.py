@@ -24,11 +24,15 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A write-back of the configuration: `index` names it, `repo` limits a commit status, `events` a webhook."""
+    """A write-back of the configuration: `index` names it; `repo`, `events` and `envs` say of what it hears."""
 
     index: int
     repo: str = ""
     events: frozenset[str] = frozenset({"diff", "converged", "failed", "rolled-back"})
+    envs: frozenset[str] = frozenset()
+
+    def hears(self, app: AppSpec, event: str) -> bool:
+        return event in self.events and self.repo in {"", app.repo} and (not self.envs or app.env in self.envs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +77,13 @@ def write_backs(
             commit=commit,
             at=base.at,
             description=description,
+            previous=base.previous,
             url=base.revision_url,
             summary=summary,
             digest=digest,
         )
         for target in targets
-        if event in target.events and target.repo in {"", app.repo}
+        if target.hears(app, event)
     )
 
 

@@ -119,8 +119,11 @@ def _incomplete(found: Examined) -> Iterator[tuple[Location, str]]:
                 text = f"{section}[{index}]: it follows a branch, and {app.repo} lets only signed tags through"
                 yield (section, index, "branch" if app.branch else "ref"), text
     for index, one in found.entries("writebacks"):
-        if one.type == "commit-status" and urlsplit(one.api_url).scheme == "http" and _is_far(one.api_url):
-            yield ("writebacks", index, "api_url"), f"writebacks[{index}].api_url: a token is not sent over plain http"
+        if one.type == "webhook":
+            continue
+        key, url = ("api_url", one.api_url) if one.type == "commit-status" else ("url", one.url)
+        if urlsplit(url).scheme == "http" and _is_far(url):
+            yield ("writebacks", index, key), f"writebacks[{index}].{key}: a token is not sent over plain http"
 
 
 def _is_far(url: str) -> bool:

@@ -48,6 +48,32 @@ class CommitStatus(Section):
     """Name of the environment variable that holds the token."""
 
 
+class IssueTracker(Section):
+    """A link on each Jira issue that a change's commits name: whether it is live, where, since when.
+
+    A link is written again where it changes, so that an issue has one for each app and cluster.
+    """
+
+    type: Literal["jira"]
+    url: str
+    """The site: `https://acme.atlassian.net`, or a Data Center's."""
+    projects: Annotated[
+        tuple[Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]+$")], ...], Field(min_length=1, strict=False)
+    ]
+    """Keys of the projects whose issues are meant: `SHOP` finds `SHOP-12` in a commit's message."""
+    envs: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Environments whose apps tell it. Empty: every environment."""
+    events: Annotated[tuple[Literal["converged", "failed", "rolled-back"], ...], Field(min_length=1, strict=False)] = (
+        "converged",
+        "failed",
+        "rolled-back",
+    )
+    transition: str = ""
+    """Step of the workflow, or status it leads to, that an issue makes when its commits are live."""
+    token_env: str
+    """Environment variable with `e-mail:token` of an account at Atlassian's cloud, or a Data Center's access token."""
+
+
 class Hook(Section):
     """A CloudEvents 1.0 message for each event, signed with HMAC-SHA256."""
 
@@ -60,7 +86,7 @@ class Hook(Section):
     """Name of the environment variable that holds the secret."""
 
 
-Writeback = Annotated[CommitStatus | Hook, Field(discriminator="type")]
+Writeback = Annotated[CommitStatus | IssueTracker | Hook, Field(discriminator="type")]
 
 
 class Server(Section):

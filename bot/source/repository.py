@@ -29,6 +29,7 @@ _FULL = re.compile(r"[0-9a-f]{40}")
 _PREFIX = re.compile(r"[0-9a-fA-F]{7,40}")
 _SHORT = re.compile(r"[0-9a-fA-F]{1,6}")
 _REVISIONS_KEPT = 1000  # the heads and pins of a fleet's apps; a bot that runs for months sees many more
+_MESSAGES_READ = 1000  # of one change; more are an import
 _LOG_FORMAT = "%H%n%an%n%ae%n%ct%n%B"
 
 
@@ -203,6 +204,26 @@ class GitRepository:
         command = ["log", "-z", "--max-count=1", f"--format=format:{_LOG_FORMAT}", f"{after}..{upto}", "--"]
         record = self._mirror.local([*command, *_pathspec(path)]).text.rstrip("\0")
         return _revision(record) if record else None
+
+    def messages(self, old: str, new: str, *, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return whole messages, newest first, of merges too, at most 1,000."""
+        old, new = self._full(old), self._full(new)
+        return self._mirror.healed(lambda: self._messages(old, new, paths))
+
+    def _messages(self, old: str, new: str, paths: Sequence[str]) -> tuple[str, ...]:
+        for commit in (old, new):
+            self._bring(commit)
+        command = [
+            "log",
+            "-z",
+            f"--max-count={_MESSAGES_READ}",
+            "--full-history",
+            "--format=format:%B",
+            f"{old}..{new}",
+        ]
+        places = [] if "" in paths else [spec for path in paths for spec in _pathspec(path)]
+        listing = self._mirror.local([*command, "--", *places]).text
+        return tuple(message.strip() for message in listing.split("\0") if message)
 
     def descends(self, new: str, old: str) -> bool:
         """Tell whether `old` is `new` or an ancestor of it; False when it is not here."""

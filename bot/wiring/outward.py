@@ -1,15 +1,19 @@
-"""The services that are told things: on-call providers, Git hosts and webhooks."""
+"""The services that are told things: on-call providers, Git hosts, issue trackers and webhooks."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from bot.errors import DeliveryFailed, SourceError
+from bot.model.announcement import WriteBack
 from bot.settings import Configuration
 from bot.settings.model import CommitStatus
 from bot.writeback.hosts import GitHost, host_of
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.oncall.alerts import AlertApi
+    from bot.wiring.engine import Engine
     from bot.writeback.sink import Target
 
 
@@ -34,18 +38,38 @@ def alert_api(configuration: Configuration, provider: str, host: str, variable: 
     )
 
 
-def write_back_targets(configuration: Configuration) -> list[Target]:
+def write_back_targets(engine: Engine) -> list[Target]:
     """Return the targets in the order of the configuration."""
     from bot.writeback.events import WebhookTarget
+    from bot.writeback.issues import JiraTarget, Tracker
     from bot.writeback.statuses import CommitStatusTarget
 
+    configuration = engine.configuration
     targets: list[Target] = []
     for one in configuration.settings.writebacks:
-        if one.type == "commit-status":
-            targets.append(CommitStatusTarget(git_host(configuration, one)))
-        else:
-            targets.append(WebhookTarget(url=one.url, secret=configuration.secret(one.secret_env)))
+        match one.type:
+            case "commit-status":
+                targets.append(CommitStatusTarget(git_host(configuration, one)))
+            case "jira":
+                token = configuration.secret(one.token_env)
+                tracker = Tracker(url=one.url, projects=one.projects, token=token, transition=one.transition)
+                targets.append(JiraTarget(tracker, messages=partial(_messages, engine)))
+            case "webhook":
+                targets.append(WebhookTarget(url=one.url, secret=configuration.secret(one.secret_env)))
     return targets
+
+
+def _messages(engine: Engine, back: WriteBack) -> tuple[str, ...]:
+    """Return what the commits say that a sync brought, or that a rollback took away. Raises `DeliveryFailed`."""
+    key = f"{back.cluster}/{back.app}"
+    if not back.previous or key not in engine.passes.apps:
+        return ()
+    app = engine.passes.apps[key]
+    ends = (back.commit, back.previous) if back.event == "rolled-back" else (back.previous, back.commit)
+    try:
+        return engine.world.repos[app.repo].messages(*ends, paths=engine.world.renderer.roots(app))
+    except SourceError as error:
+        raise DeliveryFailed(str(error), retry_after_seconds=5.0 if error.transient else None) from error
 
 
 def git_host(configuration: Configuration, one: CommitStatus) -> GitHost:

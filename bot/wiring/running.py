@@ -99,7 +99,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Call
             )
         )
     if settings.writebacks:
-        sinks.append(WriteBackSink(write_back_targets(configuration)))
+        sinks.append(WriteBackSink(write_back_targets(engine)))
 
     attention = Attention(engine.store, post=engine.post)
 

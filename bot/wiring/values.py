@@ -109,7 +109,7 @@ def targets(configuration: Configuration) -> tuple[Target, ...]:
     return tuple(
         Target(index=index, repo=one.repo)
         if one.type == "commit-status"
-        else Target(index=index, events=frozenset(one.events))
+        else Target(index=index, events=frozenset(one.events), envs=frozenset(one.envs if one.type == "jira" else ()))
         for index, one in enumerate(configuration.settings.writebacks)
     )
 

@@ -1,1 +1,1 @@
-"""Commit statuses and signed CloudEvents: the callbacks of convergence."""
+"""Commit statuses, links on issues and signed CloudEvents: the callbacks of convergence."""

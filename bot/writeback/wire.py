@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
+import orjson
 import urllib3
 
 from bot.errors import DeliveryFailed
@@ -28,19 +29,21 @@ def post(
     arrived: Callable[[int, str], bool] = lambda status, text: False,
 ) -> None:
     """Send one body. Raises `DeliveryFailed` unless the answer is 2xx or `arrived` says that it means the same."""
+    answer = _answer(http, "POST", url, headers, what, body=body)
+    if not arrived(answer.status, answer.data.decode(errors="replace")):
+        _accepted(answer, what)
+
+
+def read(http: urllib3.PoolManager, url: str, headers: Mapping[str, str], what: str) -> Any:
+    """Return the JSON at an address; None where nothing is. Raises `DeliveryFailed`."""
+    answer = _answer(http, "GET", url, {**headers, "Accept": "application/json"}, what)
+    if answer.status == 404:
+        return None
+    _accepted(answer, what)
     try:
-        answer = http.request("POST", url, body=body, headers=dict(headers))
-    except urllib3.exceptions.HTTPError as error:
-        raise DeliveryFailed(
-            f"{what} cannot be reached: {type(error).__name__}", retry_after_seconds=_RETRY_SECONDS
-        ) from error
-    if 200 <= answer.status < 300 or arrived(answer.status, answer.data.decode(errors="replace")):
-        return
-    if answer.status in {408, 429} or answer.status >= 500:
-        after = answer.headers.get("Retry-After") or ""
-        seconds = float(after) if after.isdigit() else _RETRY_SECONDS
-        raise DeliveryFailed(f"{what} answers {answer.status}", retry_after_seconds=seconds)
-    raise DeliveryFailed(f"{what} answers {answer.status}: check its URL and token", retry_after_seconds=None)
+        return orjson.loads(answer.data)
+    except orjson.JSONDecodeError as error:
+        raise DeliveryFailed(f"{what} answers no JSON: check its URL", retry_after_seconds=None) from error
 
 
 def ask(http: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str]) -> int:
@@ -49,3 +52,25 @@ def ask(http: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, 
         return http.request(method, url, headers=dict(headers)).status
     except urllib3.exceptions.HTTPError:
         return 0
+
+
+def _answer(
+    http: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str], what: str, body: bytes | None = None
+) -> urllib3.BaseHTTPResponse:
+    try:
+        return http.request(method, url, body=body, headers=dict(headers))
+    except urllib3.exceptions.HTTPError as error:
+        raise DeliveryFailed(
+            f"{what} cannot be reached: {type(error).__name__}", retry_after_seconds=_RETRY_SECONDS
+        ) from error
+
+
+def _accepted(answer: urllib3.BaseHTTPResponse, what: str) -> None:
+    """Raise `DeliveryFailed` unless the answer is 2xx: with a time to try again where that may help."""
+    if 200 <= answer.status < 300:
+        return
+    if answer.status in {408, 429} or answer.status >= 500:
+        after = answer.headers.get("Retry-After") or ""
+        seconds = float(after) if after.isdigit() else _RETRY_SECONDS
+        raise DeliveryFailed(f"{what} answers {answer.status}", retry_after_seconds=seconds)
+    raise DeliveryFailed(f"{what} answers {answer.status}: check its URL and token", retry_after_seconds=None)

@@ -204,6 +204,20 @@ def test_commits_of_a_folder_are_told_from_others(upstream: Upstream, repository
     assert repository.last_touching("apps/[a]", after=other, upto=first) is None
 
 
+def test_messages_are_those_of_the_commits_that_touched_a_folder(upstream: Upstream, repository: GitRepository) -> None:
+    """A merge too: often its branch alone has the name that somebody looks for."""
+    first = upstream.commit({"apps/a/x": "1", "base/x": "1"})
+    side = upstream.commit({"apps/a/x": "2"}, branch="side", parents=(first,), message="Side\n\nSHOP-1")
+    upstream.commit({"apps/b/x": "1"}, message="Other")
+    merge = upstream.commit({"apps/a/x": "2"}, parents=(upstream.git("rev-parse", "main"), side), message="Merge side")
+    last = upstream.commit({"base/x": "2"}, message="Base")
+    assert repository.messages(first, last, paths=["apps/a"]) == ("Merge side", "Side\n\nSHOP-1")
+    assert repository.messages(first, last, paths=["apps/a", "base"])[0] == "Base"
+    assert len(repository.messages(first, last, paths=[""])) == 4
+    assert repository.messages(last, first, paths=["apps/a"]) == ()
+    assert repository.messages(merge, last, paths=["apps/a"]) == ()
+
+
 def resolve(repository: GitRepository, text: str, *deployed: str) -> str:
     return repository.resolve(text, ref=branch("main"), deployed=deployed).commit
 
