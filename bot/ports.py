@@ -80,8 +80,11 @@ class Repository(Protocol):
     def folders(self, commit: str) -> tuple[str, ...]:
         """Return every folder at `commit`, below its root. Reads no content."""
 
-    def log(self, commit: str, *, limit: int) -> tuple[Revision, ...]:
-        """Return `commit` and its first-parent ancestors, newest first."""
+    def log(self, commit: str, *, limit: int, paths: Sequence[str] = ()) -> tuple[Revision, ...]:
+        """Return `commit` and its first-parent ancestors, newest first; with `paths` those that changed one of them.
+
+        A merge counts for what it brought in.
+        """
 
     def count_between(self, old: str, new: str, *, path: str = "") -> int | None:
         """Return how many commits below a path `new` is ahead of `old`; None when `old` is no ancestor of it."""

@@ -30,6 +30,7 @@ from bot.errors import BotError
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS: Final = 5
+_PATIENT: Final = frozenset({"gitops.diff", "gitops.keep"})  # ask Git and a cluster: the trigger would have run out
 _ACTIONS: Final = re.compile(r"gitops\..+")
 
 
@@ -112,7 +113,7 @@ def build_app(
         def work() -> None:
             if option is not None:
                 clerk.choose(name, str(option["value"]), caller)
-            elif not channel and name == "gitops.diff":  # asks Git and a cluster: the trigger would have run out
+            elif not channel and name in _PATIENT:
                 clerk.press(name, str(pressed.get("value") or ""), _patient(caller))
             else:
                 clerk.press(name, str(pressed.get("value") or ""), caller)

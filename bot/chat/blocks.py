@@ -24,7 +24,6 @@ _FIELDS: Final = 4  # changed fields of an object
 _WIDTH: Final = 200  # characters of one line of a diff
 _TROUBLES: Final = 8
 _CAUSE_LINES: Final = 5
-_LISTED: Final = 8
 _MESSAGE: Final = 1_200  # characters of an error in a message
 
 _WORDS: Final[dict[News, tuple[str, str]]] = {
@@ -51,6 +50,7 @@ _WORDS: Final[dict[News, tuple[str, str]]] = {
     News.PROPOSED: (":seedling:", "Change proposed"),
     News.DEGRADED: (":warning:", "Degraded"),
     News.RECOVERED: (":white_check_mark:", "Recovered"),
+    News.SETTLED: (":white_check_mark:", "Settled"),
     News.PAGED: (":rotating_light:", "On-call is paged"),
     News.PAGE_CLOSED: (":white_check_mark:", "Page closed"),
     News.PAGE_LATE: (":warning:", "Not paged yet"),
@@ -79,7 +79,7 @@ _OF_SOMEBODY: Final = frozenset(
     {News.PAUSED, News.ROLLED_BACK, News.MUTED, News.REJECTED, News.REMINDER, News.PROPOSED}
 )
 _TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
-_GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED})
+_GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED, News.SETTLED})
 _SIGNS: Final = {
     "create": "+",
     "restore": "+",
@@ -121,8 +121,8 @@ def render(news: Announcement, *, author: str = "") -> Message:
         *_troubles(news.troubles),
         *folded.apps(news),
         *_changes(news),
-        *_list("In short" if news.news in {News.DIGEST, News.UNMUTED} else "Impact", news.impact),
-        *_list("Mind", news.warnings),
+        *kit.bullets("In short" if news.news in {News.DIGEST, News.UNMUTED} else "Impact", news.impact),
+        *kit.bullets("Mind", news.warnings),
     ]
     next_step = f"*Next:* {escape(cut(news.next_step, 400))}" if news.next_step else ""
     after = [*_section(next_step), *kit.actions(list(buttons(news))), kit.context(_context(news))]
@@ -158,7 +158,7 @@ def sentence(news: Announcement) -> str:
     by = f" By {person(news.by)}." if news.by else ""
     reason = f" Reason: {kit.one_line(news.reason)}." if news.reason else ""
     by += f" Acknowledged by {person(news.acknowledged_by)}." if news.acknowledged_by else ""
-    return escape(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300))
+    return kit.spoken(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300))
 
 
 def _spoken(trouble: TroubleLine) -> str:
@@ -202,8 +202,8 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
             yield "Author", _author(news, author)
     did = news.news in _GOOD
     # Who tries again finds applied what the first try has applied: that is no news.
-    if news.summary is not None and (did or news.summary.total or news.news not in _TROUBLED):
-        yield "Applied" if did else "Changes", news.summary.done if did and news.summary.total else str(news.summary)
+    if news.summary is not None and (news.summary.total or news.news not in _TROUBLED | _GOOD):
+        yield "Applied" if did else "Changes", news.summary.done if did else str(news.summary)
     if revision is not None and news.previous and news.previous != revision.commit:
         if news.news in _GOOD:
             yield "Was", f"`{news.previous[:7]}`"
@@ -214,7 +214,7 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
         yield "Health", f"{news.ready} of {news.objects} ready"
     if news.news is News.FAILED and news.total:
         yield "State", f"{news.done} of {news.total} applied"
-    if news.started_at is not None and news.news in _GOOD:
+    if news.started_at is not None and news.news in {News.CONVERGED, News.ROLLED_BACK}:
         live = revision.blamed.committed_at if revision is not None and not news.undone else None
         whole = f" (commit to live {took(news.at - live)})" if live is not None and news.news is News.CONVERGED else ""
         yield "Took", f"{took(news.at - news.started_at)}{whole}"
@@ -295,9 +295,7 @@ def _changes(news: Announcement) -> Iterator[Block]:
     if len(news.changes) > _LINES:
         lines.append(f"and {len(news.changes) - _LINES} more: the file in the thread has all of them")
     yield from _section(code("\n".join(lines)))
-    # Not in the code: Slack would not show the times in the reader's zone there.
-    hands = [f"{_line(one.object, 100)}: {kit.one_line(', '.join(one.hands[:2]))}" for one in news.changes if one.hands]
-    yield from _list("Changed by", hands)
+    yield from kit.hands((one.object, one.hands) for one in news.changes)
 
 
 def _change(change: ChangeLine, *, width: int | None, most: int | None) -> Iterator[str]:
@@ -322,7 +320,7 @@ def _is_long(changes: Sequence[ChangeLine]) -> bool:
     shown = "\n".join(text for one in changes for text in _change(one, width=None, most=None))
     wide = any(len(text) > _WIDTH for one in changes for text in (one.object, *one.fields))
     many_fields = any(len(one.fields) > _FIELDS for one in changes)
-    many_hands = sum(bool(one.hands) for one in changes) > _LISTED
+    many_hands = sum(bool(one.hands) for one in changes) > kit.HANDS_LISTED
     return len(changes) > _LINES or many_fields or many_hands or wide or len(shown) > kit.CODE_LIMIT
 
 
@@ -339,8 +337,8 @@ def _context(news: Announcement) -> Iterator[str]:
         yield f"found {when(news.at)}"
     else:
         yield when(news.at)
-    if news.next_at is not None and news.news in {News.CONVERGED, News.DIFF, News.RECOVERED}:
-        yield f"next automatic sync {when(news.next_at)}"
+    if news.every is not None and news.news in _GOOD | {News.DIFF}:
+        yield f"Git looked at every {took(news.every)}"
     yield f"by {person(news.by)} ({news.via})" if news.by else f"by {news.via or 'schedule'}"
     yield f"`{news.operation}`"
 
@@ -360,13 +358,6 @@ def _fitting(detail: Sequence[Block], room: int, news: Announcement) -> Iterator
 
 def _paragraph(text: str) -> Iterator[Block]:
     yield from _section(kit.spoken(cut(text, 800)))
-
-
-def _list(title: str, lines: Sequence[str]) -> Iterator[Block]:
-    if lines:
-        shown = [f"• {kit.spoken(cut(line, 300))}" for line in lines[:_LISTED]]
-        rest = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
-        yield kit.section("\n".join([f"*{title}*", *shown, *rest]))
 
 
 def _section(text: str) -> Iterator[Block]:

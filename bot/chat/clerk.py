@@ -28,7 +28,7 @@ from bot.chat.views import Views
 from bot.errors import BotError, OrderRefused
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
-from bot.model.record import AuditEntry, Decision
+from bot.model.record import EVERY_APP, AuditEntry, Decision
 
 log = logging.getLogger(__name__)
 
@@ -243,6 +243,10 @@ class Clerk:
             caller.answer(*late)
             return
         self._ordered(order, app, caller)
+        self._refresh(caller)
+
+    def _refresh(self, caller: Caller) -> None:
+        """Show the Home tab as it is after what was pressed there."""
         if caller.view is not None and caller.view.get("type") == "home":
             self._views.show(caller)
 
@@ -299,15 +303,16 @@ class Clerk:
             may = next((app for app in apps if self._rights.allows("oncall", app, caller)), apps[0])
             if self._may(Order(verb="oncall", typed=f"button acknowledge {alias}"), may, caller):
                 caller.say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK))
+        self._refresh(caller)
 
     def _mute_all(self, order: Order, caller: Caller) -> None:
         if not all(self._may(order, app, caller) for app in self._desk.apps()):
             return
         if order.verb == "unmute":
-            caller.say(self._desk.unmute("*", by=caller.user, via=Via.SLACK))
+            caller.say(self._desk.unmute(EVERY_APP, by=caller.user, via=Via.SLACK))
         elif order.duration is not None:
             until = self._clock() + order.duration
-            said = self._desk.mute("*", by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
+            said = self._desk.mute(EVERY_APP, by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
             caller.say(said)
 
     # --- apps and rights --------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ travel in the view itself (`private_metadata`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,14 +16,17 @@ import orjson
 from bot.chat import kit
 from bot.chat.kit import Block, when
 from bot.chat.replies import status_block
+from bot.chat.rights import VERDICTS
 from bot.model.control import ControlState
-from bot.model.status import AppStatus
+from bot.model.record import EVERY_APP, SyncState
+from bot.model.status import AppStatus, Question
 
 PAGE: Final = 20  # apps; two blocks each, and the frame, stay below 100 blocks and the size of a view
 ALL: Final = "all"
 _TROUBLE: Final = "trouble"
+_ASKED: Final = "asked"
 _HELD: Final = "held"
-_SHOWS: Final = {ALL: "All apps", _TROUBLE: "Trouble", _HELD: "Paused or pinned"}
+_SHOWS: Final = {ALL: "All apps", _TROUBLE: "Trouble", _ASKED: "Waiting for a yes", _HELD: "Paused or pinned"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class Filters:
 
 
 def home(
-    lines: Sequence[AppStatus], filters: Filters, *, may: Callable[[AppStatus, str], bool], now: datetime
+    lines: Sequence[AppStatus], filters: Filters, *, user: str, may: Callable[[AppStatus, str], bool], now: datetime
 ) -> dict[str, Any]:
     """Return the view. `may` says whether this person may use a verb on an app; what they may not is not offered."""
     chosen = sorted((one for one in lines if _wanted(one, filters)), key=_urgency)
@@ -55,7 +58,7 @@ def home(
     blocks: list[Block] = [kit.header("GitOps"), kit.section(f"*{_counts(lines)}*"), *_menus(lines, filters)]
     for one in shown:
         blocks.append(status_block(one))
-        blocks += kit.actions(_buttons(one, may))
+        blocks += kit.actions(list(_buttons(one, user, may)))
     if not shown:
         blocks.append(kit.section("No app is like that."))
     turns = [("Previous", page - 1), ("Next", page + 1)]
@@ -98,27 +101,91 @@ def _menu(name: str, word: str, options: Sequence[Block], value: str) -> Block:
     return kit.menu(f"gitops.home.{name}", word, options, chosen=chosen)
 
 
-def _buttons(one: AppStatus, may: Callable[[AppStatus, str], bool]) -> list[Block]:
-    value = {"app": f"{one.cluster}/{one.app}"}
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A button: its action, the verb that a person must be allowed, and what it says."""
+
+    action: str
+    verb: str
+    label: str
+    style: str = ""
+    asks: str = ""
+
+
+_SYNC: Final = _Offer("sync", "sync", "Sync now", "primary")
+_DIFF: Final = _Offer("diff", "plan", "What would change")
+_PAUSE: Final = _Offer("pause", "pause", "Pause", asks="Automatic syncs stop for everyone until someone resumes.")
+_RESUME: Final = _Offer("resume", "resume", "Resume", "primary", "The next sync applies the newest commit again.")
+_BACK: Final = _Offer("rollback_pick", "rollback", "Roll back")
+_KEEP: Final = _Offer("keep", "keep", "Keep it", asks="A branch with what the cluster has is pushed for review.")
+
+
+def _buttons(one: AppStatus, user: str, may: Callable[[AppStatus, str], bool]) -> Iterator[Block]:
+    """Yield what this person may do next about an app as it is now: what its message in the channel offers, too."""
     name = f"{one.app} in {one.cluster}"
-    offered = [("sync", "Sync now", "primary"), ("diff", "What would change", "")]
-    if one.control is ControlState.RUNNING:
-        offered.append(("pause", "Pause", ""))
-    else:
-        offered[0] = ("resume", "Resume", "primary")
-    asks = {
-        "pause": "Automatic syncs stop for everyone until someone resumes.",
-        "resume": "The next sync applies the newest commit again.",
-    }
-    return [
-        kit.button(f"gitops.{verb}", label, value, style=style, says=f"{label}: {name}", asks=asks.get(verb, ""))
-        for verb, label, style in offered
-        if may(one, "plan" if verb == "diff" else verb)
-    ]
+    value = {"app": f"{one.cluster}/{one.app}"}
+    question = one.question.plan_hash if one.question is not None else ""
+    for offer in _offers(one, user):
+        if may(one, offer.verb):
+            facts = {"plan": question} if offer.verb in VERDICTS else {}
+            facts = {"alias": one.page} if offer.action == "acknowledge" else facts
+            yield kit.button(
+                f"gitops.{offer.action}",
+                offer.label,
+                {**value, **facts},
+                style=offer.style,
+                says=f"{offer.label}: {name}",
+                asks=offer.asks,
+            )
+
+
+def _offers(one: AppStatus, user: str) -> Iterator[_Offer]:
+    paused = one.control is ControlState.PAUSED
+    if one.question is not None and not paused:
+        yield from _verdicts(one.question, user)
+    elif one.control is ControlState.RUNNING:
+        yield from _syncs(one)
+    if one.page:
+        yield _Offer("acknowledge", "oncall", "Acknowledge")
+    if one.control is not ControlState.RUNNING:
+        yield _RESUME
+    yield _DIFF
+    if one.revision and not paused:
+        yield _BACK
+    if not paused:
+        yield _PAUSE
+    if one.mute is not None and one.mute.app != EVERY_APP:
+        yield _Offer("unmute", "unmute", "Unmute")
+
+
+def _verdicts(question: Question, user: str) -> Iterator[_Offer]:
+    if question.over:
+        yield replace(_SYNC, label="Ask again")
+        return
+    if user not in question.requesters:
+        exactly = f"Exactly the plan {question.plan_hash[:19]} is applied; What would change shows it."
+        yield _Offer("approve", "approve", "Approve", "primary", exactly)
+    yield _Offer("reject", "reject", "Reject", "danger", "Nothing is applied.")
+
+
+def _syncs(one: AppStatus) -> Iterator[_Offer]:
+    match one.sync:
+        case SyncState.DRIFTED:
+            yield replace(_SYNC, label="Revert now")
+            yield _KEEP
+        case SyncState.FAILED:
+            yield replace(_SYNC, label="Retry now")
+        case _:
+            yield _SYNC
 
 
 def _wanted(one: AppStatus, filters: Filters) -> bool:
-    show = {ALL: True, _TROUBLE: _is_trouble(one), _HELD: one.control is not ControlState.RUNNING}
+    show = {
+        ALL: True,
+        _TROUBLE: _is_trouble(one),
+        _ASKED: one.question is not None and not one.question.over,
+        _HELD: one.control is not ControlState.RUNNING,
+    }
     return show.get(filters.show, True) and filters.cluster in {ALL, one.cluster} and filters.env in {ALL, one.env}
 
 

@@ -19,7 +19,9 @@ TEXT_LIMIT: Final = 3_000  # characters of a section
 FIELD_LIMIT: Final = 2_000
 FIELDS_LIMIT: Final = 10
 CODE_LIMIT: Final = 2_400
+HANDS_LISTED: Final = 8
 _SLACK_ID: Final = re.compile(r"(?<![A-Za-z0-9@^])([UW](?=[A-Z]*\d)[A-Z0-9]{4,15})(?![A-Za-z0-9-])")
+_CHANNEL: Final = re.compile(r"&lt;#([CG][A-Z0-9]{2,15})&gt;")
 _TIME: Final = re.compile(r"(\bat )?(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 _HEADER_LIMIT: Final = 150
 _LABEL_LIMIT: Final = 75
@@ -64,11 +66,11 @@ def person(who: str) -> str:
 
 
 def spoken(text: str) -> str:
-    """Return a sentence of the engine for Slack: escaped, Slack ids as people, UTC times in the reader's zone.
+    """Return a sentence of the engine for Slack: escaped, ids as people and channels, UTC times in the reader's zone.
 
     Slack says "today" for a date: after "at" stands the time, as in "at 14:03 today".
     """
-    return _TIME.sub(_local, _SLACK_ID.sub(r"<@\1>", escape(text)))
+    return _TIME.sub(_local, _SLACK_ID.sub(r"<@\1>", _CHANNEL.sub(r"<#\1>", escape(text))))
 
 
 def _local(found: re.Match[str]) -> str:
@@ -108,6 +110,24 @@ def header(text: str) -> Block:
 def section(text: str, *, accessory: Block | None = None) -> Block:
     block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, TEXT_LIMIT)}}
     return {**block, "accessory": accessory} if accessory else block
+
+
+def bullets(title: str, lines: Sequence[str], *, most: int = 8) -> list[Block]:
+    """Return sentences of the engine under a title, and how many there are besides; nothing for none."""
+    if not lines:
+        return []
+    shown = [f"• {spoken(cut(line, 300))}" for line in lines[:most]]
+    rest = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return [section("\n".join([f"*{title}*", *shown, *rest]))]
+
+
+def hands(changed: Iterable[tuple[str, Sequence[str]]]) -> list[Block]:
+    """Return who changed which object by hand, and when.
+
+    Not in the code block of the diff: Slack would not show the times in the reader's zone there.
+    """
+    lines = [f"{cut(one_line(what), 100)}: {one_line(', '.join(by[:2]))}" for what, by in changed if by]
+    return bullets("Changed by", lines, most=HANDS_LISTED)
 
 
 def fields(facts: Sequence[tuple[str, str]]) -> list[Block]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from bot.chat import kit
-from bot.chat.kit import Block, cut, escape, person, when
+from bot.chat.kit import Block, cut, escape, person, took, when
+from bot.chat.replies import plan_blocks
 from bot.model.app import AppSpec
 from bot.model.plan import Plan, PlanFailure
+from bot.model.source import Revision
 from bot.model.status import Choice
 from bot.plan.explain import plan_text
 
@@ -49,7 +52,7 @@ def pick(app: AppSpec, picked: Picked, choices: Sequence[Choice], deployed: str)
     now = f" It is at `{deployed[:7]}` now." if deployed else ""
     head = kit.section(f"*{escape(app.title)}* returns to a commit and stays there until someone resumes it.{now}")
     good = [one for one in choices if one.deployed_at is not None][:_LAST]
-    lines = [f"`{one.revision.short}` {escape(cut(one.revision.subject, 80))}{_origin(one)}" for one in good]
+    lines = [f"{_commit(one.revision, 80)}{_origin(one)}" for one in good]
     last = [kit.section("*Last good commits*\n" + "\n".join(lines))] if lines else []
     blocks = [
         head,
@@ -70,11 +73,11 @@ def preview(app: AppSpec, picked: Picked, found: Plan | PlanFailure) -> View:
     if isinstance(found, PlanFailure):
         return refused(picked, plan_text(found))
     revision = found.revision
-    head = f"*{escape(app.title)}* goes back to `{revision.short}` {escape(cut(revision.subject, 120))}"
+    head = f"*{escape(app.title)}* goes back to {_commit(revision, 120)}"
     blocks = [
         kit.section(head),
         kit.section(f"*What would change back:* {found.summary}"),
-        kit.section(kit.code(plan_text(found), _CODE)),
+        *plan_blocks(found),
         *([kit.section(f"*Reason:* {escape(picked.reason)}")] if picked.reason else []),
         kit.context(["Nothing has changed yet.", f"plan `{found.hash[:19]}`"]),
     ]
@@ -92,10 +95,13 @@ def notice(text: str, blocks: Sequence[Block] = ()) -> View:
     return _view("GitOps", Picked(app="", channel=""), shown, callback="gitops.notice")
 
 
-def commit_option(one: Choice) -> Block:
-    text = f"{one.revision.short} {one.revision.subject}".strip()
-    deployed = f"deployed {one.deployed_at:%Y-%m-%d %H:%M} UTC" if one.deployed_at else "never deployed"
-    return kit.option(text, one.revision.commit, f"{one.revision.author or 'unknown'}, {deployed}")
+def commit_option(one: Choice, now: datetime) -> Block:
+    """Return a choice. A menu takes no times in the reader's zone: how long ago it was is the same everywhere."""
+    blamed = one.revision.blamed
+    text = f"{blamed.short} {blamed.subject}".strip()
+    deployed = f"deployed {took(now - one.deployed_at)} ago" if one.deployed_at else "never deployed"
+    at = f" at {one.revision.short}" if one.revision.cause and one.deployed_at else ""
+    return kit.option(text, one.revision.commit, f"{blamed.author or 'unknown'}, {deployed}{at}")
 
 
 def carried(view: Mapping[str, Any]) -> Picked:
@@ -114,10 +120,17 @@ def chosen(view: Mapping[str, Any]) -> tuple[str, str]:
     return str(option.get("value") or ""), " ".join(str(reason).split())
 
 
+def _commit(revision: Revision, limit: int) -> str:
+    """Return the commit that changed the app, and the one it is deployed with where that is another."""
+    blamed = revision.blamed
+    at = f" (at `{revision.short}`)" if revision.cause else ""
+    return f"`{blamed.short}` {escape(cut(blamed.subject, limit))}{at}"
+
+
 def _origin(one: Choice) -> str:
     at = f", {when(one.deployed_at)}" if one.deployed_at else ""
     by = f" by {person(one.by)}" if one.by else ""
-    author = f", {escape(cut(one.revision.author, 60))}" if one.revision.author else ""
+    author = f", {escape(cut(one.revision.blamed.author, 60))}" if one.revision.blamed.author else ""
     return f"{author}{at}{by}"
 
 

@@ -12,7 +12,7 @@ from bot.model.app import AppSpec
 from bot.model.control import ControlState
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AuditEntry, HistoryEntry
-from bot.model.status import AppStatus, Settled
+from bot.model.status import AppStatus, Question, Settled
 from bot.plan.explain import plan_text
 
 Answer = tuple[str, Sequence[Block]]
@@ -20,6 +20,7 @@ PAGE: Final = 20  # apps on a page of `status`
 _ROOM: Final = 11_000  # bytes of blocks that are filled; Slack refuses messages from about 13,200 on
 _REASON: Final = 120
 _ERROR: Final = 300
+_CODE: Final = 2_800
 
 
 def help_text(allowed: frozenset[str]) -> Answer:
@@ -69,10 +70,11 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
 
 def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
     """Return an app as a section of bounded size, so that a page of them always fits."""
-    head, *details = _status_lines(one)
-    block = kit.section("\n".join([head, *details]))
-    if kit.weight(block) > _ROOM // PAGE:
-        block = kit.section(head)
+    lines = list(_status_lines(one))
+    block = kit.section("\n".join(lines))
+    while len(lines) > 1 and kit.weight(block) > _ROOM // PAGE:
+        del lines[-1]
+        block = kit.section("\n".join(lines))
     return {**block, "accessory": accessory} if accessory else block
 
 
@@ -86,10 +88,23 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
         until = f" until {when(one.control_until)}" if one.control_until else ""
         why = f": {escape(cut(one.control_reason, _REASON))}" if one.control_reason else ""
         yield f"{one.control.value} by {person(one.control_by)}{until}{why}"
+    if one.question is not None:
+        yield _asked(one.question)
+    if one.mute is not None:
+        yield f"muted by {person(one.mute.by)} until {when(one.mute.until)}"
     if one.last_error:
-        yield f"{escape(cut(kit.one_line(one.last_error), _ERROR))}"
+        yield kit.spoken(cut(kit.one_line(one.last_error), _ERROR))
     if one.last_sync_at:
         yield f"last sync {when(one.last_sync_at)}"
+
+
+def _asked(question: Question) -> str:
+    """Return what waits for people, and whether they may still decide."""
+    if question.over:
+        return f"nothing is applied: {kit.spoken(question.over)}"
+    given = f" by {', '.join(map(person, question.given))}" if question.given else ""
+    counts = f"{len(question.given)} of {question.needed} approvals{given}"
+    return f"waits for a yes until {when(question.until)}, {counts}, plan `{question.plan_hash[:19]}`"
 
 
 def _trouble(one: AppStatus) -> tuple[bool, bool, str]:
@@ -118,28 +133,29 @@ def audit(title: str, entries: Sequence[AuditEntry]) -> Answer:
 
 def _audit_line(one: AuditEntry) -> str:
     detail = kit.one_line(one.arguments or one.why)
-    more = f", {escape(cut(detail, _REASON))}" if detail else ""
+    more = f", {kit.spoken(cut(detail, _REASON))}" if detail else ""
     who = f"{person(one.who)} ({one.via.value})"
     return f"{when(one.at)} {who} *{escape(one.verb)}* {escape(one.app)}: {one.decision.value}{more}"
 
 
 def listing(title: str, lines: Sequence[str]) -> Answer:
     """Return lines of plain text under a title."""
-    return f"{title}: " + "; ".join(map(kit.one_line, lines)), (
+    return f"{title}: " + "; ".join(kit.spoken(kit.one_line(line)) for line in lines), (
         kit.section(f"*{escape(title)}*\n" + "\n".join(f"• {kit.spoken(line)}" for line in lines)),
     )
 
 
 def plan(found: Plan | PlanFailure) -> Answer:
-    text = plan_text(found)
-    return text.splitlines()[0], (_plan_block(text),)
+    return kit.escape(plan_text(found).splitlines()[0]), plan_blocks(found)
 
 
 def rollback_preview(app: AppSpec, found: Plan | PlanFailure, reason: str) -> Answer:
     """Return what would change back, with Confirm and Cancel, for its author only."""
     if isinstance(found, PlanFailure):
         return plan(found)
-    title = f"Roll back {app.title} to {found.revision.short} ({found.revision.subject})? {found.summary}."
+    blamed = found.revision.blamed
+    at = f", at {found.revision.short}" if found.revision.cause else ""
+    title = escape(f"Roll back {app.title} to {blamed.short} ({blamed.subject}{at})? {found.summary}.")
     value = {
         "app": app.key,
         "commit": found.revision.commit,
@@ -158,7 +174,7 @@ def rollback_preview(app: AppSpec, found: Plan | PlanFailure, reason: str) -> An
             kit.button("gitops.cancel", "Cancel", {"app": app.key}, says="Cancel: change nothing"),
         ]
     )
-    return title, (kit.section(escape(title)), _plan_block(plan_text(found)), *buttons)
+    return title, (kit.section(title), *plan_blocks(found), *buttons)
 
 
 def app_picker(verb: str, apps: Sequence[AppSpec]) -> Answer:
@@ -198,10 +214,13 @@ def settled_by(entry: AuditEntry, what: str) -> Settled:
     return Settled(by=entry.who, at=entry.at, what=what)
 
 
-def _plan_block(text: str) -> Block:
-    shown = kit.code(text, 2_800)
-    rest = "\nThe terminal shows all of it: `gitops-bot plan`" if len(text) > 2_800 else ""
-    return kit.section(f"{shown}{rest}")
+def plan_blocks(found: Plan | PlanFailure) -> tuple[Block, ...]:
+    """Return a plan as code, and who changed by hand what it changes."""
+    text = plan_text(found, hands=False)
+    rest = "\nThe terminal shows all of it: `gitops-bot plan`" if len(text) > _CODE else ""
+    changes = found.changes if isinstance(found, Plan) else ()
+    hands = kit.hands((str(one.id), one.hands) for one in changes)
+    return (kit.section(f"{kit.code(text, _CODE)}{rest}"), *hands)
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:

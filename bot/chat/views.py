@@ -48,7 +48,8 @@ class Views:
         app = self._desk.find(carried.app)
         if not self._rights.allows("rollback", app, replace(caller, channel=carried.channel)):
             return []
-        return [modals.commit_option(one) for one in self._desk.choices(app.key, typed, limit=kit.OPTIONS_LIMIT)]
+        found = self._desk.choices(app.key, typed, limit=kit.OPTIONS_LIMIT)
+        return [modals.commit_option(one, self._clock()) for one in found]
 
     def preview(self, view_id: str, seen: modals.Picked, caller: Caller) -> None:
         """Show what a rollback would change back, and the plan that a yes means."""
@@ -89,7 +90,8 @@ class Views:
         def may(one: AppStatus, verb: str) -> bool:
             return self._rights.allows(verb, apps[f"{one.cluster}/{one.app}"], caller)
 
-        view = home.home(self._desk.status(list(apps)), filters, may=may, now=self._clock())
+        lines = self._desk.status(list(apps))
+        view = home.home(lines, filters, user=caller.user, may=may, now=self._clock())
         caller.windows.publish(caller.user, view)
 
 

@@ -7,7 +7,7 @@ write-back room into a commit status or a CloudEvent. All strings are masked bef
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from bot.model.outcome import Cause
@@ -41,6 +41,7 @@ class News(Enum):
     PROPOSED = "change proposed"  # a branch with what people changed by hand, or with a field to ignore
     DEGRADED = "degraded"
     RECOVERED = "recovered"
+    SETTLED = "settled"  # drift or a question is over, and nothing was written
     PAGED = "paged"
     PAGE_CLOSED = "page closed"
     PAGE_LATE = "page late"  # the on-call service does not answer: nobody was woken yet
@@ -139,7 +140,8 @@ class Announcement:
     failures: int = 0
     plan_hash: str = ""
     prune: bool = True
-    next_at: datetime | None = None  # of the next automatic sync or retry
+    next_at: datetime | None = None  # of the next retry
+    every: timedelta | None = None  # how often Git is looked at: unlike a time, it stays true
     undone: bool = False  # nobody pushed anything: what was changed by hand is as in Git again
     behind: int = 0  # commits that wait behind a pause or a pin
     needed: int = 0  # distinct approvals that the plan needs

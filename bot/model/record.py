@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from bot.model.announcement import Parcel
 from bot.model.control import Pin, Via
@@ -102,7 +103,7 @@ class HistoryEntry:
     summary: Summary
     digest: str = ""  # of the rendered objects
     live_digest: str = ""  # of the live fields we own
-    committed_at: datetime | None = None
+    committed_at: datetime | None = None  # of the commit that changed the app; None where none did
     id: int = 0  # given by the store
 
 
@@ -175,9 +176,12 @@ class Pruned:
     body: Body
 
 
+EVERY_APP: Final = "*"  # in place of an app's key
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mute:
-    """No messages and no pages of an app (key, or `*` for all) until then; passes go on."""
+    """No messages and no pages of an app (key, or `EVERY_APP`) until then; passes go on."""
 
     app: str
     by: str

@@ -7,13 +7,28 @@ from datetime import datetime
 
 from bot.model.control import ControlState
 from bot.model.outcome import HealthState
-from bot.model.record import SyncState
+from bot.model.record import Mute, SyncState
 from bot.model.source import Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A plan that waits for people, and who agreed by now; `over` says why nobody can decide on it any more."""
+
+    plan_hash: str
+    until: datetime
+    needed: int
+    given: tuple[str, ...] = ()
+    requesters: tuple[str, ...] = ()  # who asked for the sync: their own yes is not counted
+    over: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppStatus:
-    """`control_*` say who paused or pinned the app, why, and until when; "" and None while it runs."""
+    """`control_*` say who paused or pinned the app, why, and until when; "" and None while it runs.
+
+    `mute` is the one that keeps the app silent longest, `page` the alias of an open page that nobody has acknowledged.
+    """
 
     app: str  # name
     cluster: str
@@ -30,6 +45,9 @@ class AppStatus:
     last_error: str = ""
     consecutive_failures: int = 0
     objects: int = 0
+    question: Question | None = None
+    mute: Mute | None = None
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

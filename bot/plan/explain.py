@@ -82,17 +82,23 @@ def plan_json(plan: Plan | PlanFailure) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: Plan | PlanFailure) -> str:
-    """Return a plan as a terminal shows it, several lines without colour, ending with a line break."""
-    return "\n".join(_failure_lines(plan) if isinstance(plan, PlanFailure) else _plan_lines(plan)) + "\n"
+def plan_text(plan: Plan | PlanFailure, *, hands: bool = True) -> str:
+    """Return a plan as a terminal shows it, several lines without colour, ending with a line break.
+
+    Without `hands` it says no times: who changed what by hand is told apart.
+    """
+    lines = _failure_lines(plan) if isinstance(plan, PlanFailure) else _plan_lines(plan, hands=hands)
+    return "\n".join(lines) + "\n"
 
 
-def _plan_lines(plan: Plan) -> Iterator[str]:
+def _plan_lines(plan: Plan, *, hands: bool) -> Iterator[str]:
     yield f"{plan.app} / {plan.cluster}{_at(plan.revision, plan.ref)}: {plan.summary}"
     shown = _shown(plan)
     width = max((len(str(change.id)) for change in shown), default=0)
     for change in shown:
         yield from _change_text(change, width)
+        if hands:
+            yield from (f"      changed by {hand}" for hand in change.hands)
     for refusal in plan.refusals:
         yield f"refused: {refusal.message}"
     for warning in plan.warnings:
@@ -126,7 +132,6 @@ def _change_text(change: Change, width: int) -> Iterator[str]:
     yield f"{_SIGNS[change.action]} {change.id!s:<{width}}   {' '.join(words)}"
     for field in change.fields:
         yield f"      {field_text(field)}"
-    yield from (f"      changed by {hand}" for hand in change.hands)
 
 
 def _shown(plan: Plan) -> list[Change]:

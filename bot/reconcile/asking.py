@@ -19,7 +19,7 @@ from bot.model.record import AppMemory, Approval, SyncState
 from bot.reconcile import approval
 from bot.reconcile.commands import APPROVAL_LASTS
 
-_SAID: Final = "asked:"  # begins what is remembered of a question; it ends with the number of approvals and who said no
+ASKED: Final = "asked:"  # begins what is remembered of a question; it ends with the number of approvals and who said no
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def asked(
     )
     no = next((one for one in verdicts if not one.granted), None)
     given = approval.granted_by(app, verdicts, requesters=requesters)
-    said = f"{_SAID}{plan_hash}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
+    said = f"{ASKED}{plan_hash}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
     if said == before.said:
         return Asked(memory=memory)
     why = " ".join(refusal.message for refusal in report.plan.refusals) or f"{report.plan.summary} at {base.ref}."
@@ -110,12 +110,12 @@ def asked(
 
 def is_over(memory: AppMemory) -> bool:
     """Tell whether people were told of a no: whatever is asked after that is asked in a message of its own."""
-    return memory.said.startswith(_SAID) and not memory.said.endswith(":")
+    return memory.said.startswith(ASKED) and not memory.said.endswith(":")
 
 
 def _lost(said: str) -> str:
     """Return what became of the approvals of an earlier plan, by what was said of it; "" when there was none."""
-    return ": what was approved does not count" if said.startswith(_SAID) and said.split(":")[-2] != "0" else ""
+    return ": what was approved does not count" if said.startswith(ASKED) and said.split(":")[-2] != "0" else ""
 
 
 def decided(verdict: Approval, memory: AppMemory, *, base: Announcement, given: int) -> Announcement:

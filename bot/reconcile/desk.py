@@ -18,7 +18,7 @@ from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
 from bot.model.plan import Plan, PlanFailure, Rejected
-from bot.model.record import AppMemory, Approval, AuditEntry, Decision, Mute, Pruned, SyncState
+from bot.model.record import EVERY_APP, AppMemory, Approval, AuditEntry, Decision, Mute, Pruned, SyncState
 from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
 from bot.oncall.escalation import trial
@@ -29,7 +29,7 @@ from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
 from bot.reconcile.planning import plan_or_failure
-from bot.reconcile.post import EVERY_APP, Post
+from bot.reconcile.post import Post
 from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
 from bot.reconcile.world import World
@@ -134,8 +134,9 @@ class Desk(Enquiry):
         if pin is not None and pin.commit == revision.commit:
             since = f"{pin.since:%Y-%m-%d %H:%M} UTC"
             raise OrderRefused(f"{spec.title} is already pinned at {revision.short} by {pin.by} since {since}")
+        blamed = self._blamed(spec, revision)
         return plan_or_failure(
-            spec, ref=revision.short, revision=lambda: revision, world=self._world, deployed=memory.digest
+            spec, ref=revision.short, revision=lambda: blamed, world=self._world, deployed=memory.digest
         )
 
     def approve(self, app: str, plan_hash: str, *, by: str, via: Via) -> str:

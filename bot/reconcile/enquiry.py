@@ -7,19 +7,23 @@ the state store. What cannot be answered raises `OrderRefused` with the reason.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from bot.errors import OrderRefused, PassError, SourceError
-from bot.model.app import AppSpec
+from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, ControlState
+from bot.model.incident import Incident
 from bot.model.outcome import HealthState, Result
 from bot.model.plan import Plan, PlanFailure
-from bot.model.record import AppMemory, AuditEntry, Decision, HistoryEntry, SyncState
+from bot.model.record import EVERY_APP, AppMemory, AuditEntry, Decision, HistoryEntry, SyncState
 from bot.model.source import Revision
-from bot.model.status import AppStatus, Choice, Settled
+from bot.model.status import AppStatus, Choice, Question, Settled
 from bot.model.verification import Proof, Verification
 from bot.ports import Repository, Store
+from bot.reconcile import approval, asking, commands, muting
 from bot.reconcile.planning import plan_at, plan_or_failure, wanted_refs
 from bot.reconcile.world import World
 
@@ -52,6 +56,7 @@ class Enquiry:
     def status(self, apps: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return one line for each app, in the order given."""
         memories, controls = self._store.memories(), self._store.controls()
+        mutes, pages = self._store.mutes(), _unacknowledged(self._store.incidents())
         now = self._world.clock()
         lines = []
         for key in apps:
@@ -75,9 +80,29 @@ class Enquiry:
                     last_error=memory.last_error,
                     consecutive_failures=memory.consecutive_failures,
                     objects=memory.objects,
+                    question=self._question(app, memory, now),
+                    mute=muting.longest([mutes.get(key), mutes.get(EVERY_APP)], now),
+                    page=pages.get(key, ""),
                 )
             )
         return tuple(lines)
+
+    def _question(self, app: AppSpec, memory: AppMemory, now: datetime) -> Question | None:
+        """Return what waits for people; only an app that waits costs a question to the store."""
+        ends = commands.expires_at(memory)
+        if not memory.waiting_hash or ends is None:
+            return None
+        verdicts = self._store.approvals(app.key, memory.waiting_hash)
+        counted = asking.counted(memory, memory.waiting_hash, verdicts, now=now)
+        no = next((f"{one.by} rejected it" for one in counted if not one.granted), "")
+        return Question(
+            plan_hash=memory.waiting_hash,
+            until=ends,
+            needed=app.approvals,
+            given=approval.granted_by(app, counted, requesters=memory.requested_by),
+            requesters=memory.requested_by if app.mode is Mode.APPROVE else (),
+            over=no or ("nobody decided in time" if now >= ends else ""),
+        )
 
     def released(self) -> tuple[AppStatus, ...]:
         """Return the apps that the configuration has dropped and nobody has deleted: their objects stay."""
@@ -149,25 +174,29 @@ class Enquiry:
         )
 
     def choices(self, app: str, query: str = "", *, limit: int = 100) -> tuple[Choice, ...]:
-        """Return commits the app can return to: those that were deployed, newest first, then others of its branch.
+        """Return commits that changed the app: those that were deployed, newest first, then others of its branch.
 
-        The commit that is deployed now is left out. `query` is a part of a hash, a subject or a name. Reads Git.
+        What the app is equal to now is left out, and what several commits rendered alike is there once. `query` is a
+        part of a hash, a subject or a name. Reads Git.
         """
         spec, memory = self._apps[app], self._store.memory(app)
-        repo = self._world.repos[spec.repo]
+        repo, paths = self._world.repos[spec.repo], self._world.renderer.roots(spec)
+        stands = memory.sync in {SyncState.SYNCED, SyncState.DRIFTED}
         wanted = query.strip().lower()
         found: dict[str, Choice] = {}
         try:
-            for entry in self._store.history(app, limit=_LOG):
-                if entry.result is Result.CONVERGED and entry.revision not in found:
-                    revision = _known(repo, entry.revision)
-                    found[entry.revision] = Choice(revision=revision, deployed_at=entry.finished_at, by=entry.by)
-            for revision in repo.log(memory.target or memory.revision, limit=_LOG) if memory.target else ():
+            good = [one for one in self._store.history(app, limit=_LOG) if one.result is Result.CONVERGED]
+            deployed = {entry.revision for entry in good}
+            for entry in _renderings(good, memory if stands else None):
+                revision = _changed(repo, entry.revision, paths, deployed)
+                found.setdefault(revision.commit, Choice(revision=revision, deployed_at=entry.finished_at, by=entry.by))
+            for revision in repo.log(memory.target, limit=_LOG, paths=paths) if memory.target else ():
                 found.setdefault(revision.commit, Choice(revision=revision))
+            for now in repo.log(memory.revision, limit=1, paths=paths) if stands and memory.revision else ():
+                found.pop(now.commit, None)
         except PassError as error:
             if not found:
                 raise OrderRefused(str(error)) from error
-        found.pop(memory.revision, None)
         return tuple(one for one in found.values() if _matches(one.revision, wanted))[:limit]
 
     def log(self, app: str | None, limit: int) -> tuple[AuditEntry, ...]:
@@ -196,6 +225,12 @@ class Enquiry:
         lines = self._store.audit(app=app, limit=_LOG)
         return next((one for one in lines if one.verb == verb and one.decision is Decision.DONE), None)
 
+    def _blamed(self, app: AppSpec, revision: Revision) -> Revision:
+        """Return a revision with the newest commit up to it that changed the app. Raises `SourceError`."""
+        paths = self._world.renderer.roots(app)
+        newest = next(iter(self._world.repos[app.repo].log(revision.commit, limit=1, paths=paths)), revision)
+        return revision if newest.commit == revision.commit else replace(revision, cause=newest)
+
     def _resolve(self, app: str, commit: str) -> Revision:
         spec = self._apps[app]
         try:
@@ -204,18 +239,46 @@ class Enquiry:
             raise OrderRefused(str(error)) from error
 
 
-def _known(repo: Repository, commit: str) -> Revision:
-    """Return what Git knows of a commit; only its hash when history was rewritten since."""
+def _unacknowledged(incidents: Sequence[Incident]) -> dict[str, str]:
+    """Return the alias of the open page that speaks for each failing app, where nobody has it in hand."""
+    return {
+        one.app: page.alias
+        for incident in incidents
+        for one in incident.failing
+        if (page := incident.page(one.team)) is not None
+        if page.arrived and not (page.acknowledged_by or page.closed_by)
+    }
+
+
+def _renderings(good: Sequence[HistoryEntry], now: AppMemory | None) -> list[HistoryEntry]:
+    """Return the newest entry of each rendering, but of the one that the app is equal to now."""
+    seen = {now.digest, now.revision} if now is not None else set()
+    found = []
+    for entry in good:
+        rendering = entry.digest or entry.revision
+        if rendering not in seen:
+            seen.add(rendering)
+            found.append(entry)
+    return found
+
+
+def _changed(repo: Repository, commit: str, paths: Sequence[str], deployed: Collection[str]) -> Revision:
+    """Return a deployed commit as the one that changed the app, where that was deployed as itself too.
+
+    Else with that one as its cause; only the hash when history was rewritten since.
+    """
     try:
-        return repo.revision(commit)
+        revision = repo.revision(commit)
+        newest = next(iter(repo.log(commit, limit=1, paths=paths)), revision)
     except PassError:
         return Revision(commit=commit)
+    if newest.commit in {commit, *deployed}:
+        return newest
+    return replace(revision, cause=newest)
 
 
 def _matches(revision: Revision, wanted: str) -> bool:
-    return (
-        not wanted
-        or revision.commit.startswith(wanted)
-        or wanted in revision.subject.lower()
-        or wanted in revision.author.lower()
+    return any(
+        not wanted or one.commit.startswith(wanted) or wanted in one.subject.lower() or wanted in one.author.lower()
+        for one in (revision, revision.blamed)
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 from bot.model.app import AppSpec
 from bot.model.control import Via
-from bot.model.outcome import Result, SyncReport
+from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.plan import Summary
 from bot.model.record import AuditEntry, Decision, HistoryEntry
 
@@ -69,6 +69,6 @@ def history(report: SyncReport, summary: Summary) -> HistoryEntry | None:
         result=report.result,
         summary=summary,
         digest=report.digest,
-        committed_at=report.revision.committed_at,
+        committed_at=report.revision.blamed.committed_at if report.kind is PassKind.SYNC else None,
         live_digest=report.live_digest,
     )

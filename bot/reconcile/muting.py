@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News
-from bot.model.record import AuditEntry, Mute
+from bot.model.record import EVERY_APP, AuditEntry, Mute
 from bot.reconcile.commands import Person, audit_of
 
 
@@ -20,8 +21,13 @@ class Muted:
     answer: str
 
 
+def longest(mutes: Iterable[Mute | None], now: datetime) -> Mute | None:
+    """Return the one that holds now and ends last; None when none does."""
+    return max((one for one in mutes if one is not None and one.until > now), key=lambda one: one.until, default=None)
+
+
 def mute(app: str, title: str, held: Mute | None, *, person: Person, until: datetime, reason: str) -> Muted:
-    """Mute an app, or all (`*`). Raises `OrderRefused` when it is muted as long already."""
+    """Mute an app, or all (`EVERY_APP`). Raises `OrderRefused` when it is muted as long already."""
     if held is not None and held.until >= until:
         raise OrderRefused(f"{title} is already muted by {held.by} until {held.until:%Y-%m-%d %H:%M} UTC")
     end = f"{until:%Y-%m-%d %H:%M} UTC"
@@ -51,7 +57,7 @@ def said(muted: Muted, base: Announcement) -> Announcement:
         reason=held.reason,
         until=held.until,
         message="No messages and no pages until then; syncs go on.",
-        next_step=f"/gitops unmute {'all' if held.app == '*' else base.app}",
+        next_step=f"/gitops unmute {'all' if held.app == EVERY_APP else base.app}",
     )
 
 

@@ -203,17 +203,7 @@ def _converged(
             )
         )
     if said_before and memory.operation and (memory.operation != base.operation or not news):
-        since = memory.degraded_since or memory.failing_since
-        news.append(
-            replace(
-                base,
-                operation=memory.operation,
-                news=News.RECOVERED,
-                id=f"{memory.operation}:recovered:{commit[:12]}",
-                message=f"The cluster is equal to {report.revision.short} and healthy again.",
-                since=since,
-            )
-        )
+        news.append(_over(report, memory, replace(base, operation=memory.operation)))
     waiting, after = holding.waiting(report, after, base, waits)
     after = replace(after, operation="", said="", degraded_since=None)
     event = "rolled-back" if report.kind is PassKind.ROLLBACK else "converged"
@@ -234,6 +224,30 @@ def _converged(
         else ()
     )
     return Told(memory=after, announcements=(*news, *waiting), writebacks=backs)
+
+
+def _over(report: SyncReport, before: AppMemory, base: Announcement) -> Announcement:
+    """Return how it ended what a message speaks of: trouble, drift that was left, or a plan that waited for people."""
+    assert report.revision is not None  # a pass that converged had a commit
+    commit, blamed = report.revision, report.revision.blamed
+    equal = f"the cluster is equal to {commit.short}"
+    ended = replace(base, news=News.SETTLED, id=f"{base.operation}:over:{commit.commit[:12]}")
+    if before.said.startswith(holding.DRIFT):
+        # Nothing was written: it is Git that moved, or somebody took the edit back.
+        by = f" by {blamed.author}" if blamed.author else ""
+        if before.digest != report.digest:
+            return replace(ended, message=f"What was changed by hand is in Git now, with {blamed.short}{by}: {equal}.")
+        return replace(ended, message=f"Nothing differs any more, and nothing was applied: {equal}.")
+    if before.said.startswith(asking.ASKED):
+        words = f"Nothing waits for people any more, and nothing was applied: {equal}."
+        return replace(ended, message=words, in_thread=asking.is_over(before))  # a no stays what the message says
+    return replace(
+        base,
+        news=News.RECOVERED,
+        id=f"{base.operation}:recovered:{commit.commit[:12]}",
+        message=f"{equal[0].upper()}{equal[1:]} and healthy again.",
+        since=before.degraded_since or before.failing_since,
+    )
 
 
 def _way_back(app: AppSpec) -> str:

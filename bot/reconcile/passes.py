@@ -390,7 +390,7 @@ class Passes:
             via=trigger.via.value,
             ref=str(app.ref),
             prune=app.prune,
-            next_at=now + app.interval,
+            every=app.interval,
         )
 
     def _linked(self, app: AppSpec, base: Announcement, revision: Revision | None, previous: str) -> Announcement:

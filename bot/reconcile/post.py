@@ -12,12 +12,11 @@ from typing import Final
 
 from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
 from bot.model.app import AppSpec
-from bot.model.record import Dispatch, SinkName
+from bot.model.record import EVERY_APP, Dispatch, SinkName
 from bot.ports import Store
 from bot.reconcile.routing import Routing
 
-EVERY_APP: Final = "*"
-OWN: Final = frozenset({News.FAILED, News.DEGRADED, News.CONVERGED, News.RECOVERED})
+OWN: Final = frozenset({News.FAILED, News.DEGRADED, News.CONVERGED, News.RECOVERED, News.SETTLED})
 _OF_THE_MUTE: Final = frozenset({News.MUTED, News.UNMUTED, News.DIGEST})
 
 

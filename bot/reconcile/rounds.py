@@ -16,7 +16,7 @@ from typing import Any, Final
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Window
 from bot.model.control import Control, Via
-from bot.model.record import AuditEntry, Decision, Mute
+from bot.model.record import EVERY_APP, AuditEntry, Decision, Mute
 from bot.oncall.sunset import Sunset
 from bot.ports import Store
 from bot.reconcile import asking, commands, fights, windows
@@ -24,7 +24,7 @@ from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.news import operation_at
-from bot.reconcile.post import EVERY_APP, Post
+from bot.reconcile.post import Post
 
 log = logging.getLogger(__name__)
 

@@ -30,6 +30,7 @@ _PREFIX = re.compile(r"[0-9a-fA-F]{7,40}")
 _SHORT = re.compile(r"[0-9a-fA-F]{1,6}")
 _REVISIONS_KEPT = 1000  # the heads and pins of a fleet's apps; a bot that runs for months sees many more
 _MESSAGES_READ = 1000  # of one change; more are an import
+_LOGS_KEPT = 100  # what people search in menus, a question for each letter they type
 _LOG_FORMAT = "%H%n%an%n%ae%n%ct%n%B"
 
 
@@ -74,6 +75,7 @@ class GitRepository:
         self._trees = Trees(self._mirror, bring=self._bring, submodule=self._submodule)
         self._lock = threading.Lock()
         self._revisions: dict[str, Revision] = {}  # guarded by _lock
+        self._logs: dict[tuple[str, int, tuple[str, ...]], tuple[Revision, ...]] = {}  # guarded by _lock
         self._children: dict[str, GitRepository] = {}  # guarded by _lock
 
     # --- heads ------------------------------------------------------------------------------------------------
@@ -172,15 +174,30 @@ class GitRepository:
             self._revisions[commit] = found
         return found
 
-    def log(self, commit: str, *, limit: int) -> tuple[Revision, ...]:
-        """Return `commit` and its first-parent ancestors, newest first, at most `limit`."""
-        commit = self._full(commit)
-        return self._mirror.healed(lambda: self._log(commit, limit))
+    def log(self, commit: str, *, limit: int, paths: Sequence[str] = ()) -> tuple[Revision, ...]:
+        """Return `commit` and its first-parent ancestors, newest first, at most `limit`.
 
-    def _log(self, commit: str, limit: int) -> tuple[Revision, ...]:
+        With `paths`, those that changed one of them, a merge for what it brought in: in a long history that takes a
+        while, and the last answers are kept.
+        """
+        commit, wanted = self._full(commit), tuple(paths)
+        if not wanted or not all(wanted):
+            return self._mirror.healed(lambda: self._log(commit, limit, ()))
+        with self._lock:
+            known = self._logs.get((commit, limit, wanted))
+        if known is not None:
+            return known
+        found = self._mirror.healed(lambda: self._log(commit, limit, wanted))
+        with self._lock:
+            if len(self._logs) >= _LOGS_KEPT:
+                self._logs.clear()
+            self._logs[commit, limit, wanted] = found
+        return found
+
+    def _log(self, commit: str, limit: int, paths: tuple[str, ...]) -> tuple[Revision, ...]:
         self._bring(commit)
         command = ["log", "-z", "--first-parent", f"--max-count={limit}", f"--format=format:{_LOG_FORMAT}", commit]
-        listing = self._mirror.local([*command, "--"]).text
+        listing = self._mirror.local([*command, "--", *(spec for path in paths for spec in _pathspec(path))]).text
         return tuple(_revision(record) for record in listing.split("\0") if record)
 
     def count_between(self, old: str, new: str, *, path: str = "") -> int | None:

@@ -62,7 +62,7 @@ _DIFF: Final = replace(
     impact=("Deployment payments/api restarts 3 pods",),
     message="2 to update, 1 to create, 1 to delete from a1b2c3d.",
     next_step="It is applied now.",
-    next_at=NOW + timedelta(minutes=4),
+    every=timedelta(minutes=4),
 )
 _FAILED: Final = replace(
     _BASE,
@@ -149,7 +149,7 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         message="The cluster is equal to a1b2c3d.",
         ready=12,
         objects=12,
-        next_at=NOW + timedelta(minutes=4),
+        every=timedelta(minutes=4),
     ),
     "converged-hand-edit-undone": replace(
         _BASE,
@@ -358,6 +358,15 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         ready=12,
         objects=12,
         summary=None,
+    ),
+    "settled-kept-in-git": replace(
+        _BASE,
+        news=News.SETTLED,
+        message="What was changed by hand is in Git now, with a1b2c3d by Ana Lima: the cluster is equal to a1b2c3d.",
+        ready=12,
+        objects=12,
+        summary=Summary(unchanged=12),
+        every=timedelta(minutes=4),
     ),
     "failed-thirty-apps-for-one-reason": _MANY,
     "failed-thirty-apps-two-are-over-it": replace(

@@ -25,8 +25,7 @@ def test_rollback_without_a_commit_is_chosen_in_a_modal(offices: Offices, mode: 
     assert office.slack.command(ANA.id, PAYMENTS, "rollback payments").acknowledged
 
     def top() -> str:
-        stack = office.slack.view_stack(ANA.id)
-        return json.dumps(stack[-1]["blocks"]) if stack else ""
+        return _top(office, ANA.id)
 
     assert office.slack.wait_until(lambda: "Last good commits" in top(), timeout_seconds=60)
     assert first[:7] in top()
@@ -78,6 +77,47 @@ def test_home_shows_apps_filters_and_what_a_person_may_press(offices: Offices) -
     assert office.slack.open_home(EVE.id).acknowledged
     assert office.slack.wait_until(lambda: "shop" in home(EVE.id), timeout_seconds=60)
     assert '"gitops.pause"' not in home(EVE.id)
+
+
+def test_only_commits_that_changed_the_app_are_offered_to_go_back_to(offices: Offices) -> None:
+    """Most of what was offered was about other apps, and among it what the app is equal to already."""
+    office = offices()
+    first = office.open()
+    elsewhere = office.commit("info", docs="debug")
+    office.sees(DEPLOYS, "Converged", "docs", elsewhere[:7])
+    until(lambda: office.bot.status("payments")["revision"] == elsewhere)
+    office.edits("payments", level="mine")  # undone at a commit that is about docs
+    office.sees(PAYMENTS, "What was changed by hand is undone", elsewhere[:7])
+    second = office.commit("info", docs="debug", payments="debug", message="Say more")
+    office.sees(PAYMENTS, "Converged", second[:7])
+    last = office.commit("info", docs="trace", payments="debug")
+    until(lambda: office.bot.status("payments")["revision"] == last)
+    assert office.slack.command(ANA.id, PAYMENTS, "rollback payments").acknowledged
+    assert office.slack.wait_until(lambda: "Last good commits" in _top(office, ANA.id), timeout_seconds=60)
+    assert first[:7] in _top(office, ANA.id)
+    view = office.slack.view_stack(ANA.id)[-1]
+    found = office.slack.suggest(ANA.id, view_id=view["id"], action_id="gitops.commit", query="")
+    assert [one["value"] for one in found] == [first]
+    assert " ago" in found[0]["description"]["text"]
+
+
+def test_hand_edit_in_a_plan_and_before_a_rollback_has_the_reader_s_time(offices: Offices) -> None:
+    """It was UTC for everybody: Slack shows no time in the reader's zone in a code block."""
+    office = offices(shop=", self_heal: false")
+    first = office.open()
+    second = office.commit("debug")
+    office.sees(DEPLOYS, "Converged", "shop", second[:7])
+    office.edits("shop", level="mine")
+    for words in ("plan shop", f"rollback shop {first[:7]}"):
+        blocks = office.types(BOB, words, DEPLOYS).blocks
+        texts = [block["text"]["text"] for block in blocks if block["type"] == "section"]
+        assert [text for text in texts if "ConfigMap default/shop: kubectl-edit at <!date^" in text]
+        assert not [text for text in texts if "```" in text and "UTC" in text]
+
+
+def _top(office: Office, user: str) -> str:
+    stack = office.slack.view_stack(user)
+    return json.dumps(stack[-1]["blocks"]) if stack else ""
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])

@@ -66,7 +66,8 @@ def test_hand_edit_is_kept_by_a_branch_that_changes_one_line(offices: Offices, m
     lines = [(one["who"], one["decision"]) for one in office.audit("shop") if one["verb"] == "keep"]
     assert lines == [(BOB.id, "done"), (ANA.id, "done"), (EVE.id, "denied")]
     office.upstream.git("update-ref", "refs/heads/main", tip)
-    office.sees(DEPLOYS, "shop", tip[:7], "equal to")
+    over = office.sees(DEPLOYS, "Settled", "shop", f"What was changed by hand is in Git now, with {tip[:7]}")
+    assert over.ts == drift.ts
     assert office.level("shop") == "debug"
 
 

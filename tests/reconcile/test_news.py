@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.model.announcement import Announcement, News
 from bot.model.control import Trigger, Via
-from bot.model.outcome import PassKind, Result, SyncReport
+from bot.model.outcome import Deed, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Action, Change, Plan, Summary
 from bot.model.record import AppMemory
 from bot.model.resource import ResourceId, ResourceRef
@@ -30,7 +30,14 @@ EDITED = Change(
 CHANGING = replace(PLAN, changes=(EDITED,))
 
 
-def told(memory: AppMemory, *, kind: PassKind = PassKind.SYNC, plan: Plan = PLAN) -> Told:
+def told(
+    memory: AppMemory,
+    *,
+    kind: PassKind = PassKind.SYNC,
+    plan: Plan = PLAN,
+    revision: Revision = COMMIT,
+    digest: str = "",
+) -> Told:
     """Return what is said of a pass of operation `op_1` that converged."""
     report = SyncReport(
         operation="op_1",
@@ -40,9 +47,11 @@ def told(memory: AppMemory, *, kind: PassKind = PassKind.SYNC, plan: Plan = PLAN
         started_at=NOON,
         finished_at=NOON,
         result=Result.CONVERGED,
-        revision=COMMIT,
-        target=COMMIT,
+        revision=revision,
+        target=revision,
         plan=plan,
+        digest=digest,
+        outcomes=tuple(Outcome(id=one.id, deed=Deed.UPDATED) for one in plan.writes),
     )
     base = Announcement(
         id="",
@@ -85,6 +94,40 @@ def test_drift_that_is_undone_is_no_commit_that_went_live() -> None:
     (message,) = told(AppMemory(app=APP.key, revision=COMMIT.commit), kind=PassKind.DRIFT, plan=CHANGING).announcements
     assert message.undone
     assert message.message == "What was changed by hand is undone: the cluster is equal to aaaaaaa."
+
+
+@pytest.mark.parametrize(
+    ("said", "digest", "words"),
+    [
+        ("drift:1", "sha256:old", "What was changed by hand is in Git now, with aaaaaaa by Ana Lima: the cluster is"),
+        ("drift:1", "sha256:new", "Nothing differs any more, and nothing was applied: the cluster is"),
+        ("asked:sha256:a0:1:0:", "sha256:old", "Nothing waits for people any more, and nothing was applied: the"),
+    ],
+    ids=["kept in Git", "taken back by hand", "a plan that Git took back"],
+)
+def test_what_settles_without_a_write_says_how(said: str, digest: str, words: str) -> None:
+    """Its message said "Recovered", and "healthy again" of what had never been ill."""
+    before = AppMemory(app=APP.key, revision="b" * 40, digest=digest, operation="op_1", said=said)
+    (message,) = told(before, digest="sha256:new").announcements
+    assert (message.news, message.operation, message.in_thread) == (News.SETTLED, "op_1", False)
+    assert message.message.startswith(words)
+
+
+def test_no_of_a_person_stays_when_git_takes_the_plan_back() -> None:
+    before = AppMemory(app=APP.key, operation="op_1", said="asked:sha256:a0:1:0:U0BOB")
+    (message,) = told(before).announcements
+    assert (message.news, message.in_thread) == (News.SETTLED, True)
+
+
+def test_history_has_the_time_of_the_commit_that_changed_the_app_and_none_where_no_commit_did() -> None:
+    """The digest's mean time from commit to live went by the newest commit, and counted hand edits that were undone."""
+    older = replace(COMMIT, commit="c" * 40, committed_at=NOON - timedelta(hours=1))
+    before = AppMemory(app=APP.key, revision="b" * 40)
+    synced = told(before, plan=CHANGING, revision=replace(COMMIT, cause=older)).history
+    undone = told(before, plan=CHANGING, kind=PassKind.DRIFT).history
+    assert synced is not None
+    assert undone is not None
+    assert (synced.committed_at, undone.committed_at) == (older.committed_at, None)
 
 
 @pytest.mark.parametrize(("kind", "action"), [(PassKind.DRIFT, "restore"), (PassKind.SYNC, "create")])

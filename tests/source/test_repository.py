@@ -181,6 +181,23 @@ def test_log_follows_first_parents(upstream: Upstream, repository: GitRepository
     assert [revision.commit for revision in repository.log(merge, limit=2)] == [merge, second]
 
 
+def test_log_of_paths_has_the_commits_that_changed_one_of_them(upstream: Upstream, repository: GitRepository) -> None:
+    first = upstream.commit({"apps/[a]/x": "1", "base/x": "1"})
+    side = upstream.commit({"apps/[a]/x": "2"}, branch="side", parents=(first,))
+    upstream.commit({"apps/b/x": "1"})
+    base = upstream.commit({"base/x": "2"})
+    merge = upstream.commit({"apps/[a]/x": "2"}, parents=(base, side), message="Merge side")
+    last = upstream.commit({"apps/a/x": "no pattern"})
+
+    def changed(*paths: str, limit: int = 10) -> list[str]:
+        return [one.commit for one in repository.log(last, limit=limit, paths=paths)]
+
+    assert changed("apps/[a]", "base") == changed("apps/[a]", "base") == [merge, base, first]
+    assert changed("apps/[a]", "base", limit=1) == [merge]
+    assert changed("nowhere") == []
+    assert changed("") == [one.commit for one in repository.log(last, limit=10)]
+
+
 def test_count_between_counts_only_along_ancestry(upstream: Upstream, repository: GitRepository) -> None:
     first = upstream.commit({"a": "1"})
     side = upstream.commit({"b": "1"}, branch="side", parents=(first,))

@@ -1,0 +1,110 @@
+"""The Home tab: what a person is offered for an app in each state, and its limits with hundreds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import orjson
+import pytest
+
+from bot.chat.home import Filters, home
+from bot.model.control import ControlState, Via
+from bot.model.outcome import HealthState
+from bot.model.record import EVERY_APP, Mute, SyncState
+from bot.model.status import AppStatus, Question
+from bot.sandbox.slack import limits
+
+NOW: Final = datetime(2026, 11, 26, 4, 35, tzinfo=UTC)
+HASH: Final = "sha256:" + "1" * 64
+SYNCED: Final = AppStatus(
+    app="shop",
+    cluster="prod",
+    env="production",
+    sync=SyncState.SYNCED,
+    health=HealthState.HEALTHY,
+    control=ControlState.RUNNING,
+    revision="a" * 40,
+    target_revision="a" * 40,
+    last_sync_at=NOW,
+)
+ASKED: Final = replace(
+    SYNCED,
+    sync=SyncState.WAITING_APPROVAL,
+    target_revision="b" * 40,
+    question=Question(
+        plan_hash=HASH, until=NOW + timedelta(minutes=9), needed=2, given=("U0BOB",), requesters=("U0ANA",)
+    ),
+)
+MUTE: Final = Mute(app="prod/shop", by="U0BOB", via=Via.SLACK, reason="", since=NOW, until=NOW + timedelta(hours=1))
+FAILED: Final = replace(SYNCED, sync=SyncState.FAILED, last_error="quota exceeded " * 40, page="gitops-bot:prod:shop")
+PAUSED: Final = replace(
+    SYNCED, control=ControlState.PAUSED, control_by="U0BOB", control_reason="migration " * 30, control_until=NOW
+)
+
+
+def offered(
+    one: AppStatus, *, user: str = "U0CAT", may: Callable[[AppStatus, str], bool] = lambda *_: True
+) -> list[str]:
+    """Return the labels of an app's buttons."""
+    blocks = home([one], Filters(), user=user, may=may, now=NOW)["blocks"]
+    rows = [block["elements"] for block in blocks if block["type"] == "actions" and "block_id" not in block]
+    return [element["text"]["text"] for row in rows for element in row]
+
+
+@pytest.mark.parametrize(
+    ("one", "labels"),
+    [
+        (SYNCED, "Sync now, What would change, Roll back, Pause"),
+        (replace(SYNCED, sync=SyncState.UNKNOWN, revision=""), "Sync now, What would change, Pause"),
+        (FAILED, "Retry now, Acknowledge, What would change, Roll back, Pause"),
+        (replace(SYNCED, sync=SyncState.DRIFTED), "Revert now, Keep it, What would change, Roll back, Pause"),
+        (ASKED, "Approve, Reject, What would change, Roll back, Pause"),
+        (replace(ASKED, sync=SyncState.REFUSED), "Approve, Reject, What would change, Roll back, Pause"),
+        (PAUSED, "Resume, What would change"),
+        (replace(ASKED, control=ControlState.PAUSED), "Resume, What would change"),
+        (replace(SYNCED, control=ControlState.PINNED), "Resume, What would change, Roll back, Pause"),
+        (replace(ASKED, control=ControlState.PINNED), "Approve, Reject, Resume, What would change, Roll back, Pause"),
+        (replace(SYNCED, mute=MUTE), "Sync now, What would change, Roll back, Pause, Unmute"),
+        (replace(SYNCED, mute=replace(MUTE, app=EVERY_APP)), "Sync now, What would change, Roll back, Pause"),
+    ],
+)
+def test_each_state_offers_what_may_be_done_next(one: AppStatus, labels: str) -> None:
+    """An app that waited for approval offered "Sync now", and no way to decide."""
+    assert ", ".join(offered(one)) == labels
+
+
+def test_plan_is_decided_by_who_may_and_did_not_ask_for_it_and_in_time() -> None:
+    assert ASKED.question is not None
+    assert offered(ASKED, user="U0ANA")[0] == "Reject"
+    assert offered(ASKED, may=lambda _, verb: verb == "plan") == ["What would change"]
+    late = replace(ASKED, question=replace(ASKED.question, over="nobody decided in time"))
+    assert offered(late)[0] == "Ask again"
+
+
+def test_verdict_is_bound_to_the_plan_that_the_tab_shows() -> None:
+    view = home([ASKED], Filters(show="asked"), user="U0CAT", may=lambda *_: True, now=NOW)
+    text = orjson.dumps(view["blocks"]).decode()
+    assert "1 of 2 approvals by <@U0BOB>, plan `sha256:111111111111`" in text
+    (value,) = [
+        element["value"]
+        for block in view["blocks"]
+        for element in block.get("elements") or ()
+        if element.get("action_id") == "gitops.approve"
+    ]
+    assert orjson.loads(value) == {"app": "prod/shop", "plan": HASH}
+    assert home([SYNCED], Filters(show="asked"), user="U", may=lambda *_: True, now=NOW)["blocks"][3]["text"][
+        "text"
+    ] == ("No app is like that.")
+
+
+@pytest.mark.parametrize("page", [0, 7, 14])
+def test_three_hundred_apps_in_every_state_keep_the_limits(page: int) -> None:
+    states = [SYNCED, FAILED, ASKED, PAUSED, replace(SYNCED, sync=SyncState.DRIFTED, mute=MUTE)]
+    apps = [replace(states[n % 5], app=f"app-{n:03}-" + "x" * 50, cluster=f"c{n % 3}") for n in range(300)]
+    view = home(apps, Filters(page=page), user="U0CAT", may=lambda *_: True, now=NOW)
+    assert limits.view_complaints(view, "home") == ()
+    assert limits.characters(view["blocks"]) < limits.VIEW_CHARACTERS
+    assert sum(1 for block in view["blocks"] if block["type"] == "section") == 21
