@@ -170,6 +170,11 @@ class AppSpec:
         return f"{self.name} / {self.cluster}"
 
     @property
+    def followed(self) -> str:
+        """Whose head is deployed: `fleet branch main`."""
+        return f"{self.repo} {self.ref.kind.value} {self.ref}"
+
+    @property
     def user(self) -> str:
         """Whom the API server takes us for when we write: a service account's user name, "" for ourselves."""
         if not self.service_account:

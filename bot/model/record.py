@@ -49,7 +49,8 @@ class AppMemory:
     sync: SyncState = SyncState.UNKNOWN
     health: HealthState = HealthState.UNKNOWN
     revision: str = ""  # deployed commit
-    target: str = ""  # head of the branch
+    target: str = ""  # head of what is followed
+    followed: str = ""  # what that was, as `AppSpec.followed` has it: the configuration may name another by now
     digest: str = ""
     live_digest: str = ""
     objects: int = 0

@@ -90,6 +90,7 @@ def ended(
     memory = replace(
         before,
         target=report.target.commit if report.target else before.target,
+        followed=app.followed if report.target else before.followed,
         objects=plan.wanted if plan else before.objects,
         health=report.worst_health if report.health else before.health,
         waiting_hash="",

@@ -256,7 +256,9 @@ def _caused(order: Order, revision: Revision, world: World) -> Revision:
 def _rewritten(order: Order, repo: Repository, head: Revision) -> str:
     """Return what people must know of a branch that has lost the commit it was at; "" for one that went on."""
     ref, last = order.app.ref, order.memory.target
-    if ref.kind is not RefKind.BRANCH or last in {"", head.commit} or repo.descends(head.commit, last):
+    if ref.kind is not RefKind.BRANCH or order.memory.followed != order.app.followed:
+        return ""
+    if last in {"", head.commit} or repo.descends(head.commit, last):
         return ""
     by = f" by {head.author}" if head.author else ""
     return f"The history of {ref} was rewritten: {last[:7]} is no longer in it, {head.short}{by} is in its place."

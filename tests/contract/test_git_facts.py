@@ -60,6 +60,22 @@ def test_rollback_makes_the_cluster_equal_to_an_earlier_commit(world: EngineWorl
     assert world.found("configmaps", "settings")["data"] == {"level": "three"}
 
 
+def test_branch_that_the_configuration_names_anew_was_not_rewritten(world: EngineWorld) -> None:
+    """Another branch, with nothing in common, was said to be the old one with its history rewritten."""
+    world.commit({"a.yaml": config("settings", "one")})
+    world.sync()
+    world.upstream.commit({"apps/shop/a.yaml": config("settings", "two")}, branch="next")
+    world.restart(branch="next")
+    report = world.sync()
+    assert (report.result, report.plan and report.plan.warnings) == (Result.CONVERGED, ())
+    lost = world.memory().target
+    made = world.upstream.commit({"apps/shop/a.yaml": config("settings", "three")}, branch="next", parents=())
+    report = world.sync()
+    assert report.plan is not None
+    (warning,) = report.plan.warnings
+    assert warning.startswith(f"The history of next was rewritten: {lost[:7]} is no longer in it, {made[:7]}")
+
+
 def test_push_before_the_host_shows_the_commit_gives_exactly_one_deploy(world: EngineWorld) -> None:
     world.restart(interval="1h")
     world.commit({"a.yaml": config("settings", "one")})
