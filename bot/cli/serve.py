@@ -94,7 +94,7 @@ def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | No
     loop.start()
     if door is not None:
         door.start()
-    log.info("gitops-bot is running: %d apps, http on port %d", len(configuration.apps), server.port)
+    log.info("gitops-bot is running: %s, http on port %d", _what(configuration), server.port)
     end = ending(engine)
     if end is not None:
         log.log(logging.ERROR if end.is_over else logging.WARNING, "on-call: %s %s", end.message, end.next_step)
@@ -113,6 +113,12 @@ def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | No
     engine.close()
     log.info("everything has stopped%s", "" if left else "; a pass was abandoned and goes on at the next start")
     return following
+
+
+def _what(configuration: Configuration) -> str:
+    """Return `3 apps and 2 app sets`; what the sets have is known when Git has answered."""
+    counts = (("app", len(configuration.apps)), ("app set", len(configuration.app_sets)))
+    return " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts if count) or "no apps"
 
 
 def _now() -> datetime:

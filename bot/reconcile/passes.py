@@ -41,6 +41,8 @@ from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
 
+_HELD = frozenset({Result.WAITING_APPROVAL, Result.REFUSED, Result.PAUSED, Result.SKIPPED})  # until people, or an hour
+
 
 class Passes:
     """Runs passes for the apps of one configuration. Safe to use from several threads and processes."""
@@ -53,6 +55,7 @@ class Passes:
         self._mirrored: dict[str, Control] = {}
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
         self._rests: dict[str, Rest] = {}  # each written whole, under its app's lock
+        self._held: dict[str, object] = {}  # how the last pass was held, for the log
         self._silent: dict[str, AppMemory] = {}  # a pass that left an app at rest with this memory left no trace
         self._reverting = Reverting(world=world, store=store, post=outside.post, door=outside.door)
 
@@ -120,7 +123,11 @@ class Passes:
                     self._store.forget(former, audit=journal.note(app, report.finished_at, "move", f"from {former}"))
             if self._reverting.follow(order, ran, after, base=replace(base, at=report.finished_at)):
                 self._settle(app, ran, after, control, stamp)
-        log.info(
+        held_by = (report.result, report.summary, report.revision) if report.result in _HELD else None
+        again = held_by is not None and held_by == self._held.get(app.key) and not trigger.manual
+        self._held[app.key] = held_by
+        log.log(
+            logging.DEBUG if again else logging.INFO,
             "pass %s of %s: %s, %s, %.1f s",
             report.operation,
             app.key,

@@ -94,6 +94,8 @@ class Roster(Mapping[str, AppSpec]):
             return
         for fault in members.faults:
             self._say(fault)
+        if [app.key for app in apps] != [app.key for app in self._members.get(one.title, ())]:
+            log.info("%s has %d app%s", one.title, len(apps), "" if len(apps) == 1 else "s")
         self._store.save_folders(one.title, found)
         self._heads[one.title] = head
         self._members[one.title] = apps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,22 @@ def test_plan_waits_for_its_exact_hash_to_be_approved(worlds: Callable[..., Engi
     assert world.tick().result is Result.CONVERGED
     assert world.memory().revision == newest
     assert world.tick().result is Result.CONVERGED
+
+
+def test_plan_that_goes_on_waiting_is_logged_once(
+    worlds: Callable[..., EngineWorld], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line for each look at an app that waits for people filled the log."""
+    world = worlds(mode="approve")
+    caplog.set_level(logging.INFO, logger="bot.reconcile.passes")
+    world.commit({"a.yaml": config("settings")})
+    for _ in range(3):
+        world.tick()
+    world.commit({"a.yaml": config("settings", "debug")})
+    for _ in range(3):
+        world.tick()
+    waiting = [one for one in caplog.messages if "waiting-approval" in one]
+    assert len(waiting) == 2
 
 
 def test_plan_that_changed_before_the_approval_is_asked_for_anew(worlds: Callable[..., EngineWorld]) -> None:

@@ -110,3 +110,4 @@ def test_wrong_words_cost_one_line_and_exit_64(story: Story) -> None:
         said = types(story, *words, status=64)
         assert said.startswith("gitops-bot"), said
         assert len(said.splitlines()) == 1, said
+    assert "(see gitops-bot demo --help)" in types(story, "demo", "--nope", status=64)
