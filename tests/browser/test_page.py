@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Open
 from tests.browser.demo_process import DemoProcess
@@ -87,16 +87,21 @@ BLOCKS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture
-def gallery(demo: DemoProcess, page: Page) -> Page:
-    """Post every kind of block over the wire, as the bot would, and look at it."""
+def post(demo: DemoProcess, said: str, blocks: list[dict[str, Any]] | None = None) -> None:
+    """Post a message in #staging over the wire, as the bot would."""
     configuration = yaml.safe_load((demo.folder / "gitops-bot.yaml").read_text())
-    body = json.dumps({"channel": "C0STAGING", "text": "A gallery of blocks", "blocks": BLOCKS}).encode()
+    body = json.dumps({"channel": "C0STAGING", "text": said, "blocks": blocks or []}).encode()
     headers = {"Content-Type": "application/json", "Authorization": "Bearer xoxb-sandbox-bot"}
     request = urllib.request.Request(f"{configuration['slack']['api_url']}chat.postMessage", body, headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        said = json.load(answer)
-    assert said["ok"], said
+    with urllib.request.urlopen(request, timeout=10) as response:
+        answer = json.load(response)
+    assert answer["ok"], answer
+
+
+@pytest.fixture
+def gallery(demo: DemoProcess, page: Page) -> Page:
+    """Post every kind of block and look at it."""
+    post(demo, "A gallery of blocks", BLOCKS)
     opens(page, "staging")
     expect(messages(page, "A header").last).to_be_visible()
     return page
@@ -318,3 +323,33 @@ def test_everything_has_a_name_and_can_be_read(open_page: Open, scheme: str) -> 
         assert page.evaluate(NAMELESS) == []
         assert page.evaluate(MISNAMED) == []
         assert page.evaluate(FAINT) == []
+
+
+def test_message_below_is_marked_while_a_person_reads_above(demo: DemoProcess, open_page: Open) -> None:
+    page = open_page(viewport={"width": 1000, "height": 500})
+    post(demo, "A long one", BLOCKS)
+    opens(page, "staging")
+    last = messages(page, "A header").last
+    expect(last).to_be_in_viewport()
+    page.get_by_role("log", name="Messages").evaluate("list => { list.scrollTop = 0 }")
+    expect(last).not_to_be_in_viewport()
+    post(demo, "What came meanwhile")
+    mark = page.get_by_role("button", name=re.compile(r"\d+ new messages?$"))
+    expect(mark).to_be_visible()
+    expect(messages(page, "What came meanwhile").last).not_to_be_in_viewport()
+    mark.click()
+    expect(messages(page, "What came meanwhile").last).to_be_in_viewport()
+    expect(mark).to_have_count(0)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_is_said_for_a_moment_covers_no_message(viewport: ViewportSize, open_page: Open) -> None:
+    page = open_page("#slack/C0STAGING", viewport=viewport)
+    expect(page.get_by_role("log", name="Messages")).to_be_visible()
+    script = """async text => {
+        const { toast } = await import("/page/dom.js");
+        toast(text);
+        const [said, list] = [".toast", ".messages"].map(one => document.querySelector(one).getBoundingClientRect());
+        return said.height > 0 && said.bottom <= list.top;
+    }"""
+    assert page.evaluate(script, "Bob Reis dropped 1234567 from main and put 89abcde in its place.")

@@ -72,6 +72,14 @@ def test_good_commits_differ_and_stay_sane(stage: Stage) -> None:
             assert 1 <= body["spec"]["replicas"] <= 5
 
 
+def test_releases_in_a_row_say_different_things(stage: Stage) -> None:
+    subjects = set()
+    for _ in range(3):
+        by_id("release").do(stage)
+        subjects.add(stage.repo().log(limit=1)[0].subject)
+    assert len(subjects) == 3
+
+
 @pytest.mark.parametrize("id", ["broken-image", "invalid-manifest"])
 def test_bad_commit_is_reverted_by_the_button_that_appears(stage: Stage, id: str) -> None:
     bad = by_id(id)

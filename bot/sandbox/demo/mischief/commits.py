@@ -15,6 +15,13 @@ from bot.sandbox.slack.values import User
 
 MISSING_IMAGE: Final = "registry.shop.example/catalog:3.8.0"  # committed before it was pushed to the registry
 _WEB: Final = f"{story.PRODUCTION}/web"
+_RELEASES: Final = (
+    "ask for the card's name only once",
+    "refund in the currency of the order",
+    "try a declined card again after a minute",
+    "name the shop on the card statement",
+    "forget a saved card when its owner asks",
+)
 _TAG: Final = r"(image: \S+:\d+\.\d+\.)(\d+)\S*"
 
 
@@ -64,7 +71,7 @@ def _good_commit(stage: Stage) -> str:
 
 def _release(stage: Stage) -> str:
     files = _next_image(stage, "payments")
-    commit = _commit(stage, cast.CHLOE, "payments: ask for the card's name only once", files)
+    commit = _commit(stage, cast.CHLOE, f"payments: {_RELEASES[next(stage.releases) % len(_RELEASES)]}", files)
     return f"Chloé Martin pushed {commit[:7]}. It waits in #{cast.PAYMENTS.name} for a person's yes."
 
 

@@ -49,6 +49,7 @@ class Stage:
     api_down: bool = False
     bad_commits: dict[str, BadCommit] = field(default_factory=dict)  # the last of each mischief
     turns: itertools.count[int] = field(default_factory=itertools.count)
+    releases: itertools.count[int] = field(default_factory=itertools.count)
 
     def repo(self) -> Repository:
         if self.repository is None:

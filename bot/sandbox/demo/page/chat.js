@@ -35,7 +35,7 @@ export function chatPane() {
   const home = h("div.home");
   const write = composer({ thread: false, sent: () => list.toEnd() });
   const reply = composer({ thread: true, sent: () => replies.toEnd() });
-  middle.append(head, banner, list.element, home, write);
+  middle.append(head, banner, list.frame, home, write);
 
   const drawSide = () => fill(side, sidebar());
   const drawMiddle = () => {
@@ -44,7 +44,7 @@ export function chatPane() {
     if (!id) return;
     const atHome = id === "home";
     fill(head, channelHead(id));
-    list.element.hidden = atHome;
+    list.frame.hidden = atHome;
     write.hidden = atHome;
     home.hidden = !atHome;
     if (atHome) {
@@ -59,7 +59,7 @@ export function chatPane() {
           h("header.channel-head", {},
             h("h2", {}, "Thread", h("span.soft", {}, ` #${channel(id)?.name ?? "gitops"}`)),
             h("button.ghost", { type: "button", "aria-label": "Close the thread", onclick: () => go({ thread: "" }) }, icon("close"))),
-          replies.element, reply);
+          replies.frame, reply);
         replies.reset();
       }
       replies.show(id, root);
@@ -152,11 +152,17 @@ class MessageList {
     this.inThread = thread;
     this.rows = new Map(); // ts -> { element, message, key }
     this.element = h("div.messages", { role: "log", "aria-label": thread ? "Replies" : "Messages", tabindex: 0 });
+    this.below = h("button.below", { type: "button", hidden: true, onclick: () => this.toEnd() });
+    this.frame = h("div.messages-frame", {}, this.element, this.below);
     this.where = "";
+    this.newest = "";
+    this.seen = ""; // the newest message that was in view
     this.follows = true; // whether the newest message is in view, and is to stay there
     this.element.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.element;
-      if (clientHeight) this.follows = scrollHeight - scrollTop - clientHeight < 60;
+      if (!clientHeight) return;
+      this.follows = scrollHeight - scrollTop - clientHeight < 60;
+      if (this.follows) this.look();
     });
     // A list that is hidden cannot scroll, and one that becomes narrower grows: both are put right when it has a size.
     new ResizeObserver(() => this.follows && this.toEnd()).observe(this.element);
@@ -203,13 +209,24 @@ class MessageList {
       place.remove();
       place = next;
     }
-    if (this.follows) this.toEnd();
+    this.newest = last?.ts ?? "";
+    if (this.follows) return this.toEnd();
+    const unseen = messages.filter((one) => one.ts > this.seen).length;
+    this.below.hidden = !unseen;
+    fill(this.below, [icon("down"), `${unseen} new message${unseen === 1 ? "" : "s"}`]);
   }
 
   /** Show the newest message; from there on the list follows what comes. */
   toEnd() {
     this.follows = true;
     this.element.scrollTop = this.element.scrollHeight;
+    this.look();
+  }
+
+  /** Everything has been in view by now. */
+  look() {
+    this.seen = this.newest;
+    this.below.hidden = true;
   }
 
   divider(label) {

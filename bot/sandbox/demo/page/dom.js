@@ -116,10 +116,10 @@ export function ago(date) {
 }
 
 let toastBox;
-/** Say something for a moment, in a corner. */
+/** Say something for a moment, on top; what was said before it goes. */
 export function toast(text, { bad = false } = {}) {
   toastBox ??= document.getElementById("toasts");
   const shown = h("div.toast", { class: bad ? "bad" : "" }, text);
-  toastBox.append(shown);
+  toastBox.replaceChildren(shown);
   setTimeout(() => shown.remove(), 6000);
 }
