@@ -1,4 +1,4 @@
-"""A running bot: what an edit, a push, health, idleness and other apps' trouble cost."""
+"""A running bot: what an edit, a push, health and other apps' trouble cost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
-import orjson
-
 from bench.rows import Goal, Row
 from bench.running import SPACE, RunningBot, at_rest, bot_in, new_world, until
 from bench.workloads import configmaps, package
@@ -20,7 +18,6 @@ from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import Channel
 
-_IDLE_SECONDS: Final = 120.0
 _MANY_BYTES: Final = 120 * 1024**2
 _EDITS: Final = 5
 _FAILING: Final = 30
@@ -118,33 +115,6 @@ def _until_there(world: World, namespace: str) -> None:
     """Wait for a Deployment by its folder: a GET of what is not there would raise."""
     folder = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     until(lambda: bool(world.plane.request("GET", folder)["items"]), f"{namespace} is applied", every=0.1)
-
-
-def idle(count: int) -> Iterator[Row]:
-    """A thousand applications of four objects at rest, interval 60 s: what two minutes cost."""
-    apps = count
-    with new_world(controllers=False) as world:
-        files: dict[str, str | bytes | None] = {}
-        for number in range(apps):
-            for index, body in enumerate(configmaps(4, SPACE)):
-                body["metadata"]["name"] = f"a{number:04}-{index}"
-                files[f"apps/{number:04}/{index}.json"] = orjson.dumps(body)
-        world.upstream.commit(files)
-        configured = [{"name": f"app-{n:04}", "path": f"apps/{n:04}", "namespace": SPACE} for n in range(apps)]
-        with bot_in(world, configured) as bot:
-            bot.all_synced(apps)
-            time.sleep(70)  # one round in which everything has come to rest
-            with bot.measured() as made:
-                time.sleep(_IDLE_SECONDS)
-            measured = made(_IDLE_SECONDS, 1)
-        others = sum(
-            count for verb, count in measured.requests.items() if verb not in {"watch", "get", "update", "patch"}
-        )
-        goals = (
-            Goal(got=measured.cpu / _IDLE_SECONDS * 100, most=2, unit="% of a core"),
-            Goal(got=others, most=0, unit="requests but for watches and leases"),
-        )
-        yield Row(what=f"{apps} apps of 4 objects at rest", who="gitops-bot run", measured=measured, goals=goals)
 
 
 def trouble(_: int) -> Iterator[Row]:

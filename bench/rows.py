@@ -1,9 +1,13 @@
-"""The table: what was measured, beside what the project wants of it. Pure."""
+"""The table: what was measured, beside what the project wants of it. Pure.
+
+A table is kept as its lines. Who measures some parts anew replaces the lines of those parts and no others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from bench.world import Measured
 
@@ -41,7 +45,8 @@ class Row:
     goals: tuple[Goal, ...] = field(default=())
 
 
-_COLUMNS = (
+_COLUMNS: Final = (
+    "part",
     "what",
     "who",
     "against the goal",
@@ -51,27 +56,41 @@ _COLUMNS = (
     "server CPU s",
     "requests",
     "peak MiB",
+    "measured",
 )
+_SHORT: Final = ("what", "who", "against the goal")
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Return the rows as Markdown."""
-    lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|", *map(line, rows)]
-    return "\n".join(lines) + "\n"
-
-
-def line(row: Row) -> str:
+def line(part: str, row: Row, *, day: str) -> str:
+    """Return a row as a line of Markdown; `part` names what measures it again."""
     one = row.measured
     requests = ", ".join(f"{count:g} {verb}" for verb, count in sorted(one.requests.items())) or "0"
     ratio = f"{one.seconds / row.against:.2f}" if row.against else ""
     peak = f"{one.peak / 1024**2:.0f}" if one.peak else ""
     goals = "; ".join(map(str, row.goals))
-    numbers = f"{goals} | {one.seconds:.4g} | {ratio} | {one.cpu:.4g} | {one.server:.2f}"
-    return f"| {row.what} | {row.who} | {numbers} | {requests} | {peak} |"
+    numbers = (f"{one.seconds:.4g}", ratio, f"{one.cpu:.4g}", f"{one.server:.2f}", requests, peak)
+    return _joined((part, row.what, row.who, goals, *numbers, day))
 
 
-def short_table(rows: Iterable[Row]) -> str:
-    """Return what has a goal, for people who want to know in a minute."""
-    lines = ["| what | who | against the goal |", "|---|---|---|"]
-    lines += [f"| {row.what} | {row.who} | {'; '.join(map(str, row.goals))} |" for row in rows if row.goals]
+def merged(table: str, fresh: Mapping[str, Sequence[str]], *, order: Iterable[str]) -> str:
+    """Return a table with the lines of some parts replaced by fresh ones, its parts in order."""
+    kept: dict[str, list[str]] = {}
+    for one in table.splitlines():
+        kept.setdefault(_cells(one)[0], []).append(one)
+    head = [_joined(_COLUMNS), "|---" * len(_COLUMNS) + "|"]
+    return "\n".join([*head, *(one for part in order for one in fresh.get(part, kept.get(part, ())))]) + "\n"
+
+
+def short(table: str) -> str:
+    """Return what of a table has a goal, for people who want to know in a minute."""
+    rows = [_cells(one)[1:4] for one in table.splitlines()[2:]]
+    lines = [_joined(_SHORT), "|---" * len(_SHORT) + "|", *(_joined(row) for row in rows if row[2])]
     return "\n".join(lines) + "\n"
+
+
+def _joined(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]

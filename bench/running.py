@@ -30,9 +30,10 @@ class RunningBot:
     def pid(self) -> int:
         return self.process.pid
 
-    def all_synced(self, apps: int) -> float:
-        """Return the seconds until so many apps are synced."""
-        return until(lambda: self.synced() >= apps, f"{apps} apps are synced", every=0.005 if apps < 10 else 0.2)
+    def all_synced(self, apps: int, *, every: float = 0.0) -> float:
+        """Return the seconds until so many apps are synced, looked at `every` so many seconds."""
+        every = every or (0.005 if apps < 10 else 0.2)
+        return until(lambda: self.synced() >= apps, f"{apps} apps are synced", every=every)
 
     def synced(self) -> int:
         return int(self.process.metric("gitops_bot_app_synced"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from bench import applying, living, starting
+from bench import applying, fleet, living, starting
 from bench.rows import Row
 
 SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
@@ -20,6 +20,7 @@ SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
     "many-apps": applying.many_apps,
     "watching": starting.watching,
     "growth": applying.growth,
-    "idle": living.idle,
+    "delete": fleet.delete,
+    "idle": fleet.idle,
 }
 QUICK: Final = ("help", "render", "apply-configmaps", "drift", "push", "health", "trouble")

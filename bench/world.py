@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.workloads import Body, request, text
-from tests.controlplane.plane import COUNTED_TOKEN, ControlPlane
+from tests.controlplane.plane import COUNTED_TOKEN, ControlPlane, Served
 from tests.source.upstream import Upstream
 
 ROOT: Final = Path(__file__).parents[1]
@@ -88,11 +88,11 @@ class World:
 
     @contextmanager
     def counted(self) -> Iterator[Counter[str]]:
-        """Count the requests by verb while the context lasts; what was sent as a dry-run is `dry-run`."""
+        """Count the requests by verb while the context lasts; dry-runs are `dry-run`, those about leases `lease`."""
         before = len(self.plane.served())
         counter: Counter[str] = Counter()
         yield counter
-        counter.update("dry-run" if "dryRun=All" in one.path else one.verb for one in self.plane.served()[before:])
+        counter.update(map(_word, self.plane.served()[before:]))
 
     def run(self, command: Sequence[str], *, accept: Sequence[int] = (0,), **env: str) -> tuple[Measured, str]:
         """Run a command to its end."""
@@ -113,9 +113,10 @@ class World:
         )
         return measured, out
 
-    def bare(self, *arguments: str) -> Measured:
-        """Run the bare client; its own account of time, the server's of requests."""
-        measured, out = self.run([str(bare_client()), self.plane.url, COUNTED_TOKEN, self.plane.ca_file, *arguments])
+    def bare(self, *arguments: str, counted: bool = True) -> Measured:
+        """Run the bare client; its own account of time, the server's of requests unless they are not `counted`."""
+        token = COUNTED_TOKEN if counted else self.plane.token
+        measured, out = self.run([str(bare_client()), self.plane.url, token, self.plane.ca_file, *arguments])
         own = json.loads(out)
         return Measured(
             seconds=own["seconds"], cpu=own["cpu"], server=measured.server, requests=measured.requests, peak=own["peak"]
@@ -182,6 +183,10 @@ class Engine:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(30)
+
+
+def _word(one: Served) -> str:
+    return "dry-run" if "dryRun=All" in one.path else "lease" if "/leases" in one.path else one.verb
 
 
 def cpu_of(pid: int) -> float:

@@ -1,0 +1,30 @@
+"""The tables of the measurements: parts that are measured anew replace their rows, the others stay."""
+
+from __future__ import annotations
+
+from bench.rows import Goal, Row, line, merged, short
+from bench.world import Measured
+
+ORDER = ("drift", "push", "idle")
+
+
+def row(part: str, ms: float, *, goal: bool = True, day: str = "2026-11-25") -> str:
+    goals = (Goal(got=ms, most=100, unit="ms"),) if goal else ()
+    return line(
+        part, Row(what=f"what {part} does", who="us", measured=Measured(seconds=1, cpu=1), goals=goals), day=day
+    )
+
+
+def test_parts_measured_anew_replace_their_rows_and_no_others() -> None:
+    table = merged(
+        "", {"idle": [row("idle", 5)], "drift": [row("drift", 50), row("drift", 60, goal=False)]}, order=ORDER
+    )
+    later = merged(table, {"push": [row("push", 7)], "drift": [row("drift", 40, day="2026-11-26")]}, order=ORDER)
+    assert later.splitlines()[2:] == [row("drift", 40, day="2026-11-26"), row("push", 7), row("idle", 5)]
+    assert later.splitlines()[:2] == table.splitlines()[:2]
+    assert merged(later, {}, order=ORDER) == later
+
+
+def test_short_table_has_what_has_a_goal() -> None:
+    table = merged("", {"drift": [row("drift", 150), row("drift", 1, goal=False)]}, order=ORDER)
+    assert short(table).splitlines()[2:] == ["| what drift does | us | **150 of 100 ms: missed** |"]
