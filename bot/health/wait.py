@@ -52,7 +52,8 @@ def await_health(
             over = any(health[id].terminal for id in late) or clock() >= deadline
             stopped = not over and stop()
             if over or stopped:
-                return HealthWait(health=_explained(cluster, watch, refs, health), stopped=stopped)
+                hurried = stopped or not timeout  # who did not let them come up need not ask why they are not
+                return HealthWait(health=_explained(cluster, watch, refs, health, patient=hurried), stopped=stopped)
             for id in watch.wait(min(_LOOK_UP, max(deadline - clock(), timedelta(0)))):
                 health[id] = _look(watch, by_id[id], seen)
                 (late.discard if health[id].state.is_good else late.add)(id)
