@@ -35,7 +35,7 @@ def heirs(app: AppSpec, dropped: Collection[ResourceId], *, world: World, since:
         commit = ""
         try:
             commit = _followed(other, world, since)
-            wanted = _listed(other, world) if commit == other.synced_at else _wanted(other.app, commit, world)
+            wanted = _listed(other, world) if commit == other.synced_at else _wanted(other.app, commit, open_to, world)
             paused = ", which is paused" if other.control.pause is not None else ""
             sure |= {id: f"it moves to {other.app.title}{paused}" for id in open_to if id in wanted}
         except (PathNotFound, RefNotFound, RepositoryEmpty):
@@ -76,7 +76,7 @@ def taken_over(
             notes[name] = "which is paused: it gives the object up once it is resumed"
             continue
         try:
-            wanted = _wanted(other.app, _followed(other, world, since), world)
+            wanted = _wanted(other.app, _followed(other, world, since), [one.id for one in manifests], world)
         except ClusterError:
             raise
         except PassError as error:
@@ -111,8 +111,14 @@ def _followed(other: Neighbour, world: World, since: datetime) -> str:
         return other.synced_at
 
 
-def _wanted(app: AppSpec, commit: str, world: World) -> frozenset[ResourceId]:
-    return frozenset(one.id for one in placed(app, rendered(app, commit, world), world))
+def _wanted(app: AppSpec, commit: str, ids: Collection[ResourceId], world: World) -> frozenset[ResourceId]:
+    """Return what an app wants at a commit, nothing where it has no object of these names."""
+    desired = rendered(app, commit, world)
+    sought = {(id.kind, id.name) for id in ids}
+    # Placing costs ten times as much as looking, and hundreds of neighbours are asked for each delete.
+    if all((one.id.kind, one.id.name) not in sought for one in desired.manifests):
+        return frozenset()
+    return frozenset(one.id for one in placed(app, desired, world))
 
 
 def _listed(other: Neighbour, world: World) -> frozenset[ResourceId]:
