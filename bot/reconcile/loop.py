@@ -2,9 +2,10 @@
 
 One app's passes never overlap; a wake-up during a pass means one more pass after it. Apps do not wait for each other:
 a hanging cluster holds the workers of its own apps and nobody else's. A failed pass backs off; an order and a commit
-that is newer than the failed one do not wait for that, unless the commit changes nothing that the app is rendered of:
-then the apps that it does concern go first. APScheduler ticks once per repository and interval, not
-per app: one question to Git tells which of hundreds of apps have anything to do, and the others cost nothing.
+that is newer than the failed one do not wait for that, unless the commit changes nothing that the app is rendered of.
+The apps that a commit does concern go first, before those at rest that only learn of it. APScheduler ticks once per
+repository and interval, not per app: one question to Git tells which of hundreds of apps have anything to do, and the
+others cost nothing.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _ANY_ANSWER: Final = datetime.min.replace(tzinfo=UTC)
 _ROUND_SECONDS: Final = 5  # reminders, expiries and digests are as late as that
 _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
+_NOTING: Final = 4  # passes at a time that only note a commit: each costs a transaction, and they are in no hurry
 _NUDGED_AFTER: Final = timedelta(seconds=5)  # a failed app that a newer commit does not concern
 
 
@@ -79,7 +81,7 @@ class Loop:
         self._lock = threading.Lock()
         self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
-        self._lanes: dict[str, Lane] = {}  # by cluster; guarded by _lock
+        self._lanes: dict[tuple[str, bool], Lane] = {}  # by cluster and whether it only notes; guarded by _lock
         self._rounds: set[tuple[str, int]] = set()  # by repository and seconds
         self._asking: set[tuple[str, int]] = set()  # rounds under way; guarded by _lock
         self._scheduler = BackgroundScheduler(
@@ -167,8 +169,7 @@ class Loop:
             if slot.running or self._stopping.is_set():
                 return slot.running
             slot.running = True
-            lane = self._lanes.setdefault(slot.app.cluster, Lane(slot.app.cluster))
-        lane.submit(lambda: self._work(slot))
+        self._submit(slot)
         return False
 
     def _tick(self, key: str) -> None:
@@ -273,10 +274,36 @@ class Loop:
 
     # --- workers ----------------------------------------------------------------------------------------------
 
-    def _work(self, slot: _Slot) -> None:
-        """Run passes of one app until it is no longer due."""
+    def _work(self, slot: _Slot, *, notes: bool = False) -> None:
+        """Run passes of one app until it is no longer due; `notes` in the lane of those that only learn of a commit."""
         while self._take(slot):
+            if self._only_notes(slot) is not notes:
+                with self._lock:
+                    slot.due = True
+                self._submit(slot, notes=not notes)
+                return
             self._one(slot)
+
+    def _only_notes(self, slot: _Slot) -> bool:
+        """Tell whether an app at rest was woken for a commit that is not about it.
+
+        One push to a repository of hundreds of apps wakes them all; most have nothing to do but to note it.
+        """
+        with self._lock:
+            since, ordered = slot.since, any(one.trigger.manual for one in slot.requests)
+        if ordered or since == _ANY_ANSWER:
+            return False
+        repo = self._passes.world.repos[slot.app.repo]
+        return self._passes.is_untouched(slot.app, lambda ref: repo.head(ref, newer_than=since))
+
+    def _submit(self, slot: _Slot, *, notes: bool = False) -> None:
+        cluster = slot.app.cluster
+        with self._lock:
+            lane = self._lanes.get((cluster, notes))
+            if lane is None:
+                lane = Lane(f"{cluster} noting", width=_NOTING) if notes else Lane(cluster)
+                self._lanes[(cluster, notes)] = lane
+        lane.submit(lambda: self._work(slot, notes=notes))
 
     def _take(self, slot: _Slot) -> bool:
         with self._lock:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from bot.errors import PassError
 from bot.model.announcement import Announcement, News, Page, Parcel
@@ -42,6 +43,7 @@ from bot.reconcile.world import World
 log = logging.getLogger(__name__)
 
 _HELD = frozenset({Result.WAITING_APPROVAL, Result.REFUSED, Result.PAUSED, Result.SKIPPED})  # until people, or an hour
+_COMPARED_KEPT: Final = 16  # pairs of commits: those of a push, of each repository that was pushed to lately
 
 
 class Passes:
@@ -57,6 +59,8 @@ class Passes:
         self._rests: dict[str, Rest] = {}  # each written whole, under its app's lock
         self._held: dict[str, object] = {}  # how the last pass was held, for the log
         self._silent: dict[str, AppMemory] = {}  # a pass that left an app at rest with this memory left no trace
+        self._comparing = threading.Lock()
+        self._compared: dict[tuple[str, str, str], frozenset[str]] = {}  # guarded by _comparing
         self._reverting = Reverting(world=world, store=store, post=outside.post, door=outside.door)
 
     def perform(
@@ -159,6 +163,34 @@ class Passes:
             return head is None or head(app.ref) == known.head
         except PassError:
             return False  # the pass meets the same trouble and reports it
+
+    def is_untouched(self, app: AppSpec, head: Callable[[GitRef], str]) -> bool:
+        """Tell whether a commit, which `head` returns, leaves an app at rest as it is. Costs no request."""
+        known = self._rests.get(app.key)
+        if known is None or known.app != app or not known.is_current(self.world.clusters[app.cluster]):
+            return False
+        try:
+            return app.key not in self._concerned(app.repo, known.head, head(app.ref))
+        except PassError:
+            return False  # the pass meets the same trouble and reports it
+
+    def _concerned(self, repo: str, before: str, after: str) -> frozenset[str]:
+        """Return the apps of a repository whose files differ between two commits: one question to Git for all of them.
+
+        Hundreds ask at once after a push, each for itself; the last answers are kept.
+        """
+        with self._comparing:
+            found = self._compared.get((repo, before, after))
+            if found is None:
+                roots = {app.key: self.world.renderer.roots(app) for app in self.apps.values() if app.repo == repo}
+                paths = sorted({path for some in roots.values() for path in some})
+                then, now = (self.world.repos[repo].hashes(commit, paths) for commit in (before, after))
+                moved = {path for path, old, new in zip(paths, then, now, strict=True) if old != new}
+                found = frozenset(key for key, some in roots.items() if not moved.isdisjoint(some))
+                if len(self._compared) >= _COMPARED_KEPT:
+                    self._compared.clear()
+                self._compared[(repo, before, after)] = found
+        return found
 
     def concerns(self, app: AppSpec, before: str, after: str) -> bool:
         """Tell whether two commits differ in what the app was last rendered of. Raises `SourceError`."""

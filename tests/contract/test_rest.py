@@ -72,6 +72,37 @@ def test_pass_over_an_app_at_rest_tells_as_much_as_the_one_before(resting: Engin
     assert resting.memory().revision == unrelated
 
 
+def untouched(world: EngineWorld, commit: str) -> bool:
+    """Tell what the loop asks for each app that a push has woken."""
+    return world.engine.passes.is_untouched(world.spec(), lambda _: commit)
+
+
+def test_commit_about_another_app_leaves_one_at_rest_untouched(resting: EngineWorld) -> None:
+    elsewhere = resting.commit({"c.yaml": config("own")}, app="other")
+    here = resting.commit({"a.yaml": config("settings", "debug")})
+    resting.engine.world.repos["fleet"].head(resting.spec().ref, newer_than=now())  # fetches both
+    assert untouched(resting, elsewhere)
+    assert not untouched(resting, here)
+    assert not untouched(resting, "0" * 40)  # what Git does not know may be about anything
+    resting.delete(resting.path("configmaps", "settings"))
+    until(lambda: not untouched(resting, elsewhere), "an app that has something to do is not left alone")
+
+
+def test_app_that_only_notes_a_push_says_where_it_is(worlds: Callable[..., EngineWorld]) -> None:
+    """Those that a commit is about go first; the others follow, by a pass of their own, and are at rest again."""
+    world = worlds(interval="1h")
+    world.commit({"a.yaml": config("settings")})
+    world.commit({"b.yaml": config("own")}, app="other")
+    passes = world.engine.passes
+    with world.running():
+        until(lambda: all(passes.is_settled(world.spec(app), None) for app in ("shop", "other")), "both are at rest")
+        pushed = world.commit({"b.yaml": config("own", "debug")}, app="other")
+        world.engine.desk.pushed("fleet", {"refs/heads/main": pushed})
+        until(lambda: all(world.memory(app).revision == pushed for app in ("shop", "other")), "both have it")
+        assert world.found("configmaps", "own")["data"] == {"level": "debug"}
+        until(lambda: passes.is_settled(world.spec(), lambda _: pushed), "it is at rest there")
+
+
 def test_hand_edit_ends_the_rest(resting: EngineWorld) -> None:
     resting.patch("configmaps", "settings", {"data": {"level": "mine"}})
     until_repaired(resting, "settings")
