@@ -1,7 +1,7 @@
 """Commands, mentions, buttons, menus, modals and the Home tab by slack_bolt, the same handlers in both modes.
 
-A handler acknowledges and hands over; the rest happens on threads of ours, so that a Slack or Git that hangs never
-delays an acknowledgement. What was delivered twice is followed once. The clerk decides what is done.
+Handlers run after the acknowledgement, on threads of ours (`bot.chat.intake`); those whose answer Slack waits for give
+it first, in bounded time. What was delivered twice is followed once. The clerk decides what is done.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bot.chat import kit, modals
 from bot.chat.caller import Caller
 from bot.chat.clerk import Clerk
 from bot.chat.desk import Desk
+from bot.chat.intake import PromptApp
 from bot.chat.people import People
 from bot.chat.permissions import Rule
 from bot.errors import BotError
@@ -30,6 +31,7 @@ from bot.errors import BotError
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS: Final = 5
+_CHOICES_SECONDS: Final = 2.0  # Slack shows no choices that come after three
 _PATIENT: Final = frozenset({"gitops.diff", "gitops.keep"})  # ask Git and a cluster: the trigger would have run out
 _ACTIONS: Final = re.compile(r"gitops\..+")
 
@@ -48,7 +50,8 @@ def build_app(
 ) -> App:
     """Build the Bolt app. Contacts nobody: it starts with Slack down. `slow` runs what asks Git and clusters."""
     client = WebClient(token=bot_token, base_url=api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[])
-    app = App(
+    app = PromptApp(
+        threads=quick,
         name="gitops-bot",
         client=client,
         signing_secret=signing_secret or "unused in socket mode",
@@ -61,16 +64,12 @@ def build_app(
     clerk = Clerk(desk=desk, rules=rules, people=people, clock=clock, submit=slow)
 
     def once(key: str, work: Callable[[], None]) -> None:
-        """Do what Slack delivered on a thread of ours, and only the first time."""
-
-        def work_once() -> None:
-            try:
-                if desk.first_time(key):
-                    work()
-            except Exception:  # the boundary for bugs and a lost state store: Slack was answered already
-                log.exception("a delivery from Slack could not be followed")
-
-        quick.submit(work_once)
+        """Do what Slack delivered, and only the first time."""
+        try:
+            if desk.first_time(key):
+                work()
+        except Exception:  # the boundary for bugs and a lost state store: Slack was answered already
+            log.exception("a delivery from Slack could not be followed")
 
     @app.command("/gitops")
     def command(ack: Ack, body: dict[str, Any], respond: Respond, client: WebClient) -> None:
@@ -124,10 +123,11 @@ def build_app(
     def options(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         channel = (body.get("channel") or {}).get("id") or ""
         caller = _on_home(body["user"]["id"], body.get("view"), _Views(client, body), channel=channel)
+        asked = slow.submit(clerk.suggest, str(body["action_id"]), str(body.get("value") or ""), caller)
         try:
-            found = clerk.suggest(str(body["action_id"]), str(body.get("value") or ""), caller)
-        except (BotError, ValueError) as error:
-            log.warning("a menu has no choices: %s", error)
+            found = asked.result(_CHOICES_SECONDS)
+        except (BotError, ValueError, TimeoutError) as error:
+            log.warning("a menu has no choices: %s", error or "Git or Slack takes too long")
             found = []
         ack(options=found)
 
@@ -136,7 +136,7 @@ def build_app(
         caller = _on_home(body["user"]["id"], view, _Views(client, body))
         shown, work = clerk.picked(view, caller)
         ack(response_action="update", view=shown)
-        once(f"view {view['id']} {view.get('hash')}", work)
+        quick.submit(once, f"view {view['id']} {view.get('hash')}", work)
 
     @app.view(modals.CONFIRM)
     def confirmed(ack: Ack, body: dict[str, Any], view: dict[str, Any], client: WebClient) -> None:
@@ -146,7 +146,7 @@ def build_app(
         caller = Caller(
             user=user, channel=channel, answer=answer, replace_answer=answer, windows=_Views(client, {}), view=view
         )
-        once(f"view {view['id']} {view.get('hash')}", lambda: clerk.confirmed(view, caller))
+        quick.submit(once, f"view {view['id']} {view.get('hash')}", lambda: clerk.confirmed(view, caller))
 
     return app
 
