@@ -128,7 +128,10 @@ class Deleter:
         if not stays:
             if delete.dry_run:
                 return self._deleted(resource, there, gone=True)
-            return self._deleted(resource, self._store.remove(resource.key, there, dict(there)), gone=True)
+            last = dict(there)
+            if leaving(there):
+                last["metadata"] = {**there["metadata"], "deletionGracePeriodSeconds": 0}
+            return self._deleted(resource, self._store.remove(resource.key, there, last), gone=True)
         metadata = dict(there["metadata"])
         if finalizers:
             metadata["finalizers"] = finalizers
@@ -192,7 +195,7 @@ class Deleter:
                     f"the {what} in the precondition ({given}) does not match the {what} in record "
                     f"({metadata[field]}). The object might have been {then}"
                 )
-                raise conflict(resource.group, resource.plural, metadata["name"], why)
+                raise conflict(resource.group, resource.kind, metadata["name"], why)
 
     def _deleted(self, resource: Resource, body: Body, *, gone: bool) -> Deleted:
         return Deleted(body=convert(body, resource, resource.version), gone=gone)

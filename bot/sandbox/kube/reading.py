@@ -110,14 +110,14 @@ def partial(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": body["metadata"]}
 
 
-def version_of(query: Mapping[str, str]) -> int | None:
-    """Return the resourceVersion of a query, None when there is none. Raises `StatusError` 400."""
+def version_of(query: Mapping[str, str], *, watches: bool = False) -> int | None:
+    """Return the resourceVersion of a query, None when there is none. Raises `StatusError` 400, 500 of a watch."""
     text = query.get("resourceVersion", "")
     if not text:
         return None
     if not text.isdigit():
-        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(f"invalid resource version: resourceVersion: {why}")
+        why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise StatusError(500, "", why) if watches else bad_request(f"invalid resource version: {why}")
     return int(text)
 
 

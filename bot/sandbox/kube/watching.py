@@ -40,7 +40,7 @@ class Watching:
 def watch(store: Store, resource: Resource, chosen: Selection, request: Request, asked: Wanted) -> Stream:
     """Begin a watch. Raises `StatusError` for a request that cannot be one."""
     query = request.query
-    version = version_of(query)
+    version = version_of(query, watches=True)
     initial = query.get("sendInitialEvents", "").lower()
     _check(query, initial)
     what = Watching(
@@ -65,20 +65,20 @@ def watch(store: Store, resource: Resource, chosen: Selection, request: Request,
 
 
 def _check(query: Mapping[str, str], initial: str) -> None:
-    if initial and query.get("resourceVersionMatch") != "NotOlderThan":
-        cause = Cause(
-            reason="FieldValueForbidden",
-            field="resourceVersionMatch",
-            message="Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )
-        raise invalid("meta.k8s.io", "ListOptions", "", [cause])
-    if not initial and query.get("resourceVersionMatch"):
-        cause = Cause(
-            reason="FieldValueForbidden",
-            field="resourceVersionMatch",
-            message="Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        )
-        raise invalid("meta.k8s.io", "ListOptions", "", [cause])
+    """Raise `StatusError` 422 for options that exclude each other (validateWatchOptions of apimachinery)."""
+    field, match = "resourceVersionMatch", query.get("resourceVersionMatch", "")
+    wrong: list[tuple[str, str]] = []
+    if initial and match != "NotOlderThan":
+        why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        wrong.append(("FieldValueForbidden", f"Forbidden: {why}"))
+    if match and not initial:
+        why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        wrong.append(("FieldValueForbidden", f"Forbidden: {why}"))
+    if match and match != "NotOlderThan":
+        wrong.append(("FieldValueNotSupported", f'Unsupported value: "{match}": supported values: "NotOlderThan"'))
+    if wrong:
+        causes = [Cause(reason=reason, field=field, message=message) for reason, message in wrong]
+        raise invalid("meta.k8s.io", "ListOptions", "", causes)
 
 
 def _ended(error: StatusError) -> Stream:

@@ -34,27 +34,30 @@ class Server:
 
     def __init__(self, url: str, token: str, ca_file: str | None = None) -> None:
         self._url = url
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": JSON}
+        self._headers = {"Authorization": f"Bearer {token}"}
         self._pool = urllib3.PoolManager(ca_certs=ca_file, retries=False, timeout=30)
 
     def close(self) -> None:
         self._pool.clear()
 
-    def send(self, method: str, path: str, body: Any = None, *, media: str = JSON, **query: str) -> Answer:
+    def send(
+        self, method: str, path: str, body: Any = None, *, media: str = JSON, accept: str = JSON, **query: str
+    ) -> Answer:
         answer = self._pool.request(
             method,
             f"{self._url}{path}" + (f"?{urlencode(query)}" if query else ""),
             body=None if body is None else json.dumps(body),
-            headers={**self._headers, "Content-Type": media},
+            headers={**self._headers, "Content-Type": media, "Accept": accept},
         )
         found: dict[str, Any] = json.loads(answer.data) if answer.data[:1] == b"{" else {"text": answer.data.decode()}
         version = found.get("metadata", {}).get("resourceVersion", "") if found.get("kind") != "Status" else ""
         return Answer(code=answer.status, body=found, version=version)
 
-    def watch(self, path: str, version: str, count: int) -> Iterator[tuple[str, Any]]:
+    def watch(self, path: str, version: str, count: int, **further: str) -> Iterator[tuple[str, Any]]:
         """Yield the first `count` changes after a resourceVersion; ends early only when the server ends the watch."""
-        query = urlencode({"watch": "1", "resourceVersion": version, "timeoutSeconds": "20"})
-        answer = self._pool.request("GET", f"{self._url}{path}?{query}", headers=self._headers, preload_content=False)
+        query = urlencode({"watch": "1", "resourceVersion": version, "timeoutSeconds": "20", **further})
+        headers = {**self._headers, "Accept": JSON}
+        answer = self._pool.request("GET", f"{self._url}{path}?{query}", headers=headers, preload_content=False)
         left = count
         try:
             for line in _lines(answer) if left else ():
