@@ -373,6 +373,12 @@ class Store(Protocol):
     def audit(self, *, app: str | None, limit: int) -> tuple[AuditEntry, ...]:
         """Return the newest lines, newest first; `app` None means all."""
 
+    def introduce(self, who: str, name: str) -> None:
+        """Remember the name of somebody whom the audit knows by an id."""
+
+    def names(self) -> Mapping[str, str]:
+        """Return the names that are known, by id."""
+
     def audit_chain(self) -> tuple[AuditLink, ...]:
         """Return every line, oldest first, and whether it is what was written at that place."""
 

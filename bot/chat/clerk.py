@@ -345,8 +345,9 @@ class Clerk:
         return [app for app in apps if self._desk.bound(app.key, caller.channel)] or list(apps)
 
     def _may(self, order: Order, app: AppSpec, caller: Caller) -> bool:
-        """Return whether somebody may; a denial is answered and noted."""
+        """Return whether somebody may; a denial is answered and noted. The audit gets to know them."""
         decided = self._rights.decide(order.verb, app, caller)
+        self._desk.introduce(caller.user, self._rights.email(caller))
         if not decided.allowed:
             self._note(order, app, caller, Decision.DENIED, decided.why)
             caller.answer(f"You may not {order.verb} {app.title}. {decided.why}", ())

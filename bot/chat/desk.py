@@ -56,6 +56,9 @@ class Desk(Protocol):
     def plan(self, app: str, ref: str) -> Plan | PlanFailure:
         """Slow: asks Git and the cluster."""
 
+    def introduce(self, who: str, name: str) -> None:
+        """Remember whom a Slack id means, for where nobody can ask Slack."""
+
     def audit(self, entry: AuditEntry) -> None: ...
 
     def noting(self, app: str, verb: str, words: str, *, by: str, via: Via) -> AbstractContextManager[None]:

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from bot.model.people import SLACK_ID
+
 Block = dict[str, Any]
 
 TEXT_LIMIT: Final = 3_000  # characters of a section
@@ -20,7 +22,6 @@ FIELD_LIMIT: Final = 2_000
 FIELDS_LIMIT: Final = 10
 CODE_LIMIT: Final = 2_400
 HANDS_LISTED: Final = 8
-_SLACK_ID: Final = re.compile(r"(?<![A-Za-z0-9@^])([UW](?=[A-Z]*\d)[A-Z0-9]{4,15})(?![A-Za-z0-9-])")
 _CHANNEL: Final = re.compile(r"&lt;#([CG][A-Z0-9]{2,15})&gt;")
 _TIME: Final = re.compile(r"(\bat )?(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 _HEADER_LIMIT: Final = 150
@@ -70,7 +71,7 @@ def spoken(text: str) -> str:
 
     Slack says "today" for a date: after "at" stands the time, as in "at 14:03 today".
     """
-    return _TIME.sub(_local, _SLACK_ID.sub(r"<@\1>", _CHANNEL.sub(r"<#\1>", escape(text))))
+    return _TIME.sub(_local, SLACK_ID.sub(r"<@\1>", _CHANNEL.sub(r"<#\1>", escape(text))))
 
 
 def _local(found: re.Match[str]) -> str:

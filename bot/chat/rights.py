@@ -65,5 +65,9 @@ class Rights:
 
     def name(self, caller: Caller) -> str:
         """Return how Git knows a person: the e-mail address, where Slack tells, and the id."""
-        known = sorted(one for one in self._people.identities(caller.user) if "@" in one)
-        return f"{known[0]} ({caller.user})" if known else caller.user
+        email = self.email(caller)
+        return f"{email} ({caller.user})" if email else caller.user
+
+    def email(self, caller: Caller) -> str:
+        """Return somebody's e-mail address, "" where Slack does not tell."""
+        return min((one for one in self._people.identities(caller.user) if "@" in one), default="")

@@ -15,6 +15,7 @@ from bot.errors import OrderRefused, Problem, UsageError
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
+from bot.model.people import named
 from bot.model.plan import PlanFailure
 from bot.model.resource import ResourceId, id_of
 from bot.plan.explain import plan_json
@@ -48,10 +49,12 @@ def sync(arguments: argparse.Namespace, out: TextIO) -> int:
         if only is not None and len(chosen) != 1:
             raise UsageError("--only names an object of one app: name it")
         results = [(app, _pass(built, app, trigger, wait=not arguments.no_wait, only=only)) for app in chosen]
+        names = built.store.names()
     if arguments.output == "json":
         write_json(out, {"apps": [_sync_json(app, report) for app, report in results]})
     else:
-        out.write("\n".join(reports.report_text(app.title, report) for app, report in results) + "\n")
+        lines = [named(reports.report_text(app.title, report), names) for app, report in results]
+        out.write("\n".join(lines) + "\n")
     statuses = {
         OK if arguments.no_wait and report.result is Result.SUPERSEDED else _STATUS[report.result]
         for _, report in results

@@ -12,6 +12,7 @@ from bot.cli import reports
 from bot.cli.main import ERROR, OK
 from bot.cli.terminal import app_named, apps_named, engine, write_json
 from bot.errors import OrderRefused, UsageError
+from bot.model.people import named
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AuditHead, AuditLink
 from bot.plan.explain import plan_json, plan_text
@@ -35,10 +36,11 @@ def status(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         lines = built.desk.status([app.key for app in apps_named(built, arguments.app)])
         lines += () if arguments.app else built.desk.released()
+        names = built.store.names()
     if arguments.output == "json":
         write_json(out, reports.status_json(lines))
     else:
-        out.write(reports.status_text(lines) + "\n")
+        out.write(named(reports.status_text(lines), names) + "\n")
     return OK
 
 
@@ -46,10 +48,11 @@ def history(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         app = app_named(built, arguments)
         entries = built.desk.history(app.key, arguments.limit)
+        names = built.store.names()
     if arguments.output == "json":
         write_json(out, reports.history_json(app.name, entries))
     else:
-        out.write(reports.history_text(entries) + "\n")
+        out.write(named(reports.history_text(entries), names) + "\n")
     return OK
 
 
@@ -59,11 +62,12 @@ def audit(arguments: argparse.Namespace, out: TextIO) -> int:
             return _audit_chain(built.store.audit_chain(), out, head=arguments.head, export=arguments.export)
         key = apps_named(built, [arguments.app])[0].key if arguments.app else None
         entries = built.store.audit(app=key, limit=arguments.limit)
+        names = built.store.names()
     if arguments.output == "json":
         for one in entries:
             out.write(orjson.dumps(reports.audit_json(one)).decode() + "\n")
     else:
-        out.write(reports.audit_text(entries) + "\n")
+        out.write(reports.audit_text(entries, names) + "\n")
     return OK
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from bot.model.outcome import Result, SyncReport
+from bot.model.people import named
 from bot.model.plan import Summary
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.resource import ResourceId
@@ -133,9 +134,20 @@ def audit_json(one: AuditEntry) -> dict[str, Any]:
     }
 
 
-def audit_text(entries: Sequence[AuditEntry]) -> str:
+def audit_text(entries: Sequence[AuditEntry], names: Mapping[str, str]) -> str:
+    """Return the lines with the people's names, by id."""
     rows = [("AT", "WHO", "VERB", "APP", "DECISION", "ARGUMENTS")]
-    rows += [(stamp(e.at) or "", e.who, e.verb, e.app, e.decision.value, e.arguments or e.why) for e in entries]
+    rows += [
+        (
+            stamp(one.at) or "",
+            named(one.who, names),
+            one.verb,
+            one.app,
+            one.decision.value,
+            named(one.arguments or one.why, names),
+        )
+        for one in entries
+    ]
     return table(rows)
 
 

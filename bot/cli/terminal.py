@@ -16,6 +16,7 @@ from bot.cli.main import config_path
 from bot.errors import OrderRefused, UsageError
 from bot.model.app import AppSpec
 from bot.model.control import Via
+from bot.model.people import named
 from bot.model.resource import ResourceId
 from bot.settings import Configuration, load
 from bot.wiring import Engine, build_engine
@@ -38,11 +39,13 @@ def configuration(arguments: argparse.Namespace) -> Configuration:
 
 @contextmanager
 def engine(arguments: argparse.Namespace, *, announces: bool = True, follow: bool = True) -> Iterator[Engine]:
-    """Build the engine and close it behind; the folders of app sets are those of now."""
+    """Build the engine and close it behind; the folders of app sets are those of now. Refusals name people."""
     built = build_engine(configuration(arguments), clock=now, announces=announces, follow=follow)
     try:
         built.passes.apps.refresh()
         yield built
+    except OrderRefused as refused:
+        raise OrderRefused(named(str(refused), built.store.names())) from refused
     finally:
         built.close()
 

@@ -14,6 +14,7 @@ from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.control import Via
 from bot.model.incident import Incident, OpenPage, Place, place_of
+from bot.model.people import named
 from bot.model.record import Dispatch
 from bot.ports import Store
 from bot.reconcile.commands import Ordered, Person
@@ -65,6 +66,7 @@ class Attention:
         """Yield what the alert of an app hears of an order: whoever looks into it there sees it."""
         audit = ordered.audit
         verb = {"pause": "Paused", "resume": "Resumed", "rollback": "Rolled back"}.get(audit.verb, audit.verb)
+        by = named(audit.who, self._store.names())
         for incident, page in self.open_pages():
             for one in incident.failing:
                 if one.app == app and one.team == page.team:
@@ -73,7 +75,7 @@ class Attention:
                         place_of([one]),
                         id=f"{ordered.announcement.id}:note",
                         at=audit.at,
-                        message=f"{one.title}: {verb} by {audit.who} {audit.arguments}".rstrip(),
+                        message=f"{one.title}: {verb} by {by} {audit.arguments}".rstrip(),
                     )
 
     def gone(self, app: str, how: str, *, at: datetime) -> None:
@@ -105,7 +107,7 @@ class Attention:
             Place(app=line.app, cluster=line.cluster, env=line.env),
             id=f"{page.operation}:acknowledge:{int(person.at.timestamp())}",
             at=person.at,
-            message=f"Acknowledged in Slack by {person.who}.",
+            message=f"Acknowledged in Slack by {named(person.who, self._store.names())}.",
         )
         rows = self._post.rows([replace(call, by=person.who)]) if tell_service else ()
         return (*self._post.exactly([line]), *rows)

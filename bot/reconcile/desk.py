@@ -57,6 +57,7 @@ class Desk(Enquiry):
         self._post, self._wake, self._pager = post, wake, pager
         self._attention = Attention(store, post=post)
         self._keeping = Keeping(world, door)
+        self._introduced: dict[str, str] = {}
 
     def sync(self, app: str, *, trigger: Trigger) -> str:
         """Ask for a pass at once; the request survives a restart."""
@@ -285,6 +286,12 @@ class Desk(Enquiry):
         return "A test alert is opened and closed; it has the alias gitops-bot:test."
 
     # --- the rest ---------------------------------------------------------------------------------------------
+
+    def introduce(self, who: str, name: str) -> None:
+        """Remember the name of somebody who gives orders; costs a write only when it is another one."""
+        if name and self._introduced.get(who) != name:
+            self._store.introduce(who, name)
+            self._introduced[who] = name
 
     def audit(self, entry: AuditEntry) -> None:
         self._store.add_audit(entry)

@@ -18,6 +18,7 @@ from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Rollback
 from bot.model.control import Control, Pin, Via
 from bot.model.outcome import Result
+from bot.model.people import named
 from bot.model.record import AppMemory, AuditEntry, Decision
 from bot.model.source import Revision
 from bot.ports import Store
@@ -135,6 +136,7 @@ class Reverting:
         repo = self._world.repos[app.repo]
         good = repo.revision(pin.commit)
         title = f"Roll {app.name} back to {good.short}"
+        by = named(pin.by, self._store.names())
         undone: list[str] = []
         for one in repo.log(head.commit, limit=_UNDONE):
             if one.commit == pin.commit:
@@ -143,7 +145,7 @@ class Reverting:
         lines = [
             title,
             "",
-            f"{app.title}: {app.path or 'all files'} as at {good.short} ({good.subject}), as {pin.by} ordered.",
+            f"{app.title}: {app.path or 'all files'} as at {good.short} ({good.subject}), as {by} ordered.",
             *([f"Reason: {pin.reason}"] if pin.reason else []),
             "",
             "The app is without what came after, the last first:",

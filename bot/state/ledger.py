@@ -1,8 +1,9 @@
-"""What has happened: the history of each app, and the audit as a hash chain that is only ever appended to."""
+"""What has happened: the history of each app, the audit as a hash chain that is only ever appended to, its people."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -36,6 +37,15 @@ class Ledger(Database):
             query = query.where(tables.audit.c.app == app)
         with self._transaction() as connection:
             return tuple(codec.load(codec.AUDIT, text) for text in connection.execute(query).scalars())
+
+    def introduce(self, who: str, name: str) -> None:
+        with self._transaction() as connection:
+            self._put(connection, tables.people, who=who, name=name)
+
+    def names(self) -> Mapping[str, str]:
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(tables.people.c.who, tables.people.c.name)).all()
+        return {str(row.who): str(row.name) for row in rows}
 
     def audit_chain(self) -> tuple[AuditLink, ...]:
         before = ""

@@ -127,6 +127,12 @@ incidents = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+people = sa.Table(  # who gave orders in Slack, by the name that Slack told
+    "people",
+    metadata,
+    sa.Column("who", sa.String(200), primary_key=True),
+    sa.Column("name", sa.String(320), nullable=False),
+)
 seen = sa.Table(
     "seen",
     metadata,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.chat.people import People
+from bot.model.people import named
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import User
@@ -75,3 +76,17 @@ def test_silence_from_the_start_is_no_answer(slack: SlackWorkspace) -> None:
     slack.heal()
     assert office.people.identities(BOB.id) == {BOB.id, BOB.email}
     assert not office.people.is_unsure(BOB.id)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pinned by U0ANA", "pinned by ana@example.com (U0ANA)"),
+        ("paused by U0BOB since 12:00 UTC", "paused by U0BOB (Slack) since 12:00 UTC"),
+        ("ana@example.com (U0ANA) approved, os:ana did not", "ana@example.com (U0ANA) approved, os:ana did not"),
+        ("UTC, USER and WARN are no people", "UTC, USER and WARN are no people"),
+    ],
+)
+def test_who_it_is_can_be_read_where_nobody_can_ask_slack(text: str, shown: str) -> None:
+    """A terminal said "pinned by U0ANA"."""
+    assert named(text, {"U0ANA": "ana@example.com"}) == shown

@@ -101,6 +101,11 @@ def test_audit_in_chat_and_terminal_is_one_chain(offices: Offices) -> None:
     ordered = office.audit("shop")[0]
     assert (code, ordered["verb"], ordered["decision"]) == (4, "sync", "denied")
     assert "paused" in ordered["why"]
+    named = "paused by bob@example.com (U0BOB)"
+    assert named in office.bot.run("status", "shop")[1]
+    assert named in office.bot.run("sync", "shop")[1]
+    assert f"already {named} since" in office.bot.run("pause", "shop")[1]
+    assert "bob@example.com (U0BOB)  pause" in office.bot.run("audit", "--app", "shop")[1]
     code, text = office.bot.run("audit", "--export")
     lines = [json.loads(line) for line in text.splitlines()]
     assert code == 0

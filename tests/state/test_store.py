@@ -182,6 +182,13 @@ def test_message_of_an_operation_is_replaced(store: SqlStore) -> None:
     assert store.message("op") == MessageRef(channel="C1", ts="2")
 
 
+def test_people_have_the_name_they_were_introduced_by_last(store: SqlStore) -> None:
+    assert store.names() == {}
+    for name in ("ana@old.example", "ana@example.com"):
+        store.introduce("U0ANA", name)
+    assert store.names() == {"U0ANA": "ana@example.com"}
+
+
 def test_audit_chain_shows_a_changed_line(store: SqlStore, state_url: str) -> None:
     store.add_audit(AUDIT)
     store.add_audit(AUDIT)
