@@ -92,8 +92,11 @@ class Repository(Protocol):
     def descends(self, new: str, old: str) -> bool:
         """Tell whether `old` is `new` or an ancestor of it."""
 
-    def last_touching(self, path: str, *, after: str, upto: str) -> Revision | None:
-        """Return the newest commit of a range that touched a path; None when there is none, or `after` no ancestor."""
+    def last_touching(self, paths: Sequence[str], *, after: str, upto: str) -> Revision | None:
+        """Return the newest commit of a range that touched one of the paths.
+
+        None when there is none, or `after` is no ancestor.
+        """
 
     def messages(self, old: str, new: str, *, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the messages of the commits that `new` has and `old` has not and that touched one of the paths."""

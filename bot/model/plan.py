@@ -160,8 +160,8 @@ class Plan:
     """Everything one sync of one app would do. An empty plan changes nothing and has no refusals.
 
     `changes` holds every object, the unchanged ones too, in the order of application; deletes come last in the
-    order of deletion. `hash` covers the revision, the changes and keyed digests of Secret values, never resource
-    versions or status.
+    order of deletion. `hash` covers all that Git wants of the app and what each change makes of what is there, keyed;
+    never the commit, resource versions or status.
     """
 
     app: str

@@ -54,7 +54,7 @@ class AppMemory:
     digest: str = ""
     live_digest: str = ""
     objects: int = 0
-    last_sync_at: datetime | None = None  # end of the last pass that converged or tried to
+    last_sync_at: datetime | None = None  # end of the last pass that converged
     last_error: str = ""
     consecutive_failures: int = 0
     failing_since: datetime | None = None

@@ -52,9 +52,13 @@ _LAST_APPLIED_PATH: Final = f"metadata.annotations[{LAST_APPLIED}]"
 
 def diff(before: Body | None, after: Body | None, *, id: ResourceId) -> tuple[FieldChange, ...]:
     """Return what differs, in the order of the fields' names, fit for people: masked and cut. Empty means equal."""
-    if is_secret(id):
-        return tuple(_masked(change) for change in compare(_digested(before), _digested(after)))
-    return tuple(_cut(change) for change in compare(before, after))
+    shown = _masked if is_secret(id) else _cut
+    return tuple(shown(change) for change in differing(before, after, id=id))
+
+
+def differing(before: Body | None, after: Body | None, *, id: ResourceId) -> tuple[FieldChange, ...]:
+    """Return what differs with values as they are, those of Secrets as plain digests: never for people."""
+    return compare(_digested(before), _digested(after)) if is_secret(id) else compare(before, after)
 
 
 def wanted_diff(live: Body, desired: Body, *, id: ResourceId) -> tuple[FieldChange, ...]:

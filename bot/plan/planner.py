@@ -21,7 +21,6 @@ import orjson
 from bot.errors import OrderRefused
 from bot.model import marks
 from bot.model.app import AppSpec
-from bot.model.masking import is_secret, mask_secret
 from bot.model.plan import (
     Accepted,
     Action,
@@ -40,7 +39,7 @@ from bot.model.plan import (
 from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, names
 from bot.model.source import Revision
-from bot.plan.diff import compare, diff, is_mark, wanted_diff
+from bot.plan.diff import diff, differing, is_mark, wanted_diff
 from bot.plan.dropping import judge_dropped
 from bot.plan.hands import hands
 from bot.plan.impact import impact
@@ -70,12 +69,14 @@ def make_plan(
     tracked: Sequence[Tracked],
     inventory: Inventory,
     key: bytes,
+    rendered: str,
     runs_hooks: bool = False,
     heirs: Mapping[ResourceId, str] = MappingProxyType({}),
 ) -> Plan:
-    """Return the plan of one sync. `key` keys the digests of Secret values in its hash; it appears nowhere.
+    """Return the plan of one sync. `key` keys its hash, which knows values of Secrets; it appears nowhere.
 
-    `runs_hooks` for the sync of a new revision. `heirs` says why objects that Git dropped stay for another app.
+    `rendered` is the digest of all that Git wants. `runs_hooks` for the sync of a new revision. `heirs` says why
+    objects that Git dropped stay for another app.
     """
     wanted = [_judge(observation, runs_hooks=runs_hooks) for observation in observations]
     dropped = judge_dropped(app, observations, tracked, heirs=heirs)
@@ -89,18 +90,11 @@ def make_plan(
         revision=revision,
         ref=ref,
         changes=changes,
-        hash=_hash(app, revision, ordered, key),
+        hash=_hash(app, rendered, ordered, key),
         refusals=tuple(_refusals(app, ordered, inventory)),
         warnings=tuple(_warnings(app, ordered)),
         impact=impact(ordered),
     )
-
-
-def unchanged_at(plan: Plan, app: AppSpec, revision: Revision, *, ref: str) -> Plan:
-    """Return a plan that writes nothing as it is at another commit with the same objects; itself at its own."""
-    if (plan.revision, plan.ref) == (revision, ref):
-        return plan
-    return replace(plan, revision=revision, ref=ref, hash=_hash(app, revision, (), b""))
 
 
 def select(plan: Plan, wanted: Callable[[ResourceId], bool]) -> Plan:
@@ -273,9 +267,13 @@ def _has_left(change: Change) -> bool:
     return change.manifest is None and change.action is Action.UNCHANGED and not change.retained
 
 
-def _hash(app: AppSpec, revision: Revision, judged: Sequence[Judged], key: bytes) -> str:
-    """Return the plan's hash: what a human agrees to when they agree to this plan."""
-    lines: list[Any] = [[app.key, revision.commit]]
+def _hash(app: AppSpec, rendered: str, judged: Sequence[Judged], key: bytes) -> str:
+    """Return the plan's hash: what a human agrees to when they agree to this plan.
+
+    It covers all that Git wants, and what each change makes of what is there. It does not cover the commit: one about
+    something else leaves the plan as it is.
+    """
+    lines: list[Any] = [[app.key, rendered]]
     for one in judged:
         change = one.change
         if change.action is Action.UNCHANGED:
@@ -284,27 +282,11 @@ def _hash(app: AppSpec, revision: Revision, judged: Sequence[Judged], key: bytes
         if change.action in {Action.DELETE, Action.RECREATE}:
             binding.append(change.uid)
         if change.action is Action.UPDATE and one.predicted is not None:
-            binding.append([[field.path, field.before, field.after] for field in _bare_fields(one, key)])
-        if change.action in {Action.CREATE, Action.RECREATE} and change.manifest is not None and is_secret(change.id):
-            binding.append(_keyed(change.manifest.body, key).get("data"))
+            fields = differing(one.live, one.predicted, id=change.id)
+            binding.append([[field.path, field.before, field.after] for field in fields])
         lines.append(binding)
     text = orjson.dumps(lines, option=orjson.OPT_SORT_KEYS)
-    return f"sha256:{hashlib.sha256(text).hexdigest()}"
-
-
-def _bare_fields(one: Judged, key: bytes) -> tuple[FieldChange, ...]:
-    """Return what differs, uncut, with Secret values as keyed digests."""
-    if is_secret(one.change.id):
-        return compare(
-            None if one.live is None else _keyed(one.live, key),
-            None if one.predicted is None else _keyed(one.predicted, key),
-        )
-    return compare(one.live, one.predicted)
-
-
-def _keyed(body: Body, key: bytes) -> Body:
-    named = {**body, "apiVersion": "v1", "kind": "Secret"}
-    return mask_secret(named, digest=lambda value: hmac.new(key, value, hashlib.sha256).hexdigest())
+    return f"sha256:{hmac.new(key, text, hashlib.sha256).hexdigest()}"
 
 
 def _words(id: ResourceId) -> tuple[str, str, str, str]:

@@ -26,6 +26,11 @@ def missing(app: AppSpec, verdicts: Sequence[Approval], *, requesters: Collectio
     return f"{people} must approve this plan{by}"
 
 
+def is_agreed(app: AppSpec, verdicts: Sequence[Approval]) -> bool:
+    """Tell whether enough people have said yes to a plan that is refused without, and nobody no."""
+    return all(one.granted for one in verdicts) and len({one.by for one in verdicts}) >= app.approvals
+
+
 def granted_by(app: AppSpec, verdicts: Sequence[Approval], *, requesters: Collection[str]) -> tuple[str, ...]:
     """Return who has approved and counts, in the order they did; of a refused plan anybody counts."""
     own = requesters if app.mode is Mode.APPROVE else ()

@@ -1,8 +1,9 @@
 """News of plans that wait for people: asked once per plan, told again when somebody decides or the plan moves. Pure.
 
-A verdict counts for exactly the plan it was given for and for as long as that plan is asked for: when Git or the
-cluster moves, the new plan is asked for anew in the same message. A no ends that message: what is asked later is asked
-in a new one, which rings. Nobody decides after half an hour.
+A verdict counts for exactly the plan it was given for, and for one sync: when what Git wants of the app or the cluster
+moves, the new plan is asked for anew in the same message. A commit that leaves the plan as it is changes nothing of
+that, and an outage only interrupts it. A no ends that message: what is asked later is asked in a new one, which rings.
+Nobody decides after half an hour.
 """
 
 from __future__ import annotations
@@ -31,18 +32,21 @@ class Asked:
 
 
 def counted(memory: AppMemory, plan_hash: str, verdicts: Sequence[Approval], *, now: datetime) -> tuple[Approval, ...]:
-    """Return the verdicts on a plan that count: those since it was asked for, fresh ones where it was not yet."""
+    """Return the verdicts on a plan that count: those since it was asked for, fresh ones where something came between.
+
+    A sync that converged has used up all before it: the same change may come up again.
+    """
     waits = memory.waiting_hash == plan_hash and memory.waiting_since is not None
     since = memory.waiting_since if waits and memory.waiting_since is not None else now - APPROVAL_LASTS
+    since = max(since, memory.last_sync_at or since)
     return tuple(one for one in verdicts if one.at >= since)
 
 
 def renewed(memory: AppMemory, verdicts: Sequence[Approval], *, now: datetime) -> AppMemory:
     """Return the memory when a person types sync: what was rejected, or nobody decided on, is asked for again."""
     since = memory.waiting_since
-    if since is None:
-        return memory
-    over = now >= since + APPROVAL_LASTS or any(not one.granted for one in verdicts)
+    late = since is not None and now >= since + APPROVAL_LASTS
+    over = late or any(not one.granted for one in verdicts)
     return replace(memory, waiting_since=now, requested_by=(), said="") if over else memory
 
 
@@ -75,15 +79,17 @@ def asked(
     )
     no = next((one for one in verdicts if not one.granted), None)
     given = approval.granted_by(app, verdicts, requesters=requesters)
-    said = f"{ASKED}{plan_hash}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
+    # Who reads the question sees whose commit it is about now; a no is not asked about again.
+    commit = base.revision.blamed.short if base.revision is not None and no is None else ""
+    said = f"{ASKED}{plan_hash}:{commit}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
     if said == before.said:
         return Asked(memory=memory)
     why = " ".join(refusal.message for refusal in report.plan.refusals) or f"{report.plan.summary} at {base.ref}."
-    moved = before.waiting_hash and not same and not is_over(before)
+    moved = before.waiting_hash not in {"", plan_hash} and not is_over(before)
     root = replace(
         base,
         news=News.REFUSED if refused else News.APPROVAL,
-        id=f"{base.operation}:asked:{plan_hash[-12:]}:{since.timestamp():.0f}:{len(given)}",
+        id=f"{base.operation}:asked:{plan_hash[-12:]}:{commit}:{since.timestamp():.0f}:{len(given)}",
         message=f"The plan has changed since it was asked for{_lost(before.said)}. {why}" if moved else why,
         needed=app.approvals,
         given=given,

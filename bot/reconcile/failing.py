@@ -37,7 +37,6 @@ def failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announceme
         consecutive_failures=count,
         failing_since=since,
         failing_commit=commit,
-        last_sync_at=now,
     )
     if failure.transient and now - since < OUTAGE_IS_NEWS_AFTER:
         return Told(memory=after)

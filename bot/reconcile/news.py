@@ -32,6 +32,7 @@ def found(
 ) -> tuple[tuple[Announcement, ...], tuple[WriteBack, ...]]:
     """Say what is about to change: the root message, the changes in its thread, and that the work has begun."""
     lines = changed(plan, kind)
+    which = f"{plan.revision.short}:{plan.hash[-12:]}"  # a later commit may bring the same change once more
     message = {
         PassKind.SYNC: f"{plan.summary} from {plan.revision.short}.",
         PassKind.DRIFT: f"The cluster was changed by hand: {plan.summary} to be equal to {plan.revision.short} again.",
@@ -40,7 +41,7 @@ def found(
     root = replace(
         base,
         news=News.DIFF,
-        id=f"{base.operation}:diff:{plan.hash[-12:]}",
+        id=f"{base.operation}:diff:{which}",
         revision=plan.revision,
         ref=plan.ref,
         summary=plan.summary,
@@ -52,7 +53,7 @@ def found(
         next_step="It is applied now.",
     )
     thread = replace(root, id=f"{root.id}:thread", in_thread=True)
-    syncing = replace(root, news=News.SYNCING, id=f"{base.operation}:syncing:{plan.hash[-12:]}", next_step="")
+    syncing = replace(root, news=News.SYNCING, id=f"{base.operation}:syncing:{which}", next_step="")
     backs = write_backs(app, base, plan.revision.commit, "diff", Verdict.PENDING, message, targets, plan.summary)
     return (root, thread, syncing), backs
 
@@ -138,6 +139,14 @@ def ended(
         case Result.SUPERSEDED:
             told = Told(memory=memory)
     memory, fought = fights.entered(report, told.memory, base=filled)
+    if plan is None:  # whatever people are asked about is as open as before, unless they hear of something else now
+        stands = memory.said == before.said
+        memory = replace(
+            memory,
+            waiting_hash=before.waiting_hash,
+            waiting_since=before.waiting_since if stands else None,
+            requested_by=before.requested_by,
+        )
     said = (*told.announcements, *fought)
     return replace(told, memory=memory, announcements=said, history=journal.history(report, summary))
 

@@ -26,7 +26,7 @@ from bot.model.record import AppMemory, Approval, Inventory, SyncState
 from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.model.source import RefKind, Revision
 from bot.plan.order import Phase
-from bot.plan.planner import select, unchanged_at
+from bot.plan.planner import select
 from bot.ports import Cluster, Repository
 from bot.reconcile import approval, windows
 from bot.reconcile.planning import Planned, plan_of, wanted_refs
@@ -104,6 +104,10 @@ class Order:
             asks.append(pin.by)
         return tuple(dict.fromkeys([*asked, *asks]))
 
+    def is_agreed(self, plan: Plan) -> bool:
+        """Tell whether people have said yes to a plan that is refused without."""
+        return approval.is_agreed(self.app, self.verdicts(plan.hash))
+
 
 def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> Ran:
     """Run the pass to its end. `stop` is asked with the commit: True when shutting down or a newer commit waits."""
@@ -158,6 +162,7 @@ def _run(
             story.rest = now
             return Result.CONVERGED
         story.rest = None
+    whole = made.plan  # what people decide on, whatever is chosen of it
     if order.only is not None:
         chosen = select(made.plan, order.only)
         story.partial = bool(set(made.plan.writes) - set(chosen.writes)) or bool(made.plan.blocked)
@@ -183,9 +188,10 @@ def _run(
     if plan.writes and app.mode is Mode.APPROVE:
         story.reason = approval.missing(app, order.verdicts(plan.hash), requesters=order.requesters(plan))
         if story.reason:
+            story.plan = whole
             return Result.WAITING_APPROVAL
-    elif plan.refusals and order.trigger.confirm != plan.hash:
-        story.reason = " ".join(refusal.message for refusal in plan.refusals)
+    elif plan.refusals and order.trigger.confirm != plan.hash and not order.is_agreed(plan):
+        story.plan, story.reason = whole, " ".join(refusal.message for refusal in whole.refusals)
         return Result.REFUSED
     if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:
         story.health = survey(cluster, wanted_refs(plan))
@@ -216,7 +222,8 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     if rest is not None and not order.asks and order.only is None and order.memory.digest == desired.digest:
         plan = rest.plan_of(app, desired, world.clusters[app.cluster])
         if plan is not None:
-            plan = unchanged_at(plan, app, story.revision, ref=ref)
+            if (plan.revision, plan.ref) != (story.revision, ref):
+                plan = replace(plan, revision=story.revision, ref=ref)
             story.plan, story.digest = plan, desired.digest
             story.rest = rest if plan is rest.plan else replace(rest, plan=plan)
             return Planned(plan=plan, inventory=rest.inventory, desired=desired, runs_hooks=False)
@@ -245,11 +252,18 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
 
 
 def _caused(order: Order, revision: Revision, world: World) -> Revision:
-    """Return a revision with the commit that changed the app's folder, where the newest is about something else."""
+    """Return a revision with the commit that changed the app's files, where the newest is about something else.
+
+    Of a first sync only where people are asked about it: all of the history is looked through.
+    """
     app, deployed = order.app, order.memory.revision
-    if not app.path or deployed in {"", revision.commit}:
+    if deployed == revision.commit or not (deployed or app.mode is Mode.APPROVE):
         return revision
-    cause = world.repos[app.repo].last_touching(app.path, after=deployed, upto=revision.commit)
+    roots, repo = world.renderer.roots(app), world.repos[app.repo]
+    if deployed:
+        cause = repo.last_touching(roots, after=deployed, upto=revision.commit)
+    else:
+        cause = next(iter(repo.log(revision.commit, limit=1, paths=roots)), None)
     return revision if cause is None or cause.commit == revision.commit else replace(revision, cause=cause)
 
 

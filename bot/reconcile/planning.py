@@ -82,6 +82,7 @@ def plan_of(
             tracked=tracked,
             inventory=inventory,
             key=world.key,
+            rendered=desired.digest,
             runs_hooks=runs_hooks,
             heirs=heirs,
         )

@@ -133,6 +133,7 @@ def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
         tracked=cluster.track(order.app, inventory.refs),
         inventory=inventory,
         key=world.key,
+        rendered="",
         heirs=heirs(order.app, [ref.id for ref in inventory.refs], world=world, since=world.clock()),
     )
     deletes = [change.id for change in plan.changes if change.action is Action.DELETE]

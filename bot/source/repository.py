@@ -210,16 +210,17 @@ class GitRepository:
             return None
         return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--", *_pathspec(path)]).text)
 
-    def last_touching(self, path: str, *, after: str, upto: str) -> Revision | None:
-        """Return the newest commit of a range that touched a path. Merges count for what they merged."""
+    def last_touching(self, paths: Sequence[str], *, after: str, upto: str) -> Revision | None:
+        """Return the newest commit of a range that touched one of the paths. Merges count for what they merged."""
         after, upto = self._full(after), self._full(upto)
-        return self._mirror.healed(lambda: self._last_touching(path, after, upto))
+        return self._mirror.healed(lambda: self._last_touching(paths, after, upto))
 
-    def _last_touching(self, path: str, after: str, upto: str) -> Revision | None:
+    def _last_touching(self, paths: Sequence[str], after: str, upto: str) -> Revision | None:
         if not self._descends(upto, after):
             return None
-        command = ["log", "-z", "--max-count=1", f"--format=format:{_LOG_FORMAT}", f"{after}..{upto}", "--"]
-        record = self._mirror.local([*command, *_pathspec(path)]).text.rstrip("\0")
+        specs = [spec for path in paths for spec in _pathspec(path)] if all(paths) else []  # "" is all of it
+        command = ["log", "-z", "--max-count=1", f"--format=format:{_LOG_FORMAT}", f"{after}..{upto}", "--", *specs]
+        record = self._mirror.local(command).text.rstrip("\0")
         return _revision(record) if record else None
 
     def messages(self, old: str, new: str, *, paths: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.sandbox.faults import Fault, FaultKind
 from tests.flow.office import ANA, BOB, CAT, DEPLOYS, EVE, SRE, Office, configmap
 from tests.waiting import until
 
@@ -160,3 +161,122 @@ def test_who_rolls_back_is_not_counted_either(offices: Offices) -> None:
     assert office.level("shop") == "debug"
     assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
     office.sees(DEPLOYS, "Rolled back", "shop", good[:7])
+
+
+def test_commit_about_another_app_leaves_the_question_and_its_answers_as_they_are(offices: Offices) -> None:
+    """In a repository of hundreds of apps any push voided every approval, so that none was ever complete."""
+    office = offices(shop=f"{APPROVE}, approvals: 2")
+    first = office.commit("info", message="Raise the level")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", first[:7], "Raise the level")
+    assert "1 of 2 by now" in office.presses(BOB, asked, "gitops.approve").text
+    known = office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", "gitops.approve")
+    reaches(office, office.upstream.commit({"docs/a.yaml": configmap("docs", "debug")}, message="Write docs"))
+    (still,) = [one for one in office.slack.roots(DEPLOYS) if one.text.startswith("Waiting for")]
+    assert (still.ts, still.text, still.blocks) == (asked.ts, known.text, known.blocks)
+    assert "it is applied now" in office.presses(CAT, still, "gitops.approve").text
+    assert office.sees(DEPLOYS, "Converged", "shop", first[:7]).ts == asked.ts
+    assert office.level("shop") == "info"
+
+    second = office.upstream.commit({"shop/a.yaml": configmap("shop", "debug")})
+    office.presses(BOB, office.sees(DEPLOYS, "Waiting for approval", "shop", second[:7]), "gitops.approve")
+    office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", second[:7])
+    office.upstream.commit({"shop/a.yaml": configmap("shop", "trace")})
+    moved = office.sees(DEPLOYS, "Waiting for approval", "shop", "what was approved does not count")
+    assert "0 of 2" in json.dumps(moved.blocks)
+    assert office.level("shop") == "info"
+
+
+def test_commit_that_leaves_the_plan_as_it_is_is_named_and_asks_nobody_again(offices: Offices) -> None:
+    office = offices(shop=f"{APPROVE}, approvals: 2")
+    first = office.commit("info")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", first[:7])
+    office.presses(BOB, asked, "gitops.approve")
+    office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", "gitops.approve")
+    commented = office.upstream.commit({"shop/a.yaml": f"# the level\n{configmap('shop', 'info')}"})
+    now = office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", commented[:7])
+    assert now.ts == asked.ts
+    assert "it is applied now" in office.presses(CAT, now, "gitops.approve").text
+    office.sees(DEPLOYS, "Converged", "shop", commented[:7])
+
+
+def test_rejected_plan_stays_rejected_when_other_apps_change(offices: Offices) -> None:
+    office = offices(shop=APPROVE)
+    office.commit("info")
+    office.start()
+    office.sees(DEPLOYS, "Waiting for approval", "shop")
+    office.types(CAT, "reject shop not today", DEPLOYS)
+    rejected = office.sees(DEPLOYS, "Rejected", "not today", "Ask again")
+    reaches(office, office.upstream.commit({"docs/a.yaml": configmap("docs", "debug")}))
+    assert "already rejected by <@U0CAT>" in office.types(BOB, "approve shop", DEPLOYS).text
+    roots = [one for one in office.slack.roots(DEPLOYS) if "shop" in one.text]
+    assert [(one.ts, one.text) for one in roots] == [(rejected.ts, rejected.text)]
+
+
+def test_approval_is_used_up_by_the_sync_that_it_allowed(offices: Offices) -> None:
+    """The same change twice within half an hour: the second one was applied on the yes to the first."""
+    office = offices(shop=APPROVE)
+    office.start()
+    for level in ("info", "debug", "info"):
+        commit = office.commit(level)
+        asked = office.sees(DEPLOYS, "Waiting for approval", "shop", commit[:7])
+        assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
+        office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+    again = office.commit("debug")
+    office.sees(DEPLOYS, "Waiting for approval", "shop", again[:7])
+    assert office.level("shop") == "info"
+
+
+def test_outage_of_the_cluster_takes_back_neither_a_yes_nor_who_asked(offices: Offices) -> None:
+    office = offices(shop=f"{APPROVE}, approvals: 2")
+    office.commit("info")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop")
+    office.types(ANA, "sync shop", DEPLOYS)
+    office.presses(BOB, asked, "gitops.approve")
+    office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", "gitops.approve")
+    office.kube.faults.add(Fault(kind=FaultKind.STATUS, status=503))
+    until(lambda: office.bot.status("shop")["sync"] == "failed")
+    office.kube.faults.heal()
+    until(lambda: office.bot.status("shop")["sync"] == "waiting-approval")
+    root = office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", "gitops.approve")
+    assert "needs someone else" in office.presses(ANA, root, "gitops.approve").text
+    assert office.level("shop") == ""
+    assert "it is applied now" in office.presses(CAT, root, "gitops.approve").text
+    office.sees(DEPLOYS, "Converged", "shop")
+
+
+def test_yes_to_a_refused_plan_holds_over_an_outage(offices: Offices) -> None:
+    """The yes was lost with the pass that met the outage, and whoever had given it could not give it again."""
+    office = offices()
+    office.commit("info")
+    parts = {f"shop/part-{n}.yaml": configmap(f"part-{n}", "x") for n in range(12)}
+    office.upstream.commit(parts)
+    office.start()
+    office.sees(DEPLOYS, "Converged", "shop")
+    office.upstream.commit(dict.fromkeys(parts))
+    asked = office.sees(DEPLOYS, "Waiting for a yes", "shop", "gitops.approve")
+    office.kube.faults.add(Fault(kind=FaultKind.STATUS, status=503))
+    assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
+    until(lambda: office.bot.status("shop")["sync"] == "failed")
+    assert office.kube.cluster.get("configmaps", "default", "part-3") is not None
+    office.kube.faults.heal()
+    until(lambda: office.kube.cluster.get("configmaps", "default", "part-3") is None)
+
+
+def test_sync_of_some_objects_asks_about_all_that_the_yes_is_for(offices: Offices) -> None:
+    """The question showed the chosen objects alone, and the yes applied the others as well."""
+    office = offices(shop=APPROVE)
+    office.commit("info")
+    office.upstream.commit({"shop/b.yaml": configmap("second", "x")})
+    code, said = office.bot.run("sync", "shop", "--only", "ConfigMap/second")
+    assert code == 4, said
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
+    assert "2 to create" in asked.text
+
+
+def reaches(office: Office, commit: str, app: str = "shop") -> None:
+    """Wait until a pass of an app has seen a commit."""
+    until(lambda: office.bot.status(app)["target_revision"] == commit)

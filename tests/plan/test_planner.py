@@ -226,16 +226,36 @@ def test_hash_is_the_same_for_the_same_plan_whatever_the_resource_versions_are()
     assert plan([wanted(CONFIG, live=again)]).hash == one.hash
 
 
-def test_hash_follows_revision_fields_and_deleted_uids() -> None:
+def test_hash_follows_fields_and_deleted_uids_and_not_the_commit() -> None:
+    """It covered the commit: in a repository of hundreds of apps no plan lived long enough to be approved."""
     base = plan([wanted(CONFIG, live=live(config(level="debug")))], [dropped(live(OTHER, uid="u1"))])
     moved = plan(
         [wanted(CONFIG, live=live(config(level="debug")))],
         [dropped(live(OTHER, uid="u1"))],
         revision=replace(REVISION, commit="b" * 40),
     )
+    assert moved.hash == base.hash
     other_value = plan([wanted(CONFIG, live=live(config(level="trace")))], [dropped(live(OTHER, uid="u1"))])
     reborn = plan([wanted(CONFIG, live=live(config(level="debug")))], [dropped(live(OTHER, uid="u2"))])
-    assert len({base.hash, moved.hash, other_value.hash, reborn.hash}) == 4
+    assert len({base.hash, other_value.hash, reborn.hash}) == 3
+
+
+def test_hash_binds_all_that_git_wants() -> None:
+    """What is created, what nobody could ask the server about, and a hook that runs only when the sync fails."""
+    hook = {marks.HOOK: "sync-failed"}
+
+    def hash_of(created: str, unasked: str, undo: str) -> str:
+        waits = NotAskable(waits_for="Namespace shop")
+        return plan(
+            [
+                wanted(config("created", level=created)),
+                wanted(config("unasked", level=unasked), live=live(config("unasked")), answer=waits),
+                wanted(thing("ConfigMap", "undo", annotations=hook, data={"level": undo})),
+            ]
+        ).hash
+
+    hashes = {hash_of("a", "a", "a"), hash_of("b", "a", "a"), hash_of("a", "b", "a"), hash_of("a", "a", "b")}
+    assert len(hashes) == 4
 
 
 def test_hash_tells_two_secret_values_apart_and_needs_the_key() -> None:

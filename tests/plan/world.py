@@ -14,6 +14,7 @@ from bot.model.record import Inventory
 from bot.model.resource import Body, Manifest, Origin, ResourceId, ResourceRef, id_of, split_api_version
 from bot.model.source import MAIN, Revision
 from bot.plan.planner import make_plan
+from bot.render.documents import desired_state, digest_of
 
 APP: Final = AppSpec(
     name="shop",
@@ -113,6 +114,7 @@ def plan(
     key: bytes = b"key",
 ) -> Plan:
     refs: Iterable[ResourceRef] = [*(one.manifest.ref for one in observations), *(one.ref for one in tracked)]
+    manifests = [one.manifest for one in observations]
     return make_plan(
         app=app,
         revision=revision,
@@ -121,6 +123,7 @@ def plan(
         tracked=tracked,
         inventory=Inventory(app=app.name, refs=frozenset(refs)),
         key=key,
+        rendered=desired_state(manifests, map(digest_of, manifests)).digest,
     )
 
 

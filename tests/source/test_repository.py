@@ -215,10 +215,12 @@ def test_commits_of_a_folder_are_told_from_others(upstream: Upstream, repository
     mine = upstream.commit({"apps/[a]/x": "2"})
     other = upstream.commit({"apps/b/x": "2"})
     assert repository.count_between(first, other, path="apps/[a]") == 1
-    found = repository.last_touching("apps/[a]", after=first, upto=other)
+    found = repository.last_touching(["apps/[a]"], after=first, upto=other)
     assert found == repository.revision(mine)
-    assert repository.last_touching("apps/[a]", after=mine, upto=other) is None
-    assert repository.last_touching("apps/[a]", after=other, upto=first) is None
+    assert repository.last_touching(["apps/[a]"], after=mine, upto=other) is None
+    assert repository.last_touching(["apps/[a]"], after=other, upto=first) is None
+    assert repository.last_touching(["base", "apps/[a]"], after=first, upto=other) == repository.revision(mine)
+    assert repository.last_touching(["apps/[a]", ""], after=first, upto=other) == repository.revision(other)
 
 
 def test_messages_are_those_of_the_commits_that_touched_a_folder(upstream: Upstream, repository: GitRepository) -> None:
