@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -14,12 +13,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tests.controlplane.building import HERE, build
+from tests.ports import ReservedPort
 
 _READY_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 20.0
@@ -56,7 +55,8 @@ class ControlPlane:
         self.path = Path(self._folder.name)
         self.binaries = build()
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._ports = _free_ports("etcd", "peer", "api", "manager", "scheduler", "kwok")
+        self._reserved = {name: ReservedPort() for name in ("etcd", "peer", "api", "manager", "scheduler", "kwok")}
+        self._ports = {name: one.number for name, one in self._reserved.items()}
         self.url = f"https://127.0.0.1:{self._ports['api']}"
         self.token = TOKEN
         self.ca_file = str(self.path / "certs" / "apiserver.crt")
@@ -159,6 +159,8 @@ class ControlPlane:
                     process.wait()
         self._processes.clear()
         self._folder.cleanup()
+        for one in self._reserved.values():
+            one.close()
 
     def request(
         self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json", accept: str = "*/*"
@@ -187,10 +189,10 @@ class ControlPlane:
     def served(self) -> tuple[Served, ...]:
         """Return what the counted user has asked so far; a watch counts when it begins."""
         log = self.path / "audit.log"
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        whole, _, _ = (log.read_text(encoding="utf-8") if log.exists() else "").rpartition("\n")
         return tuple(
             Served(one["verb"], one["requestURI"], int((one.get("responseStatus") or {}).get("code") or 0))
-            for one in map(json.loads, lines)
+            for one in map(json.loads, whole.splitlines())
             if (one["verb"] == "watch") is (one["stage"] == "ResponseStarted")
         )
 
@@ -250,12 +252,3 @@ class ControlPlane:
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     os.setpgrp()
-
-
-def _free_ports(*names: str) -> dict[str, int]:
-    """Return a port for each name; all are held until the last is found, or one could be found twice."""
-    with ExitStack() as held:
-        probes = {name: held.enter_context(socket.socket()) for name in names}
-        for probe in probes.values():
-            probe.bind(("127.0.0.1", 0))
-        return {name: int(probe.getsockname()[1]) for name, probe in probes.items()}

@@ -13,6 +13,7 @@ from tests.contract.manifests import api_service, definition
 from tests.contract.servers import SandboxServer
 from tests.faults.proxy import Proxy
 from tests.https import make_certificate
+from tests.ports import ReservedPort
 from tests.waiting import until
 
 _SERVICES: Final = "/apis/apiregistration.k8s.io/v1/apiservices"
@@ -33,7 +34,8 @@ class Extension:
         place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
         self._backend.request("POST", "/api/v1/namespaces", body=place)
         self._backend.request("POST", _DEFINITIONS, body=yaml.safe_load(definition(group)))
-        self._proxy = Proxy(self._backend, folder, tls=self._tls)
+        self._port = ReservedPort()
+        self._proxy = Proxy(self._backend, folder, tls=self._tls, port=self._port.number)
         outside = {"type": "ExternalName", "externalName": "localhost"}
         world.create(
             "services", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "extension"}, "spec": outside}
@@ -48,13 +50,14 @@ class Extension:
         self._await("False")
 
     def come_back(self) -> None:
-        self._proxy = Proxy(self._backend, self._folder, tls=self._tls, port=self._proxy.port)
+        self._proxy = Proxy(self._backend, self._folder, tls=self._tls, port=self._port.number)
         self._await("True")
 
     def close(self) -> None:
         self._world.delete(self._path)
         self._proxy.close()
         self._backend.stop()
+        self._port.close()
 
     def _await(self, status: str) -> None:
         def is_so() -> bool:

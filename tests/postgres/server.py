@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
+
+from tests.ports import ReservedPort
 
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 
@@ -36,9 +37,8 @@ class PostgresServer:
     def __init__(self) -> None:
         self._bin = binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="gitops-bot-postgres-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._reserved = ReservedPort()
+        self._port = self._reserved.number
 
     def start(self) -> None:
         if os.getuid() == 0:
@@ -51,6 +51,7 @@ class PostgresServer:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
         shutil.rmtree(self._folder)
+        self._reserved.close()
 
     def new_database(self) -> str:
         """Return the URL of an empty database."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,8 +18,10 @@ from bot.model.app import HelmSpec, Render
 from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
 from tests.https import PASSWORD, USER, Certificate, HttpsServer, Reply, Request, make_certificate
+from tests.ports import ReservedPort
 from tests.render.worlds import APP, render, renderer
 from tests.tools.building import program
+from tests.waiting import until
 
 pytestmark = pytest.mark.tools
 
@@ -240,9 +240,8 @@ class Registry:
     """The real distribution registry with TLS and a password."""
 
     def __init__(self, folder: Path, certificate: Certificate) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self._folder, self._reserved = folder, ReservedPort()
+        self.port = self._reserved.number
         (folder / "htpasswd").write_text(f"{USER}:{BCRYPT}\n")
         config = folder / "config.yml"
         config.write_text(
@@ -255,14 +254,11 @@ class Registry:
         self._log = (folder / "log").open("wb")
         command = [program("registry"), "serve", str(config)]
         self._process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            assert self._process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
+        until(self._answers, "the registry takes connections")
 
     def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        assert self._process.poll() is None, (self._folder / "log").read_text()
+        return self._reserved.is_served()
 
     def push(self, version: str, folder: Path, certificate: Certificate) -> None:
         file = folder / f"shop-{version}.tgz"
@@ -276,8 +272,9 @@ class Registry:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=60)
         self._log.close()
+        self._reserved.close()
 
 
 @pytest.fixture(scope="module")

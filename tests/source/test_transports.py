@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -20,7 +19,9 @@ from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.source.repository import GitRepository
 from bot.source.spec import Credentials, RepoSpec
 from tests.https import PASSWORD, USER, Certificate, HttpsServer, Reply, Request, make_certificate
+from tests.ports import ReservedPort
 from tests.source.upstream import START, Clock, Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.tools
 
@@ -295,9 +296,8 @@ class Sshd:
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             subprocess.run(command, check=True, timeout=60)
         shutil.copy(folder / "client.pub", folder / "authorized_keys")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         lines = [
             f"Port {self.port}",
             "ListenAddress 127.0.0.1",
@@ -315,14 +315,11 @@ class Sshd:
         self._log = (folder / "log").open("wb")
         command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
-        deadline = time.monotonic() + 30
-        while not self._answers():
-            assert self._process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
+        until(self._answers, "the server takes connections")
 
     def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        assert self._process.poll() is None, (self.folder / "log").read_text()
+        return self._reserved.is_served()
 
     def url(self, path: Path) -> str:
         return f"ssh://{os.environ.get('USER') or 'root'}@127.0.0.1:{self.port}{path}"
@@ -341,8 +338,9 @@ class Sshd:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=60)
         self._log.close()
+        self._reserved.close()
 
 
 @pytest.fixture(scope="module")
