@@ -254,6 +254,7 @@ def test_response_url_is_used_five_times_in_half_an_hour(slack: SlackWorkspace, 
 
 
 def test_envelope_that_is_not_acknowledged_comes_again_under_its_id(slack: SlackWorkspace, socket: WebSocket) -> None:
+    slack.state.answer_within = timedelta(milliseconds=50)
     delivery = slack.mention(ANA.id, HERE, "status")
     assert not delivery.acknowledged
     first = json.loads(socket.recv())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import Channel, User
+from tests.waiting import PATIENCE_SECONDS
 
 ANA = User(id="U0ANA", name="ana")
 CHANNEL = "C0DEPLOYS"
@@ -39,7 +41,9 @@ def said(text: str) -> dict[str, Any]:
 
 @pytest.fixture
 def slack() -> Iterator[SlackWorkspace]:
-    with SlackWorkspace(users=[ANA], channels=[Channel(id=CHANNEL, name="deploys")]) as workspace:
+    patience = timedelta(seconds=PATIENCE_SECONDS)
+    channels = [Channel(id=CHANNEL, name="deploys")]
+    with SlackWorkspace(users=[ANA], channels=channels, answer_within=patience) as workspace:
         client = WebClient(token=workspace.bot_token, base_url=workspace.api_url)
         app = App(
             client=client,

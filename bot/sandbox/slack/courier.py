@@ -1,7 +1,8 @@
 """How events and interactions reach the bot: over Socket Mode to one of its connections in turn, or signed over HTTP.
 
-A delivery returns when the bot has acknowledged it, or after Slack's three seconds. What it answers along with the
-acknowledgement is part of the delivery; what it does afterwards is not waited for.
+A delivery returns when the bot has acknowledged it, when its connection has ended, or when the workspace has waited
+long enough. What the bot answers along with the acknowledgement is part of the delivery; what it does afterwards is
+not waited for.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from bot.sandbox.slack.sockets import SocketConnection
 from bot.sandbox.slack.state import State
 from bot.sandbox.slack.values import Delivery
 
-ACK_SECONDS: Final = 3.0
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -51,6 +51,10 @@ class Courier:
         """Return what `X-Slack-Signature` must be (v0, HMAC-SHA256)."""
         signed = f"v0:{timestamp}:".encode() + body
         return f"v0={hmac.new(self.signing_secret.encode(), signed, hashlib.sha256).hexdigest()}"
+
+    @property
+    def _patience(self) -> float:
+        return self._state.answer_within.total_seconds()
 
     def sockets(self) -> tuple[SocketConnection, ...]:
         """Return the open Socket Mode connections."""
@@ -102,10 +106,11 @@ class Courier:
         with changed:
             self._acks.pop(delivery.envelope_id, None)
             connections = self.sockets()
-            if not connections or not connections[next(self._turns) % len(connections)].send(envelope):
+            chosen = connections[next(self._turns) % len(connections)] if connections else None
+            if chosen is None or not chosen.send(envelope):
                 return delivery
-            heard = changed.wait_for(lambda: delivery.envelope_id in self._acks, timeout=ACK_SECONDS)
-            answer = self._acks.get(delivery.envelope_id, {})
+            changed.wait_for(lambda: delivery.envelope_id in self._acks or not chosen.open, timeout=self._patience)
+            heard, answer = delivery.envelope_id in self._acks, self._acks.get(delivery.envelope_id, {})
         return replace(delivery, acknowledged=heard, answer=answer)
 
     def _send_http(self, delivery: Delivery, *, attempt: int, reason: str) -> Delivery:
@@ -120,7 +125,7 @@ class Courier:
             headers |= {"X-Slack-Retry-Num": str(attempt), "X-Slack-Retry-Reason": reason}
         request = urllib.request.Request(self.events_url, data=body, headers=headers, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=ACK_SECONDS) as response:
+            with urllib.request.urlopen(request, timeout=self._patience) as response:
                 return replace(delivery, acknowledged=True, status=response.status, answer=_answer(response.read()))
         except urllib.error.HTTPError as error:
             with error:

@@ -18,11 +18,12 @@ from bot.sandbox.slack.views import Views
 
 RESPONSE_URL_USES = 5
 RESPONSE_URL_LIFE = timedelta(minutes=30)
+SLACK_WAITS = timedelta(seconds=3)  # for an acknowledgement, and for the modal that a trigger may open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """What lets the bot open a modal before a person, for three seconds and once."""
+    """What lets the bot open a modal before a person, soon and once."""
 
     user: str
     made_at: datetime
@@ -50,6 +51,7 @@ class State:
     groups: dict[str, tuple[str, ...]]
     scopes: frozenset[str]
     post_interval: timedelta | None = None
+    answer_within: timedelta = SLACK_WAITS
     bot_user: str = "U0GITOPS"
     team: str = "T0SANDBOX"
     app: str = "A0GITOPS"

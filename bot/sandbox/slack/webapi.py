@@ -32,7 +32,6 @@ _SCOPES: Final = {
     "files.completeUploadExternal": "files:write",
 }
 _SOCKETS: Final = 10  # connections an app may hold, Socket Mode documentation
-_TRIGGER_SECONDS: Final = 3
 
 
 class Refused(Exception):
@@ -231,7 +230,7 @@ class WebApi:
             raise Refused("invalid_trigger_id")
         if trigger.exchanged:
             raise Refused("exchanged_trigger_id")
-        if (self.state.clock() - trigger.made_at).total_seconds() > _TRIGGER_SECONDS:
+        if self.state.clock() - trigger.made_at > self.state.answer_within:
             raise Refused("expired_trigger_id")
         answer = self._viewed(lambda: show(trigger.user, _decoded(arguments.get("view"))))
         self.state.triggers[id] = replace(trigger, exchanged=True)

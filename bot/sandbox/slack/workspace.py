@@ -5,8 +5,8 @@ mention, click and read. Limits and errors are Slack's; faults are scripted with
 memory and judges nothing but what Slack judges.
 
 The surprising part: a person's method returns when the bot has acknowledged, or after Slack's three seconds, while
-what the bot does afterwards is seen by `wait_until`. How it reaches the bot is the courier's business, what it says
-the payloads'.
+what the bot does afterwards is seen by `wait_until`. Where the machine has more to do than a bot, `answer_within` makes
+it longer. How it reaches the bot is the courier's business, what it says the payloads'.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bot.sandbox.slack.courier import Courier
 from bot.sandbox.slack.payloads import Payloads
 from bot.sandbox.slack.server import SlackServer
 from bot.sandbox.slack.sockets import SocketConnection
-from bot.sandbox.slack.state import State
+from bot.sandbox.slack.state import SLACK_WAITS, State
 from bot.sandbox.slack.values import Call, Channel, Delivery, Message, User
 from bot.sandbox.slack.views import View
 from bot.sandbox.slack.webapi import WebApi, blocks_of
@@ -39,7 +39,7 @@ SCOPES: Final = frozenset(
     }
 )
 _PING_SECONDS: Final = 10.0
-_GUARD_SECONDS: Final = 10.0
+_GUARD_SECONDS: Final = 60.0
 
 
 class SlackWorkspace:
@@ -58,6 +58,7 @@ class SlackWorkspace:
         port: int = 0,
         events_url: str = "",
         post_interval: timedelta | None = None,
+        answer_within: timedelta = SLACK_WAITS,
         ping_seconds: float = _PING_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -70,6 +71,7 @@ class SlackWorkspace:
             groups={id: tuple(members) for id, members in (groups or {}).items()},
             scopes=scopes,
             post_interval=post_interval,
+            answer_within=answer_within,
         )
         self._courier = Courier(
             self.state, signing_secret=signing_secret, events_url=events_url, ping_seconds=ping_seconds
@@ -230,12 +232,21 @@ class SlackWorkspace:
         said = self.say(user, channel, f"<@{self.state.bot_user}> {text}", thread_ts=thread_ts)
         return self._deliver("events_api", self._payloads.mention(said), user)
 
-    def click(self, message: Message, action_id: str, user: str, *, value: Any = None, block_id: str = "") -> Delivery:
-        """Press a button, or choose `value` in a menu, of a message as this person sees it now.
+    def click(
+        self,
+        message: Message,
+        action_id: str,
+        user: str,
+        *,
+        value: Any = None,
+        block_id: str = "",
+        late: bool = False,
+    ) -> Delivery:
+        """Press a button, or choose `value` in a menu, of a message as it is now; `late`, as it was before an edit.
 
         Raises `LookupError` when the message has no such element: what is not there cannot be clicked.
         """
-        seen = self.message(message.channel, message.ts) or message
+        seen = message if late else self.message(message.channel, message.ts) or message
         place = actions.place_of(seen.blocks, action_id, value=value, block_id=block_id)
         action = self._payloads.action(place, value)
         return self._deliver("interactive", self._payloads.pressed_in_message(user, seen, action), user)

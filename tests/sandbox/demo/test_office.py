@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from websocket import create_connection
 from bot.sandbox.demo import cast
 from bot.sandbox.demo.office import Misuse, Office
 from bot.sandbox.slack import SlackWorkspace
+from tests.waiting import PATIENCE_SECONDS
 
 HERE = cast.DEPLOYS.id
 
 
 @pytest.fixture
 def office() -> Iterator[Office]:
-    with SlackWorkspace(users=cast.PEOPLE, channels=cast.CHANNELS) as slack:
+    patience = timedelta(seconds=PATIENCE_SECONDS)
+    with SlackWorkspace(users=cast.PEOPLE, channels=cast.CHANNELS, answer_within=patience) as slack:
         yield Office(slack)
 
 
