@@ -36,9 +36,9 @@ class Reloading:
             engine = self._build(self._load())
         except BotError as error:
             problems = [str(one) for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
+            self.trouble = f"{len(problems)} problems in the new configuration: {problems[0]}"
             for problem in problems:
                 log.error("the new configuration is not used: %s", problem)
-            self.trouble = f"{len(problems)} problems in the new configuration: {problems[0]}"
             return None
         self.trouble = ""
         return engine
