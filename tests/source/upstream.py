@@ -65,37 +65,23 @@ class Upstream:
         links: Mapping[str, str] | None = None,
         submodules: Mapping[str, str] | None = None,
     ) -> str:
-        """Commit `files` on top of `branch` (None deletes one) and return the hash."""
+        """Commit `files` on top of `branch` (None deletes one), move it, and return the hash."""
         tip = self.git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
         above = ((tip,) if tip else ()) if parents is None else parents
-        index = {"GIT_INDEX_FILE": str(self.path / "test.index")}
-        self.git("read-tree", *([above[0]] if above else ["--empty"]), env=index)
+        self.made += 1
+        who = f"Ana Lima <ana@example.com> {int(START.timestamp()) + self.made} +0000"
+        lines = [f"commit refs/heads/{branch}", "mark :1", f"author {who}", f"committer {who}"]
+        stream = _lines(*lines) + _data(f"{message}\n")
+        stream += _lines(*(f"{word} {parent}" for word, parent in zip(("from", *["merge"] * 9), above, strict=False)))
         entries = [("100644", path, content) for path, content in files.items()]
         entries += [("120000", path, target) for path, target in (links or {}).items()]
         for mode, path, content in entries:
             if content is None:
-                self.git("update-index", "--index-info", stdin=f"0 {'0' * 40}\t{path}\n".encode(), env=index)
-                continue
-            data = content.encode() if isinstance(content, str) else content
-            blob = self.git("hash-object", "-w", "--stdin", stdin=data)
-            self.git("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", env=index)
-        for path, commit in (submodules or {}).items():
-            self.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{path}", env=index)
-        tree = self.git("write-tree", env=index)
-        self.made += 1
-        at = f"{int(START.timestamp()) + self.made} +0000"
-        who = {
-            "GIT_AUTHOR_NAME": "Ana Lima",
-            "GIT_AUTHOR_EMAIL": "ana@example.com",
-            "GIT_AUTHOR_DATE": at,
-            "GIT_COMMITTER_NAME": "Ana Lima",
-            "GIT_COMMITTER_EMAIL": "ana@example.com",
-            "GIT_COMMITTER_DATE": at,
-        }
-        parent_options = [option for parent in above for option in ("-p", parent)]
-        commit = self.git("commit-tree", tree, *parent_options, "-m", message, env=who)
-        self.git("update-ref", f"refs/heads/{branch}", commit)
-        return commit
+                stream += _lines(f"D {_quoted(path)}")
+            else:
+                stream += _lines(f"M {mode} inline {_quoted(path)}") + _data(content)
+        stream += _lines(*(f"M 160000 {commit} {_quoted(path)}" for path, commit in (submodules or {}).items()))
+        return self.git("fast-import", "--quiet", "--force", stdin=stream + _lines("", "get-mark :1"))
 
     def annotate(self, tag: str, commit: str) -> None:
         """Make an annotated tag, which is an object of its own."""
@@ -126,3 +112,18 @@ class Upstream:
         address = url or str(self.path)
         spec = RepoSpec(name="fleet", url=address, credentials=Credentials(), keyring_file=keyring, signed=signed)
         return GitRepository(spec, directory=directory, clock=Clock(), **timeouts)
+
+
+def _lines(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _data(content: str | bytes) -> bytes:
+    """Return a content as `git fast-import` reads it."""
+    data = content.encode() if isinstance(content, str) else content
+    return b"data %d\n%b\n" % (len(data), data)
+
+
+def _quoted(path: str) -> str:
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
