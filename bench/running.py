@@ -15,6 +15,7 @@ import orjson
 from bench.workloads import Body
 from bench.world import Measured, World, cpu_of, memory_of
 from tests.flow.bot_process import BotProcess
+from tests.launch import executed
 
 SPACE: Final = "bench"
 _PATIENCE_SECONDS: Final = 600.0
@@ -83,12 +84,14 @@ def bot_in(
     folder = world.path / f"bot-{len(list(world.path.glob('bot-*')))}"
     folder.mkdir()
     file = world.configure(apps, **more)
-    process = BotProcess(folder, _yaml(file.read_bytes()), {"WEBHOOK_SECRET": "push", **(environment or {})})
+    process = BotProcess(
+        folder, _yaml(file.read_bytes()), {"WEBHOOK_SECRET": "push", **(environment or {})}, launch=executed
+    )
     process.start()
     try:
         yield RunningBot(process, world)
     finally:
-        process.kill()
+        process.close()
 
 
 def _yaml(text: bytes) -> str:

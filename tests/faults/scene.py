@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 from bot.model.outcome import Result, SyncReport
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, job, secret
 from tests.faults.proxy import Proxy
+from tests.launch import Launch, Process, forked
 from tests.waiting import until
 
-ROOT: Final = Path(__file__).parents[2]
 KINDS: Final = {
     "ConfigMap": ("/api/v1", "configmaps"),
     "Secret": ("/api/v1", "secrets"),
@@ -149,14 +146,20 @@ def steps(world: EngineWorld, proxy: Proxy, scene: Scene) -> list[str]:
     return seen
 
 
-def terminal_sync(world: EngineWorld) -> subprocess.Popen[bytes]:
+def terminal_sync(world: EngineWorld, *, launch: Callable[[Launch], Process] = forked) -> Process:
     """Start the terminal's `sync` on the world's configuration and state."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
-        "PYTHONPATH": str(ROOT),
         "SLACK_BOT_TOKEN": "xoxb-test",
         "SLACK_SIGNING_SECRET": "signing",
     }
-    arguments = [sys.executable, "-m", "bot", "--config", str(world.file), "--log-level", "error", "sync", "shop"]
-    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    arguments = ["--config", str(world.file), "--log-level", "error", "sync", "shop"]
+    folder = world.file.parent
+    said, complained = folder / "sync.out", folder / "sync.errors"
+    return launch(Launch(arguments=arguments, folder=folder, environment=environment, out=said, errors=complained))
+
+
+def complaints(world: EngineWorld) -> str:
+    """Return what the terminal's syncs of a world have complained of."""
+    return (world.file.parent / "sync.errors").read_text(encoding="utf-8")

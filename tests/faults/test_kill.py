@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from itertools import count
 from typing import Final
 
@@ -12,21 +11,21 @@ from bot.model.outcome import Result
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import deployment
 from tests.faults.proxy import Proxy
-from tests.faults.scene import WORKLOADS, foreign, objects, settled, terminal_sync
-from tests.waiting import until
+from tests.faults.scene import WORKLOADS, complaints, foreign, objects, settled, terminal_sync
+from tests.waiting import PATIENCE_SECONDS, until
 
 NEVER_READY: Final = "gitops-bot.test/never-ready:1"
 _LANES: Final = 4  # tests that share the requests, so that several run at once
 
 
-def killed_at(proxy: Proxy, process: subprocess.Popen[bytes], number: int) -> int:
-    """Kill a process at its n-th request; return its exit status."""
-    seen = count(1)
+def killed_at(world: EngineWorld, proxy: Proxy, number: int) -> int:
+    """Kill a sync at its n-th request; return its exit status."""
+    seen, process = count(1), terminal_sync(world)
     proxy.before = lambda _: process.kill() if next(seen) == number else None
-    _, complaint = process.communicate(timeout=120)
+    status = process.wait(120)
     proxy.before = lambda _: None
-    assert process.returncode in {0, -9}, complaint.decode()
-    return process.returncode
+    assert status in {0, -9}, complaints(world)
+    return status
 
 
 @pytest.mark.parametrize("first", range(1, _LANES + 1))
@@ -38,7 +37,7 @@ def test_killed_at_any_request_the_next_process_goes_on(world: EngineWorld, prox
     for number in count(first, _LANES):
         world.commit(WORKLOADS.new)
         world.heard()
-        status = killed_at(proxy, terminal_sync(world), number)
+        status = killed_at(world, proxy, number)
         settled(world)
         WORKLOADS.check(world, number)
         assert foreign(world) == before, number
@@ -55,10 +54,11 @@ def test_killed_at_any_request_the_next_process_goes_on(world: EngineWorld, prox
 def test_killed_while_it_waits_for_health_the_next_process_goes_on(world: EngineWorld, proxy: Proxy) -> None:
     world.restart(timeout="2m")
     world.commit({"a.yaml": deployment("web", NEVER_READY)})
+    proxy.seen.clear()
     process = terminal_sync(world)
-    until(lambda: any("/pods" in one for one in proxy.seen[-5:]) and objects(world), "it waits")
+    until(lambda: any("/pods" in one for one in proxy.seen) and objects(world), "it waits")
     process.kill()
-    process.communicate(timeout=60)
+    process.wait(PATIENCE_SECONDS)
     world.commit({"a.yaml": deployment("web", "nginx:1")})
     assert world.tick().result is Result.CONVERGED
     assert objects(world) == {"Deployment web": "nginx:1"}

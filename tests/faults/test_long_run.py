@@ -25,6 +25,7 @@ from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, secret
 from tests.faults.proxy import Proxy, status
 from tests.faults.scene import KINDS, State, foreign, listed, objects, settled, terminal_sync
+from tests.launch import executed
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,10 @@ class Life:
 
     def kill(self) -> None:
         """Sync in a process of its own, and kill it at some request."""
-        process = terminal_sync(self.world)
+        process = terminal_sync(self.world, launch=executed)  # the other way starts processes that stay
         last, seen = self.chance.randrange(1, 30), count(1)
         self.proxy.before = lambda _: process.kill() if next(seen) >= last else None
-        process.communicate(timeout=600)  # a busy machine is no failure
+        process.wait(600)  # a busy machine is no failure
         self.proxy.before = lambda _: None
 
     def settle(self) -> None:

@@ -4,49 +4,52 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from tests.launch import Launch, Process, forked
+from tests.ports import ReservedPort
+from tests.waiting import PATIENCE_SECONDS, until
+
+_START_SECONDS: Final = 120.0  # machines with other work are slow to start Python
+_COMMAND_SECONDS: Final = 120.0
+
 
 class BotProcess:
-    """One configuration in a folder of its own; `start` and `stop` as often as the story wants."""
+    """One configuration in a folder of its own; `start` and `stop` as often as the story wants, `close` at the end."""
 
-    def __init__(self, folder: Path, configuration: str, environment: dict[str, str]) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+    def __init__(
+        self,
+        folder: Path,
+        configuration: str,
+        environment: dict[str, str],
+        *,
+        launch: Callable[[Launch], Process] = forked,
+    ) -> None:
+        self.folder, self._launch = folder, launch
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         (folder / "gitops-bot.yaml").write_text(configuration + f"server: {{port: {self.port}}}\n", encoding="utf-8")
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
-        root = str(Path(__file__).parents[2])
-        self._environment = {**inherited, **environment, "PYTHONPATH": root, "PYTHONWARNINGS": "default"}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {**inherited, **environment, "PYTHONWARNINGS": "default"}
+        self._process: Process | None = None
+        self._ran = 0
 
     def configure(self, change: Callable[[str], str]) -> None:
-        """Change the configuration file."""
-        file = self.folder / "gitops-bot.yaml"
-        file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+        """Change the configuration file, at once: a running bot looks at it."""
+        file, draft = self.folder / "gitops-bot.yaml", self.folder / "draft.yaml"
+        draft.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+        draft.rename(file)
 
     def start(self) -> None:
         """Start the bot and wait until it answers."""
-        with open(self.folder / "bot.log", "ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "bot", "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
-            )
-        deadline = time.monotonic() + 90  # a guard: machines with other work are slow to start Python
-        while not self._answers():
-            assert self._process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.05)
+        log = self.folder / "bot.log"
+        self._process = self._launched(["run"], out=log, errors=log)
+        until(self._answers, "the bot answers", seconds=_START_SECONDS)
 
     @property
     def pid(self) -> int:
@@ -57,7 +60,7 @@ class BotProcess:
         """Send SIGTERM and return the exit status."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(25)
+        return self._process.wait(PATIENCE_SECONDS)
 
     def hang_up(self) -> None:
         """Send SIGHUP: read the configuration again."""
@@ -70,17 +73,22 @@ class BotProcess:
             self._process.kill()
             self._process.wait()
 
+    def close(self) -> None:
+        """Kill it and give its port away."""
+        self.kill()
+        self._reserved.close()
+
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Run another command on the same configuration; returns exit status and stdout."""
-        done = subprocess.run(
-            [sys.executable, "-m", "bot", "--log-level", "error", *arguments],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
+        """Run another command on the same configuration; returns its exit status, and stdout before stderr."""
+        self._ran += 1
+        out, errors = (self.folder / f"command-{self._ran}.{name}" for name in ("out", "errors"))
+        status = self._launched(["--log-level", "error", *arguments], out=out, errors=errors).wait(_COMMAND_SECONDS)
+        return status, out.read_text(encoding="utf-8") + errors.read_text(encoding="utf-8")
+
+    def _launched(self, arguments: Sequence[str], *, out: Path, errors: Path) -> Process:
+        return self._launch(
+            Launch(arguments=arguments, folder=self.folder, environment=self._environment, out=out, errors=errors)
         )
-        return done.returncode, done.stdout + done.stderr
 
     def status(self, app: str) -> dict[str, object]:
         """Return one app of `status --output json`."""
@@ -91,23 +99,30 @@ class BotProcess:
 
     def health(self) -> dict[str, Any]:
         """Return what `/healthz` says now."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
-            found: dict[str, Any] = orjson.loads(answer.read())
-            return found
+        found: dict[str, Any] = orjson.loads(self._get("healthz"))
+        return found
 
     def metric(self, name: str, *labels: str) -> float:
         """Return the sum of a metric over its series that have all the labels, as `/metrics` has it now."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
+        lines = self.metrics().splitlines()
         wanted = [line for line in lines if line.startswith(f"{name}{{") and all(one in line for one in labels)]
         return sum(float(line.rpartition(" ")[2]) for line in wanted)
+
+    def metrics(self) -> str:
+        """Return what `/metrics` says now."""
+        return self._get("metrics")
 
     def log(self) -> str:
         return (self.folder / "bot.log").read_text(encoding="utf-8")
 
     def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (OSError, urllib.error.URLError):
+            return self._get("readyz") == "ready\n"
+        except OSError:
             return False
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=PATIENCE_SECONDS) as answer:
+            return str(answer.read().decode())

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.sandbox.kube import KubeSandbox
-from bot.sandbox.oncall import OncallService
-from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import Channel, Message, User
-from tests.flow.bot_process import BotProcess
-from tests.source.upstream import Upstream
+from tests.flow.workplace import Workplace
 
 ANA = User(id="U0ANA", name="ana", real_name="Ana Lima", email="ana@example.com")
 BOB = User(id="U0BOB", name="bob", real_name="Bob Reis", email="bob@example.com")
@@ -21,7 +18,6 @@ EVE = User(id="U0EVE", name="eve", real_name="Eve Fox", email="eve@example.com")
 PAYMENTS = "C0PAYMENTS"  # one app lives here
 DEPLOYS = "C0DEPLOYS"  # all others do
 SRE = "S0SRE"
-_GUARD_SECONDS = 60.0
 
 RULES = f"""
   - {{verbs: [status, plan, history, route], users: ["*"]}}
@@ -34,7 +30,7 @@ def configmap(name: str, level: str) -> str:
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{level: {level}}}\n"
 
 
-class Office:
+class Office(Workplace):
     """Apps `payments` (production, in its own channel), `shop` and `docs` (staging, in the default channel)."""
 
     def __init__(
@@ -49,20 +45,19 @@ class Office:
         more: str = "",
         apps: str = "",
         interval: str = "1s",
+        timeout: str = "2m",
         **env: str,
     ) -> None:
-        self.upstream = Upstream(folder / "fleet.git")
-        self.kube = KubeSandbox()
-        self.slack = SlackWorkspace(
+        super().__init__(
+            folder,
             users=(ANA, BOB, CAT, EVE),
             channels=(Channel(id=PAYMENTS, name="payments"), Channel(id=DEPLOYS, name="deploys")),
             groups={SRE: (BOB.id,)},
         )
-        self.oncall = OncallService()
-        for server in (self.kube, self.slack, self.oncall):
-            server.start()
+        self.kube = KubeSandbox()
+        self.kube.start()
         (folder / "kubeconfig").write_text(self.kube.kubeconfig(), encoding="utf-8")
-        common = f"repo: fleet, cluster: prod, interval: {interval}, timeout: 20s"
+        common = f"repo: fleet, cluster: prod, interval: {interval}, timeout: {timeout}"
         configuration = f"""
 clusters: [{{name: prod, kubeconfig: {folder / "kubeconfig"}}}]
 repos: [{{name: fleet, url: {self.upstream.path}, web_url: "https://git.example.com/fleet"}}]
@@ -77,21 +72,7 @@ permissions: {rules}
 retry: {{first: 200ms, factor: 1, max: 1s}}
 {more}
 """
-        place = folder / "bot"
-        place.mkdir()
-        self.bot = BotProcess(
-            place,
-            configuration,
-            {
-                "SLACK_BOT_TOKEN": self.slack.bot_token,
-                "SLACK_APP_TOKEN": self.slack.app_token,
-                "SLACK_SIGNING_SECRET": self.slack.signing_secret,
-                "OPSGENIE_API_KEY": "oncall-key",
-                **env,
-            },
-        )
-        if mode == "http":
-            self.slack.events_url = f"http://127.0.0.1:{self.bot.port}/slack/events"
+        self.hire(folder, configuration, mode=mode, environment=env)
 
     def open(self, level: str = "info") -> str:
         """Commit every app, start the bot, and wait until all have converged; returns the commit."""
@@ -101,15 +82,9 @@ retry: {{first: 200ms, factor: 1, max: 1s}}
             self.sees(channel, "Converged", app)
         return commit
 
-    def start(self) -> None:
-        self.bot.start()
-        if not self.slack.events_url:
-            assert self.slack.wait_until(lambda: bool(self.slack.sockets()))
-
     def close(self) -> None:
-        self.bot.kill()
-        for server in (self.slack, self.oncall, self.kube):
-            server.stop()
+        super().close()
+        self.kube.stop()
 
     def commit(self, level: str, *, message: str = "Change something", **others: str) -> str:
         """Commit the ConfigMap of each app with this level, `others` by name of an app."""
@@ -129,34 +104,11 @@ retry: {{first: 200ms, factor: 1, max: 1s}}
 
     def types(self, user: User, text: str, channel: str = PAYMENTS) -> Message:
         """Type a command; return the first answer its author sees."""
-        before = len(self.slack.ephemerals(user.id))
-        assert self.slack.command(user.id, channel, text).acknowledged
-        return self._answer(user, before)
-
-    def presses(self, user: User, message: Message, action: str, *, value: str | None = None) -> Message:
-        """Press a button; return the first answer its author sees."""
-        before = len(self.slack.ephemerals(user.id))
-        assert self.slack.click(message, action, user.id, value=value).acknowledged
-        return self._answer(user, before)
-
-    def _answer(self, user: User, before: int) -> Message:
-        def answers() -> tuple[Message, ...]:
-            return self.slack.ephemerals(user.id)[before:]
-
-        assert self.slack.wait_until(lambda: bool(answers()), timeout_seconds=_GUARD_SECONDS), self.bot.log()[-2000:]
-        return answers()[0]
+        return self.asked(user, text, channel)
 
     def sees(self, channel: str, *words: str) -> Message:
         """Wait for a message that has all the words, in its sentence or its blocks; return the newest."""
-
-        def found() -> list[Message]:
-            said = self.slack.messages(channel)
-            return [one for one in said if all(word in f"{one.text} {json.dumps(one.blocks)}" for word in words)]
-
-        if not self.slack.wait_until(lambda: bool(found()), timeout_seconds=_GUARD_SECONDS):
-            said = "\n".join(one.text for one in self.slack.messages(channel))
-            raise AssertionError(f"nobody said {words}; said was:\n{said}\n{self.bot.log()[-3000:]}")
-        return found()[-1]
+        return self.seen(channel, words)
 
     def audit(self, app: str) -> list[Mapping[str, Any]]:
         """Return the audit of an app, newest first."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from bot.sandbox.oncall import OncallService
-from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import Channel, Message, User
-from tests.flow.bot_process import BotProcess
-from tests.source.upstream import Upstream
+from tests.flow.workplace import Workplace
+from tests.waiting import PATIENCE_SECONDS
 
 ANA = User(id="U0ANA", name="ana", real_name="Ana Lima", email="ana@example.com")
 BOB = User(id="U0BOB", name="bob", real_name="Bob Reis", email="bob@example.com")
@@ -39,7 +37,7 @@ class Plane(Protocol):
         """Send one request as administrator."""
 
 
-class Story:
+class Story(Workplace):
     """Everything one story needs, and what a person sees of it."""
 
     def __init__(
@@ -56,21 +54,18 @@ class Story:
         oncall: str = "",
         apps: str = "",
         more: str = "",
+        timeout: str = "2m",
         **env: str,
     ) -> None:
+        super().__init__(tmp_path, users=(ANA, BOB), channels=(Channel(id=DEPLOYS, name="deploys"),), flavour=flavour)
         self.plane, self.namespace = plane, namespace
-        self.upstream = Upstream(tmp_path / "fleet.git")
-        self.slack = SlackWorkspace(users=(ANA, BOB), channels=(Channel(id=DEPLOYS, name="deploys"),))
-        self.oncall = OncallService(flavour=flavour)
-        self.slack.start()
-        self.oncall.start()
         configuration = f"""
 instance: {namespace}
 clusters: [{{name: prod, kubeconfig: {plane.kubeconfig}, namespace: {namespace}}}]
 repos: [{{name: fleet, url: {self.upstream.path}}}]
 apps:
   - {{name: shop, repo: fleet, path: apps/shop, cluster: prod, namespace: {namespace}, env: production,
-     {app}, timeout: 20s, oncall: {{priority: P2}}}}
+     {app}, timeout: {timeout}, oncall: {{priority: P2}}}}
 {apps}
 slack: {{mode: {mode}, default_channel: {DEPLOYS}, api_url: "{self.slack.api_url}"}}
 oncall: {{provider: {flavour}, host: "{self.oncall.url}", page_after: {page_after} {oncall}}}
@@ -78,26 +73,7 @@ permissions: [{{verbs: ["*"], users: [ana@example.com]}}]
 retry: {retry}
 {more}
 """
-        folder = tmp_path / "bot"
-        folder.mkdir()
-        self.bot = BotProcess(
-            folder,
-            configuration,
-            {
-                "SLACK_BOT_TOKEN": self.slack.bot_token,
-                "SLACK_APP_TOKEN": self.slack.app_token,
-                "OPSGENIE_API_KEY": "oncall-key",
-                "SLACK_SIGNING_SECRET": self.slack.signing_secret,
-                **env,
-            },
-        )
-        if mode == "http":
-            self.slack.events_url = f"http://127.0.0.1:{self.bot.port}/slack/events"
-
-    def close(self) -> None:
-        self.bot.kill()
-        self.slack.stop()
-        self.oncall.stop()
+        self.hire(tmp_path, configuration, mode=mode, environment=env)
 
     def fails(self, text: str = "one") -> str:
         """Commit what no API server takes; returns the commit."""
@@ -116,23 +92,13 @@ retry: {retry}
         """Return all that stands in the channel, threads included."""
         return self.slack.messages(DEPLOYS)
 
-    def sees(self, *words: str, seconds: float = 60) -> Message:
+    def sees(self, *words: str, seconds: float = PATIENCE_SECONDS) -> Message:
         """Wait for a message that has all the words, in its sentence or its blocks; return the newest."""
-
-        def found() -> list[Message]:
-            return [one for one in self.said() if all(word in f"{one.text} {one.blocks}" for word in words)]
-
-        if not self.slack.wait_until(lambda: bool(found()), timeout_seconds=seconds):
-            said = "\n".join(one.text for one in self.said())
-            raise AssertionError(f"nobody said {words}; said was:\n{said}\n{self.bot.log()[-3000:]}")
-        return found()[-1]
+        return self.seen(DEPLOYS, words, seconds)
 
     def types(self, user: User, text: str) -> Message:
         """Type a command; return the first answer its author sees."""
-        before = len(self.slack.ephemerals(user.id))
-        assert self.slack.command(user.id, DEPLOYS, text).acknowledged
-        assert self.slack.wait_until(lambda: len(self.slack.ephemerals(user.id)) > before, timeout_seconds=60)
-        return self.slack.ephemerals(user.id)[before]
+        return self.asked(user, text, DEPLOYS)
 
     def data(self) -> dict[str, str]:
         found: dict[str, str] = self.plane.request("GET", self.path("configmaps/settings"))["data"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,8 @@ def test_roles_are_what_the_bot_prints_for_its_configuration(tell: Callable[...,
     folder = tmp_path / "installed"
     folder.mkdir()
     tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
-    code, printed = BotProcess(folder, yaml.safe_dump(configuration), tokens).run("rbac")
+    with closing(BotProcess(folder, yaml.safe_dump(configuration), tokens)) as bot:
+        code, printed = bot.run("rbac")
     assert code == 0, printed
     assert documents("rbac.yaml") == list(yaml.safe_load_all(printed)), printed
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.flow.bot_process import BotProcess
+from tests.launch import executed
 from tests.source.upstream import Upstream
 from tests.waiting import until
 
@@ -23,26 +24,22 @@ apps:
 @pytest.fixture
 def bot(tmp_path: Path) -> Iterator[BotProcess]:
     Upstream(tmp_path / "fleet.git").commit({"apps/shop/a.yaml": "# nothing yet\n"})
-    process = BotProcess(tmp_path, TEXT, {})
-    process.start()
-    yield process
-    process.kill()
+    with closing(BotProcess(tmp_path, TEXT, {}, launch=executed)) as process:
+        process.start()
+        yield process
 
 
 def apps(bot: BotProcess) -> set[str]:
     """Return the apps the bot measures; none while it takes up a new configuration."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{bot.port}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
+        text = bot.metrics()
     except OSError:
         return set()
     return {name for name in ("shop", "store") if f'gitops_bot_app_objects{{app="{name}"' in text}
 
 
 def write(bot: BotProcess, text: str) -> None:
-    draft = bot.folder / "draft.yaml"
-    draft.write_text(text + f"server: {{port: {bot.port}}}\n")
-    draft.rename(bot.folder / "gitops-bot.yaml")
+    bot.configure(lambda _: text + f"server: {{port: {bot.port}}}\n")
 
 
 def test_valid_file_is_taken_up_by_itself_and_a_broken_one_is_named(bot: BotProcess) -> None:
@@ -51,8 +48,7 @@ def test_valid_file_is_taken_up_by_itself_and_a_broken_one_is_named(bot: BotProc
     until(lambda: "the new configuration is not used" in bot.log(), "the broken file is named")
     assert "there is no cluster prd: did you mean prod?" in bot.log()
     assert apps(bot) == {"shop"}
-    with urllib.request.urlopen(f"http://127.0.0.1:{bot.port}/healthz", timeout=5) as answer:
-        assert b"problems in the new configuration" in answer.read()
+    assert "problems in the new configuration" in bot.health()["parts"]["configuration"]
     write(bot, TEXT + "  - {name: store, repo: fleet, path: apps/store, cluster: prod}\n")
     until(lambda: apps(bot) == {"shop", "store"}, "the new app is there")
     assert bot.stop() == 0
