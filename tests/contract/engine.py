@@ -22,8 +22,10 @@ from bot.settings import load
 from bot.wiring import Engine, build_engine, build_loop
 from tests.contract.servers import Server
 from tests.source.upstream import Upstream
+from tests.waiting import PATIENCE_SECONDS
 
 CHANNEL: Final = "C0TEST"
+PATIENCE: Final = timedelta(seconds=PATIENCE_SECONDS)  # with whoever else holds what is needed
 _ENVIRONMENT: Final = {"SLACK_BOT_TOKEN": "xoxb-test", "SLACK_SIGNING_SECRET": "signing"}
 
 
@@ -50,7 +52,7 @@ class EngineWorld:
     ) -> None:
         self.plane, self.namespace, self._clock = plane, namespace, clock
         self.upstream = Upstream(tmp_path / "fleet.git")
-        spec = {"repo": "fleet", "cluster": "prod", "namespace": namespace, "timeout": "15s", "interval": "1s", **app}
+        spec = {"repo": "fleet", "cluster": "prod", "namespace": namespace, "timeout": "60s", "interval": "1s", **app}
         self.file = tmp_path / "gitops-bot.yaml"
         self.configuration: dict[str, Any] = {
             "instance": namespace,
@@ -85,7 +87,7 @@ class EngineWorld:
             yield loop
         finally:
             self.engine.wakers.clear()
-            assert loop.stop(timeout=timedelta(seconds=30))
+            assert loop.stop(timeout=PATIENCE)
 
     # --- Git --------------------------------------------------------------------------------------------------
 
@@ -110,7 +112,7 @@ class EngineWorld:
 
     def sync(self, app: str = "shop", *, confirm: str | None = None, trigger: Trigger | None = None) -> SyncReport:
         asked = trigger or Trigger(via=Via.CLI, by="os:ana", confirm=confirm)
-        report = self.engine.passes.perform(self.spec(app), asked, stop=lambda _: False, patience=timedelta(seconds=5))
+        report = self.engine.passes.perform(self.spec(app), asked, stop=lambda _: False, patience=PATIENCE)
         assert report is not None
         return report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from bot.errors import OrderRefused
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result
 from bot.model.record import SyncState
-from tests.contract.engine import EngineWorld
+from tests.contract.engine import PATIENCE, EngineWorld
 from tests.contract.manifests import config
 from tests.contract.servers import SandboxServer, Server
 from tests.waiting import until
@@ -56,7 +55,7 @@ def level(server: Server, namespace: str) -> str:
 def sync(world: EngineWorld, cluster: str) -> Result:
     app = world.engine.passes.apps[f"{cluster}/shop"]
     report = world.engine.passes.perform(
-        app, Trigger(via=Via.CLI, by="os:ana"), stop=lambda _: False, patience=timedelta(seconds=5)
+        app, Trigger(via=Via.CLI, by="os:ana"), stop=lambda _: False, patience=PATIENCE
     )
     assert report is not None
     return report.result

@@ -124,6 +124,6 @@ def test_app_waits_for_what_it_depends_on(world: EngineWorld) -> None:
     report = world.tick()
     assert (report.result, report.reason) == (Result.SKIPPED, "waits for other / prod, which is not ready")
     world.commit({"a.yaml": deployment("api")}, app="other")
-    world.restart(timeout="20s")
+    world.restart(timeout="60s")
     assert world.tick("other").result is Result.CONVERGED
     assert world.tick().result is Result.CONVERGED

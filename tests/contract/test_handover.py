@@ -149,7 +149,7 @@ def test_object_moves_between_repositories(worlds: Callable[..., EngineWorld], t
     second = Upstream(tmp_path / "second.git")
     second.commit({"apps/other/o.yaml": config("own")})
     repos = [{"name": name, "url": str(tmp_path / f"{name}.git")} for name in ("fleet", "second")]
-    app = {"cluster": "prod", "namespace": namespace, "timeout": "15s"}
+    app = {"cluster": "prod", "namespace": namespace, "timeout": "60s"}
     apps = [{"name": n, "path": f"apps/{n}", "repo": r, **app} for n, r in (("shop", "fleet"), ("other", "second"))]
     world = worlds(configuration={"repos": repos, "apps": apps})
     before = deployed(world)
@@ -173,7 +173,7 @@ def test_object_that_the_receiving_app_wants_no_more_is_deleted(world: EngineWor
         assert world.get("configmaps", "settings") is not None
         world.commit({"a.yaml": None}, app="other")
         until(lambda: world.get("configmaps", "settings") is None, "nobody wants the object and it is gone")
-    until(lambda: world.memory().sync is SyncState.SYNCED, "the giving app is equal to Git")
+        until(lambda: world.memory().sync is SyncState.SYNCED, "the giving app is equal to Git")
     assert world.inventory() == {f"ConfigMap {world.namespace}/kept"}
 
 

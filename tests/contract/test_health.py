@@ -19,7 +19,7 @@ def test_unhealthy_workload_is_named_within_the_timeout_and_its_recovery_said_on
     world.tick()
     again = [one for one in world.heard() if one.news.value == "failed"]
     assert {one.operation for one in again} == {said[0].operation}  # which edits the same message
-    world.restart(timeout="20s")
+    world.restart(timeout="60s")
     world.commit({"a.yaml": deployment("api", env_from="settings"), "b.yaml": config("settings")})
     assert world.tick().result is Result.CONVERGED
     world.tick()
@@ -39,7 +39,7 @@ def test_fix_ends_the_wait_for_the_commit_before_it(world: EngineWorld) -> None:
 
 
 def test_fix_of_a_bad_image_converges_at_once_while_the_bad_pod_is_leaving(world: EngineWorld) -> None:
-    world.restart(timeout="30s")
+    world.restart(timeout="60s")
     world.commit({"a.yaml": deployment("api", "gitops-bot.test/bad-image:1")})
     assert world.tick().result is Result.UNHEALTHY
     world.commit({"a.yaml": deployment("api", "nginx:1")})

@@ -6,6 +6,7 @@ from bot.model.outcome import HealthState
 from tests.contract.life import (
     FAILING_JOB,
     NEVER_READY,
+    Body,
     Life,
     conditions_of,
     job,
@@ -44,13 +45,17 @@ def test_stateful_set_comes_in_order_and_is_replaced_in_reverse(life: Life) -> N
     }
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
     life.patch(STATEFUL_SETS, "web", spec={"updateStrategy": strategy, "template": template(NEVER_READY)})
-    until(lambda: life.list("pods")[2]["spec"]["containers"][0]["image"] == NEVER_READY, "the last pod is new")
+    life.once("pods", "web-2", lambda one: images_of(one) == [NEVER_READY], "is new")
     partial = life.once(
         STATEFUL_SETS, "web", lambda one: one["status"].get("updatedReplicas") == 1, "has one new replica"
     )
     assert partial["status"]["currentRevision"] == revision != partial["status"]["updateRevision"]
-    assert [pod["spec"]["containers"][0]["image"] for pod in life.list("pods")][:2] == ["shop/api:1"] * 2
+    assert [images_of(life.get("pods", name)) for name in ("web-0", "web-1")] == [["shop/api:1"]] * 2
     until(lambda: life.told("web") == {"SuccessfulCreate", "SuccessfulDelete"}, "its events are recorded")
+
+
+def images_of(pod: Body) -> list[str]:
+    return [one["image"] for one in pod["spec"]["containers"]]
 
 
 def test_stateful_set_waits_for_its_first_pod(life: Life) -> None:

@@ -21,7 +21,7 @@ def test_next_wave_is_not_created_while_one_is_unhealthy(world: EngineWorld) -> 
     assert report.result is Result.UNHEALTHY
     assert world.get("configmaps", "settings") is None
     assert {one.deed for one in report.outcomes if one.id.name == "settings"} == {Deed.SKIPPED}
-    world.restart(timeout="20s")
+    world.restart(timeout="60s")
     world.commit({"a.yaml": deployment("db", wave="1")})
     assert world.sync().result is Result.CONVERGED
     assert world.get("configmaps", "settings") is not None

@@ -14,7 +14,7 @@ from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.record import SyncState
 from bot.reconcile.loop import Loop
-from tests.contract.engine import EngineWorld, now
+from tests.contract.engine import PATIENCE, EngineWorld, now
 from tests.contract.manifests import config, deployment
 from tests.contract.servers import REAL_ONLY, Server
 from tests.controlplane.plane import COUNTED_TOKEN, ControlPlane, Served
@@ -69,7 +69,7 @@ def many(level: str = "info") -> dict[str, str | bytes | None]:
 def scheduled(world: EngineWorld) -> SyncReport:
     """Run the pass of the loop's schedule, which trusts the watches."""
     report = world.engine.passes.perform(
-        world.spec(), Trigger(via=Via.SCHEDULE), stop=lambda _: False, patience=timedelta(seconds=5), since=now()
+        world.spec(), Trigger(via=Via.SCHEDULE), stop=lambda _: False, patience=PATIENCE, since=now()
     )
     assert report is not None
     return report

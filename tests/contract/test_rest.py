@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
-from tests.contract.engine import EngineWorld, now
+from tests.contract.engine import PATIENCE, EngineWorld, now
 from tests.contract.manifests import config, deployment
 from tests.contract.servers import SandboxServer, Server
 from tests.controlplane.plane import ControlPlane
@@ -23,7 +22,7 @@ def look(world: EngineWorld) -> SyncReport:
         world.spec(),
         Trigger(via=Via.WEBHOOK),
         stop=lambda _: False,
-        patience=timedelta(seconds=5),
+        patience=PATIENCE,
         since=now(),
     )
     assert report is not None

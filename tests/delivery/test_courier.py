@@ -14,6 +14,9 @@ from bot.errors import DeliveryFailed
 from bot.model.record import Consignment, Dispatch, SinkName
 from bot.state.store import SqlStore
 from tests.state.test_store import row
+from tests.waiting import PATIENCE_SECONDS
+
+PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
 
 
 class Recorder:
@@ -36,7 +39,7 @@ class Recorder:
 
     def wait_for(self, count: int) -> list[str]:
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.arrived) >= count, timeout=30)
+            assert self.changed.wait_for(lambda: len(self.arrived) >= count, timeout=PATIENCE_SECONDS)
             return list(self.arrived)
 
 
@@ -69,7 +72,7 @@ def test_lane_arrives_in_order(store: SqlStore) -> None:
     courier = run(store, sink)
     store.dispatch([row(str(number)) for number in range(30)])
     assert sink.wait_for(30) == [str(number) for number in range(30)]
-    courier.stop(timeout=timedelta(seconds=5))
+    courier.stop(timeout=PATIENCE)
     assert store.waiting(SinkName.SLACK) == 0
 
 
@@ -78,7 +81,7 @@ def test_failed_attempt_is_repeated_before_the_next_parcel(store: SqlStore) -> N
     courier = run(store, sink)
     store.dispatch([row("1"), row("2")])
     assert sink.wait_for(2) == ["1", "2"]
-    courier.stop(timeout=timedelta(seconds=5))
+    courier.stop(timeout=PATIENCE)
 
 
 def test_parcel_that_cannot_arrive_is_reported_and_leaves_the_lane(store: SqlStore) -> None:
@@ -87,7 +90,7 @@ def test_parcel_that_cannot_arrive_is_reported_and_leaves_the_lane(store: SqlSto
     courier = run(store, sink, lost)
     store.dispatch([row("1"), row("2")])
     assert sink.wait_for(1) == ["2"]
-    courier.stop(timeout=timedelta(seconds=5))
+    courier.stop(timeout=PATIENCE)
     assert lost == ["1 no such channel"]
 
 
@@ -97,7 +100,7 @@ def test_lane_that_waits_holds_no_other(store: SqlStore) -> None:
     store.dispatch([row("1", lane="C1")])
     store.dispatch([row("2", lane="C2"), row("3", lane="C3")])
     arrived = sink.wait_for(2)
-    courier.stop(timeout=timedelta(seconds=5))
+    courier.stop(timeout=PATIENCE)
     assert len(arrived) == 2
     assert store.waiting(SinkName.SLACK) == 1
 
@@ -105,10 +108,10 @@ def test_lane_that_waits_holds_no_other(store: SqlStore) -> None:
 def test_what_is_left_at_a_stop_arrives_after_the_restart(store: SqlStore) -> None:
     first = Recorder()
     courier = run(store, first)
-    courier.stop(timeout=timedelta(seconds=5))
+    courier.stop(timeout=PATIENCE)
     store.dispatch([row("1")])
     second = Recorder()
     again = run(store, second)
     assert second.wait_for(1) == ["1"]
-    again.stop(timeout=timedelta(seconds=5))
+    again.stop(timeout=PATIENCE)
     assert first.arrived == []

@@ -14,7 +14,7 @@ from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config
 from tests.faults.proxy import Proxy, status
 from tests.faults.scene import CONFIGS, NEW, OLD, objects, settled
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 def test_short_outage_is_not_said_and_counts_no_failure(world: EngineWorld, proxy: Proxy) -> None:
@@ -73,7 +73,7 @@ def test_hanging_request_holds_its_own_app_only(world: EngineWorld, proxy: Proxy
     reports: list[SyncReport] = []
     worker = threading.Thread(target=lambda: reports.append(world.tick()))
     worker.start()
-    assert hanging.wait(20)
+    assert hanging.wait(PATIENCE_SECONDS)
     assert world.tick("other").result is Result.CONVERGED
     proxy.faults.heal()
     worker.join(60)

@@ -44,11 +44,12 @@ def test_muted_app_is_synced_in_silence_and_its_end_says_what_happened(offices: 
     office.sees(DEPLOYS, "Muted", "shop", "load test")
     commit = office.commit("debug")
     office.sees(DEPLOYS, "Converged", "docs", commit[:7])
-    assert not [one for one in office.slack.messages(DEPLOYS) if "shop" in one.text and commit[:7] in one.text]
+    until(lambda: office.bot.status("shop")["revision"] == commit)
     assert office.level("shop") == "debug"
     assert "already muted by <@U0BOB>" in office.types(ANA, "mute shop for 5m", DEPLOYS).text
     assert "is heard again" in office.types(ANA, "unmute shop", DEPLOYS).text
     office.sees(DEPLOYS, "No longer muted", "shop")
+    assert not [one for one in office.slack.messages(DEPLOYS) if "shop" in one.text and commit[:7] in one.text]
     assert "No rule allows you to mute" in office.types(BOB, "mute all for 1h", DEPLOYS).text
 
 
@@ -168,8 +169,7 @@ def test_what_was_held_back_in_quiet_hours_is_summed_up_after_them(offices: Offi
     office = offices(slack=f", quiet: {quiet}")
     office.commit("info")
     office.start()
-    until(lambda: office.level("shop") == "info" and office.level("payments") == "info")
-    until(lambda: office.bot.status("docs")["sync"] == "synced")
+    until(lambda: office.bot.metric("gitops_bot_app_synced") == 3)
     assert office.slack.messages(DEPLOYS) == ()
     assert office.bot.stop() == 0
     ended = f"{{start: '{now - timedelta(hours=2):%H:%M}', end: '{now - timedelta(minutes=1):%H:%M}'}}"

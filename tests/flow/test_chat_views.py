@@ -27,7 +27,7 @@ def test_rollback_without_a_commit_is_chosen_in_a_modal(offices: Offices, mode: 
     def top() -> str:
         return _top(office, ANA.id)
 
-    assert office.slack.wait_until(lambda: "Last good commits" in top(), timeout_seconds=60)
+    assert office.slack.wait_until(lambda: "Last good commits" in top())
     assert first[:7] in top()
     assert "Ana Lima" in top()
     view = office.slack.view_stack(ANA.id)[-1]
@@ -39,7 +39,7 @@ def test_rollback_without_a_commit_is_chosen_in_a_modal(offices: Offices, mode: 
         "gitops.reason": {"gitops.reason": {"type": "plain_text_input", "value": "too loud"}},
     }
     assert office.slack.submit(view["id"], ANA.id, values).acknowledged
-    assert office.slack.wait_until(lambda: "What would change back" in top(), timeout_seconds=60)
+    assert office.slack.wait_until(lambda: "What would change back" in top())
     assert "debug -&gt; info" in top()
     assert office.level("payments") == "debug"
     assert office.slack.submit(view["id"], ANA.id, {}).acknowledged
@@ -57,7 +57,7 @@ def test_home_shows_apps_filters_and_what_a_person_may_press(offices: Offices) -
         return json.dumps(view["blocks"]) if view is not None else ""
 
     assert office.slack.open_home(BOB.id).acknowledged
-    assert office.slack.wait_until(lambda: "3 of 3 apps are synced" in home(BOB.id), timeout_seconds=60)
+    assert office.slack.wait_until(lambda: "3 of 3 apps are synced" in home(BOB.id))
     assert '"gitops.pause"' in home(BOB.id)
     view = office.slack.home(BOB.id)
     assert view is not None
@@ -68,14 +68,14 @@ def test_home_shows_apps_filters_and_what_a_person_may_press(offices: Offices) -
         if "prod/shop" in str(element.get("value")) and element["action_id"] == "gitops.pause"
     )
     assert office.slack.act(view["id"], BOB.id, action_id="gitops.pause", block_id=shop).acknowledged
-    assert office.slack.wait_until(lambda: "1 paused or pinned" in home(BOB.id), timeout_seconds=60)
+    assert office.slack.wait_until(lambda: "1 paused or pinned" in home(BOB.id))
     office.sees(DEPLOYS, "Paused", "shop")
     (answer,) = office.slack.view_stack(BOB.id)
     assert "is paused until someone resumes it" in json.dumps(answer["blocks"])
     office.slack.act(view["id"], BOB.id, action_id="gitops.home.show", value="held")
-    assert office.slack.wait_until(lambda: "apps 1 to 1 of 1" in home(BOB.id), timeout_seconds=60)
+    assert office.slack.wait_until(lambda: "apps 1 to 1 of 1" in home(BOB.id))
     assert office.slack.open_home(EVE.id).acknowledged
-    assert office.slack.wait_until(lambda: "shop" in home(EVE.id), timeout_seconds=60)
+    assert office.slack.wait_until(lambda: "shop" in home(EVE.id))
     assert '"gitops.pause"' not in home(EVE.id)
 
 
@@ -141,7 +141,7 @@ def test_three_hundred_apps_fit_everywhere(offices: Offices, mode: str) -> None:
     found = office.slack.suggest(ANA.id, message=picker, action_id="gitops.pick.sync", query="app-12")
     assert [one["value"] for one in found] == [f"prod/app-12{n}" for n in range(10)]
     assert office.slack.open_home(ANA.id).acknowledged
-    assert office.slack.wait_until(lambda: office.slack.home(ANA.id) is not None, timeout_seconds=60)
+    assert office.slack.wait_until(lambda: office.slack.home(ANA.id) is not None)
 
 
 def test_group_s_members_are_asked_of_slack_and_nobody_is_let_in_without_an_answer(offices: Offices) -> None:
@@ -173,6 +173,6 @@ def test_long_diff_is_a_file_in_the_thread(offices: Offices) -> None:
     office.upstream.commit({f"shop/part-{n:02}.yaml": configmap(f"part-{n:02}", "x") for n in range(40)})
     office.start()
     root = office.sees(DEPLOYS, "Converged", "shop")
-    file = next(one for one in office.slack.messages(DEPLOYS, thread=root.ts) if one.files)
+    (file,) = until(lambda: [one for one in office.slack.messages(DEPLOYS, thread=root.ts) if one.files])
     assert file.text.startswith("Changes detected: shop / prod")
     assert b"ConfigMap default/part-39" in file.files[0].content

@@ -125,27 +125,6 @@ def test_rollback_is_seen_confirmed_and_stays(offices: Offices, mode: str) -> No
     assert (refused["who"], refused["verb"], refused["decision"]) == (ANA.id, "rollback", "denied")
 
 
-def test_sync_during_a_sync_queues_exactly_one_more(offices: Offices) -> None:
-    office = offices(interval="1h")
-    office.open()
-    office.upstream.commit({"shop/b.yaml": _deployment("gitops-bot.test/never-ready:1")})
-    office.types(ANA, "sync shop", DEPLOYS)
-    office.sees(DEPLOYS, "Syncing", "shop")
-    before = office.audit("shop")
-    answer = office.types(ANA, "sync shop", DEPLOYS)
-    assert "already running op_" in answer.text
-    assert "queued one more" in answer.text
-    assert len(office.audit("shop")) > len(before)
-
-
-def _deployment(image: str) -> str:
-    return (
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\n"
-        "spec:\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n"
-        f"    spec: {{containers: [{{name: main, image: '{image}'}}]}}\n"
-    )
-
-
 @pytest.mark.parametrize("mode", ["socket", "http"])
 def test_button_of_an_operation_that_is_over_does_nothing(offices: Offices, mode: str) -> None:
     """A rollback pressed on an old success; the retry of a live failure works after a restart."""

@@ -9,6 +9,7 @@ import pytest
 
 from bot.live.gate import FIRST, Gate
 from bot.live.workers import Workers
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_results_come_in_order(workers: Workers, count: int) -> None:
 
 
 def test_as_many_as_the_gate_lets_in_are_at_work(workers: Workers) -> None:
-    together = threading.Barrier(FIRST, timeout=30)  # breaks, and raises, unless so many meet there
+    together = threading.Barrier(FIRST, timeout=PATIENCE_SECONDS)  # breaks, and raises, unless so many meet there
     assert len(list(workers.spread(lambda _: together.wait(), range(FIRST)))) == FIRST
 
 
@@ -47,12 +48,12 @@ def test_large_work_leaves_room_for_small(workers: Workers) -> None:
 
     def large(_: int) -> None:
         holding.set()
-        assert go.wait(30)
+        assert go.wait(PATIENCE_SECONDS)
 
     thread = threading.Thread(target=lambda: list(workers.spread(large, range(10_000))))
     thread.start()
-    assert holding.wait(30)
+    assert holding.wait(PATIENCE_SECONDS)
     assert list(workers.spread(lambda number: number, range(100))) == list(range(100))
     go.set()
-    thread.join(60)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()

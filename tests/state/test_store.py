@@ -209,7 +209,7 @@ def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, state_u
     code = (
         "import sys, time; from datetime import timedelta; from bot.state.store import SqlStore\n"
         f"with SqlStore('{state_url}').lock('{APP}', timeout=timedelta(0)) as held:\n"
-        "    print(held, flush=True); time.sleep(60)"
+        "    print(held, flush=True); time.sleep(600)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as holder:
@@ -221,7 +221,7 @@ def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, state_u
             assert held
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-    with store.lock(APP, timeout=timedelta(seconds=5)) as held:
+    with store.lock(APP, timeout=timedelta(seconds=60)) as held:
         assert held
 
 
