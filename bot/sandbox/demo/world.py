@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -46,6 +46,7 @@ _KUBECTL: Final = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_F
 _ONCALL_KEY: Final = "sandbox-oncall-key"
 _BOT_NAMESPACE: Final = "gitops-bot"  # the configuration names no other
 _COMMITS: Final = 80
+_ANSWER_WITHIN: Final = timedelta(seconds=15)  # a laptop runs the cluster, Slack and the page beside the bot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,9 @@ class World:
         self.options = options
         self.folder = folder
         self.pulse = Pulse()
-        self.slack = SlackWorkspace(users=cast.PEOPLE, channels=cast.CHANNELS, groups=cast.GROUPS)
+        self.slack = SlackWorkspace(
+            users=cast.PEOPLE, channels=cast.CHANNELS, groups=cast.GROUPS, answer_within=_ANSWER_WITHIN
+        )
         self.oncall = OncallService(keys=frozenset({_ONCALL_KEY}), webhook_secret=_WEBHOOK_SECRET)
         self.kube = None if options.kubeconfig else _sandbox()
         self.repository = None if options.repo_url else Repository(folder / "fleet.git")
