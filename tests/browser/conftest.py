@@ -23,6 +23,8 @@ FLAGS = (
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
+MINUTE = 60_000  # milliseconds
+
 Open = Callable[..., Page]
 
 
@@ -34,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=30_000)  # a pass, a health wait and Slack's pace on a busy machine
+    expect.set_options(timeout=MINUTE)  # a pass, a health wait and Slack's pace on a busy machine
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield made
@@ -47,7 +49,7 @@ def demo(browser: Browser) -> Iterator[DemoProcess]:
     made = DemoProcess()
     page = browser.new_page()
     page.goto(made.url)
-    expect(page.get_by_role("log", name="Messages").get_by_text("Converged").first).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("log", name="Messages").get_by_text("Converged").first).to_be_visible(timeout=2 * MINUTE)
     page.close()
     yield made
     assert made.interrupt()[0] == 0
@@ -61,6 +63,7 @@ def open_page(browser: Browser, demo: DemoProcess) -> Iterator[Open]:
 
     def opened(at: str = "", **options: object) -> Page:
         context = browser.new_context(**{"viewport": DESKTOP, **options})  # type: ignore[arg-type]  # kept by name
+        context.set_default_timeout(MINUTE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

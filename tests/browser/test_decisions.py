@@ -9,8 +9,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.person import becomes, decides, messages, mischief, opens, replies, types, window
 
-MINUTE = 60_000
-
 
 @pytest.fixture
 def waiting(page: Page) -> Locator:
@@ -20,7 +18,7 @@ def waiting(page: Page) -> Locator:
     pushed = page.get_by_role("status").get_by_text(re.compile("It waits in #payments")).inner_text()
     commit = re.findall(r"[0-9a-f]{7}", pushed)[0]
     asked = messages(page, "Waiting for approval", "payments", commit)
-    expect(asked).to_have_count(1, timeout=MINUTE)
+    expect(asked).to_have_count(1)
     return messages(page, "payments", commit).filter(has_not_text="Only visible to you").last
 
 
@@ -37,7 +35,7 @@ def test_release_waits_for_a_second_person_who_may(page: Page, waiting: Locator)
     expect(messages(page, "Only visible to you", "needs someone else")).to_have_count(1)
     becomes(page, "Dev Patel")
     decides(page, waiting, "Approve")
-    expect(waiting).to_contain_text("The cluster is equal to", timeout=MINUTE)
+    expect(waiting).to_contain_text("The cluster is equal to")
     waiting.get_by_role("button", name=re.compile("repl")).click()
     expect(replies(page, "Approved", "Dev Patel").first).to_be_visible()
     expect(page.locator(".tour li.done", has_text="Only some may say yes")).to_have_count(1)
@@ -56,7 +54,7 @@ def test_rejected_release_is_held_until_somebody_asks_again(page: Page, waiting:
     expect(messages(page, "Waiting for approval", "payments").last).to_be_visible()
     becomes(page, "Dev Patel")
     decides(page, waiting, "Approve")
-    expect(messages(page, "The cluster is equal to", "payments").last).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "The cluster is equal to", "payments").last).to_be_visible()
 
 
 def test_approval_is_taken_back_by_escape(page: Page, waiting: Locator) -> None:

@@ -9,12 +9,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PHONE, Open
 from tests.browser.person import becomes, confirms, messages, opens, types
 
-MINUTE = 60_000
-
 
 def test_rollback_modal_is_searched_checked_and_followed(page: Page) -> None:
     opens(page, "staging")
-    expect(messages(page, "Converged", "search-staging").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "search-staging").first).to_be_visible()
     types(page, "/gitops rollback search-staging")
     modal = page.get_by_role("dialog", name="Roll back")
     modal.get_by_role("button", name="Show changes").click()
@@ -33,8 +31,8 @@ def test_rollback_modal_is_searched_checked_and_followed(page: Page) -> None:
     expect(modal).to_contain_text("What would change back")
     expect(modal).to_contain_text("trying how it feels")
     modal.get_by_role("button", name="Roll back").click()
-    expect(modal).to_be_hidden(timeout=MINUTE)
-    expect(messages(page, "Rolled back", "search-staging").first).to_be_visible(timeout=MINUTE)
+    expect(modal).to_be_hidden()
+    expect(messages(page, "Rolled back", "search-staging").first).to_be_visible()
     types(page, "/gitops resume search-staging")
     expect(messages(page, "search-staging", "is running").first).to_be_visible()
 
@@ -60,7 +58,7 @@ def test_modal_is_left_by_escape_and_is_nobody_elses(page: Page) -> None:
 
 def test_home_is_filtered_and_orders_are_given_there(open_page: Open) -> None:
     page = open_page("#slack/C0STAGING")
-    expect(messages(page, "Converged", "cart-staging").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "cart-staging").first).to_be_visible()
     becomes(page, "Bob Reis")
     opens(page, "gitops Home")
     home = page.locator(".home")

@@ -121,7 +121,7 @@ def test_port_in_use_is_one_line(demo: DemoProcess) -> None:
     ],
 )
 def test_other_sites_cannot_use_the_page(demo: DemoProcess, method: str, headers: dict[str, str], status: int) -> None:
-    connection = http.client.HTTPConnection(urlsplit(demo.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(demo.url).netloc, timeout=60)
     try:
         connection.request(method, "/api/mischief", "{}", headers)
         assert connection.getresponse().status == status

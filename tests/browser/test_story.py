@@ -7,14 +7,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, Open
+from tests.browser.conftest import MINUTE, PHONE, Open
 from tests.browser.person import becomes, confirms, messages, mischief, opens, replies, types, window
-
-MINUTE = 60_000
 
 
 def test_fleet_converges_before_ones_eyes(page: Page) -> None:
-    expect(messages(page, "Converged", "web / shop-eu")).to_have_count(1, timeout=MINUTE)
+    expect(messages(page, "Converged", "web / shop-eu")).to_have_count(1)
     expect(page.locator("#health")).to_have_text("bot ok")
     expect(
         page.get_by_role("navigation", name="Channels").get_by_role("link", name=re.compile("^staging"))
@@ -57,10 +55,10 @@ def test_rights_differ_between_people(page: Page) -> None:
 
 
 def test_good_commit_is_deployed_in_one_message_that_is_edited(page: Page) -> None:
-    expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible()
     mischief(page, "Push a good commit")
     fresh = messages(page, "Converged", "checkout button")
-    expect(fresh).to_have_count(1, timeout=MINUTE)
+    expect(fresh).to_have_count(1)
     expect(fresh).to_contain_text("(edited)")
     commit = fresh.locator("a").first
     short = commit.inner_text()
@@ -76,10 +74,10 @@ def test_good_commit_is_deployed_in_one_message_that_is_edited(page: Page) -> No
 
 
 def test_hand_edit_is_named_and_undone(page: Page) -> None:
-    expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible()
     mischief(page, "Edit a ConfigMap")
     undone = messages(page, "Converged", "web / shop-eu", "1 updated", "ConfigMap web")
-    expect(undone).to_have_count(1, timeout=MINUTE)
+    expect(undone).to_have_count(1)
     expect(undone).to_contain_text("What was changed by hand is undone")
     expect(undone).to_contain_text("BANNER")
     expect(page.locator(".tour li.done", has_text="Edit the cluster by hand")).to_have_count(1)
@@ -87,19 +85,19 @@ def test_hand_edit_is_named_and_undone(page: Page) -> None:
     expect(replies(page, "BANNER").first).to_be_visible()
     window(page, "Cluster")
     web = page.get_by_role("region", name="web", exact=True)
-    expect(web.get_by_text("by hand", exact=True)).to_have_count(0, timeout=MINUTE)
+    expect(web.get_by_text("by hand", exact=True)).to_have_count(0)
 
 
 def test_change_in_staging_is_kept_and_merged(page: Page) -> None:
     opens(page, "staging")
-    expect(messages(page, "Converged", "web-staging").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "web-staging").first).to_be_visible()
     mischief(page, "Edit staging")
     drift = messages(page, "Drift", "web-staging", "LOG_LEVEL")
-    expect(drift).to_have_count(1, timeout=MINUTE)
+    expect(drift).to_have_count(1)
     drift.get_by_role("button", name=re.compile("Keep")).click()
     confirms(page, "Keep it")
     answer = messages(page, "Only visible to you", "Review and merge it")
-    expect(answer).to_have_count(1, timeout=MINUTE)
+    expect(answer).to_have_count(1)
     settled = messages(page, "Change proposed", "web-staging", "By", "Ana Lima", "Merge it, or undo it after all")
     expect(settled).to_have_count(1)
     expect(settled.get_by_role("button", name=re.compile("Keep|Ignore|Revert"))).to_have_count(0)
@@ -111,7 +109,7 @@ def test_change_in_staging_is_kept_and_merged(page: Page) -> None:
     expect(git.get_by_role("button", name="Merge into main")).to_have_count(0)
     window(page, "Cluster")
     staging = page.get_by_role("region", name="web-staging", exact=True)
-    expect(staging.get_by_text("drifted")).to_have_count(0, timeout=MINUTE)
+    expect(staging.get_by_text("drifted")).to_have_count(0)
 
 
 def test_object_deleted_in_the_tree_comes_back(page: Page) -> None:
@@ -124,14 +122,14 @@ def test_object_deleted_in_the_tree_comes_back(page: Page) -> None:
     cart.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("status").filter(has_text="deleted by hand")).to_be_visible()
     # The new one has another address: it was made again, not left.
-    expect(service.locator("xpath=..")).not_to_have_text(before, timeout=MINUTE)
+    expect(service.locator("xpath=..")).not_to_have_text(before)
 
 
 def test_broken_image_pages_and_its_revert_closes_the_page(page: Page) -> None:
-    expect(messages(page, "Converged", "catalog / shop-eu").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "catalog / shop-eu").first).to_be_visible()
     mischief(page, "Push a broken image")
     failed = messages(page, "Sync failed", "catalog", "product videos")
-    expect(failed).to_have_count(1, timeout=MINUTE)
+    expect(failed).to_have_count(1)
     expect(failed).to_contain_text("ImagePullBackOff")
     tab = page.get_by_role("navigation", name="Windows").get_by_role("link", name=re.compile("^On-call"))
     expect(tab).to_contain_text("1", timeout=2 * MINUTE)
@@ -141,21 +139,21 @@ def test_broken_image_pages_and_its_revert_closes_the_page(page: Page) -> None:
     alert.get_by_role("button", name="Acknowledge").click()
     expect(alert).to_contain_text("Acknowledged by ana@shop.example")
     mischief(page, "Revert the broken image")
-    expect(page.get_by_role("article", name="Alert 1, closed")).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_role("article", name="Alert 1, closed")).to_be_visible()
     window(page, "Slack")
-    expect(messages(page, "Converged", "catalog", "Revert").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "catalog", "Revert").first).to_be_visible()
 
 
 def test_rollback_by_button_stays_until_resume(page: Page) -> None:
-    expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Converged", "web / shop-eu").first).to_be_visible()
     offers = messages(page, "Converged", "web / shop-eu", "Roll back to")
     before = offers.count()
     mischief(page, "Push a good commit")
-    expect(offers).to_have_count(before + 1, timeout=MINUTE)
+    expect(offers).to_have_count(before + 1)
     offers.last.get_by_text("Roll back to").click()
     preview = messages(page, "Only visible to you", "Roll back")
     preview.last.locator("[data-action='gitops.rollback_go']").click()
-    expect(messages(page, "Rolled back", "web").first).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Rolled back", "web").first).to_be_visible()
     types(page, "/gitops resume web")
     expect(messages(page, "Only visible to you", "is running").last).to_be_visible()
 
@@ -180,7 +178,7 @@ def test_slack_outage_delays_what_the_bot_says_and_loses_nothing(open_page: Open
     expect(page.locator(".banner", has_text="Slack is down")).to_be_hidden()
     expect(messages(page, "Converged")).not_to_have_count(before, timeout=2 * MINUTE)
     types(page, "/gitops status web")
-    expect(messages(page, "Only visible to you", "gitops", "synced").last).to_be_visible(timeout=MINUTE)
+    expect(messages(page, "Only visible to you", "gitops", "synced").last).to_be_visible()
 
 
 def test_api_server_that_is_down_is_shown_and_comes_back(open_page: Open) -> None:
