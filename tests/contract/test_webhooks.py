@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract.engine import EngineWorld
+from tests.contract.manifests import config
 from tests.contract.servers import Server
 from tests.https import HttpsServer, Reply, Request, make_certificate
 from tests.waiting import until
@@ -157,6 +159,31 @@ def test_patch_of_a_mutating_webhook_is_in_the_object(
     put_hook("Mutating")
     asked(server, namespace)
     assert sent(server, namespace, "settings")["data"] == {"level": "quiet"}
+
+
+def test_mutation_by_a_webhook_is_no_fight_and_hides_no_edit(world: EngineWorld, hook: Hook, put_hook: Hooks) -> None:
+    """It overrules a value of Git and adds one: a pass over that finds nothing to do, and still sees what people do."""
+    labels = {"quiet": "yes"}
+    steps = [{"op": "add", "path": f"/data/{name}", "value": "quiet"} for name in ("level", "added")]
+    patch = base64.b64encode(json.dumps(steps).encode()).decode()
+    hook.response = {"allowed": True, "patchType": "JSONPatch", "patch": patch}
+    put_hook("Mutating", objectSelector={"matchLabels": labels})
+    until(
+        lambda: "the webhook works" in sent(world.plane, world.namespace, "probe", labels=labels).get("message", ""),
+        "the webhook works",
+    )
+    text = config("settings").replace("name: settings", "name: settings, labels: {quiet: 'yes'}")
+    world.commit({"c.yaml": text, "d.yaml": config("free")})
+    with world.running():
+        until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest")
+        live = world.found("configmaps", "settings")
+        assert live["data"] == {"level": "quiet", "added": "quiet"}
+        world.patch("configmaps", "free", {"data": {"level": "mine"}})
+        until(lambda: world.found("configmaps", "free")["data"] == {"level": "info"}, "the edit is undone")
+        world.patch("configmaps", "settings", {"metadata": {"labels": {"quiet": "no"}}})
+        until(lambda: world.found("configmaps", "settings")["metadata"]["labels"]["quiet"] == "yes", "so is this one")
+        until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest again")
+        assert world.found("configmaps", "settings")["data"] == live["data"]
 
 
 def test_deletion_that_a_webhook_refuses_does_not_happen(
