@@ -16,7 +16,7 @@ from bench.render import Bench
 from bench.rows import Goal, Row
 from bench.running import SPACE, bot_in, new_world
 from bench.workloads import configmaps
-from bench.world import ROOT, Measured
+from bench.world import ROOT, Measured, cpu_of, memory_of
 from bot.cli.main import collect_less
 
 _WATCHED: Final = 50  # times the number of objects: 50,000
@@ -52,15 +52,14 @@ def watching(count: int) -> Iterator[Row]:
         ]
         world.commit("apps/shop", ours)
         app = {"name": "shop", "path": "apps/shop", "namespace": SPACE, "interval": "1h"}
-        began = time.perf_counter()
-        with bot_in(world, [app]) as bot:
+        began, server = time.perf_counter(), world.server_cpu()
+        with world.counted() as requests, bot_in(world, [app]) as bot:
             bot.all_synced(1)
             seconds = time.perf_counter() - began
-            with bot.measured() as made:
-                time.sleep(2)
-            peak = made(seconds, 1).peak
-            after = _resident(bot.pid)
-        measured = Measured(seconds=seconds, cpu=0, peak=peak)
+            used, spent = cpu_of(bot.pid), world.server_cpu() - server
+            time.sleep(2)
+            peak, after = memory_of(bot.pid), _resident(bot.pid)
+        measured = Measured(seconds=seconds, cpu=used, server=spent, requests=requests, peak=peak)
         goals = (
             Goal(got=seconds / listed.seconds, most=1.3, unit="x"),
             Goal(got=peak / _MIB, most=250, unit="MiB at most"),

@@ -8,18 +8,17 @@ are learned from their answers, before the watch tells of them; an older event n
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from threading import RLock
-from typing import Any, Final
+from typing import Any
 
 from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
 from bot.live.discovery import path_of
 from bot.live.projection import projection, slim
-from bot.live.transport import Transport
+from bot.live.transport import Reply, Transport
 from bot.model.resource import Body, KindInfo, ResourceId, join_api_version
 
-PAGE: Final = 1000  # objects of one LIST answer: some 3 MB of ConfigMaps as text, and some 15 MB as objects
 Place = tuple[str, str]  # namespace and name
 
 
@@ -109,29 +108,31 @@ class Feed:
         """Read the whole scope anew. Raises `ClusterError`; what was known stays then."""
         started = self._clock()
         fresh: dict[Place, Seen] = {}
-        query = {"limit": str(PAGE)}
-        while True:
-            reply = self._transport.request("GET", self.path, query=query)
-            if reply.status == 404:
-                fresh, version = {}, ""  # the kind is gone, and its objects with it
-                break
-            if reply.status == 410:
-                query.pop("continue", None)  # the pages grew too old while we read them
+        version = ""
+        for reply in self._pages():
+            if reply.status == 410:  # the pages grew too old while we read them
                 fresh.clear()
                 continue
+            if reply.status == 404:  # the kind is gone, and its objects with it
+                fresh, version = {}, ""
+                break
             if not reply.ok:
                 raise self._refused(reply.status, reply.message)
             for item in reply.body.get("items") or ():
                 body = {**item, "apiVersion": self._api_version, "kind": self.info.kind}
                 place = _place(item)
                 fresh[place] = self._seen(body, place, always=place in wanted)
-            facts: Mapping[str, Any] = reply.body.get("metadata") or {}
-            version = str(facts.get("resourceVersion") or "")
-            if not facts.get("continue"):
-                break
-            query["continue"] = str(facts["continue"])
+            version = str((reply.body.get("metadata") or {}).get("resourceVersion") or "")
         self._replace(fresh, version)
         self.listed_at = started
+
+    def _pages(self) -> Iterator[Reply]:
+        """Yield the pages of a LIST; after a 410 those of another follow."""
+        status = 410
+        while status == 410:
+            for reply in self._transport.pages(self.path):
+                status = reply.status
+                yield reply
 
     def _replace(self, fresh: dict[Place, Seen], version: str) -> None:
         told: list[Change] = []
@@ -148,7 +149,7 @@ class Feed:
                     told.append(self._change(place, seen, None))
             for place, seen in fresh.items():
                 if before.get(place) is not seen:
-                    told.append(replace(self._change(place, before.get(place), seen), first=first))
+                    told.append(self._change(place, before.get(place), seen, first=first))
         for change in told:
             self._changed(change)
 
@@ -206,8 +207,8 @@ class Feed:
             body if keeps else None,
         )
 
-    def _change(self, place: Place, before: Seen | None, after: Seen | None) -> Change:
-        return Change(self._id(place), self.info.version, before, after)
+    def _change(self, place: Place, before: Seen | None, after: Seen | None, *, first: bool = False) -> Change:
+        return Change(self._id(place), self.info.version, before, after, first)
 
     def _id(self, place: Place) -> ResourceId:
         return ResourceId(self.info.group, self.info.kind, *place)

@@ -129,19 +129,14 @@ class Objects:
 
     def _list(self, path: str, kind: str) -> list[Body]:
         bodies: list[Body] = []
-        query: dict[str, str] = {"limit": "1000"}
-        while True:
-            reply = self._transport.request("GET", path, query=query)
+        for reply in self._transport.pages(path):
             if reply.status == 404:
-                return bodies
+                break
             if not reply.ok:
                 raise self._refused(reply, f"{kind} objects cannot be listed")
             version = reply.body.get("apiVersion")
             bodies += [{"apiVersion": version, "kind": kind, **item} for item in reply.body.get("items") or ()]
-            token = (reply.body.get("metadata") or {}).get("continue")
-            if not token:
-                return bodies
-            query = {**query, "continue": token}
+        return bodies
 
     def _refused(self, reply: Reply, what: str) -> ClusterError:
         name = self._transport.spec.name

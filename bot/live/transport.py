@@ -11,7 +11,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -28,6 +29,7 @@ from bot.live.wire import Answer, Pool, Wire
 
 log = logging.getLogger(__name__)
 
+PAGE: Final = 1000  # objects of one LIST answer: some 3 MB of ConfigMaps as text, and some 15 MB as objects
 APPLY: Final = "application/apply-patch+yaml"
 _RETRY_AFTER_DEFAULT: Final = 1.0
 _TRIES_WHEN_THROTTLED: Final = 3
@@ -116,6 +118,43 @@ class Transport:
         if not reply.ok:
             self._raise_for_all(reply, path, seconds)
         return reply
+
+    def pages(self, path: str) -> Generator[Reply]:
+        """Yield the answers to a LIST in pages; the last may be a refusal. Raises as `request`.
+
+        The next page is asked for before one is handed out: the server makes it while the caller works.
+        """
+        query = {"limit": str(PAGE)}
+        reply = self.request("GET", path, query=query)
+        while token := (reply.body.get("metadata") or {}).get("continue") if reply.ok else "":
+            query = {**query, "continue": str(token)}
+            with self._ahead(path, query) as read:
+                yield reply
+                reply = read()
+        yield reply
+
+    @contextmanager
+    def _ahead(self, path: str, query: Mapping[str, str]) -> Iterator[Callable[[], Reply]]:
+        """Send a GET now and yield what reads its answer, once. What goes wrong is asked again, as `request` asks."""
+        pool = self._connected()
+        if rest := self._pace.wait_seconds(time.monotonic()):
+            time.sleep(rest)
+        with ExitStack() as stack:
+            wire: Wire | None = None
+            with suppress(OSError):
+                wire = pool.begin(self._request(pool, "GET", path, query))
+                stack.callback(wire.close)  # unless it is read
+
+            def read() -> Reply:
+                with suppress(OSError):
+                    if wire is not None:
+                        stack.pop_all()
+                        answer = pool.end(wire)
+                        if answer.status == 200:
+                            return Reply(answer.status, _json(answer.data))
+                return self.request("GET", path, query=query)
+
+            yield read
 
     def text(self, path: str, *, query: Mapping[str, str]) -> str:
         """Return a plain text answer, "" when the server refuses. Raises `ClusterUnreachable`."""

@@ -68,6 +68,10 @@ class Wire:
     def ask(self, request: bytes) -> Answer:
         """Send a request and read its answer to the end."""
         self.send(request)
+        return self.answer()
+
+    def answer(self) -> Answer:
+        """Read the answer to what was sent, to its end."""
         while not self._complete:
             self._feed(self._receive())
         return Answer(self.status, self.headers, b"".join(self._parts))
@@ -205,6 +209,30 @@ class Pool:
         except BaseException:
             wire.close()
             raise
+        self._keep(wire)
+        return answer
+
+    def begin(self, request: bytes) -> Wire:
+        """Send a request over a free connection, and leave the answer to `end`. Raises `OSError`."""
+        wire = self._free()
+        try:
+            wire.send(request)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    def end(self, wire: Wire) -> Answer:
+        """Read the answer to what was begun. Raises `OSError`, whether or not sending it again does no harm."""
+        try:
+            answer = wire.answer()
+        except BaseException:
+            wire.close()
+            raise
+        self._keep(wire)
+        return answer
+
+    def _keep(self, wire: Wire) -> None:
         wire.used = True
         if len(self._idle) >= _IDLE_CONNECTIONS:
             wire.close()
@@ -212,7 +240,6 @@ class Pool:
             self._idle.append(wire)
         if self._closed:
             self.close()
-        return answer
 
     def _first(self, wire: Wire, request: bytes) -> Answer:
         try:

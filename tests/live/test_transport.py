@@ -16,6 +16,7 @@ from bot.errors import ClusterRefused, ClusterUnreachable
 from bot.live.spec import ClusterSpec
 from bot.live.transport import APPLY, Transport
 from bot.sandbox.kube import KubeSandbox
+from tests.waiting import until
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"kind":1}\n'
 Talk = Callable[[socket.socket, int], None]
@@ -244,6 +245,40 @@ def test_throttled_request_is_sent_again_when_the_server_says(tmp_path: Path) ->
             assert one.request("POST", "/x", body={}).ok
             assert one.gate.limit < 16
         assert len(listener.heard) == 2
+
+
+def page(number: int, *, more: bool = True) -> bytes:
+    body = json.dumps({"items": [number], "metadata": {"continue": str(number + 1) if more else ""}}).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_next_page_is_asked_for_before_one_is_handed_out(tmp_path: Path) -> None:
+    def talk(listener: Listener, connection: socket.socket, _: int) -> None:
+        listener.read(connection)
+        connection.sendall(page(1))
+        while listener.read(connection):  # and never answers
+            pass
+
+    with listening(talk) as server, talking_to(f"http://127.0.0.1:{server.port}", tmp_path) as transport:
+        pages = transport.pages("/api/v1/pods")
+        assert next(pages).body["items"] == [1]
+        until(lambda: len(server.heard) == 2, "the second page is asked for")
+        pages.close()  # who reads no further leaves no connection behind
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"])
+def test_page_that_did_not_come_is_asked_for_again(answer: bytes, tmp_path: Path) -> None:
+    def talk(listener: Listener, connection: socket.socket, _: int) -> None:
+        while listener.read(connection):
+            if len(listener.heard) == 2:
+                connection.sendall(answer)
+                return
+            connection.sendall(page(1) if len(listener.heard) == 1 else page(2, more=False))
+
+    with listening(talk) as server, talking_to(f"http://127.0.0.1:{server.port}", tmp_path) as transport:
+        found = [one.body["items"] for one in transport.pages("/api/v1/pods")]
+    assert found == [[1], [2]]
+    assert [b"continue=2" in one for one in server.heard] == [False, True, True]
 
 
 def test_requests_go_through_the_proxy_that_the_kubeconfig_names(tmp_path: Path) -> None:
