@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bot.errors import DeliveryFailed, PassError, Problem
 from bot.model.rights import Grant
-from bot.oncall.alerts import HOSTS
 from bot.oncall.escalation import trial
+from bot.oncall.hosts import HOSTS
 from bot.oncall.sink import AlertHook, Provider
 from bot.oncall.sunset import Sunset, sunset
 from bot.plan.rights import Contents, needed

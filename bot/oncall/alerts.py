@@ -19,12 +19,8 @@ from opsgenie_sdk.exceptions import AuthenticationException, ConfigurationExcept
 
 from bot.errors import DeliveryFailed
 from bot.model.announcement import Page, PageAct
+from bot.oncall.hosts import HOSTS
 
-HOSTS: Final = {
-    "opsgenie": "https://api.opsgenie.com",
-    "opsgenie-eu": "https://api.eu.opsgenie.com",
-    "jsm": "https://api.atlassian.com/jsm/ops/integration",
-}
 _TIMEOUT: Final = (5, 10)  # seconds to connect, to read
 _RETRY_SECONDS: Final = 5.0
 _ASK_STATUS_TIMES: Final = 10

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import urllib3
 
-from bot.oncall.alerts import HOSTS
+from bot.oncall.hosts import HOSTS
 
 log = logging.getLogger(__name__)
 
