@@ -16,7 +16,7 @@ USER, PASSWORD = "robot", "s3cret-pass"
 
 @dataclass(frozen=True)
 class Certificate:
-    """Files of a certificate for `localhost` and 127.0.0.1, signed by itself: it is its own authority."""
+    """Files of a certificate for `localhost` and 127.0.0.1, signed by itself: who trusts it trusts nothing else."""
 
     certificate: Path
     key: Path
@@ -25,10 +25,11 @@ class Certificate:
 def make_certificate(folder: Path) -> Certificate:
     """Make a certificate with the real openssl."""
     made = Certificate(certificate=folder / "cert.pem", key=folder / "key.pem")
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    names, kind = "subjectAltName=DNS:localhost,IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    files = ["-addext", names, "-keyout", str(made.key), "-out", str(made.certificate)]
-    subprocess.run([*command, *files], check=True, capture_output=True, timeout=60)
+    extensions = ["-addext", names, "-addext", kind]  # rustls takes no authority for a server
+    files = ["-keyout", str(made.key), "-out", str(made.certificate)]
+    subprocess.run([*command, *extensions, *files], check=True, capture_output=True, timeout=60)
     return made
 
 

@@ -104,7 +104,7 @@ class Render(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelmSpec:
-    """A chart: in the repository without `repo`, else in an OCI registry (`oci://`) or an HTTP repository.
+    """A chart: in the repository without `repo`, else in an OCI registry, an HTTP repository or a bucket (`s3://`).
 
     Relative paths of `chart` and `values` begin at the app's path, those with a leading slash at the repository's root.
     `password_env` names the secret, which is never part of a value that is kept or shown.
@@ -118,6 +118,10 @@ class HelmSpec:
     username: str = ""
     password_env: str = ""
     ca_file: str = ""
+
+    @property
+    def is_bucket(self) -> bool:
+        return self.repo.startswith("s3://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

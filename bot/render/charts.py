@@ -1,4 +1,4 @@
-"""Helm charts from elsewhere: OCI registries and HTTP repositories, pulled by the real helm, kept by their digest.
+"""Helm charts of OCI registries, HTTP repositories and buckets, pulled by the real helm, kept by their digest.
 
 In goes what the configuration says of a chart, out comes a file on our disk with its version and SHA-256. An exact
 version is pulled once; a range is resolved again when the answer is older than `max_age`. Credentials reach helm in
@@ -30,6 +30,7 @@ import orjson
 
 from bot.errors import ChartRefused, ChartUnreachable
 from bot.model.app import HelmSpec
+from bot.render import buckets
 from bot.render.documents import read_bytes
 from bot.render.programs import ProgramFailed, Programs
 
@@ -39,7 +40,7 @@ _EXACT: Final = re.compile(r"v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
 _HANDED_ON: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _AWAY: Final = re.compile(
     r"no such host|connection refused|timeout|deadline exceeded|connection reset|EOF|unreachable|did not end within"
-    r"|\b5\d\d |Temporary failure|TLS handshake|status code 5\d\d|too many requests",
+    r"|\b5\d\d |error sending request|Temporary failure|TLS handshake|status code 5\d\d|too many requests",
     re.IGNORECASE,
 )
 _DENIED: Final = re.compile(r"\b401\b|\b403\b|unauthorized|denied|forbidden|authentication required", re.IGNORECASE)
@@ -73,6 +74,7 @@ class Charts:
         self._clock = clock
         self._secret = secret
         self._environment = {name: environment[name] for name in _HANDED_ON if name in environment}
+        self._cloud = {name: value for name, value in environment.items() if name.startswith(buckets.VARIABLES)}
         self._lock = Lock()
         self._known: dict[str, tuple[datetime, Chart]] = {}  # guarded by _lock
         self._locks: dict[str, Lock] = {}  # one pull of a chart at a time; guarded by _lock
@@ -147,6 +149,10 @@ class Charts:
                 ca = [f"--ca-file={spec.ca_file}"] if spec.ca_file else []
                 self._helm(["pull", f"{spec.repo.rstrip('/')}/{spec.chart}", *options, *ca], spec, home)
             else:
+                if spec.is_bucket:
+                    if why := buckets.missing():
+                        raise ChartRefused(f"chart {spec.chart} of {spec.repo}: {why}")
+                    buckets.write_plugin(home / "plugins")
                 self._add_repository(spec, home)
                 self._helm(["repo", "update", _REPO], spec, home)
                 self._helm(["pull", f"{_REPO}/{spec.chart}", *options], spec, home)
@@ -183,6 +189,8 @@ class Charts:
             "HELM_CACHE_HOME": str(home / "cache"),
             "HELM_CONFIG_HOME": str(home / "config"),
             "HELM_DATA_HOME": str(home / "data"),
+            "HELM_PLUGINS": str(home / "plugins"),
+            **(self._cloud if spec.is_bucket else {}),
         }
         try:
             done = self._programs.run("helm", arguments, cwd=home, home=home, environment=environment)
@@ -196,10 +204,13 @@ class Charts:
         secret = self._secret(spec.password_env) if spec.password_env else ""
         clean = complaint.replace(secret, "***") if secret else complaint
         lines = [line.removeprefix("Error: ").strip() for line in clean.splitlines() if line.strip()]
-        reason = next((line for line in lines if not line.startswith(("level=", "WARNING"))), "no reason given")[:300]
+        said = [line for line in lines if not line.startswith(("level=", "WARNING"))]
+        ours = [line for line in said if line.startswith("s3://")]  # helm says of a plugin that it failed, not why
+        reason = next(iter([*ours, *said]), "no reason given")[:300]
         what = f"chart {spec.chart}{' ' + spec.version if spec.version else ''} of {spec.repo}"
         if _DENIED.search(reason):
-            return ChartRefused(f"{what}: the registry does not accept our user and password ({reason})")
+            login = "the credentials of the environment" if spec.is_bucket else "our user and password"
+            return ChartRefused(f"{what}: the registry does not accept {login} ({reason})")
         if _AWAY.search(reason):
             return ChartUnreachable(f"{what}: {reason}; tried again by itself")
         return ChartRefused(f"{what}: {reason}; check chart, version and repo")

@@ -22,6 +22,7 @@ from bot.errors import Problem, RenderError
 from bot.model.app import AppSpec, HelmSpec, Render
 from bot.model.resource import DesiredState, KindTable, Manifest
 from bot.model.source import SourceFile, SourceTree
+from bot.render import buckets
 from bot.render.charts import Chart, Charts
 from bot.render.checkout import Checkout, CommitFiles
 from bot.render.documents import CACHED_MANIFESTS, Documents, Holding, desired_state, digest_of, read_bytes
@@ -119,7 +120,10 @@ class Renderer:
         needed = {Render.KUSTOMIZE: ["kustomize"], Render.HELM: ["helm"]}.get(self.tool(app, files), [])
         if any(is_encrypted(file.data) for file in files.repo.tree(files.commit, app.path).files):
             needed = [*needed, "sops"]
-        return tuple(said for name in needed if (said := self._programs.missing(name)))
+        said = [self._programs.missing(name) for name in needed]
+        if app.helm is not None and app.helm.is_bucket:
+            said.append(buckets.missing())
+        return tuple(filter(None, said))
 
     # --- choosing ---------------------------------------------------------------------------------------------
 

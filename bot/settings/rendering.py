@@ -20,7 +20,7 @@ class Helm(Section):
     version: str = ""
     """Exact, or a range such as `1.2.x`; the newest where none is given. For a chart in `repo`."""
     repo: str = ""
-    """`oci://…` or `https://…`; empty for a chart in the Git repository."""
+    """`oci://…`, `https://…` or `s3://bucket/path`; empty for a chart in the Git repository."""
     values: Names = ()
     """Files of values; later ones win."""
     release: str = ""
@@ -30,10 +30,10 @@ class Helm(Section):
     @model_validator(mode="after")
     def _usable(self) -> Helm:
         scheme = self.repo.partition("://")[0] if self.repo else ""
-        if scheme == "s3":
-            raise ValueError("charts are pulled over https:// or oci://: write the bucket's https address")
-        if scheme not in {"", "oci", "https", "http"}:
-            raise ValueError("repo must be oci://… or https://…")
+        if scheme not in {"", "oci", "https", "http", "s3"}:
+            raise ValueError("repo must be oci://…, https://… or s3://…")
+        if scheme == "s3" and self.credentials != Login():
+            raise ValueError("a bucket is read with the credentials of the environment (AWS_…) or of the pod")
         if scheme == "http" and self.credentials.username:
             raise ValueError("credentials would travel in clear over http://: use https://")
         if self.version and not self.repo:

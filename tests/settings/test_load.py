@@ -48,14 +48,14 @@ def test_ten_lines_are_a_configuration(tmp_path: Path) -> None:
 
 def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path) -> None:
     text = GOOD.replace("cluster: prod\n", "cluster: prd\n").replace("repo: fleet", "repoo: fleet")
-    text += "    interval: soon\n    mode: maybe\n    helm: {repo: 's3://b'}\nslack: {mode: socket, colour: red}\n"
+    text += "    interval: soon\n    mode: maybe\n    helm: {repo: 'ftp://b'}\nslack: {mode: socket, colour: red}\n"
     assert problems(tmp_path, text) == [
         "gitops-bot.yaml:6: apps[0].repo is missing",
         "gitops-bot.yaml:7: apps[0].repoo is no known key: did you mean repo?",
         "gitops-bot.yaml:9: apps[0].cluster: there is no cluster prd: did you mean prod?",
         "gitops-bot.yaml:11: apps[0].interval: expected a duration such as 30s, 5m, 2h or 1d",
         "gitops-bot.yaml:12: apps[0].mode: expected 'auto' or 'approve'",
-        "gitops-bot.yaml:13: apps[0].helm: charts are pulled over https:// or oci://: write the bucket's https address",
+        "gitops-bot.yaml:13: apps[0].helm: repo must be oci://…, https://… or s3://…",
         "gitops-bot.yaml:14: slack.colour is no known key",
         "gitops-bot.yaml:14: slack.mode: the environment variable SLACK_APP_TOKEN (or SLACK_APP_TOKEN_FILE) is not set",
         "gitops-bot.yaml:14: slack.mode: the environment variable SLACK_BOT_TOKEN (or SLACK_BOT_TOKEN_FILE) is not set",
@@ -129,6 +129,12 @@ def test_credentials_never_go_over_plain_http(tmp_path: Path, before: str, after
     (found,) = problems(tmp_path, GOOD.replace(before, after), P="canary")
     assert "credentials would travel in clear over http://: use https://" in found
     assert "canary" not in found
+
+
+def test_bucket_has_no_credentials_in_the_file(tmp_path: Path) -> None:
+    helm = "helm: {chart: c, repo: 's3://b/charts', credentials: {username: a}}"
+    (found,) = problems(tmp_path, GOOD.replace("cluster: prod\n", f"cluster: prod\n    {helm}\n"))
+    assert found.endswith("helm: a bucket is read with the credentials of the environment (AWS_…) or of the pod")
 
 
 def test_types_are_named_as_yaml_has_them(tmp_path: Path) -> None:
