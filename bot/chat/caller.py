@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.chat import kit, modals
+from bot.model.status import Followed
 
 
 class Windows(Protocol):
@@ -35,6 +36,15 @@ class Caller:
     replace_answer: Callable[[str, Sequence[kit.Block]], None]
     windows: Windows
     view: Mapping[str, Any] | None = None
+    in_thread: bool = False
+
+    def hear(self, done: Followed) -> None:
+        """Answer, but where everybody reads it in the channel in which it was ordered: once is enough.
+
+        Who stands in a thread does not see what is said below it in the channel.
+        """
+        if self.in_thread or self.channel not in done.heard_in:
+            self.say(done.text)
 
     def say(self, text: str) -> None:
         """Answer with a sentence of the desk."""

@@ -189,18 +189,18 @@ class Clerk:
                 caller.say(self._desk.sync(key, trigger=Trigger(via=via, by=by)))
             case "pause":
                 until = self._clock() + order.duration if order.duration else None
-                caller.say(self._desk.pause(key, by=by, until=until, reason=order.reason, via=via))
+                caller.hear(self._desk.pause(key, by=by, until=until, reason=order.reason, via=via))
             case "resume":
-                caller.say(self._desk.resume(key, by=by, via=via))
+                caller.hear(self._desk.resume(key, by=by, via=via))
             case "approve":
                 caller.say(self._desk.approve(key, order.plan, by=by, via=via))
             case "reject":
                 caller.say(self._desk.reject(key, by=by, via=via, reason=order.reason, plan_hash=order.plan))
             case "mute" if order.duration is not None:
                 until = self._clock() + order.duration
-                caller.say(self._desk.mute(key, by=by, until=until, reason=order.reason, via=via))
+                caller.hear(self._desk.mute(key, by=by, until=until, reason=order.reason, via=via))
             case "unmute":
-                caller.say(self._desk.unmute(key, by=by, via=via))
+                caller.hear(self._desk.unmute(key, by=by, via=via))
             case "keep":
                 name = self._rights.name(caller)
                 caller.say(self._desk.keep(key, by=by, name=name, reason=order.reason, via=via))
@@ -309,11 +309,11 @@ class Clerk:
         if not all(self._may(order, app, caller) for app in self._desk.apps()):
             return
         if order.verb == "unmute":
-            caller.say(self._desk.unmute(EVERY_APP, by=caller.user, via=Via.SLACK))
+            caller.hear(self._desk.unmute(EVERY_APP, by=caller.user, via=Via.SLACK))
         elif order.duration is not None:
             until = self._clock() + order.duration
             said = self._desk.mute(EVERY_APP, by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
-            caller.say(said)
+            caller.hear(said)
 
     # --- apps and rights --------------------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ def pause(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         app = app_named(built, arguments)
         with noting(built, app, "pause", arguments.reason):
-            answer = built.desk.pause(app.key, by=operator(), until=until, reason=arguments.reason, via=Via.CLI)
-    out.write(f"{answer}\n")
+            done = built.desk.pause(app.key, by=operator(), until=until, reason=arguments.reason, via=Via.CLI)
+    out.write(f"{done.text}\n")
     return OK
 
 
@@ -29,8 +29,8 @@ def resume(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         app = app_named(built, arguments)
         with noting(built, app, "resume"):
-            answer = built.desk.resume(app.key, by=operator(), via=Via.CLI)
-    out.write(f"{answer}\n")
+            done = built.desk.resume(app.key, by=operator(), via=Via.CLI)
+    out.write(f"{done.text}\n")
     return OK
 
 

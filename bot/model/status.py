@@ -51,6 +51,14 @@ class AppStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """An order that was followed: the sentence for its author, and the channels where everybody reads it."""
+
+    text: str
+    heard_in: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """A commit an app can return to; `deployed_at` and `by` are of the last time it converged there."""
 

@@ -21,6 +21,7 @@ from bot.model.plan import Plan, PlanFailure, Rejected
 from bot.model.record import EVERY_APP, AppMemory, Approval, AuditEntry, Decision, Mute, Pruned, SyncState
 from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
+from bot.model.status import Followed
 from bot.oncall.escalation import trial
 from bot.plan.order import rank
 from bot.ports import Store
@@ -71,15 +72,17 @@ class Desk(Enquiry):
             return f"{title} is already running {operation}, queued one more."
         if self._apps[app].mode is Mode.APPROVE:
             return f"{title} is looked at; what differs is applied when somebody else has approved the plan."
-        return f"{title} is syncing. Where nothing differs, nothing more is said."
+        memory = self._store.memory(app)
+        was = f" It was equal to {memory.revision[:7]}: m" if memory.sync is SyncState.SYNCED else " M"
+        return f"{title} is syncing.{was}ore is said only if something differs."
 
-    def pause(self, app: str, *, by: str, until: datetime | None, reason: str, via: Via) -> str:
+    def pause(self, app: str, *, by: str, until: datetime | None, reason: str, via: Via) -> Followed:
         control = self._store.control(app).at(self._world.clock())
         return self._follow(
             commands.pause(self._apps[app], control, person=self._person(by, via), until=until, reason=reason)
         )
 
-    def resume(self, app: str, *, by: str, via: Via) -> str:
+    def resume(self, app: str, *, by: str, via: Via) -> Followed:
         control = self._store.control(app).at(self._world.clock())
         return self._follow(commands.resume(self._apps[app], control, person=self._person(by, via)))
 
@@ -92,7 +95,7 @@ class Desk(Enquiry):
         person = self._person(by, via)
         return self._follow(
             commands.roll_back(self._apps[app], control, revision, person=person, reason=reason), confirm=confirm
-        )
+        ).text
 
     def unwanted(self, text: str) -> AppSpec:
         """Return the app to delete: one of the configuration, or one that it has dropped."""
@@ -221,22 +224,22 @@ class Desk(Enquiry):
 
     # --- mutes, routes, on-call -------------------------------------------------------------------------------
 
-    def mute(self, app: str, *, by: str, until: datetime, reason: str, via: Via) -> str:
+    def mute(self, app: str, *, by: str, until: datetime, reason: str, via: Via) -> Followed:
         """Mute an app, or all (`*`)."""
         person = self._person(by, via)
         return self._mute(
             app, muting.mute(app, self._title(app), self._muted(app), person=person, until=until, reason=reason), person
         )
 
-    def unmute(self, app: str, *, by: str, via: Via) -> str:
+    def unmute(self, app: str, *, by: str, via: Via) -> Followed:
         person = self._person(by, via)
         return self._mute(app, muting.unmute(app, self._title(app), self._muted(app), person=person), person)
 
-    def _mute(self, app: str, muted: muting.Muted, person: commands.Person) -> str:
+    def _mute(self, app: str, muted: muting.Muted, person: commands.Person) -> Followed:
         base = self._everywhere(person) if app == EVERY_APP else [self._base(self._apps[app], person, person.order)]
-        rows = self._post.rows([muting.said(muted, one) for one in base])
-        self._store.save_mute(app, muted.mute, audit=muted.audit, dispatches=rows)
-        return muted.answer
+        said = [muting.said(muted, one) for one in base]
+        self._store.save_mute(app, muted.mute, audit=muted.audit, dispatches=self._post.rows(said))
+        return Followed(text=muted.answer, heard_in=frozenset(place for one in said for place in self._post.heard(one)))
 
     def _muted(self, app: str) -> Mute | None:
         held = self._store.mutes().get(app)
@@ -378,14 +381,14 @@ class Desk(Enquiry):
             for channel in sorted(channels)
         ]
 
-    def _follow(self, ordered: commands.Ordered, *, confirm: str | None = None) -> str:
+    def _follow(self, ordered: commands.Ordered, *, confirm: str | None = None) -> Followed:
         app, audit, said = ordered.audit.app, ordered.audit, ordered.announcement
         said = replace(said, channel=self._post.placed(self._apps[app]).channel)
         notes = self._attention.notes(app, ordered)
         self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said, *notes]))
         self._store.request(app, trigger=Trigger(via=audit.via, by=audit.who, confirm=confirm), at=audit.at)
         self._wake(app)
-        return ordered.answer
+        return Followed(text=ordered.answer, heard_in=frozenset(self._post.heard(said)))
 
 
 def _whose(incident: Incident, page: OpenPage) -> str:

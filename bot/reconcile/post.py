@@ -45,7 +45,7 @@ class Post:
         """Return the root message of news in each channel that it rings in."""
         if not news.channel or not self._announces:
             return {}
-        muted = self.is_muted(f"{news.cluster}/{news.app}", news.at)
+        muted = self._is_hushed(news)
         return {one.channel: one.root_key for one in self.routing.addressed(news, muted=muted) if not one.edits_only}
 
     def exactly(self, news: Sequence[Announcement]) -> tuple[Dispatch, ...]:
@@ -94,8 +94,12 @@ class Post:
                     pass  # Slack is off, or nobody wants to hear of it
         return tuple(rows)
 
+    def _is_hushed(self, news: Announcement) -> bool:
+        """Tell whether somebody has muted what news is about; what is said of the mute itself is heard."""
+        return news.news not in _OF_THE_MUTE and self.is_muted(f"{news.cluster}/{news.app}", news.at)
+
     def _said(self, news: Announcement, hushed: Collection[str]) -> list[Dispatch]:
-        muted = news.news not in _OF_THE_MUTE and self.is_muted(f"{news.cluster}/{news.app}", news.at)
+        muted = self._is_hushed(news)
         return [
             Dispatch(
                 sink=SinkName.SLACK,

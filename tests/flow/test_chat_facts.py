@@ -95,9 +95,9 @@ def test_group_that_slack_does_not_tell_lets_nobody_in_and_says_why(offices: Off
     assert f"Slack does not say who is in <!subteam^{SRE}> at the moment: try again soon." in answer
     assert not [one for one in office.slack.messages(PAYMENTS) if one.text.startswith("Paused")]
     office.slack.heal()
-    assert "is paused" in office.types(BOB, "pause payments").text
+    assert "Paused" in office.types(BOB, "pause payments").text
     office.slack.fail("usergroups.users.list", Fault(kind=FaultKind.STATUS, status=500), times=None)
-    assert "is running" in office.types(BOB, "resume payments").text
+    assert "Resumed" in office.types(BOB, "resume payments").text
 
 
 def test_branch_that_was_rewritten_is_said_with_the_commit_it_lost(offices: Offices) -> None:
@@ -149,7 +149,7 @@ def test_bot_that_gets_no_socket_goes_on_and_takes_orders_when_it_gets_one(offic
     assert office.slack.sockets() == ()
     office.slack.heal()
     office.connected()
-    assert "is paused" in office.types(BOB, "pause shop", DEPLOYS).text
+    assert "Paused" in office.types(BOB, "pause shop", DEPLOYS).text
     until(lambda: office.bot.health()["status"] == "ok")
 
 

@@ -177,7 +177,7 @@ def test_same_words_work_in_http_mode(make: Make) -> None:
     story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
     story.bot.start()
     converged = story.sees("Converged")
-    assert "is paused" in story.types(ANA, "pause shop for 2h stocktaking").text
+    assert "Paused" in story.types(ANA, "pause shop for 2h stocktaking").text
     paused = story.sees("Paused", "stocktaking")
     assert story.slack.click(paused, "gitops.resume", ANA.id).acknowledged
     story.sees("Resumed", "shop")

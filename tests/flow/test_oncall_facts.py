@@ -246,7 +246,7 @@ def test_page_that_is_closed_is_not_acknowledged_and_the_audit_says_so(story: St
     assert hook(story, "Close", alias) == 200
     story.sees("Closed by ana over there")
     assert story.slack.click(failed, "gitops.acknowledge", ANA.id, late=True).acknowledged
-    assert story.answer(ANA, 0).text == "That page is closed already."
+    assert until(lambda: story.slack.ephemerals(ANA.id))[0].text == "That page is closed already."
     code, text = story.bot.run("audit", "--output", "json")
     assert code == 0
     (line,) = [one for one in map(json.loads, text.splitlines()) if one["verb"] == "oncall"]
@@ -297,7 +297,7 @@ def test_order_from_slack_while_the_service_hangs_is_followed(tell: Tell, mode: 
     story.bot.start()
     until(lambda: story.calls("open"))
     story.connected()
-    assert "paused" in story.types(ANA, "pause shop").text
+    assert "Paused" in story.types(ANA, "pause shop").text
     story.sees("Paused")
 
 

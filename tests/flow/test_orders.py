@@ -39,8 +39,9 @@ def test_conversation_about_one_app(offices: Offices, mode: str) -> None:
     assert "Waiting" not in json.dumps(done.blocks), "the commit that converged was counted as one that waits"
     assert any(one["verb"] == "sync" and one["who"] == ANA.id for one in office.audit("payments"))
 
-    assert "is paused" in office.types(ANA, "pause payments for 2h db migration").text
-    paused = office.sees(PAYMENTS, "Paused", "db migration", "<!date^")
+    paused = office.types(ANA, "pause payments for 2h db migration")
+    assert paused.ts == office.sees(PAYMENTS, "Paused", "db migration", "<!date^").ts
+    assert "paused" not in office.slack.ephemerals(ANA.id)[-1].text, "its author was told twice in one channel"
     assert "already paused by <@U0ANA> since" in office.types(BOB, "pause payments").text
     third = office.commit("trace")
     waits = office.sees(PAYMENTS, "waiting (paused)", third[:7])

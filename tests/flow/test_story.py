@@ -47,13 +47,13 @@ def test_story_from_the_first_commit_to_the_closed_page(story: Story) -> None:
     assert f"Converged at {third[:7]}" in story.oncall.alerts[0].notes[-1]
 
     assert "No rule allows" in story.types(BOB, "pause shop").text
-    assert "is paused" in story.types(ANA, "pause shop for 2h stocktaking").text
+    assert "Nothing is applied until <!date^" in story.types(ANA, "pause shop for 2h stocktaking").text
     story.sees("Paused", "stocktaking")
     fourth = story.upstream.commit({"apps/shop/a.yaml": configmap("debug")}, message="Say more")
     story.sees("New commit waits", fourth[:7])
     assert story.data() == {"level": "info"}
     assert "already paused" in story.types(ANA, "pause shop").text
-    assert "is running" in story.types(ANA, "resume shop").text
+    assert "It follows main again" in story.types(ANA, "resume shop").text
     story.sees("Converged", fourth[:7])
     assert story.data() == {"level": "debug"}
 

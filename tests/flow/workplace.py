@@ -16,6 +16,7 @@ from tests.source.upstream import Upstream
 from tests.waiting import PATIENCE_SECONDS
 
 ONCALL_KEY: Final = "oncall-key"
+_SAID_ONCE: Final = ("Paused", "Resumed", "Muted", "No longer muted")  # their authors get no other answer
 
 
 class Workplace:
@@ -71,21 +72,31 @@ class Workplace:
         self.oncall.stop()
 
     def asked(self, user: User, text: str, channel: str) -> Message:
-        """Type a command; return the first answer its author sees."""
-        before = len(self.slack.ephemerals(user.id))
+        """Type a command; return the first answer its author sees, alone or with everybody."""
+        before = self._answers(user, channel)
         assert self.slack.command(user.id, channel, text).acknowledged
-        return self.answer(user, before)
+        return self._answer(user, channel, before)
 
     def presses(self, user: User, message: Message, action: str, *, value: str | None = None) -> Message:
-        """Press a button; return the first answer its author sees."""
-        before = len(self.slack.ephemerals(user.id))
+        """Press a button; return the first answer its author sees, alone or with everybody."""
+        before = self._answers(user, message.channel)
         assert self.slack.click(message, action, user.id, value=value).acknowledged
-        return self.answer(user, before)
+        return self._answer(user, message.channel, before)
 
-    def answer(self, user: User, before: int) -> Message:
+    def _answer(self, user: User, channel: str, before: Mapping[object, Message]) -> Message:
         """Wait for one more answer than a person has seen before, and return it."""
-        assert self.slack.wait_until(lambda: len(self.slack.ephemerals(user.id)) > before), self.bot.log()[-2000:]
-        return self.slack.ephemerals(user.id)[before]
+
+        def fresh() -> list[Message]:
+            return [one for link, one in self._answers(user, channel).items() if link not in before]
+
+        assert self.slack.wait_until(lambda: bool(fresh())), self.bot.log()[-2000:]
+        return fresh()[0]
+
+    def _answers(self, user: User, channel: str) -> Mapping[object, Message]:
+        """Return what only this person sees, and their orders that everybody in the channel reads, by link."""
+        orders = [one for one in self.slack.messages(channel) if one.text.startswith(_SAID_ONCE)]
+        theirs = [one for one in orders if f"By <@{user.id}>" in one.text]
+        return {one.link: one for one in (*self.slack.ephemerals(user.id), *theirs)}
 
     def seen(self, channel: str, words: Sequence[str], seconds: float = PATIENCE_SECONDS) -> Message:
         """Wait for a message that has all the words, in its sentence or its blocks; return the newest."""
