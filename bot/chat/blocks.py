@@ -17,6 +17,7 @@ from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
 from bot.model.source import Revision
 
 SENTENCE_LIMIT: Final = 1_000
+_WHAT: Final = 600  # characters of it that are about what happened: what follows matters too
 BLOCKS_LIMIT: Final = 12_000  # bytes of all blocks: Slack refuses messages from about 13,200 on
 _DETAIL_BLOCKS: Final = 30
 _LINES: Final = 15  # changed objects in a message; the file in the thread has all
@@ -80,6 +81,7 @@ _OF_SOMEBODY: Final = frozenset(
 )
 _TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED, News.SETTLED})
+_ENDED: Final = frozenset({News.CONVERGED, News.ROLLED_BACK})
 _SIGNS: Final = {
     "create": "+",
     "restore": "+",
@@ -90,7 +92,9 @@ _SIGNS: Final = {
     "unchanged": "=",
 }
 
-_WHYS: Final = {
+_WHYS: Final = {  # a sign alone is read out as "plus" or "tilde"
+    "create": "   (will be created)",
+    "blocked": "   (blocked)",
     "delete": "   (will be deleted)",
     "recreate": "   (deleted and created again)",
     "restore": "   (was deleted by hand)",
@@ -116,13 +120,13 @@ class Attachment:
 
 def render(news: Announcement, *, author: str = "") -> Message:
     """Return the message of one announcement; `author` is the Slack id of the commit's author, where known."""
-    before = [*_head(news), *kit.fields(list(_facts(news, author))), *_paragraph(news.message), *_progress(news)]
+    before = [*_head(news), *kit.fields(list(_facts(news, author))), *_paragraph(_unsaid(news)), *_progress(news)]
     detail = [
         *_troubles(news.troubles),
         *folded.apps(news),
         *_changes(news),
         *kit.bullets("In short" if news.news in {News.DIGEST, News.UNMUTED} else "Impact", news.impact),
-        *kit.bullets("Mind", news.warnings),
+        *kit.bullets("Warning", news.warnings),
     ]
     next_step = f"*Next:* {escape(cut(news.next_step, 400))}" if news.next_step else ""
     after = [*_section(next_step), *kit.actions(list(buttons(news))), kit.context(_context(news))]
@@ -145,24 +149,48 @@ def attachment(news: Announcement) -> Attachment | None:
 
 
 def sentence(news: Announcement) -> str:
-    """Return the whole news in one line, without markup but mentions."""
+    """Return the whole news in one line, without markup but mentions: screen readers have nothing else."""
     _, word = _WORDS[news.news]
     at = f" at {news.revision.short}" if news.revision else ""
     count = f", {news.done} of {news.total} objects applied" if news.news is News.SYNCING and news.total else ""
-    detail = " ".join(part for part in (news.message, *map(_spoken, news.troubles[:3]), folded.names(news)) if part)
-    failures = f" Failure {news.failures} in a row." if news.news is News.FAILED and news.failures > 1 else ""
-    page = f" On-call is paged: {news.page}." if news.page else ""
-    name = news.revision.blamed.author if news.revision and news.news is News.DIFF else ""
-    author = f" Author {name}." if name else ""
-    head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}{failures}{page}{author}")
+    detail = " ".join(part for part in (cut(_what(news), _WHAT), folded.names(news), *_told(news)) if part)
+    head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}")
     by = f" By {person(news.by)}." if news.by else ""
     reason = f" Reason: {kit.one_line(news.reason)}." if news.reason else ""
     by += f" Acknowledged by {person(news.acknowledged_by)}." if news.acknowledged_by else ""
-    return kit.spoken(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300))
+    following = f" Next: {kit.one_line(news.next_step).removesuffix('.')}." if news.next_step else ""
+    return kit.spoken(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300)) + kit.spoken(cut(following, 400))
 
 
-def _spoken(trouble: TroubleLine) -> str:
-    return f"{trouble.subject}: {trouble.message}." if trouble.subject else f"{trouble.message}."
+def _what(news: Announcement) -> str:
+    """Return what happened, and what the first troubles are; an object that is named once is enough."""
+    first = news.troubles[0] if len(news.troubles) == 1 else None
+    if first is not None and first.subject and first.subject in news.message and first.message:
+        return f"{news.message.removesuffix('.')}: {first.message}."
+    lines = (f"{one.subject}: {one.message}" if one.subject else one.message for one in news.troubles[:3])
+    return " ".join(part for part in (news.message, *(f"{line}." for line in lines)) if part)
+
+
+def _told(news: Announcement) -> Iterator[str]:
+    """Yield what the fields of a message say and nobody should miss."""
+    if news.news in _ENDED and news.summary is not None and news.summary.total and news.started_at is not None:
+        yield f"{news.summary.done} in {took(news.at - news.started_at)}."
+    if news.news is News.FAILED and news.failures > 1:
+        yield f"Failure {news.failures} in a row."
+    if news.page:
+        yield f"On-call is paged: {news.page}."
+    if news.needed:
+        until = f" until {news.until:%Y-%m-%d %H:%M} UTC" if news.until is not None else ""
+        yield f"{len(news.given)} of {news.needed} approvals{until}."
+    if news.news in {News.DIFF, News.APPROVAL} and news.revision and news.revision.blamed.author:
+        yield f"Author {news.revision.blamed.author}."
+
+
+def _unsaid(news: Announcement) -> str:
+    """Return the sentence of the news where headline and fields do not say it already."""
+    short = news.revision.short if news.revision else ""
+    said = {f"The cluster is equal to {short}.", f"{news.summary} from {short}.", f"{news.summary} at {news.ref}."}
+    return "" if news.message in said else news.message
 
 
 def _head(news: Announcement) -> Iterator[Block]:
@@ -214,11 +242,13 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
         yield "Health", f"{news.ready} of {news.objects} ready"
     if news.news is News.FAILED and news.total:
         yield "State", f"{news.done} of {news.total} applied"
-    if news.started_at is not None and news.news in {News.CONVERGED, News.ROLLED_BACK}:
+    if news.started_at is not None and news.news in _ENDED:
         live = revision.blamed.committed_at if revision is not None and not news.undone else None
         whole = f" (commit to live {took(news.at - live)})" if live is not None and news.news is News.CONVERGED else ""
         yield "Took", f"{took(news.at - news.started_at)}{whole}"
-    if news.failures:
+    if news.failures == 1 and news.since is not None:
+        yield "Failing since", when(news.since)
+    elif news.failures:
         since = f" since {when(news.since)}" if news.since is not None else ""
         yield "Failures", f"{news.failures} in a row{since}"
     elif news.since is not None:

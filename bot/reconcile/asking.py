@@ -95,7 +95,7 @@ def asked(
         given=given,
         until=since + APPROVAL_LASTS,
         by=requesters[0] if requesters else "",
-        next_step=f"Approve or reject here, or: gitops-bot approve {base.app} {plan_hash}",
+        next_step=f"Approve or reject here, or: gitops-bot approve {base.app} {plan_hash[:19]}",
     )
     if no is not None:
         rejected = replace(

@@ -56,7 +56,7 @@ def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | N
             reason=reason,
             until=until,
             message=f"Nothing is applied {end}. New commits wait.",
-            next_step=f"/gitops resume {app.name}",
+            next_step=f"/gitops resume {app.name} ends it",
         ),
         answer=f"{app.title} is paused {end}.",
     )

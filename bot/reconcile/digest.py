@@ -32,7 +32,8 @@ def digest(
     spans = [one.finished_at - one.committed_at for one in good if one.committed_at is not None]
     mean = f" Commits were live after {_minutes(sum(spans, timedelta()) / len(spans))} on average." if spans else ""
     failed = len(entries) - len(good)
-    message = f"{len(good)} syncs converged, {failed} failed, in {sum(1 for one in ended.values() if one)} apps.{mean}"
+    apps = sum(1 for one in ended.values() if one)
+    message = f"{_many(len(good), 'sync')} converged, {failed} failed, in {_many(apps, 'app')}.{mean}"
     lines = [f"{app}: {_counts(found)}" for app, found in sorted(ended.items()) if found]
     lines += [_held(one) for one in held]
     return Digest(message=message, lines=tuple(lines))
@@ -48,6 +49,10 @@ def _held(one: AppStatus) -> str:
     until = f" until {one.control_until:%Y-%m-%d %H:%M} UTC" if one.control_until else ""
     why = f": {one.control_reason}" if one.control_reason else ""
     return f"{one.app} / {one.cluster}: {one.control.value} by {one.control_by}{until}{why}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _minutes(span: timedelta) -> str:

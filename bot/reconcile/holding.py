@@ -65,6 +65,6 @@ def waiting(
         id=f"{base.operation}:waiting:{target.commit[:12]}",
         revision=target,
         message=f"{target.short} waiting ({why}).{count}",
-        next_step=f"/gitops resume {base.app}" if pinned or report.result is Result.PAUSED else "",
+        next_step=f"/gitops resume {base.app} applies it" if pinned or report.result is Result.PAUSED else "",
     )
     return (news,), replace(memory, waiting_commit=target.commit)

@@ -56,8 +56,8 @@ def said(muted: Muted, base: Announcement) -> Announcement:
         news=News.MUTED,
         reason=held.reason,
         until=held.until,
-        message="No messages and no pages until then; syncs go on.",
-        next_step=f"/gitops unmute {'all' if held.app == EVERY_APP else base.app}",
+        message=f"No messages and no pages until {held.until:%Y-%m-%d %H:%M} UTC; syncs go on.",
+        next_step=f"/gitops unmute {'all' if held.app == EVERY_APP else base.app} ends it",
     )
 
 

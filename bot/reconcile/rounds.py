@@ -101,7 +101,7 @@ class Rounds:
             since=held.since,
             until=control.pause.until if control.pause is not None else None,
             message=f"It is still {control.state.value}; new commits wait.",
-            next_step=f"/gitops resume {app.name}",
+            next_step=f"/gitops resume {app.name} ends it",
         )
         yield f"reminder {app.key} {held.since.isoformat()} {count}", news
 

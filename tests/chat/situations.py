@@ -60,7 +60,7 @@ _DIFF: Final = replace(
     _BASE,
     changes=_CHANGES,
     impact=("Deployment payments/api restarts 3 pods",),
-    message="2 to update, 1 to create, 1 to delete from a1b2c3d.",
+    message="1 to create, 2 to update, 1 to delete from a1b2c3d.",
     next_step="It is applied now.",
     every=timedelta(minutes=4),
 )
@@ -221,7 +221,7 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         message="14 of 16 objects would be deleted, more than max_delete allows.",
         needed=1,
         until=NOW + timedelta(minutes=30),
-        next_step="Approve or reject here, or: gitops-bot approve payments sha256:1234567",
+        next_step="Approve or reject here, or: gitops-bot approve payments sha256:111111111111",
         plan_hash="sha256:" + "1" * 64,
     ),
     "refused-one-of-two-approvals": replace(
@@ -236,10 +236,10 @@ SITUATIONS: Final[dict[str, Announcement]] = {
     "approval-needed": replace(
         _DIFF,
         news=News.APPROVAL,
-        message="The plan waits for 2 approvals.",
+        message="1 to create, 2 to update, 1 to delete at main.",
         needed=2,
         until=NOW + timedelta(minutes=30),
-        next_step="Approve here, or: gitops-bot approve payments sha256:1111111",
+        next_step="Approve or reject here, or: gitops-bot approve payments sha256:111111111111",
         plan_hash="sha256:" + "1" * 64,
         by="U0ANA",
         via="slack",
@@ -255,7 +255,7 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         reason="db migration",
         until=NOW + timedelta(hours=2),
         message="Nothing is applied until 2026-11-23 06:35 UTC. New commits wait.",
-        next_step="/gitops resume payments",
+        next_step="/gitops resume payments ends it",
     ),
     "rolled-back": replace(
         _BASE,
@@ -274,9 +274,9 @@ SITUATIONS: Final[dict[str, Announcement]] = {
     "commit-waits": replace(
         _BASE,
         news=News.WAITING,
-        message="a1b2c3d waits: paused.",
+        message="a1b2c3d waiting (paused). 2 commits wait.",
         behind=2,
-        next_step="/gitops resume payments",
+        next_step="/gitops resume payments applies it",
         changes=_CHANGES[:1],
     ),
     "drift-left-alone": replace(
@@ -313,7 +313,7 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         in_thread=True,
         by="U0ANA",
         via="slack",
-        message="Keep it: Proposed: ConfigMap payments/app data.LOG_LEVEL: info -> debug. Review and merge it: "
+        message="To keep: ConfigMap payments/app data.LOG_LEVEL: info -> debug. Review and merge it: "
         "https://git.example.com/fleet/compare/main...gitops-bot/keep/payments-1a2b3c4d "
         "(branch gitops-bot/keep/payments-1a2b3c4d).",
     ),

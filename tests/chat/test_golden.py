@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.chat import kit
 from bot.chat.blocks import attachment, render
 from bot.sandbox.slack import limits
 from tests import golden
@@ -33,3 +34,10 @@ def test_state_is_read_without_icons(situation: str) -> None:
     word = message.text.partition(":")[0]
     assert plain.count(word) >= 2  # in the notification and in the blocks
     assert news.app in plain
+
+
+@pytest.mark.parametrize("situation", [name for name, news in SITUATIONS.items() if news.next_step])
+def test_sentence_alone_says_what_to_do_next(situation: str) -> None:
+    """Screen readers and notifications have the sentence and nothing else."""
+    news = SITUATIONS[situation]
+    assert f"Next: {kit.spoken(news.next_step).removesuffix('.')}" in render(news).text

@@ -158,7 +158,7 @@ def test_digest_says_what_happened_in_each_channel_and_where_the_audit_ends(offi
     assert f"the audit ends at {anchor}" in office.bot.log()
     assert office.bot.run("audit", "--verify", "--head", anchor)[0] == 0
     own = office.sees(PAYMENTS, "Digest", "payments")
-    assert "1 syncs converged" in own.text
+    assert "1 sync converged, 0 failed, in 1 app." in own.text
     assert "shop" not in json.dumps(own.blocks)
 
 
