@@ -93,7 +93,7 @@ _SIGNS: Final = {
 }
 
 _WHYS: Final = {  # a sign alone is read out as "plus" or "tilde"
-    "create": "   (will be created)",
+    "create": "   (new)",
     "blocked": "   (blocked)",
     "delete": "   (will be deleted)",
     "recreate": "   (deleted and created again)",
@@ -243,7 +243,8 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
     if news.news is News.FAILED and news.total:
         yield "State", f"{news.done} of {news.total} applied"
     if news.started_at is not None and news.news in _ENDED:
-        live = revision.blamed.committed_at if revision is not None and not news.undone else None
+        new = revision is not None and not news.undone and news.previous  # an app's first commit may be years old
+        live = revision.blamed.committed_at if revision is not None and new else None
         whole = f" (commit to live {took(news.at - live)})" if live is not None and news.news is News.CONVERGED else ""
         yield "Took", f"{took(news.at - news.started_at)}{whole}"
     if news.failures == 1 and news.since is not None:
@@ -301,9 +302,11 @@ def _troubles(troubles: Sequence[TroubleLine]) -> Iterator[Block]:
         yield from _section(f"*{escape(one.subject)}*{where}\n{words}" if one.subject else words)
         if one.cause is not None:
             cause = one.cause
-            parts = [f"pod {cause.pod}" if cause.pod else "", cause.reason, cause.message, cause.event]
-            lines = [" - ".join(part for part in parts if part), *cause.log[-_CAUSE_LINES:]]
-            yield from _section(f"*Cause*\n{code(chr(10).join(line for line in lines if line), _MESSAGE)}")
+            new = [part for part in (cause.pod, cause.reason, cause.message, cause.event) if part not in one.message]
+            named = [f"pod {part}" if part == cause.pod else part for part in new]
+            lines = [" - ".join(part for part in named if part), *cause.log[-_CAUSE_LINES:]]
+            told = code("\n".join(line for line in lines if line), _MESSAGE)
+            yield from _section(f"*Cause*\n{told}" if told else "")
     if len(troubles) > _TROUBLES:
         yield kit.section(f"and {len(troubles) - _TROUBLES} more: the file in the thread has all of them")
 

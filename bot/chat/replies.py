@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ from bot.chat.verbs import FREE, VERBS, usage
 from bot.model.app import AppSpec
 from bot.model.control import ControlState
 from bot.model.plan import Plan, PlanFailure
-from bot.model.record import AuditEntry, HistoryEntry
+from bot.model.record import AuditEntry, HistoryEntry, SyncState
 from bot.model.status import AppStatus, Question, Settled
 from bot.plan.explain import plan_text
 
@@ -48,7 +49,7 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
     """Return one block per app, the troubled ones first, a page at a time."""
     ordered = sorted(lines, key=_trouble)
     synced = sum(1 for one in lines if one.sync.value == "synced")
-    counts = {word: sum(1 for one in lines if one.sync.value == word) for word in {one.sync.value for one in lines}}
+    counts = Counter(map(_word, lines))
     others = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()) if word != "synced")
     head = f"{synced} of {len(lines)} apps are synced" + (f"; {others}." if others else ".")
     first = page * PAGE
@@ -64,7 +65,7 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
                 for word, to in there
             ]
         )
-    troubled = [f"{one.app} {one.sync.value}" for one in ordered if one.sync.value != "synced"][:10]
+    troubled = [f"{one.app} {_word(one)}" for one in ordered if one.sync.value != "synced"][:10]
     return f"{head} {', '.join(troubled)}".strip(), tuple(blocks)
 
 
@@ -80,7 +81,7 @@ def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
 
 def _status_lines(one: AppStatus) -> Iterator[str]:
     at = f" at `{one.revision[:7]}`" if one.revision else ""
-    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {one.sync.value}{at}, {one.health.value}"
+    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {_word(one)}{at}, {one.health.value}"
     if one.target_revision and one.target_revision != one.revision:
         text += f", `{one.target_revision[:7]}` is in Git"
     yield text
@@ -105,6 +106,11 @@ def _asked(question: Question) -> str:
     given = f" by {', '.join(map(person, question.given))}" if question.given else ""
     counts = f"{len(question.given)} of {question.needed} approvals{given}"
     return f"waits for a yes until {when(question.until)}, {counts}, plan `{question.plan_hash[:19]}`"
+
+
+def _word(one: AppStatus) -> str:
+    """Return how an app stands to Git, as people say it."""
+    return "waiting for approval" if one.sync is SyncState.WAITING_APPROVAL else one.sync.value
 
 
 def _trouble(one: AppStatus) -> tuple[bool, bool, str]:

@@ -34,7 +34,7 @@ def test_rollback_modal_is_searched_checked_and_followed(page: Page) -> None:
     expect(modal).to_be_hidden()
     expect(messages(page, "Rolled back", "search-staging").first).to_be_visible()
     types(page, "/gitops resume search-staging")
-    expect(messages(page, "search-staging", "is running").first).to_be_visible()
+    expect(messages(page, "Resumed", "search-staging").last).to_be_visible()
 
 
 def test_modal_is_left_by_escape_and_is_nobody_elses(page: Page) -> None:

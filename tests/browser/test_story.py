@@ -51,7 +51,7 @@ def test_rights_differ_between_people(page: Page) -> None:
     types(page, "/gitops pause web-staging for 1h trying things")
     expect(messages(page, "Paused", "trying things").first).to_be_visible()
     types(page, "/gitops resume web-staging")
-    expect(messages(page, "is running").first).to_be_visible()
+    expect(messages(page, "Resumed", "web-staging").last).to_be_visible()
 
 
 def test_good_commit_is_deployed_in_one_message_that_is_edited(page: Page) -> None:
@@ -155,7 +155,7 @@ def test_rollback_by_button_stays_until_resume(page: Page) -> None:
     preview.last.locator("[data-action='gitops.rollback_go']").click()
     expect(messages(page, "Rolled back", "web").first).to_be_visible()
     types(page, "/gitops resume web")
-    expect(messages(page, "Only visible to you", "is running").last).to_be_visible()
+    expect(messages(page, "Resumed", "web / shop-eu").last).to_be_visible()
 
 
 @pytest.mark.parametrize("viewport", [PHONE], ids=["phone"])

@@ -79,6 +79,32 @@ def test_home_shows_apps_filters_and_what_a_person_may_press(offices: Offices) -
     assert '"gitops.pause"' not in home(EVE.id)
 
 
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_plan_that_waits_is_approved_on_the_home_tab(offices: Offices, mode: str) -> None:
+    """It offered "Sync now" there, which asks again and decides nothing."""
+    office = offices(mode=mode, shop=", mode: approve")
+    commit = office.commit("info")
+    office.start()
+    office.sees(DEPLOYS, "Waiting for approval", "shop", commit[:7])
+
+    def home(user: str) -> str:
+        view = office.slack.home(user)
+        return json.dumps(view["blocks"]) if view is not None else ""
+
+    for user in (EVE.id, BOB.id):
+        assert office.slack.open_home(user).acknowledged
+    seen = office.slack.wait_until(
+        lambda: all("0 of 1 approvals" in home(user) for user in (EVE.id, BOB.id)), timeout_seconds=60
+    )
+    assert seen
+    assert '"gitops.approve"' not in home(EVE.id)
+    view = office.slack.home(BOB.id)
+    assert view is not None
+    assert office.slack.act(view["id"], BOB.id, action_id="gitops.approve").acknowledged
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+    assert [one["who"] for one in office.audit("shop") if one["verb"] == "approve"] == [BOB.id]
+
+
 def test_only_commits_that_changed_the_app_are_offered_to_go_back_to(offices: Offices) -> None:
     """Most of what was offered was about other apps, and among it what the app is equal to already."""
     office = offices()
