@@ -12,8 +12,8 @@ from tests.browser.person import becomes, confirms, messages, opens, types
 
 def test_rollback_modal_is_searched_checked_and_followed(page: Page) -> None:
     opens(page, "staging")
-    expect(messages(page, "Converged", "search-staging").first).to_be_visible()
-    types(page, "/gitops rollback search-staging")
+    expect(messages(page, "Converged", "catalog-staging").first).to_be_visible()
+    types(page, "/gitops rollback catalog-staging")
     modal = page.get_by_role("dialog", name="Roll back")
     modal.get_by_role("button", name="Show changes").click()
     expect(modal).to_contain_text("Please complete this required field.")
@@ -21,10 +21,10 @@ def test_rollback_modal_is_searched_checked_and_followed(page: Page) -> None:
     search = page.get_by_role("combobox", name="Search the options")
     search.fill("no such commit")
     expect(page.locator(".menu")).to_contain_text("Nothing")
-    search.fill("winter sale")
+    search.fill("add catalog")
     found = page.locator(".menu").get_by_role("option")
     expect(found).to_have_count(1)
-    expect(found).to_contain_text("Eve Okafor")
+    expect(found).to_contain_text("Bob Reis")
     found.click()
     modal.get_by_role("textbox", name="Reason").fill("trying how it feels")
     modal.get_by_role("button", name="Show changes").click()
@@ -32,9 +32,9 @@ def test_rollback_modal_is_searched_checked_and_followed(page: Page) -> None:
     expect(modal).to_contain_text("trying how it feels")
     modal.get_by_role("button", name="Roll back").click()
     expect(modal).to_be_hidden()
-    expect(messages(page, "Rolled back", "search-staging").first).to_be_visible()
-    types(page, "/gitops resume search-staging")
-    expect(messages(page, "Resumed", "search-staging").last).to_be_visible()
+    expect(messages(page, "Rolled back", "catalog-staging").first).to_be_visible()
+    types(page, "/gitops resume catalog-staging")
+    expect(messages(page, "Resumed", "catalog-staging").last).to_be_visible()
 
 
 def test_modal_is_left_by_escape_and_is_nobody_elses(page: Page) -> None:
