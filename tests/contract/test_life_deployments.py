@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.outcome import HealthState
+from bot.model.outcome import Health, HealthState
 from tests.contract.life import (
     BAD_IMAGE,
     CRASH_LOOP,
@@ -124,10 +124,15 @@ def test_pod_that_cannot_run_degrades_its_deployment_at_once(life: Life, image: 
         "terminatingReplicas": 0,
     }
     assert sorted(conditions_of(found)) == [UNAVAILABLE, MOVING]
-    health = life.health(DEPLOYMENTS, "web")
+    health = until(lambda: degraded(life), "it is degraded")  # between two of its waits it runs for a moment
     (pod,) = life.list("pods")
-    assert (health.state, health.terminal) == (HealthState.DEGRADED, True)
+    assert health.terminal
     assert health.message == f"{reason} in container main of pod {pod['metadata']['name']} (image {image})"
+
+
+def degraded(life: Life) -> Health | None:
+    health = life.health(DEPLOYMENTS, "web")
+    return health if health.state is HealthState.DEGRADED else None
 
 
 def test_bad_image_of_a_rollout_leaves_the_old_pods_in_service(life: Life) -> None:

@@ -140,8 +140,8 @@ def test_health_that_turns_bad_is_told_by_the_next_pass(world: EngineWorld) -> N
     world.commit({"d.yaml": deployment("api")})
     at_rest(world)
     pod = world.plane.request("GET", world.path("pods"))["items"][0]["metadata"]["name"]
-    waiting = {"reason": "CrashLoopBackOff", "message": "back-off"}
-    status = {"name": "main", "image": "nginx:1", "imageID": "", "ready": False, "restartCount": 3}
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off"}  # for long, after so many restarts
+    status = {"name": "main", "image": "nginx:1", "imageID": "", "ready": False, "restartCount": 20}
     body = {"status": {"containerStatuses": [{**status, "state": {"waiting": waiting}}]}}
     world.plane.request("PATCH", world.path("pods", pod) + "/status", body=body, kind="merge")
     until(lambda: look(world).result is not Result.CONVERGED or world.memory().degraded_since, "the crash loop is told")

@@ -28,7 +28,7 @@ def test_killed_demo_takes_its_bot_and_its_folder_along() -> None:
         folder, bot = demo.stdout.readline().split()
         demo.send_signal(signal.SIGKILL)
     until(lambda: not Path(folder).exists(), "the folder is gone")
-    assert not _runs(int(bot))
+    until(lambda: not _runs(int(bot)), "the bot has ended")
 
 
 def _runs(pid: int) -> bool:

@@ -12,6 +12,7 @@ import urllib3
 
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.kube import KubeSandbox
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ class Client:
     def __init__(self, sandbox: KubeSandbox, token: str = "") -> None:
         self._headers = {"Authorization": f"Bearer {token or sandbox.token}"}
         self.url = sandbox.url
-        self.pool = urllib3.PoolManager(headers=self._headers, retries=False, timeout=10)
+        self.pool = urllib3.PoolManager(headers=self._headers, retries=False, timeout=PATIENCE_SECONDS)
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         answer = self.pool.request(
@@ -83,8 +84,8 @@ def test_watch_ends_with_the_server(sandbox: KubeSandbox) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     sandbox.pause()
-    reader.join(10)
-    assert ended.is_set()
+    assert ended.wait(PATIENCE_SECONDS)
+    reader.join()
 
 
 def test_stop_leaves_no_thread() -> None:
@@ -93,7 +94,7 @@ def test_stop_leaves_no_thread() -> None:
     made.start()
     Client(made)("GET", "/api/v1/namespaces")
     made.stop()
-    assert set(threading.enumerate()) <= before
+    until(lambda: set(threading.enumerate()) <= before, "no thread is left")
 
 
 def test_rights_come_from_the_roles_of_the_moment(sandbox: KubeSandbox) -> None:
