@@ -21,6 +21,7 @@ _LOOK_EVERY_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0  # after an outage people type again at once
 _PING_SECONDS: Final = 10
 _DEAF_AFTER_SECONDS: Final = 25.0  # two pings without an answer: another socket is opened
+_FAREWELL_SECONDS: Final = 1.0  # a close frame each way, and what was heard before it
 _UNANSWERED_SECONDS: Final = 12.0  # one ping without an answer: health says so
 
 
@@ -88,6 +89,12 @@ class SocketDoor:
         return time.time() - max(ponged, self._since) if pinged and pinged > ponged else 0.0
 
     def _close(self) -> None:
+        """Say goodbye, and wait no longer than that takes.
+
+        The SDK closes the socket at once and then waits up to ten seconds for its own reader, which sleeps on it.
+        """
         handler, self._handler = self._handler, None
         if handler is not None:
-            handler.close()
+            farewell = threading.Thread(target=handler.close, name="slack farewell", daemon=True)
+            farewell.start()
+            farewell.join(_FAREWELL_SECONDS)
