@@ -76,8 +76,9 @@ class Proxy:
         with self._lock:
             ended, self._watches, self.farewell = self._watches, set(), farewell
         for one in ended:
-            if one.sock is not None:
-                one.sock.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # it has ended by itself meanwhile
+                if one.sock is not None:
+                    one.sock.shutdown(socket.SHUT_RDWR)
         self.flowing.set()
 
     def begun(self, watch: http.client.HTTPConnection) -> None:

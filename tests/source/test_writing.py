@@ -48,6 +48,7 @@ def test_same_proposal_twice_is_one_branch_that_stays_as_it_is(upstream: Upstrea
 def test_mode_of_a_file_stays(upstream: Upstream, repository: GitRepository) -> None:
     base = upstream.commit({"run.sh": "a"})
     index = {"GIT_INDEX_FILE": str(upstream.path / "test.index")}
+    upstream.git("read-tree", base, env=index)
     blob = upstream.git("rev-parse", f"{base}:run.sh")
     upstream.git("update-index", "--cacheinfo", f"100755,{blob},run.sh", env=index)
     tree = upstream.git("write-tree", env=index)
