@@ -45,7 +45,7 @@ def failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announceme
     news = replace(
         base,
         news=News.FAILED,
-        id=f"{base.operation}:failed:{said[:12]}:{now.timestamp():.0f}",  # it may fail so, otherwise, and so again
+        id=f"{base.operation}:failed:{said[:12]}:{now.timestamp():.3f}",  # it may fail so, otherwise, and so again
         message=f"{failure.message}.",
         troubles=troubles(report),
         failures=count,

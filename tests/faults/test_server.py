@@ -38,8 +38,9 @@ def test_kind_that_may_not_be_written_is_said_once_with_its_object(world: Engine
     proxy.faults.add(refusal, match="PATCH */secrets/*")
     assert world.tick().result is Result.FAILED
     assert world.tick().result is Result.FAILED
-    (said,) = [one for one in world.heard() if one.news.value == "failed"]
-    assert [one.subject for one in said.troubles] == [f"Secret {world.namespace}/key"]
+    said = [one for one in world.heard() if one.news.value == "failed"]
+    assert [one.edits_only for one in said] == [False, True]  # a message, which counts on
+    assert [one.subject for one in said[0].troubles] == [f"Secret {world.namespace}/key"]
     assert world.found("configmaps", "changed")["data"] == {"level": "info"}
     proxy.faults.heal()
     assert world.tick().result is Result.CONVERGED
