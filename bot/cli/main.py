@@ -40,15 +40,12 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of every command."""
     parser = _Parser(prog="gitops-bot", description="Keeps Kubernetes clusters equal to Git, and people informed.")
-    parser.add_argument(
-        "--config", default="", help="configuration file (default $GITOPS_BOT_CONFIG, ./gitops-bot.yaml)"
-    )
-    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
-    parser.add_argument("--log-format", default="text", choices=["text", "json"])
+    _globals(parser, config="", level="info", form="text")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, help: str, *, output: bool = False, apps: str = "", aliases: Sequence[str] = ()) -> _Parser:
         one: _Parser = commands.add_parser(name, help=help, aliases=aliases)
+        _globals(one, config=argparse.SUPPRESS, level=argparse.SUPPRESS, form=argparse.SUPPRESS)
         if apps:
             one.add_argument("app", nargs=apps, metavar="APP")
         if output:
@@ -114,6 +111,15 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--path", default="", metavar="FOLDER", help="the folder in --repo that is deployed")
     demo.add_argument("--kubeconfig", default="", metavar="FILE", help="your own cluster instead of the sandbox's")
     return parser
+
+
+def _globals(parser: argparse.ArgumentParser, *, config: str, level: str, form: str) -> None:
+    """Add what every command takes; a command's own defaults are suppressed, so that what precedes it stays."""
+    parser.add_argument(
+        "--config", default=config, help="configuration file (default $GITOPS_BOT_CONFIG, ./gitops-bot.yaml)"
+    )
+    parser.add_argument("--log-level", default=level, choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--log-format", default=form, choices=["text", "json"])
 
 
 def collect_less() -> None:
