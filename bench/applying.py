@@ -63,7 +63,7 @@ def growth(count: int) -> Iterator[Row]:
         with new_world(controllers=False) as world, _engine(world, configmaps(number, SPACE)) as engine:
             what = f"{number} ConfigMaps"
             first = engine.converged("pass prod/shop")
-            goals = (_cpu(first, number),)
+            goals = (_cpu(first, number),) if number >= count else ()  # a few objects do not carry the start
             yield Row(what=f"growth: first apply, {what}", who="gitops-bot", measured=first, goals=goals)
             yield from _rest(engine, f"growth: unchanged, {what}", number)
 

@@ -20,9 +20,12 @@ _POLL_SECONDS: Final = 0.05  # neither flock nor advisory locks wait with a time
 @contextmanager
 def file_lock(folder: Path, name: str, timeout: timedelta) -> Iterator[bool]:
     """Hold a file lock; yields False when somebody else held it for the whole timeout."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = _opened(path)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = _opened(path)
     try:
         yield _until(time.monotonic() + timeout.total_seconds(), lambda: _flock(descriptor))
     finally:
@@ -44,6 +47,10 @@ def advisory_lock(engine: sa.Engine, name: str, timeout: timedelta) -> Iterator[
         finally:
             if held:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(number)))
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _flock(descriptor: int) -> bool:

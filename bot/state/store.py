@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -33,6 +34,9 @@ from bot.state.locks import advisory_lock, file_lock
 from bot.state.outbox import Outbox
 
 _KEPT_FOR: Final = timedelta(days=30)  # what was pruned can be restored for so long
+_READ_KEPT: Final = (
+    4096  # texts that were read already, some 2 KiB each: rounds read those of all apps every few seconds
+)
 
 
 class SqlStore(Ledger, Outbox):
@@ -46,7 +50,7 @@ class SqlStore(Ledger, Outbox):
     def controls(self) -> Mapping[str, Control]:
         with self._transaction() as connection:
             rows = connection.execute(sa.select(tables.controls.c.app, tables.controls.c.value)).all()
-        return {app: codec.load(codec.CONTROL, text) for app, text in rows}
+        return {app: _control(text) for app, text in rows}
 
     def save_control(
         self, app: str, control: Control, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()
@@ -132,7 +136,7 @@ class SqlStore(Ledger, Outbox):
     def memories(self) -> Mapping[str, AppMemory]:
         with self._transaction() as connection:
             rows = connection.execute(sa.select(tables.memories.c.app, tables.memories.c.value)).all()
-        return {app: codec.load(codec.MEMORY, text) for app, text in rows}
+        return {app: _memory(app, text) for app, text in rows}
 
     def save_pass(
         self,
@@ -229,9 +233,11 @@ class SqlStore(Ledger, Outbox):
             self._put(connection, tables.about, name="checked_at", value=moment(datetime.now(tz=UTC)))
 
 
+@lru_cache(maxsize=_READ_KEPT)
 def _memory(app: str, text: str) -> AppMemory:
     return codec.load(codec.MEMORY, text) if text else AppMemory(app=app)
 
 
+@lru_cache(maxsize=_READ_KEPT)
 def _control(text: str) -> Control:
     return codec.load(codec.CONTROL, text) if text else Control()
