@@ -18,13 +18,13 @@ class Ledger(Database):
 
     def history(self, app: str, *, limit: int) -> tuple[HistoryEntry, ...]:
         query = sa.select(tables.history.c.id, tables.history.c.value).where(tables.history.c.app == app)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(query.order_by(tables.history.c.id.desc()).limit(limit)).all()
         return tuple(_numbered(codec.load(codec.HISTORY, text), id) for id, text in rows)
 
     def deployed(self, app: str) -> frozenset[str]:
         query = sa.select(tables.history.c.revision).where(tables.history.c.app == app, tables.history.c.converged)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return frozenset(connection.execute(query.distinct()).scalars())
 
     def add_audit(self, entry: AuditEntry) -> None:
@@ -35,7 +35,7 @@ class Ledger(Database):
         query = sa.select(tables.audit.c.value).order_by(tables.audit.c.id.desc()).limit(limit)
         if app is not None:
             query = query.where(tables.audit.c.app == app)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return tuple(codec.load(codec.AUDIT, text) for text in connection.execute(query).scalars())
 
     def introduce(self, who: str, name: str) -> None:
@@ -43,14 +43,14 @@ class Ledger(Database):
             self._put(connection, tables.people, who=who, name=name)
 
     def names(self) -> Mapping[str, str]:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(tables.people.c.who, tables.people.c.name)).all()
         return {str(row.who): str(row.name) for row in rows}
 
     def audit_chain(self) -> tuple[AuditLink, ...]:
         before = ""
         found: list[AuditLink] = []
-        with self._transaction() as connection:
+        with self._reading() as connection:
             for row in connection.execute(sa.select(tables.audit).order_by(tables.audit.c.id)):
                 holds = row.chain == _link(before, row.value)
                 before = row.chain

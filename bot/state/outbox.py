@@ -73,7 +73,7 @@ class Outbox(Database):
 
     def root(self, operation: str) -> Announcement | None:
         query = sa.select(tables.roots.c.value).where(tables.roots.c.operation == operation)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             text = connection.execute(query).scalar()
         found: Announcement | None = codec.load(codec.ANNOUNCEMENT, text) if text else None
         return found
@@ -86,7 +86,7 @@ class Outbox(Database):
             .group_by(box.c.lane)
         )
         query = sa.select(box.c.lane).where(box.c.id.in_(firsts), box.c.not_before <= moment(now)).order_by(box.c.id)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return tuple(connection.execute(query).scalars())
 
     def claim(self, sink: SinkName, lane: str, *, now: datetime) -> Consignment | None:
@@ -129,7 +129,7 @@ class Outbox(Database):
     def waiting(self, sink: SinkName) -> int:
         box = tables.outbox
         query = sa.select(sa.func.count()).where(box.c.sink == sink.value, box.c.state == "waiting")
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return int(connection.execute(query).scalar_one())
 
     def _settle(self, id: int, dispatches: Sequence[Dispatch], **values: str) -> None:

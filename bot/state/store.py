@@ -48,7 +48,7 @@ class SqlStore(Ledger, Outbox):
         return _control(*self._values(app, tables.controls))
 
     def controls(self) -> Mapping[str, Control]:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(tables.controls.c.app, tables.controls.c.value)).all()
         return {app: _control(text) for app, text in rows}
 
@@ -77,7 +77,7 @@ class SqlStore(Ledger, Outbox):
     def approvals(self, app: str, plan_hash: str) -> tuple[Approval, ...]:
         table = tables.approvals
         query = sa.select(table.c.value).where(table.c.app == app, table.c.plan_hash == plan_hash)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return tuple(
                 codec.load(codec.APPROVAL, text) for text in connection.execute(query.order_by(table.c.at)).scalars()
             )
@@ -100,12 +100,12 @@ class SqlStore(Ledger, Outbox):
         table = tables.pruned
         oldest = moment(datetime.now(tz=UTC) - _KEPT_FOR)
         query = sa.select(table.c.value).where(table.c.app == app, table.c.at >= oldest).order_by(table.c.id.desc())
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return tuple(codec.load(codec.PRUNED, text) for text in connection.execute(query).scalars())
 
     def folders(self, app_set: str) -> tuple[str, ...]:
         query = sa.select(tables.folders.c.value).where(tables.folders.c.app_set == app_set)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return tuple((connection.execute(query).scalar() or "").splitlines())
 
     def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
@@ -113,7 +113,7 @@ class SqlStore(Ledger, Outbox):
             self._put(connection, tables.folders, app_set=app_set, value="\n".join(folders))
 
     def mutes(self) -> Mapping[str, Mute]:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(tables.mutes.c.app, tables.mutes.c.value)).all()
         return {app: codec.load(codec.MUTE, text) for app, text in rows}
 
@@ -134,7 +134,7 @@ class SqlStore(Ledger, Outbox):
         return _memory(app, memory), _control(control)
 
     def memories(self) -> Mapping[str, AppMemory]:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(tables.memories.c.app, tables.memories.c.value)).all()
         return {app: _memory(app, text) for app, text in rows}
 
@@ -165,7 +165,7 @@ class SqlStore(Ledger, Outbox):
             self._send(connection, dispatches)
 
     def incidents(self) -> tuple[Incident, ...]:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(tables.incidents.c.value).order_by(tables.incidents.c.id)).scalars()
             return tuple(codec.load(codec.INCIDENT, text) for text in rows)
 
@@ -189,7 +189,7 @@ class SqlStore(Ledger, Outbox):
             connection.execute(tables.requests.insert(), [{"app": app, **row} for app in apps])
 
     def requests(self) -> tuple[PassRequest, ...]:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(tables.requests).order_by(tables.requests.c.id)).all()
         return tuple(
             PassRequest(
@@ -216,12 +216,12 @@ class SqlStore(Ledger, Outbox):
 
     def key(self) -> bytes:
         query = sa.select(tables.about.c.value).where(tables.about.c.name == "key")
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return bytes.fromhex(connection.execute(query).scalar_one())
 
     def verdicts(self, app: str) -> bytes:
         query = sa.select(tables.verdicts.c.value).where(tables.verdicts.c.app == app)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return bytes(connection.execute(query).scalar() or b"")
 
     def save_verdicts(self, app: str, value: bytes) -> None:
