@@ -126,7 +126,7 @@ class KindTable:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class DesiredState:
     """What a commit wants of one app: its objects in the order of the files, and the digest of all of them."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +49,7 @@ class _Rendered:
     roots: tuple[str, ...]
     hashes: tuple[str, ...]
     served: str  # digest of what the cluster serves, when a chart could ask; "" otherwise
-    state: DesiredState
+    state: weakref.ref[DesiredState]  # who holds an app at rest holds it too, however many objects a fleet has
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ class Renderer:
         self._charts = charts
         self._limit = cached
         self._lock = Lock()
-        self._rendered: OrderedDict[str, _Rendered] = OrderedDict()  # by app; guarded by _lock
-        self._count = 0
+        self._rendered: dict[str, _Rendered] = {}  # by app; guarded by _lock
+        self._kept: OrderedDict[str, DesiredState] = OrderedDict()  # whether or not others hold them; guarded by _lock
+        self._count = 0  # of the objects kept
 
     def render(self, app: AppSpec, files: CommitFiles, *, kinds: Kinds) -> DesiredState:
         """Return what the commit wants of the app; the same object as before when nothing it reads has changed.
@@ -85,12 +87,13 @@ class Renderer:
         settings = _settings(app, chart)
         with self._lock:
             known = self._rendered.get(app.key)
-        if known is not None and known.settings == settings and (not known.served or known.served == _served(kinds)):
+        then = known.state() if known is not None and known.settings == settings else None
+        if known is not None and then is not None and (not known.served or known.served == _served(kinds)):
             if known.commit == files.commit:
-                return known.state
+                return then
             if files.repo.hashes(files.commit, known.roots) == known.hashes:
-                self._remember(app.key, replace(known, commit=files.commit))
-                return known.state
+                self._remember(app.key, replace(known, commit=files.commit), then)
+                return then
         made = self._render(app, files, chart, kinds)
         state = desired_state(made.manifests, made.digests)
         rendered = _Rendered(
@@ -99,9 +102,9 @@ class Renderer:
             roots=made.roots,
             hashes=files.repo.hashes(files.commit, made.roots),
             served=_served(kinds) if made.is_chart else "",
-            state=state,
+            state=weakref.ref(state),
         )
-        self._remember(app.key, rendered)
+        self._remember(app.key, rendered, state)
         return state
 
     def roots(self, app: AppSpec) -> tuple[str, ...]:
@@ -222,18 +225,21 @@ class Renderer:
                 checkout.replace(plain)
         return problems
 
-    def _remember(self, key: str, rendered: _Rendered) -> None:
-        size = len(rendered.state.manifests) + 1
+    def _remember(self, key: str, rendered: _Rendered, state: DesiredState) -> None:
         with self._lock:
-            before = self._rendered.pop(key, None)
-            self._count -= len(before.state.manifests) + 1 if before is not None else 0
-            if size > self._limit:
-                return
             self._rendered[key] = rendered
-            self._count += size
+            before = self._kept.pop(key, None)
+            self._count -= _size(before) if before is not None else 0
+            if _size(state) > self._limit:
+                return
+            self._kept[key] = state
+            self._count += _size(state)
             while self._count > self._limit:
-                _, oldest = self._rendered.popitem(last=False)
-                self._count -= len(oldest.state.manifests) + 1
+                self._count -= _size(self._kept.popitem(last=False)[1])
+
+
+def _size(state: DesiredState) -> int:
+    return len(state.manifests) + 1
 
 
 def _settings(app: AppSpec, chart: Chart | None) -> str:

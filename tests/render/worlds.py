@@ -17,6 +17,7 @@ from bot.model.source import GitRef, SourceFile, SourceTree
 from bot.ports import Repository
 from bot.render import CommitFiles, Renderer
 from bot.render.charts import Charts
+from bot.render.documents import CACHED_MANIFESTS
 from bot.render.programs import Limits, Programs
 from bot.render.sops import Sops
 from tests.plan.world import app
@@ -97,8 +98,9 @@ def renderer(
     limits: Limits | None = None,
     environment: Mapping[str, str] | None = None,
     tools: Sequence[str] = TOOLS,
+    kept: int = CACHED_MANIFESTS,
 ) -> Renderer:
-    """Return a renderer whose tools are the ones built for the tests."""
+    """Return a renderer whose tools are the ones built for the tests, and that keeps so many manifests."""
     path = search_path()
     places = {
         name: next((f"{one}/{name}" for one in path.split(os.pathsep) if Path(one, name).exists()), "")
@@ -116,6 +118,7 @@ def renderer(
             secret=lambda name: given.get(name, ""),
             environment=given,
         ),
+        cached=kept,
     )
 
 
