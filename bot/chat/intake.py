@@ -35,7 +35,7 @@ class PromptApp(App):
     def _follow(self, req: BoltRequest) -> None:
         done = super().dispatch(req)
         if done.status != 200:
-            log.warning("nothing is done about a delivery of Slack (%d): has the app another manifest?", done.status)
+            log.warning("a delivery of Slack was not followed: %d", done.status)
 
 
 def _is_acknowledged_at_once(body: Mapping[str, Any]) -> bool:

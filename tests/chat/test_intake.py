@@ -71,4 +71,4 @@ def test_delivery_that_nobody_follows_is_logged(caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.WARNING)
     with prompt_app() as app:
         assert app.dispatch(BoltRequest(mode="socket_mode", body={**COMMAND, "command": "/other"})).status == 200
-    assert "nothing is done about a delivery of Slack (404)" in caplog.text
+    assert "a delivery of Slack was not followed: 404" in caplog.text
