@@ -76,8 +76,10 @@ class SocketDoor:
         self._state = "connected"
 
     def _watch(self) -> None:
+        gone = 0  # looks in a row; at one alone the SDK may be between two connections, or about to open the first
         while not self._stopping.wait(_LOOK_EVERY_SECONDS):
-            if not self._handler.client.is_connected() or self._silent() > _DEAF_AFTER_SECONDS:
+            gone = 0 if self._handler.client.is_connected() else gone + 1
+            if gone > 1 or self._silent() > _DEAF_AFTER_SECONDS:
                 log.warning("Slack's socket is gone or deaf; opening another")
                 return
 

@@ -94,10 +94,9 @@ def test_socket_that_ends_during_a_sync_is_replaced_and_the_story_goes_on(tell: 
     getattr(story.slack, end)()
     story.sees("Converged", commit[:7])
     assert story.slack.wait_until(lambda: any(one is not before for one in story.slack.sockets()))
-    # The bot may replace its socket once more: whom Slack tells that nobody answered types again.
-    until(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop").acknowledged)
+    story.heard(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop"))
     paused = story.sees("Paused")
-    until(lambda: story.slack.click(paused, "gitops.resume", ANA.id).acknowledged)
+    story.heard(lambda: story.slack.click(paused, "gitops.resume", ANA.id))
     story.sees("Resumed")
     assert len(story.slack.roots(DEPLOYS)) == len({one.text for one in story.slack.roots(DEPLOYS)})
 
@@ -173,7 +172,7 @@ def test_socket_that_is_open_and_deaf_is_replaced(tell: Tell) -> None:
     until(looked_deaf)
     assert story.slack.wait_until(lambda: any(one is not deaf for one in story.slack.sockets()), timeout_seconds=120)
     assert story.slack.wait_until(lambda: deaf not in story.slack.sockets(), timeout_seconds=120)
-    until(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop").acknowledged)
+    story.heard(lambda: story.slack.command(ANA.id, DEPLOYS, "pause shop"))
     story.sees("Paused")
 
 

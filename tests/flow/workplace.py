@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from bot.sandbox.oncall import OncallService
 from bot.sandbox.slack import SlackWorkspace
-from bot.sandbox.slack.values import Channel, Message, User
+from bot.sandbox.slack.values import Channel, Delivery, Message, User
 from tests.flow.bot_process import BotProcess
 from tests.source.upstream import Upstream
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 ONCALL_KEY: Final = "oncall-key"
 _SAID_ONCE: Final = ("Paused", "Resumed", "Muted", "No longer muted")  # their authors get no other answer
@@ -71,16 +71,23 @@ class Workplace:
         self.slack.stop()
         self.oncall.stop()
 
+    def heard(self, act: Callable[[], Delivery]) -> None:
+        """Let a person do something until the bot acknowledges it: they try again when Slack says that nobody did.
+
+        The bot may be about to open another socket.
+        """
+        until(lambda: act().acknowledged, "the bot acknowledges", seconds=2 * PATIENCE_SECONDS)
+
     def asked(self, user: User, text: str, channel: str) -> Message:
         """Type a command; return the first answer its author sees, alone or with everybody."""
         before = self._answers(user, channel)
-        assert self.slack.command(user.id, channel, text).acknowledged
+        self.heard(lambda: self.slack.command(user.id, channel, text))
         return self._answer(user, channel, before)
 
     def presses(self, user: User, message: Message, action: str, *, value: str | None = None) -> Message:
         """Press a button; return the first answer its author sees, alone or with everybody."""
         before = self._answers(user, message.channel)
-        assert self.slack.click(message, action, user.id, value=value).acknowledged
+        self.heard(lambda: self.slack.click(message, action, user.id, value=value))
         return self._answer(user, message.channel, before)
 
     def _answer(self, user: User, channel: str, before: Mapping[object, Message]) -> Message:
