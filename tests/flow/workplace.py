@@ -93,11 +93,14 @@ class Workplace:
     def _answer(self, user: User, channel: str, before: Mapping[object, Message]) -> Message:
         """Wait for one more answer than a person has seen before, and return it."""
 
-        def fresh() -> list[Message]:
-            return [one for link, one in self._answers(user, channel).items() if link not in before]
+        fresh: list[Message] = []  # the next look may find them edited
 
-        assert self.slack.wait_until(lambda: bool(fresh())), self.bot.log()[-2000:]
-        return fresh()[0]
+        def look() -> bool:
+            fresh[:] = [one for link, one in self._answers(user, channel).items() if link not in before]
+            return bool(fresh)
+
+        assert self.slack.wait_until(look), self.bot.log()[-2000:]
+        return fresh[0]
 
     def _answers(self, user: User, channel: str) -> Mapping[object, Message]:
         """Return what only this person sees, and their orders that everybody in the channel reads, by link."""
