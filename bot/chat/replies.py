@@ -81,7 +81,7 @@ def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
 
 def _status_lines(one: AppStatus) -> Iterator[str]:
     at = f" at `{one.revision[:7]}`" if one.revision else ""
-    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {_word(one)}{at}, {one.health.value}"
+    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {_word(one)}{at}, {_health(one)}"
     if one.target_revision and one.target_revision != one.revision:
         text += f", `{one.target_revision[:7]}` is in Git"
     yield text
@@ -97,6 +97,13 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
         yield kit.spoken(cut(kit.one_line(one.last_error), _ERROR))
     if one.last_sync_at:
         yield f"last sync {when(one.last_sync_at)}"
+
+
+def _health(one: AppStatus) -> str:
+    if one.unseen_since is None:
+        return one.health.value
+    before = f", {one.seen_health.value} before" if one.seen_health is not None else ""
+    return f"{one.health.value} since {when(one.unseen_since)}{before}"
 
 
 def _asked(question: Question) -> str:

@@ -30,6 +30,8 @@ def status_json(lines: Sequence[AppStatus]) -> dict[str, Any]:
                 "env": one.env,
                 "sync": one.sync.value,
                 "health": one.health.value,
+                "seen_health": one.seen_health.value if one.seen_health is not None else None,
+                "unseen_since": stamp(one.unseen_since),
                 "control": one.control.value,
                 "control_by": one.control_by or None,
                 "control_reason": one.control_reason or None,
@@ -63,6 +65,11 @@ def status_text(lines: Sequence[AppStatus]) -> str:
         for one in lines
     ]
     notes = [f"{one.app}: {one.last_error}" for one in lines if one.last_error]
+    notes += [
+        f"{one.app}: nobody could look since {stamp(one.unseen_since)}, it was {one.seen_health.value} before"
+        for one in lines
+        if one.unseen_since is not None and one.seen_health is not None
+    ]
     notes += [
         f"{one.app}: {one.control.value} by {one.control_by}"
         + (f": {one.control_reason}" if one.control_reason else "")

@@ -48,6 +48,8 @@ class AppMemory:
     app: str  # key
     sync: SyncState = SyncState.UNKNOWN
     health: HealthState = HealthState.UNKNOWN
+    seen_health: HealthState | None = None  # the last one there was, while nobody can look
+    unseen_since: datetime | None = None  # from when on nobody could
     revision: str = ""  # deployed commit
     target: str = ""  # head of what is followed
     followed: str = ""  # what that was, as `AppSpec.followed` has it: the configuration may name another by now

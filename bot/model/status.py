@@ -36,6 +36,8 @@ class AppStatus:
     sync: SyncState
     health: HealthState
     control: ControlState
+    seen_health: HealthState | None = None  # before `unseen_since`, from when on nobody could look
+    unseen_since: datetime | None = None
     control_by: str = ""
     control_reason: str = ""
     control_until: datetime | None = None

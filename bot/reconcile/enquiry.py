@@ -70,6 +70,8 @@ class Enquiry:
                     env=app.env,
                     sync=memory.sync,
                     health=memory.health,
+                    seen_health=memory.seen_health,
+                    unseen_since=memory.unseen_since,
                     control=control.state,
                     control_by=held.by if held else "",
                     control_reason=held.reason if held else "",

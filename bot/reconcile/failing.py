@@ -38,7 +38,8 @@ def failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announceme
         failing_since=since,
         failing_commit=commit,
     )
-    if failure.transient and now - since < OUTAGE_IS_NEWS_AFTER:
+    ordered = report.trigger.manual  # somebody waits for an answer
+    if failure.transient and now - since < OUTAGE_IS_NEWS_AFTER and not ordered:
         return Told(memory=after)
     known = said == memory.said
     after = replace(after, said=said, operation=memory.operation if known else base.operation)
@@ -54,14 +55,15 @@ def failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announceme
         edits_only=known,  # how often it failed, and when it is tried again, is to be true
     )
     if known:
-        return Told(memory=after, announcements=(news,))
+        answer = replace(news, id=f"{news.id}:answer", operation=after.operation, in_thread=True, edits_only=False)
+        return Told(memory=after, announcements=(news, answer) if ordered else (news,))
     backs = write_backs(app, base, commit, "failed", Verdict.FAILURE, failure.message, targets, report.summary)
     return Told(memory=after, announcements=(news,), writebacks=backs if commit else ())
 
 
 def _next_step(app: AppSpec, report: SyncReport) -> str:
     if report.failure is not None and report.failure.transient:
-        return "It is tried again by itself."
+        return f"It is tried again by itself until {report.failure.neighbour or 'it'} answers."
     good = f", or roll back: /gitops rollback {app.name} {report.previous[:7]}" if report.previous else ""
     return f"Push a fix{good}. It is tried again by itself."
 

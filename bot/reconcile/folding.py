@@ -56,9 +56,19 @@ class Alone:
         return self.report.result is Result.CONVERGED and quiet
 
     @property
-    def waits(self) -> bool:
-        """True when the app got as far as a plan and people have to decide on it."""
-        return self.report.result in {Result.REFUSED, Result.WAITING_APPROVAL}
+    def holds(self) -> str:
+        """Say what keeps an app that has a plan from being synced: people, a pause, the hour; "" for nothing."""
+        if self.report.plan is None:
+            return ""
+        if self.report.result in {Result.REFUSED, Result.WAITING_APPROVAL}:
+            return "waits for a yes"
+        return self.report.reason if self.report.result in {Result.PAUSED, Result.SKIPPED} else ""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """True while a neighbour is away; others that need it are about to notice."""
+        failure = self.report.failure
+        return failure is not None and failure.transient and bool(failure.neighbour)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +102,13 @@ def fold(incidents: Sequence[Incident], alone: Alone, *, policy: PagePolicy | No
             book.leave(held, f"converged at {short}")
         memory = replace(alone.memory, incident="", paged=False, page_operation="", page_alias="")
         return book.folded(memory)
-    if held is not None and held.shared and alone.waits:  # the neighbour answers again, and that was all
-        book.leave(held, "waits for a yes")
-        return book.folded(replace(alone.memory, incident="", paged=False, page_operation="", page_alias=""))
+    if held is not None and held.shared and alone.holds:  # the neighbour answers again, and that was all
+        book.leave(held, alone.holds)
+        over = replace(alone.memory, consecutive_failures=0, failing_since=None, failing_commit="", last_error="")
+        return book.folded(replace(over, incident="", paged=False, page_operation="", page_alias=""))
     due = next((one for one in alone.pages if one.act is PageAct.OPEN), None)
     incident = held
-    if alone.trouble is not None or (held is None and due is not None):
+    if alone.trouble is not None or (held is None and (due is not None or alone.is_cut_off)):
         incident = book.join(held)
     if incident is None:
         return Folded(memory=alone.memory, said=alone.said, pages=alone.pages)
@@ -171,8 +182,10 @@ class _Book:
     def join(self, held: Incident | None) -> Incident:
         """Enter the app under the incident of its trouble; it leaves the one it was under when that is another."""
         key, shared = _kin(self._alone)
-        if held is not None and held.key == key:
-            incident = held
+        page = held.page(self._alone.app.oncall_team) if held is not None else None
+        awake = page is not None and not page.closed_by
+        if held is not None and (held.key == key or (shared and not held.shared and awake)):
+            incident = held  # a page of the app itself does not call people to a neighbour that is away
         else:
             incident = self._kindred(key) or self._new(key, shared=shared)
             if held is not None:
@@ -289,7 +302,7 @@ class _Book:
         team = self._alone.app.oncall_team
         failing = [one for one in incident.failing if one.team == team]
         channel = self._alone.app.channel
-        if len(failing) > 1:
+        if len(failing) > 1 or (incident.shared and len(incident.failing) > 1):
             operation = incident.fold(channel) if incident.is_folded(channel) else due.operation
             due = replace(_many(due, failing, incident), alias=_alias(incident, team), operation=operation)
         if any(page.alias == due.alias for one in self._incidents.values() for page in one.pages if not page.closed_by):
@@ -343,7 +356,7 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
         env=place.env,
         channel=channel,
         at=at,
-        since=incident.since,
+        since=min((one.since for one in failing), default=incident.since),
         message=_sentence(incident, failing=len(failing), count=len(here), fail=fail),
         troubles=(TroubleLine(subject=first, message=incident.message),) if failing else (),
         apps=tuple(AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how) for one in here),
@@ -408,16 +421,18 @@ def _page(page: OpenPage, app: AppSpec, act: PageAct, text: str, at: datetime, *
 
 def _many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> Page:
     """Return the page of one app as that of several, with the list inside."""
-    place = place_of(failing)
+    place, count = place_of(failing), "1 app" if len(failing) == 1 else f"{len(failing)} apps"
     lines = [f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" for one in failing]
     lines.append("\nIt closes by itself when all of them have converged.")
-    description = "\n".join([f"{place.app} fail for one reason: {incident.message}\n", *lines])
+    others = len(incident.failing) - len(failing)
+    more = f", {others} more of other teams" if others else ""
+    description = "\n".join([f"{count}{more}: {incident.message}\n", *lines])
     return replace(
         due,
-        app=place.app,
+        app=count,
         cluster=place.cluster,
         env=place.env,
-        message=shortened(f"{place.app} / {place.cluster}: {incident.message}", MESSAGE_LIMIT),
+        message=shortened(f"{count} / {place.cluster}: {incident.message}", MESSAGE_LIMIT),
         description=shortened(description, DESCRIPTION_LIMIT),
         priority=min(one.priority for one in failing),
     )

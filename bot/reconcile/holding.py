@@ -9,6 +9,7 @@ from typing import Final
 from bot.model.announcement import Announcement, News
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.record import AppMemory, SyncState
+from bot.reconcile.asking import ASKED
 from bot.reconcile.telling import Told, Waits, changed
 
 DRIFT: Final = "drift:"  # begins what is remembered of drift that was said and left
@@ -19,6 +20,9 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
     plan = report.plan
     if plan is None:
         return Told(memory=replace(memory, last_error=report.reason))
+    if memory.failing_since is not None and not memory.consecutive_failures:  # a neighbour was away, and that was all
+        told = held(report, replace(memory, failing_since=None, failing_commit="", last_error=""), base, waits)
+        return _recovered(report, memory, told, base)
     # A newer commit that only finds drift changes nothing of the app: it does not wait.
     idle = report.kind is PassKind.DRIFT and report.revision == report.target
     behind = report.target is not None and report.target.commit != memory.revision and not idle
@@ -40,6 +44,22 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
         message=f"The cluster differs from Git and is left so: {report.reason}.",
     )
     return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
+
+
+def _recovered(report: SyncReport, before: AppMemory, told: Told, base: Announcement) -> Told:
+    """Say that an outage is over for an app to which nothing is applied, where people were told of it."""
+    if not before.said or told.memory.said != before.said or before.said.startswith((DRIFT, ASKED)):
+        return told
+    news = replace(
+        base,
+        operation=before.operation,
+        news=News.RECOVERED,
+        id=f"{before.operation}:recovered:{report.finished_at.timestamp():.0f}",
+        message=f"It can be reached again. Nothing is applied: {report.reason}.",
+        since=before.failing_since,
+    )
+    after = replace(told.memory, said="", operation="")
+    return replace(told, memory=after, announcements=(news, *told.announcements))
 
 
 def waiting(

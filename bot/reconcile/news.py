@@ -89,11 +89,10 @@ def ended(
     summary = _summary(report, before, base)
     states = [health.state for _, health in report.health]
     memory = replace(
-        before,
+        _seen(before, report),
         target=report.target.commit if report.target else before.target,
         followed=app.followed if report.target else before.followed,
         objects=plan.wanted if plan else before.objects,
-        health=report.worst_health if report.health else before.health,
         waiting_hash="",
         waiting_since=None,
         requested_by=(),
@@ -149,6 +148,19 @@ def ended(
         )
     said = (*told.announcements, *fought)
     return replace(told, memory=memory, announcements=said, history=journal.history(report, summary))
+
+
+def _seen(before: AppMemory, report: SyncReport) -> AppMemory:
+    """Return the memory with how the objects are, and with how they were while a neighbour is away."""
+    if report.health:
+        return replace(before, health=report.worst_health, seen_health=None, unseen_since=None)
+    away = report.plan is None and report.failure is not None and report.failure.transient
+    if away and before.unseen_since is None:
+        known = before.health if before.health is not HealthState.UNKNOWN else None
+        return replace(before, health=HealthState.UNKNOWN, seen_health=known, unseen_since=report.started_at)
+    if report.plan is not None and before.unseen_since is not None:  # it answers, and nothing was waited for
+        return replace(before, health=before.seen_health or before.health, seen_health=None, unseen_since=None)
+    return before
 
 
 def _summary(report: SyncReport, before: AppMemory, base: Announcement) -> Summary:

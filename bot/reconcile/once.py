@@ -16,7 +16,7 @@ from typing import Protocol
 from bot.apply.execute import execute
 from bot.apply.hooks import HookRun, run_hooks
 from bot.apply.inventory import narrowed, widened
-from bot.errors import PassError, Problem
+from bot.errors import ClusterError, PassError, Problem
 from bot.health.wait import HealthWait, await_health, survey
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, Trigger
@@ -120,6 +120,9 @@ def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[
         if story.revision is not None and story.plan is None:
             with suppress(PassError):  # that Git is away as well is not what failed first
                 story.revision = _caused(order, story.revision, world)
+        if story.plan is None and not isinstance(error, ClusterError):
+            with suppress(PassError):
+                story.health = _standing(order.app, world.clusters[order.app.cluster])
     live = ""
     if result is Result.CONVERGED and story.plan is not None and not story.partial:
         cluster = world.clusters[order.app.cluster]
@@ -249,6 +252,11 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
     ):
         story.kind = PassKind.DRIFT
     return made
+
+
+def _standing(app: AppSpec, cluster: Cluster) -> tuple[tuple[ResourceId, Health], ...]:
+    """Return how the objects of an app are while Git does not say what they should be; () where no watch tells."""
+    return survey(cluster, cluster.load_inventory(app).refs) if cluster.is_followed(app) else ()
 
 
 def _caused(order: Order, revision: Revision, world: World) -> Revision:

@@ -19,7 +19,7 @@ from bot.model.plan import Plan
 from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
-from bot.reconcile import news
+from bot.reconcile import folding, news
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, dropped, fold
 from bot.reconcile.telling import Waits
 from tests.plan.world import REVISION, app
@@ -319,3 +319,34 @@ def test_app_that_goes_from_one_shared_message_to_another_is_told_in_both() -> N
         "2 of 3 apps still fail for one reason.",
         "3 apps fail for one reason.",
     ]
+
+
+def test_outage_is_a_page_of_its_cause_in_each_team() -> None:
+    """A team with one app on the cluster got a page named after that app."""
+    world = World()
+    some = [replace(one, oncall_team=team) for one, team in zip(apps(3), ("", "sre", "web"), strict=True)]
+    all_end(world, some, DOWN)
+    world.later(POLICY.duration)
+    all_end(world, some, DOWN)
+    assert {page.alias.rpartition(":")[0] for page in world.pages if page.team} == {world.pages[0].alias}
+    assert {page.message for page in world.pages} == {f"1 app / prod: {DOWN.message}"}
+    assert all("2 more of other teams" in page.description for page in world.pages)
+    all_end(world, some, None)
+    assert (world.opened(), world.incidents) == (set(), {})
+
+
+def test_second_outage_begins_when_it_begins() -> None:
+    """An app that is slow to try again keeps the first one open: the message was dated back to its start."""
+    world, (quick, slow) = World(), apps(2)
+    all_end(world, [quick, slow], DOWN)
+    world.later(timedelta(minutes=2))
+    all_end(world, [quick, slow], DOWN)
+    world.ends(quick, None)
+    world.later(timedelta(minutes=2))
+    again = world.now
+    world.ends(quick, DOWN)
+    world.later(timedelta(minutes=2))
+    world.ends(quick, DOWN)
+    world.ends(slow, None)
+    (incident,) = world.incidents.values()
+    assert folding.told(incident, "C1", at=world.now).since == again + timedelta(seconds=1)
