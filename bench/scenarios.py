@@ -20,6 +20,7 @@ SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
     "many-apps": applying.many_apps,
     "watching": starting.watching,
     "growth": applying.growth,
+    "large": applying.large,
     "delete": fleet.delete,
     "idle": fleet.idle,
 }

@@ -71,7 +71,9 @@ class Upstream:
         self.made += 1
         who = f"Ana Lima <ana@example.com> {int(START.timestamp()) + self.made} +0000"
         lines = [f"commit refs/heads/{branch}", "mark :1", f"author {who}", f"committer {who}"]
-        stream = _lines(*lines) + _data(f"{message}\n")
+        stream = bytearray(
+            _lines(*lines) + _data(f"{message}\n")
+        )  # grows in place: the measurements commit 50,000 files
         stream += _lines(*(f"{word} {parent}" for word, parent in zip(("from", *["merge"] * 9), above, strict=False)))
         entries = [("100644", path, content) for path, content in files.items()]
         entries += [("120000", path, target) for path, target in (links or {}).items()]
@@ -81,7 +83,7 @@ class Upstream:
             else:
                 stream += _lines(f"M {mode} inline {_quoted(path)}") + _data(content)
         stream += _lines(*(f"M 160000 {commit} {_quoted(path)}" for path, commit in (submodules or {}).items()))
-        return self.git("fast-import", "--quiet", "--force", stdin=stream + _lines("", "get-mark :1"))
+        return self.git("fast-import", "--quiet", "--force", stdin=bytes(stream) + _lines("", "get-mark :1"))
 
     def annotate(self, tag: str, commit: str) -> None:
         """Make an annotated tag, which is an object of its own."""
