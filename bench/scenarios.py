@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from bench import applying, fleet, living, starting
+from bench import applying, fleet, living, paging, starting
 from bench.rows import Row
 
 SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
@@ -16,6 +16,7 @@ SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
     "push": living.push,
     "health": living.health,
     "trouble": living.trouble,
+    "paging": paging.paging,
     "apply-packages": applying.apply_packages,
     "many-apps": applying.many_apps,
     "watching": starting.watching,
@@ -24,4 +25,4 @@ SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
     "delete": fleet.delete,
     "idle": fleet.idle,
 }
-QUICK: Final = ("help", "render", "apply-configmaps", "drift", "push", "health", "trouble")
+QUICK: Final = ("help", "render", "apply-configmaps", "drift", "push", "health", "trouble", "paging")

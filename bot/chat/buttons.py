@@ -57,6 +57,7 @@ def buttons(news: Announcement) -> Iterator[Block]:
             yield kit.button("gitops.sync", "Ask again", value, says=f"Ask again for approval of {name}")
             yield diff
         case News.FIGHT:
+            yield from _acknowledge(news, {**value, "alias": news.alias}, name)
             yield pause
         case News.DRIFT | News.PROPOSED:
             if news.changes:

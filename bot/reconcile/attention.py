@@ -78,13 +78,14 @@ class Attention:
                         message=f"{one.title}: {verb} by {by} {audit.arguments}".rstrip(),
                     )
 
-    def gone(self, app: str, how: str, *, at: datetime) -> None:
-        """Let an app that can neither fail nor recover any more hold no page open."""
+    def gone(self, app: str, how: str, *, at: datetime, key: str = "") -> None:
+        """Let an app that can neither fail nor recover any more hold no page open, or only that of a reason's key."""
         with entering(self._store):
-            folded = dropped(self._store.incidents(), app, how=how, at=at)
-            if folded is not None:
-                rows = [*self._post.rows(folded.pages), *self._post.exactly(folded.folds)]
-                self._store.save_incidents(folded.incidents, dispatches=rows)
+            for incident in self._store.incidents():
+                folded = dropped([incident], app, how=how, at=at) if key in {"", incident.key} else None
+                if folded is not None:
+                    rows = [*self._post.rows(folded.pages), *self._post.exactly(folded.folds)]
+                    self._store.save_incidents(folded.incidents, dispatches=rows)
 
     def open_pages(self) -> Iterator[tuple[Incident, OpenPage]]:
         for incident in self._store.incidents():

@@ -27,7 +27,7 @@ from bot.model.resource import ResourceId
 from bot.model.source import GitRef, Revision
 from bot.oncall.escalation import escalate
 from bot.ports import Stamp, Store
-from bot.reconcile import asking, fights, journal, news
+from bot.reconcile import asking, fight_pages, fights, journal, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.ledger import entering
@@ -351,13 +351,31 @@ class Passes:
         # Who pauses an app wakes it too, and asks for no sync.
         asked = report.trigger.manual and (order.direct or report.result is not Result.PAUSED)
         audits = [journal.line(app, report)] if asked or report.did else []
-        after, trouble = told.memory, before.incident or before.paged or told.memory.failing_since
-        if not (trouble or after.degraded_since):
-            return self._end(Folded(memory=after, said=told.announcements), told, audits, ran, stored)
+        after, folded = told.memory, Folded(memory=told.memory, said=told.announcements)
+        trouble = before.incident or before.paged or after.failing_since or after.degraded_since
+        fight = next((one for one in told.announcements if one.news is News.FIGHT), None)
+        if not (trouble or fight):
+            return self._end(folded, told, audits, ran, stored)
         with self._incidents, entering(self._store):
             incidents = self._store.incidents()
-            folded = self._folded(app, report, covered(before, incidents), told, incidents)
+            if trouble:
+                failing = [one for one in incidents if not fight_pages.is_fight(one)]
+                folded = self._folded(app, report, covered(before, incidents), told, failing)
+            if fight is not None:
+                folded = self._fought(app, folded, fight, incidents)
             return self._end(folded, told, audits, ran, stored)
+
+    def _fought(self, app: AppSpec, folded: Folded, fight: Announcement, incidents: Sequence[Incident]) -> Folded:
+        """Return it with the page of a fight that goes on, once that is due."""
+        post, policy = self._outside.post, self._outside.policy
+        if policy is None or post.is_muted(app.key, fight.at):
+            return folded
+        heard = post.heard(replace(fight, edits_only=False))
+        incident, told, pages = fight_pages.entered(incidents, app, fight, heard=heard, policy=policy)
+        said = tuple(told if one.id == fight.id else one for one in folded.said)
+        return replace(
+            folded, said=said, pages=(*folded.pages, *pages), incidents=(*folded.incidents, incident)
+        )
 
     def _folded(
         self, app: AppSpec, report: SyncReport, before: AppMemory, told: Told, incidents: Sequence[Incident]

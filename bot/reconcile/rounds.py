@@ -19,7 +19,7 @@ from bot.model.control import Control, Via
 from bot.model.record import EVERY_APP, AuditEntry, Decision, Mute
 from bot.oncall.sunset import Sunset
 from bot.ports import Store
-from bot.reconcile import asking, commands, fights, windows
+from bot.reconcile import asking, commands, fight_pages, fights, windows
 from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
 from bot.reconcile.enquiry import Enquiry
@@ -59,16 +59,20 @@ class Rounds:
         controls = self._store.controls()
         memories = self._store.memories()
         said: list[tuple[str, Announcement]] = []
+        incidents = self._store.incidents()
+        fought = {one.key for one in incidents if fight_pages.is_fight(one)}
         for app in map(self._post.placed, self._apps.values()):
             said += self._reminders(app, controls.get(app.key, Control()).at(now), now)
             memory = memories.get(app.key)
             if memory is not None and (over := fights.ended(memory, now, base=self._base(app, now))) is not None:
                 said.append((over.id, over))
+                if (key := fight_pages.key_of(app.key)) in fought:
+                    self._attention.gone(app.key, "is left alone again", at=now, key=key)
             ends = commands.expires_at(memory) if memory is not None else None
             if memory is not None and ends is not None and now >= ends:
                 name = f"expired {app.key} {memory.waiting_hash} {ends.isoformat()}"
                 said.append((name, asking.expired(memory, base=self._base(app, now))))
-        for incident in self._store.incidents():
+        for incident in incidents:
             for one in incident.failing:
                 if one.app not in self._apps:
                     self._attention.gone(one.app, "is not in the configuration any more", at=now)

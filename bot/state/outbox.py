@@ -66,7 +66,7 @@ class Outbox(Database):
             connection.execute(self._insert(box).values(row).on_conflict_do_nothing())
 
     def _keep_root(self, connection: sa.Connection, said: Announcement, value: str) -> None:
-        if said.news in {News.FAILED, News.DEGRADED}:
+        if said.news in {News.FAILED, News.DEGRADED, News.FIGHT}:
             self._put(connection, tables.roots, operation=said.root_key, value=value)
         else:
             connection.execute(tables.roots.delete().where(tables.roots.c.operation == said.root_key))
