@@ -373,9 +373,7 @@ class Passes:
         heard = post.heard(replace(fight, edits_only=False))
         incident, told, pages = fight_pages.entered(incidents, app, fight, heard=heard, policy=policy)
         said = tuple(told if one.id == fight.id else one for one in folded.said)
-        return replace(
-            folded, said=said, pages=(*folded.pages, *pages), incidents=(*folded.incidents, incident)
-        )
+        return replace(folded, said=said, pages=(*folded.pages, *pages), incidents=(*folded.incidents, incident))
 
     def _folded(
         self, app: AppSpec, report: SyncReport, before: AppMemory, told: Told, incidents: Sequence[Incident]

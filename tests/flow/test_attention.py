@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import sqlite3
@@ -213,3 +214,24 @@ def test_field_that_is_changed_again_and_again_is_said_once_and_counted(offices:
     assert len([one for one in roots if one.startswith("Converged")]) == 1 + 5
     commit = office.commit("debug")
     office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+
+
+def test_fight_that_goes_on_is_a_page_of_its_own(offices: Offices) -> None:
+    """What Git says did not hold for hours, and whoever was on call never heard of it."""
+    office = offices()
+    office.bot.configure(lambda text: text.replace("duration: 1h", "duration: 3s"))
+    office.open()
+    levels = (f"mine-{number}" for number in itertools.count())
+
+    def goes_on() -> bool:
+        if office.level("shop") == "info":
+            office.edits("shop", level=next(levels))
+        return bool(office.oncall.opened())
+
+    until(goes_on)
+    (page,) = office.oncall.opened()
+    assert (page.alias, page.priority) == ("gitops-bot:prod:shop:fight", "P3")
+    assert "kubectl-edit keeps changing ConfigMap default/shop data.level" in page.message
+    said = office.sees(DEPLOYS, "Changed again and again", "paged on-call, P3", "gitops.acknowledge")
+    assert office.presses(ANA, said, "gitops.acknowledge").text == "You have the page."
+    office.sees(DEPLOYS, "Page acknowledged", ANA.id)

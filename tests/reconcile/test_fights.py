@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.model.announcement import Announcement, News
+from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.control import Trigger, Via
+from bot.model.incident import Incident
 from bot.model.outcome import Deed, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Action, Change, FieldChange, Plan
 from bot.model.record import AppMemory
 from bot.model.resource import ResourceId, ResourceRef
-from bot.reconcile import fights
+from bot.oncall.escalation import PagePolicy
+from bot.reconcile import fight_pages, fights
+from bot.reconcile.folding import dropped
+from tests.plan.world import APP as SPEC
 from tests.plan.world import REVISION
 
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
@@ -125,3 +130,32 @@ def test_one_who_changes_many_fields_is_told_of_a_few() -> None:
         said = app.undoes(*paths)
     assert "and 45 more" in said[0].message
     assert len(app.memory.undone) == 50
+
+
+def test_fight_pages_by_time_alone_and_its_page_closes_with_it() -> None:
+    app, policy = App(), PagePolicy(failures=1, duration=timedelta(minutes=15))
+    spec = replace(SPEC, name="shop", oncall_priority="P2")
+    incidents: list[Incident] = []
+
+    def pages(after: timedelta) -> list[Page]:
+        app.undoes("spec.replicas", after=after)
+        (said,) = app.undoes("spec.replicas")
+        incident, _, due = fight_pages.entered(incidents, spec, said, heard={"C1": said.operation}, policy=policy)
+        incidents[:] = [incident]
+        return list(due)
+
+    for _ in range(3):
+        app.undoes("spec.replicas")
+    assert pages(timedelta(seconds=1)) == []
+    assert pages(timedelta(minutes=14)) == []
+    (opened,) = pages(timedelta(minutes=1))
+    assert (opened.act, opened.alias, opened.priority) == (PageAct.OPEN, "gitops-bot:prod:shop:fight", "P2")
+    assert pages(timedelta(minutes=30)) == []
+    (page,) = incidents[0].pages
+    incidents[:] = [replace(incidents[0], pages=(replace(page, closed_by="ana", closed_at=app.now),))]
+    assert pages(timedelta(minutes=14)) == []
+    (again,) = pages(timedelta(minutes=2))
+    assert again.act is PageAct.OPEN
+    over = dropped(incidents, spec.key, how="is left alone again", at=app.now)
+    assert over is not None
+    assert [(one.act, one.alias) for one in over.pages] == [(PageAct.CLOSE, opened.alias)]
