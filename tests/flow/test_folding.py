@@ -16,6 +16,8 @@ from tests.contract.servers import SandboxServer
 from tests.flow.story import ANA, DEPLOYS, Story, configmap
 from tests.waiting import until
 
+pytestmark = pytest.mark.long
+
 COUNT = 30
 NAMES = [f"app-{number:02}" for number in range(1, COUNT + 1)]
 TOKEN = Fault(kind=FaultKind.STATUS, status=401, body='{"kind": "Status", "status": "Failure", "code": 401}')

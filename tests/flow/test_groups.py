@@ -34,6 +34,7 @@ def denied(office: Office, user: User, app: str) -> bool:
     return (user.id, "denied") in [(one["who"], one["decision"]) for one in office.audit(app)]
 
 
+@pytest.mark.long
 def test_removed_member_is_denied_and_the_last_known_members_count_while_slack_is_silent(offices: Offices) -> None:
     """Both doors at once, because what is remembered counts for a minute of the clock."""
     doors = {"500": offices(mode="socket", rules=RULES), "429": offices(mode="http", rules=RULES)}
