@@ -41,13 +41,13 @@ def test_answers_are_in_the_order_of_the_questions(objects: Objects, upstream: U
 
 
 def test_more_questions_than_a_pipe_holds(objects: Objects, upstream: Upstream) -> None:
-    commit = upstream.commit({f"{number:04}": f"{number}\n" * 2000 for number in range(1500)})
+    commit = upstream.commit({f"{number:04}": f"{number}\n" * 200 for number in range(1500)})
     infos = objects.infos([f"{commit}:{number:04}" for number in range(1500)] + [f"{commit}:{'x' * 5000}"])
     assert infos.pop() is None
     ids = [one.id for one in infos if one is not None]
     assert len(ids) == 1500
     contents = objects.contents([*ids, "0" * 40])
-    assert [contents[id] for id in ids] == [f"{number}\n".encode() * 2000 for number in range(1500)]
+    assert [contents[id] for id in ids] == [f"{number}\n".encode() * 200 for number in range(1500)]
     assert len(contents) == 1500
 
 
