@@ -53,7 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("names", nargs="*", metavar="PART", help=f"one of {', '.join(SCENARIOS)}; all without")
     parser.add_argument("--objects", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, which take five minutes")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, which take six minutes")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md and README.md")
     arguments = parser.parse_args()
     fresh: dict[str, list[str]] = {}
