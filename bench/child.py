@@ -47,7 +47,7 @@ def rest(engine: Engine, key: str, times: int) -> Mapping[str, Any]:
     """Ask what a round asks of each app, with the answer of Git at hand."""
     app = engine.passes.apps[key]
     head = engine.world.repos[app.repo].head(app.ref, newer_than=now())
-    return {"rests": sum(engine.passes.is_settled(app, lambda _: head) for _ in range(times)) == times}
+    return {"rests": sum(engine.passes.resting.is_settled(app, lambda _: head) for _ in range(times)) == times}
 
 
 def main(configuration: str) -> None:

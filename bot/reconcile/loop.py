@@ -206,7 +206,7 @@ class Loop:
             for slot in slots:
                 if self._stopping.is_set():
                     return
-                if not slot.requests and self._passes.is_settled(slot.app, head):
+                if not slot.requests and self._passes.resting.is_settled(slot.app, head):
                     self._pulse.completed()
                 else:
                     self._wake(slot.app.key, since=now)
@@ -294,7 +294,7 @@ class Loop:
         if ordered or since == _ANY_ANSWER:
             return False
         repo = self._passes.world.repos[slot.app.repo]
-        return self._passes.is_untouched(slot.app, lambda ref: repo.head(ref, newer_than=since))
+        return self._passes.resting.is_untouched(slot.app, lambda ref: repo.head(ref, newer_than=since))
 
     def _submit(self, slot: _Slot, *, notes: bool = False) -> None:
         cluster = slot.app.cluster
@@ -324,7 +324,7 @@ class Loop:
             return
         with self._lock:
             requests, slot.requests = slot.requests, []
-        if not requests and since == _ANY_ANSWER and self._passes.is_settled(slot.app, None):
+        if not requests and since == _ANY_ANSWER and self._passes.resting.is_settled(slot.app, None):
             return
         trigger = next(
             (one.trigger for one in reversed(requests) if one.trigger.manual),
@@ -393,7 +393,7 @@ class Loop:
             head = self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=since)
             if not slot.failed_commit or head == slot.failed_commit:
                 return pushed
-            if self._passes.concerns(slot.app, slot.failed_commit, head):
+            if self._passes.resting.concerns(slot.app, slot.failed_commit, head):
                 return True
         except PassError:
             return pushed

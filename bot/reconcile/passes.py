@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from bot.errors import PassError
 from bot.model.announcement import Announcement, News, Page, Parcel
@@ -24,9 +23,9 @@ from bot.model.incident import Incident
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.record import AppMemory, Approval, AuditEntry, Dispatch, SyncState
 from bot.model.resource import ResourceId
-from bot.model.source import GitRef, Revision
+from bot.model.source import Revision
 from bot.oncall.escalation import escalate
-from bot.ports import Stamp, Store
+from bot.ports import Store
 from bot.reconcile import asking, fight_pages, fights, journal, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
@@ -34,7 +33,7 @@ from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.once import Order, Ran, run_pass
 from bot.reconcile.removal import Removal, remove
-from bot.reconcile.rest import Rest, are_good
+from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
 from bot.reconcile.roster import Roster
 from bot.reconcile.telling import Told, Waits
@@ -43,7 +42,6 @@ from bot.reconcile.world import World
 log = logging.getLogger(__name__)
 
 _HELD = frozenset({Result.WAITING_APPROVAL, Result.REFUSED, Result.PAUSED, Result.SKIPPED})  # until people, or an hour
-_COMPARED_KEPT: Final = 16  # pairs of commits: those of a push, of each repository that was pushed to lately
 
 
 class Passes:
@@ -52,15 +50,13 @@ class Passes:
     def __init__(self, apps: Roster, *, world: World, store: Store, outside: Outside) -> None:
         self.apps = apps
         self.world = world
+        self.resting = Resting(apps, world=world, store=store)
         self._store = store
         self._outside = outside
         self._mirrored: dict[str, Control] = {}
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
-        self._rests: dict[str, Rest] = {}  # each written whole, under its app's lock
         self._held: dict[str, object] = {}  # how the last pass was held, for the log
         self._silent: dict[str, AppMemory] = {}  # a pass that left an app at rest with this memory left no trace
-        self._comparing = threading.Lock()
-        self._compared: dict[tuple[str, str, str], frozenset[str]] = {}  # guarded by _comparing
         self._reverting = Reverting(world=world, store=store, post=outside.post, door=outside.door)
 
     def perform(
@@ -88,7 +84,7 @@ class Passes:
             app = self._outside.post.placed(app)
             started = self.world.clock()
             stamp = self.world.clusters[app.cluster].stamp(app)
-            rest = self._rests.pop(app.key, None)
+            rest = self.resting.disturbed(app)
             before, ordered = self._store.standing(app.key)
             control = self._control(app, before, ordered, started)
             asked_in = "" if asking.is_over(before) else before.operation
@@ -126,7 +122,7 @@ class Passes:
                 if self._store.memory(former) != AppMemory(app=former):
                     self._store.forget(former, audit=journal.note(app, report.finished_at, "move", f"from {former}"))
             if self._reverting.follow(order, ran, after, base=replace(base, at=report.finished_at)):
-                self._settle(app, ran, after, control, stamp)
+                self.resting.settle(app, ran, after, control, stamp)
         held_by = (report.result, report.summary, report.revision) if report.result in _HELD else None
         again = held_by is not None and held_by == self._held.get(app.key) and not trigger.manual
         self._held[app.key] = held_by
@@ -140,97 +136,6 @@ class Passes:
             (report.finished_at - report.started_at).total_seconds(),
         )
         return report
-
-    def is_settled(self, app: AppSpec, head: Callable[[GitRef], str] | None) -> bool:
-        """Tell whether a pass would find nothing to do and nothing to say. Costs no request and no transaction.
-
-        True when the last pass found everything equal and healthy, watches have followed all of its objects since and
-        tell of no change, and the commit is the same; `head` returns it, None takes it for unchanged. Health that
-        changed is looked at here: a workload on its way that stays healthy is no reason for a pass.
-        """
-        known = self._rests.get(app.key)
-        if known is None or known.app != app or any(key not in self._rests for key in app.depends_on):
-            return False
-        cluster = self.world.clusters[app.cluster]
-        if not known.is_current(cluster):
-            return False
-        try:
-            now = known.surveyed(cluster)
-            if now is not known:
-                if not are_good(now.health):
-                    return False
-                self._rests[app.key] = now
-            return head is None or head(app.ref) == known.head
-        except PassError:
-            return False  # the pass meets the same trouble and reports it
-
-    def is_untouched(self, app: AppSpec, head: Callable[[GitRef], str]) -> bool:
-        """Tell whether a commit, which `head` returns, leaves an app at rest as it is. Costs no request."""
-        known = self._rests.get(app.key)
-        if known is None or known.app != app or not known.is_current(self.world.clusters[app.cluster]):
-            return False
-        try:
-            return app.key not in self._concerned(app.repo, known.head, head(app.ref))
-        except PassError:
-            return False  # the pass meets the same trouble and reports it
-
-    def _concerned(self, repo: str, before: str, after: str) -> frozenset[str]:
-        """Return the apps of a repository whose files differ between two commits: one question to Git for all of them.
-
-        Hundreds ask at once after a push, each for itself; the last answers are kept.
-        """
-        with self._comparing:
-            found = self._compared.get((repo, before, after))
-            if found is None:
-                roots = {app.key: self.world.renderer.roots(app) for app in self.apps.values() if app.repo == repo}
-                paths = sorted({path for some in roots.values() for path in some})
-                then, now = (self.world.repos[repo].hashes(commit, paths) for commit in (before, after))
-                moved = {path for path, old, new in zip(paths, then, now, strict=True) if old != new}
-                found = frozenset(key for key, some in roots.items() if not moved.isdisjoint(some))
-                if len(self._compared) >= _COMPARED_KEPT:
-                    self._compared.clear()
-                self._compared[(repo, before, after)] = found
-        return found
-
-    def concerns(self, app: AppSpec, before: str, after: str) -> bool:
-        """Tell whether two commits differ in what the app was last rendered of. Raises `SourceError`."""
-        roots, repo = self.world.renderer.roots(app), self.world.repos[app.repo]
-        return repo.hashes(before, roots) != repo.hashes(after, roots)
-
-    def _settle(self, app: AppSpec, ran: Ran, memory: AppMemory, control: Control, before: Stamp) -> None:
-        """Save what the server said to be equal, and remember a pass that left nothing to be done."""
-        cluster, report = self.world.clusters[app.cluster], ran.report
-        if ran.rest is None and ran.made is not None:
-            refs = [change.ref for change in ran.made.plan.changes if change.manifest]
-            if (saved := cluster.verdicts(app, refs)) is not None:
-                self._store.save_verdicts(app.key, saved)
-        quiet = not memory.said and memory.failing_since is None and memory.degraded_since is None
-        if report.result is not Result.CONVERGED or report.partial or not quiet or control.pause is not None:
-            return
-        if ran.made is None or report.target is None or (app.helm is not None and app.helm.repo):
-            return
-        head = report.target.commit
-        if ran.rest is not None:
-            self._rests[app.key] = ran.rest if ran.rest.head == head else replace(ran.rest, head=head)
-            return
-        if any(change.pending for change in ran.made.plan.changes):
-            return  # nothing on the cluster tells when it may go
-        if cluster.stamp(app).drift != before.drift:
-            return
-        found = Rest(
-            app=app,
-            head=head,
-            desired=ran.made.desired,
-            plan=ran.made.plan,
-            inventory=ran.made.inventory,
-            health=report.health,
-            proof=report.live_digest,
-            stamp=before,
-        )
-        with suppress(PassError):  # the next pass asks again
-            found = found.surveyed(cluster)
-            if are_good(found.health):
-                self._rests[app.key] = found
 
     def rest(self, report: SyncReport) -> timedelta:
         """Return how long what a pass has set back waits if it is changed again. Raises `StateError`."""

@@ -62,7 +62,7 @@ def resting(world: EngineWorld) -> Iterator[Loop]:
     with world.running() as loop:
         until(lambda: world.memory().sync is SyncState.SYNCED, "the app is synced")
         spec = world.spec()
-        until(lambda: world.engine.passes.is_settled(spec, None), "the app is at rest")
+        until(lambda: world.engine.passes.resting.is_settled(spec, None), "the app is at rest")
         yield loop
 
 
@@ -134,7 +134,7 @@ def test_hand_edit_costs_a_question_and_a_write(counted: Counting) -> None:
         tally = Tally(world.plane)
         world.patch("configmaps", "c7", {"data": {"level": "mine"}})
         until(lambda: world.found("configmaps", "c7")["data"] == {"level": "info"}, "the edit is undone")
-        until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest again")
+        until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest again")
         until(lambda: tally.of("c7") == ["patch", "patch"], "both are in the audit log")
         assert len(tally.work()) == 2
 
@@ -146,7 +146,7 @@ def test_deleted_object_is_back_without_a_round(counted: Counting) -> None:
         tally = Tally(world.plane)
         world.delete(world.path("configmaps", "c3"))
         until(lambda: world.get("configmaps", "c3"), "it is back")
-        until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest again")
+        until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest again")
         until(lambda: tally.of("c3") == ["patch", "patch"], "both are in the audit log")
 
 
@@ -158,7 +158,7 @@ def test_commit_that_changes_few_objects_asks_about_those_only(counted: Counting
         world.commit({f"{number}.yaml": config(f"c{number}", "debug") for number in range(5)})
         world.engine.desk.pushed("fleet", {"refs/heads/main": ""})
         until(lambda: world.found("configmaps", "c4")["data"] == {"level": "debug"}, "the commit is applied")
-        until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest again")
+        until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest again")
         assert len(tally.work()) <= 3 * 5 + 10, tally.all()
         assert not tally.of("c9")
 

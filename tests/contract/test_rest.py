@@ -73,7 +73,7 @@ def test_pass_over_an_app_at_rest_tells_as_much_as_the_one_before(resting: Engin
 
 def untouched(world: EngineWorld, commit: str) -> bool:
     """Tell what the loop asks for each app that a push has woken."""
-    return world.engine.passes.is_untouched(world.spec(), lambda _: commit)
+    return world.engine.passes.resting.is_untouched(world.spec(), lambda _: commit)
 
 
 def test_commit_about_another_app_leaves_one_at_rest_untouched(resting: EngineWorld) -> None:
@@ -92,14 +92,14 @@ def test_app_that_only_notes_a_push_says_where_it_is(worlds: Callable[..., Engin
     world = worlds(interval="1h")
     world.commit({"a.yaml": config("settings")})
     world.commit({"b.yaml": config("own")}, app="other")
-    passes = world.engine.passes
+    settled = world.engine.passes.resting.is_settled
     with world.running():
-        until(lambda: all(passes.is_settled(world.spec(app), None) for app in ("shop", "other")), "both are at rest")
+        until(lambda: all(settled(world.spec(app), None) for app in ("shop", "other")), "both are at rest")
         pushed = world.commit({"b.yaml": config("own", "debug")}, app="other")
         world.engine.desk.pushed("fleet", {"refs/heads/main": pushed})
         until(lambda: all(world.memory(app).revision == pushed for app in ("shop", "other")), "both have it")
         assert world.found("configmaps", "own")["data"] == {"level": "debug"}
-        until(lambda: passes.is_settled(world.spec(), lambda _: pushed), "it is at rest there")
+        until(lambda: settled(world.spec(), lambda _: pushed), "it is at rest there")
 
 
 def test_hand_edit_ends_the_rest(resting: EngineWorld) -> None:

@@ -36,7 +36,7 @@ def resting(world: EngineWorld) -> Iterator[Loop]:
 
 
 def at_rest(world: EngineWorld) -> None:
-    until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest")
+    until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest")
 
 
 def test_defaults_and_quantities_are_no_difference_and_hide_none(world: EngineWorld) -> None:

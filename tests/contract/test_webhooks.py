@@ -175,14 +175,14 @@ def test_mutation_by_a_webhook_is_no_fight_and_hides_no_edit(world: EngineWorld,
     text = config("settings").replace("name: settings", "name: settings, labels: {quiet: 'yes'}")
     world.commit({"c.yaml": text, "d.yaml": config("free")})
     with world.running():
-        until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest")
+        until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest")
         live = world.found("configmaps", "settings")
         assert live["data"] == {"level": "quiet", "added": "quiet"}
         world.patch("configmaps", "free", {"data": {"level": "mine"}})
         until(lambda: world.found("configmaps", "free")["data"] == {"level": "info"}, "the edit is undone")
         world.patch("configmaps", "settings", {"metadata": {"labels": {"quiet": "no"}}})
         until(lambda: world.found("configmaps", "settings")["metadata"]["labels"]["quiet"] == "yes", "so is this one")
-        until(lambda: world.engine.passes.is_settled(world.spec(), None), "the app is at rest again")
+        until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest again")
         assert world.found("configmaps", "settings")["data"] == live["data"]
 
 
