@@ -21,6 +21,7 @@ _MARK: Final = "\ufffd"
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9/._-]{0,126}[A-Za-z0-9])?")
 _TOKEN: Final = re.compile(r'"([^"]*)"|(\S+)')
 _DURATION: Final = re.compile(r"(?:\d{1,6}(?:s|m|h|d))+")
+_CLOCK: Final = re.compile(r"\d{1,2}(?::\d{2}|am|pm)")
 _PART: Final = re.compile(r"(\d+)([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST: Final = timedelta(days=366)
@@ -160,13 +161,22 @@ def _second(form: Verb, words: _Words) -> str | ParseProblem:
 
 
 def _span(verb: str, form: Verb, words: _Words) -> timedelta | ParseProblem | None:
-    """Return the time of `for <duration>`; None where it may be left out and is."""
-    if (words.peek() or "").lower() != "for":
+    """Return the time of `for <duration>`, or of a duration alone; None where it may be left out and is."""
+    word = (words.peek() or "").lower()
+    if word in {"until", "till"} or _CLOCK.fullmatch(word):
+        return ParseProblem(f"say for how long, not until when: `{usage(verb)}`, such as for 30m, 2h or 1d")
+    if word != "for" and not _DURATION.fullmatch(word):
         needed = ParseProblem(f"{verb} needs a time: `{usage(verb)}`, such as for 30m, 2h or 1d")
         return needed if form.span == "needed" else None
-    words.take()
-    found = _duration((words.take() or "").lower())
-    return ParseProblem("`for` needs a duration such as 30m, 2h or 1d") if found is None else found
+    if word == "for":
+        words.take()
+    text = (words.take() or "").lower()
+    if not _DURATION.fullmatch(text):
+        return ParseProblem("`for` needs a duration such as 30m, 2h or 1d")
+    found = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
+    if not timedelta(0) < found <= _LONGEST:
+        return ParseProblem(f"{text} is no time to {verb} something for: up to {_LONGEST.days}d")
+    return found
 
 
 def _clean(text: str) -> str:
@@ -185,10 +195,3 @@ def _bare(word: str) -> str:
 def _shown(word: str) -> str:
     short = word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…"
     return short.replace("`", "'").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _duration(text: str) -> timedelta | None:
-    if not _DURATION.fullmatch(text):
-        return None
-    found = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
-    return found if timedelta(0) < found <= _LONGEST else None

@@ -111,8 +111,7 @@ def verdict(
     waiting = memory.waiting_hash
     if not waiting:
         raise OrderRefused(f"no plan of {app.title} waits for approval")
-    given = plan_hash.removeprefix("sha256:")
-    if given and (len(given) < _PREFIX or not waiting.removeprefix("sha256:").startswith(given)):
+    if not is_meant(waiting, plan_hash):
         raise OrderRefused(f"{app.title} waits for approval of another plan by now: {waiting}")
     ends = expires_at(memory)
     if ends is not None and person.at >= ends:
@@ -123,6 +122,12 @@ def verdict(
     return Approval(
         app=app.key, plan_hash=waiting, by=person.who, via=person.via, at=person.at, granted=granted, reason=reason
     )
+
+
+def is_meant(waiting: str, plan_hash: str) -> bool:
+    """Tell whether a person means the plan that waits: by a beginning of its hash, or by naming none."""
+    given = plan_hash.removeprefix("sha256:")
+    return not given or (len(given) >= _PREFIX and waiting.removeprefix("sha256:").startswith(given))
 
 
 def announcement(app: AppSpec, person: Person, news: News) -> Announcement:

@@ -177,8 +177,10 @@ class Desk(Enquiry):
         memory = replace(memory, requested_by=(*memory.requested_by, *self._asking(app.key)))
         earlier = self._store.approvals(app.key, plan_hash) if not memory.waiting_hash else ()
         counted = self._counted(memory, memory.waiting_hash)
-        last = next(iter(reversed(earlier)), None) or next((one for one in counted if not one.granted), None)
-        last = last or next((one for one in counted if one.by == by and one.granted is granted), None)
+        last = next(iter(reversed(earlier)), None)
+        if commands.is_meant(memory.waiting_hash, plan_hash):
+            last = last or next((one for one in counted if not one.granted), None)
+            last = last or next((one for one in counted if one.by == by and one.granted is granted), None)
         if last is not None:
             word = "approved" if last.granted else "rejected"
             raise OrderRefused(f"this plan was already {word} by {last.by} at {last.at:%Y-%m-%d %H:%M} UTC")

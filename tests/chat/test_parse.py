@@ -32,6 +32,16 @@ def test_pause_takes_a_duration_and_a_reason() -> None:
     assert (order.duration, order.reason) == (timedelta(minutes=90), "db migration")
 
 
+@pytest.mark.parametrize(
+    "text", ["pause payments 2h", "pause payments 2h move", "mute all 2h", "pause payments 90m30m"]
+)
+def test_duration_may_stand_without_its_for(text: str) -> None:
+    """It was taken for the reason of a pause without end."""
+    order = parse(text)
+    assert isinstance(order, Order)
+    assert order.duration == timedelta(hours=2)
+
+
 def test_rollback_takes_a_commit_and_a_reason() -> None:
     order = parse("rollback eu/payments 9f8e7d6 bad release")
     assert isinstance(order, Order)
@@ -100,6 +110,10 @@ def test_diff_is_plan() -> None:
         ("x" * 10_000, "unknown verb"),
         ("sync " + "a" * 10_000, "is no name of an app or commit"),
         ("pause payments for ever", "needs a duration"),
+        ("pause payments for 400d", "400d is no time to pause something for: up to 366d"),
+        ("pause payments until 18:00 stocktaking", "say for how long, not until when"),
+        ("pause payments till Friday", "say for how long, not until when"),
+        ("mute all 18:00", "say for how long, not until when"),
         ("sync payments now please", "one word too many"),
         ("sync $(rm -rf /)", "is no name of an app or commit"),
         ("rollback payments --upload-pack=x", "is no name of an app or commit"),

@@ -69,6 +69,7 @@ def test_two_of_the_named_people_or_their_group_approve(offices: Offices) -> Non
     assert "1 of 2 by now" in office.types(BOB, "approve shop", DEPLOYS).text
     root = office.sees(DEPLOYS, "1 of 2", f"<@{BOB.id}>", "gitops.approve")
     assert "already approved by <@U0BOB>" in office.types(BOB, "approve shop", DEPLOYS).text
+    assert "another plan by now" in office.types(BOB, f"approve shop {'0' * 12}", DEPLOYS).text
     assert office.level("shop") == ""
     assert "it is applied now" in office.presses(CAT, root, "gitops.approve").text
     office.sees(DEPLOYS, "Converged", "shop", commit[:7])
