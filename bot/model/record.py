@@ -54,6 +54,7 @@ class AppMemory:
     target: str = ""  # head of what is followed
     followed: str = ""  # what that was, as `AppSpec.followed` has it: the configuration may name another by now
     digest: str = ""
+    begun: str = ""  # digest of the rendering that was applied since in part, and has not converged
     live_digest: str = ""
     objects: int = 0
     last_sync_at: datetime | None = None  # end of the last pass that converged

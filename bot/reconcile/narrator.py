@@ -60,7 +60,7 @@ class Narrator:
         self._done: set[ResourceId] = set()
         self._said_at = base.at
 
-    def planned(self, plan: Plan, kind: PassKind) -> None:
+    def planned(self, plan: Plan, kind: PassKind, digest: str) -> None:
         links = self._outside.links(self._app, plan.revision, self.memory.revision)
         base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
         base = replace(base, started_at=self._base.at, total=plan.summary.total)
@@ -74,7 +74,7 @@ class Narrator:
             rows = ()
         self._latest, self._plan = None if self._fold or known else said[-1], plan
         # The operation is remembered first: a pass killed after this line goes on in the same message.
-        self.memory = replace(self.memory, operation=self._base.operation, planned=plan.summary)
+        self.memory = replace(self.memory, operation=self._base.operation, planned=plan.summary, begun=digest)
         self._store.save_pass(self.memory, dispatches=rows)
 
     def applied(self, outcome: Outcome) -> None:

@@ -192,6 +192,7 @@ def _converged(
         sync=SyncState.SYNCED,
         revision=commit,
         digest=report.digest,
+        begun="",
         live_digest=report.live_digest,
         last_sync_at=now,
         last_error="",

@@ -38,8 +38,8 @@ from bot.reconcile.world import World, rendered
 class Listener(Protocol):
     """Hears of a pass while it runs. Must not raise and must not block on a neighbour."""
 
-    def planned(self, plan: Plan, kind: PassKind) -> None:
-        """The plan is about to be applied."""
+    def planned(self, plan: Plan, kind: PassKind, digest: str) -> None:
+        """The plan is about to be applied; `digest` is that of the rendering it comes of."""
 
     def applied(self, outcome: Outcome) -> None:
         """One object is done."""
@@ -287,9 +287,12 @@ def _rewritten(order: Order, repo: Repository, head: Revision) -> str:
 
 
 def _is_drift(memory: AppMemory, revision: Revision, digest: str) -> bool:
-    """Tell whether the cluster alone has moved: a commit that changes nothing of the app is no reason for a change."""
-    stood = memory.sync in {SyncState.SYNCED, SyncState.DRIFTED} and memory.planned is None
-    return memory.revision == revision.commit or (stood and memory.digest == digest)
+    """Tell whether the cluster alone has moved: a commit that changes nothing of the app is no reason for a change.
+
+    What failed since the last convergence does not matter, unless it had begun to apply another rendering.
+    """
+    untouched = memory.begun in {"", memory.digest}
+    return untouched and (memory.revision == revision.commit or memory.digest == digest)
 
 
 def _carry_out(
@@ -320,7 +323,7 @@ def _carry_out(
 
     cluster.hold(world.holder)
     if plan.writes:
-        listener.planned(plan, story.kind)
+        listener.planned(plan, story.kind, story.digest)
     if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
         inventory = cluster.save_inventory(app, inventory)
     result = _apply(plan, inventory, app, story, cluster, wait, listener, lambda: stop(commit))

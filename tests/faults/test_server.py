@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from bot.model.outcome import Result, SyncReport
+from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.plan import Plan
 from bot.sandbox.faults import Fault, FaultKind
 from tests.contract.engine import EngineWorld, now
@@ -22,11 +22,47 @@ def test_short_outage_is_not_said_and_counts_no_failure(world: EngineWorld, prox
     settled(world)
     world.heard()
     proxy.faults.add(Fault(kind=FaultKind.REFUSE))
-    assert [world.sync().result for _ in range(3)] == [Result.FAILED] * 3
+    assert [world.tick().result for _ in range(3)] == [Result.FAILED] * 3
     assert world.heard() == ()
     assert world.memory().consecutive_failures == 0
     proxy.faults.heal()
     assert world.sync().result is Result.CONVERGED
+
+
+def test_drift_that_is_left_outlives_an_outage_and_a_commit_about_another_app(
+    worlds: Callable[..., EngineWorld], proxy: Proxy
+) -> None:
+    """The failed pass had the next one take the commit for a change of the app: the edit was undone."""
+    world = worlds(self_heal=False)
+    world.commit({"a.yaml": config("settings")})
+    world.sync()
+    world.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    assert world.tick().result is Result.SKIPPED
+    world.commit({"a.yaml": config("theirs")}, app="other")
+    proxy.faults.add(status(503, "ServiceUnavailable", "the server is currently unable to handle the request"))
+    assert world.tick().result is Result.FAILED
+    proxy.faults.heal()
+    report = world.tick()
+    assert (report.result, report.kind) == (Result.SKIPPED, PassKind.DRIFT)
+    assert world.found("configmaps", "settings")["data"] == {"level": "mine"}
+
+
+def test_commit_that_got_halfway_and_is_taken_back_is_no_drift(
+    worlds: Callable[..., EngineWorld], proxy: Proxy
+) -> None:
+    world = worlds(self_heal=False)
+    good = {"a.yaml": config("first"), "b.yaml": config("second")}
+    world.commit(good)
+    world.sync()
+    world.commit({"a.yaml": config("first", "debug"), "b.yaml": config("second", "debug")})
+    proxy.faults.add(status(403, "Forbidden", "no"), match="PATCH */configmaps/second?*Validation=Ignore")
+    assert world.tick().result is Result.FAILED
+    assert world.found("configmaps", "first")["data"] == {"level": "debug"}
+    proxy.faults.heal()
+    world.commit(good)
+    report = world.tick()
+    assert (report.result, report.kind) == (Result.CONVERGED, PassKind.SYNC)
+    assert world.found("configmaps", "first")["data"] == {"level": "info"}
 
 
 def test_kind_that_may_not_be_written_is_said_once_with_its_object(world: EngineWorld, proxy: Proxy) -> None:
