@@ -64,6 +64,7 @@ class AppMemory:
     failing_commit: str = ""
     degraded_since: datetime | None = None
     operation: str = ""  # whose thread the present trouble lives in
+    overtaken: tuple[str, ...] = ()  # operations whose messages a rollback ends when it has converged
     planned: Summary | None = None  # what that operation set out to do, until a pass of it has ended
     said: str = ""
     paged: bool = False

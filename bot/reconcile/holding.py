@@ -13,6 +13,7 @@ from bot.reconcile.asking import ASKED
 from bot.reconcile.telling import Told, Waits, changed
 
 DRIFT: Final = "drift:"  # begins what is remembered of drift that was said and left
+_PAUSED: Final = "paused:"  # begins what is remembered of a failure whose message says that nothing is retried
 
 
 def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits) -> Told:
@@ -23,6 +24,9 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
     if memory.failing_since is not None and not memory.consecutive_failures:  # a neighbour was away, and that was all
         told = held(report, replace(memory, failing_since=None, failing_commit="", last_error=""), base, waits)
         return _recovered(report, memory, told, base)
+    if report.result is Result.PAUSED and memory.failing_since is not None and _is_failure(memory.said):
+        told = held(report, replace(memory, said=_PAUSED + memory.said), base, waits)
+        return replace(told, announcements=(_resting(report, memory, base, waits), *told.announcements))
     # A newer commit that only finds drift changes nothing of the app: it does not wait.
     idle = report.kind is PassKind.DRIFT and report.revision == report.target
     behind = report.target is not None and report.target.commit != memory.revision and not idle
@@ -44,6 +48,25 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
         message=f"The cluster differs from Git and is left so: {report.reason}.",
     )
     return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
+
+
+def _is_failure(said: str) -> bool:
+    return bool(said) and not said.startswith((DRIFT, ASKED, _PAUSED))
+
+
+def _resting(report: SyncReport, before: AppMemory, base: Announcement, waits: Waits) -> Announcement:
+    """Return how the message of a failure reads while the app is paused: its retry would never come."""
+    return replace(
+        base,
+        operation=before.operation,
+        news=News.PAUSED,
+        id=f"{before.operation}:paused:{report.finished_at.timestamp():.0f}",
+        message=f"The sync failed, and nothing is retried while the app is paused: {before.last_error}.",
+        since=before.failing_since,
+        until=waits.until,
+        next_step=f"/gitops resume {base.app} tries it again",
+        edits_only=True,
+    )
 
 
 def _recovered(report: SyncReport, before: AppMemory, told: Told, base: Announcement) -> Told:

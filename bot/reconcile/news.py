@@ -225,10 +225,13 @@ def _converged(
                 undone=undone,
             )
         )
-    if said_before and memory.operation and (memory.operation != base.operation or not news):
-        news.append(_over(report, memory, replace(base, operation=memory.operation)))
+    over = [*memory.overtaken, *([memory.operation] if said_before else [])]
+    ended_here = base.operation if news else ""
+    for operation in dict.fromkeys(over):
+        if operation not in {"", ended_here}:
+            news.append(_over(report, memory, replace(base, operation=operation)))
     waiting, after = holding.waiting(report, after, base, waits)
-    after = replace(after, operation="", said="", degraded_since=None)
+    after = replace(after, operation="", said="", degraded_since=None, overtaken=())
     event = "rolled-back" if report.kind is PassKind.ROLLBACK else "converged"
     changed = worked or trouble or memory.revision == "" or report.previous != commit
     backs = (
@@ -255,6 +258,11 @@ def _over(report: SyncReport, before: AppMemory, base: Announcement) -> Announce
     commit, blamed = report.revision, report.revision.blamed
     equal = f"the cluster is equal to {commit.short}"
     ended = replace(base, news=News.SETTLED, id=f"{base.operation}:over:{commit.commit[:12]}")
+    if report.kind is PassKind.ROLLBACK:
+        words = f"The rollback to {commit.short} has ended it: {equal}."
+        since = before.degraded_since or before.failing_since
+        ended = replace(ended, message=words, since=since, in_thread=asking.is_over(before))
+        return replace(ended, news=News.RECOVERED) if since is not None else ended
     if before.said.startswith(holding.DRIFT):
         # Nothing was written: it is Git that moved, or somebody took the edit back.
         by = f" by {blamed.author}" if blamed.author else ""

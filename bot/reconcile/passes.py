@@ -93,6 +93,8 @@ class Passes:
                 before = asking.renewed(before, decided, now=started)
             pin = control.pin
             operation = pin.operation if pin is not None and not before.has_reached(pin) else ""
+            if operation and before.said and before.operation not in {"", operation, *before.overtaken}:
+                before = replace(before, overtaken=(*before.overtaken, before.operation))
             operation = operation or asked_in or news.operation_at(started, secrets.token_hex(3))
             order = Order(
                 app=app,
@@ -249,6 +251,7 @@ class Passes:
             requesters=order.requesters(asked_for) if asked_for is not None else (),
             behind=self._behind(app, report),
             thread=order.control.operation,
+            until=order.control.pause.until if order.control.pause is not None else None,
         )
         told = news.ended(app, report, before, base=linked, targets=self._outside.targets, waits=waits)
         if report.result is Result.CONVERGED and order.control.pin is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.model.announcement import Announcement, ChangeLine, Verdict, WriteBack
 from bot.model.app import AppSpec
@@ -37,12 +38,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """What waits for people: verdicts on this plan and who asked for it, commits behind, whose thread hears of them."""
+    """What waits for people: verdicts on this plan and who asked for it, commits behind, whose thread hears of them.
+
+    `until` is when the pause ends, None for when somebody ends it.
+    """
 
     verdicts: Sequence[Approval] = ()
     requesters: tuple[str, ...] = ()
     behind: int = 0
     thread: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

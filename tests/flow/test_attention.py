@@ -15,8 +15,10 @@ import pytest
 
 from bot.model.control import Control, Pause, Via
 from bot.model.record import AuditEntry, Decision
+from bot.sandbox.faults import Fault, FaultKind
 from bot.state.store import SqlStore
 from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, Office
+from tests.flow.workplace import said
 from tests.waiting import until
 
 Offices = Callable[..., Office]
@@ -36,6 +38,35 @@ def test_failure_is_copied_to_the_channel_of_its_severity_and_followed_there(off
     shown = office.types(ANA, "route shop", DEPLOYS)
     assert f"<#{DEPLOYS}> hears everything: it is the default channel" in shown.text
     assert f"<#{PAYMENTS}> hears failure: route 1" in shown.text
+
+
+@pytest.mark.parametrize("ends", ["rollback", "resume"])
+def test_message_of_a_failure_is_paused_and_ends_with_the_rollback_in_every_channel(
+    offices: Offices, ends: str
+) -> None:
+    """It stood for ever, with a retry that never came, over an app that had been rolled back and was healthy."""
+    office = offices(slack=f", routes: [{{channel: {PAYMENTS}, apps: [shop], severities: [failure]}}]")
+    good = office.open()
+    no = json.dumps({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 403, "message": "frozen"})
+    refusal = Fault(kind=FaultKind.STATUS, status=403, body=no)
+    office.kube.faults.add(refusal, match="PATCH */configmaps/shop?*Validation=Ignore")
+    office.commit("debug")
+    failed = {place: office.sees(place, "Sync failed", "shop").ts for place in (DEPLOYS, PAYMENTS)}
+    office.types(ANA, "pause shop", DEPLOYS)
+
+    def reads(*words: str) -> bool:
+        now = [said(one) for place, ts in failed.items() for one in office.slack.messages(place) if one.ts == ts]
+        return all(word in text for word in words for text in now)
+
+    until(lambda: reads("Paused", "nothing is retried while the app is paused", "/gitops resume shop tries it again"))
+    office.kube.faults.heal()
+    if ends == "rollback":
+        assert office.bot.run("rollback", "shop", good[:7])[0] == 0
+        until(lambda: reads("Recovered", f"The rollback to {good[:7]} has ended it"))
+    else:
+        office.types(ANA, "resume shop", DEPLOYS)
+        until(lambda: reads("is equal to", "It recovered after"))
+    assert not [one for place in failed for one in office.slack.roots(place) if one.text.startswith("Sync failed")]
 
 
 def test_muted_app_is_synced_in_silence_and_its_end_says_what_happened(offices: Offices) -> None:
