@@ -68,8 +68,8 @@ class Enquiry:
                     app=app.name,
                     cluster=app.cluster,
                     env=app.env,
-                    sync=memory.sync,
-                    health=memory.health,
+                    sync=_stands(memory),
+                    health=_rolls_out(memory) or memory.health,
                     seen_health=memory.seen_health,
                     unseen_since=memory.unseen_since,
                     control=control.state,
@@ -239,6 +239,21 @@ class Enquiry:
             return self._world.repos[spec.repo].resolve(commit, ref=spec.ref, deployed=self._store.deployed(app))
         except SourceError as error:
             raise OrderRefused(str(error)) from error
+
+
+def _is_under_way(memory: AppMemory) -> bool:
+    """Tell whether a pass has begun to change an app whose last one converged: what that one found is not true now."""
+    return memory.planned is not None and memory.sync is SyncState.SYNCED
+
+
+def _stands(memory: AppMemory) -> SyncState:
+    if not _is_under_way(memory):
+        return memory.sync
+    return SyncState.DRIFTED if memory.begun == memory.digest else SyncState.BEHIND
+
+
+def _rolls_out(memory: AppMemory) -> HealthState | None:
+    return HealthState.PROGRESSING if _is_under_way(memory) and memory.health.is_good else None
 
 
 def _unacknowledged(incidents: Sequence[Incident]) -> dict[str, str]:

@@ -88,7 +88,7 @@ class Order:
     memory: AppMemory
     operation: str
     since: datetime  # what Git said then or later is new enough
-    asks: bool  # the API server itself: watches may not have told yet what a person did a moment ago
+    asks: bool  # the API server itself: watches may not have told yet what a person did, or that it refuses requests
     rest: Rest | None = None  # as the last pass left the app
     waits_for: str = ""  # title of a dependency that is not ready
     only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others

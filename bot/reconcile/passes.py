@@ -72,8 +72,9 @@ class Passes:
     ) -> SyncReport | None:
         """Run one pass, of all objects or `only` some, and save it. What Git said at `since` or later is new enough.
 
-        Without `since`, and for a person, Git and the API server are asked for what they have now. `failures` is how
-        many passes failed before this one, by which the loop goes for the next.
+        Without `since`, and for a person, Git and the API server are asked for what they have now; after a pass that
+        failed the API server is. `failures` is how many passes failed before this one, by which the loop goes for the
+        next.
 
         None when another writer held the app's lock for all of `patience`. Raises `OrderRefused` for an `only` that
         means nothing.
@@ -104,7 +105,7 @@ class Passes:
                 operation=operation,
                 waits_for=self._waits_for(app),
                 since=started if since is None else since,
-                asks=since is None or trigger.manual,
+                asks=since is None or trigger.manual or before.failing_since is not None,
                 rest=rest,
                 only=only,
                 failures=failures,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bot.model.control import Trigger, Via
 from bot.model.outcome import HealthState, Result
-from tests.contract.engine import EngineWorld
+from bot.model.record import SyncState
+from bot.model.status import AppStatus
+from tests.contract.engine import PATIENCE, EngineWorld
 from tests.contract.manifests import config, deployment, job
 from tests.waiting import until
 
@@ -36,6 +39,24 @@ def test_fix_ends_the_wait_for_the_commit_before_it(world: EngineWorld) -> None:
         loop.wake("prod/shop")
         until(lambda: world.memory().revision == fixed, "the fix has converged")
     assert world.memory().sync.value == "synced"
+
+
+def test_status_says_behind_and_progressing_while_a_commit_is_rolled_out(world: EngineWorld) -> None:
+    """It was synced and healthy at the commit before, until the new Pods were ready."""
+    world.commit({"a.yaml": deployment("api")})
+    assert world.tick().result is Result.CONVERGED
+    world.commit({"a.yaml": deployment("api", "gitops-bot.test/never-ready:1")})
+    said: list[AppStatus] = []
+
+    def ends(commit: str) -> bool:
+        said.extend(world.engine.desk.status(["prod/shop"]))
+        return bool(commit)
+
+    trigger = Trigger(via=Via.SCHEDULE)
+    report = world.engine.passes.perform(world.spec(), trigger, stop=ends, patience=PATIENCE)
+    assert report is not None
+    assert report.result is Result.SUPERSEDED
+    assert {(one.sync, one.health) for one in said} == {(SyncState.BEHIND, HealthState.PROGRESSING)}
 
 
 def test_fix_of_a_bad_image_converges_at_once_while_the_bad_pod_is_leaving(world: EngineWorld) -> None:

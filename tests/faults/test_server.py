@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from bot.model.control import Trigger, Via
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.plan import Plan
 from bot.sandbox.faults import Fault, FaultKind
-from tests.contract.engine import EngineWorld, now
+from tests.contract.engine import PATIENCE, EngineWorld, now
 from tests.contract.manifests import config
 from tests.faults.proxy import Proxy, status
 from tests.faults.scene import CONFIGS, NEW, OLD, objects, settled
@@ -27,6 +28,29 @@ def test_short_outage_is_not_said_and_counts_no_failure(world: EngineWorld, prox
     assert world.memory().consecutive_failures == 0
     proxy.faults.heal()
     assert world.sync().result is Result.CONVERGED
+
+
+def test_retry_asks_the_server_that_refused(world: EngineWorld, proxy: Proxy) -> None:
+    """What watches had told was enough for "converged", and for a last sync that never was."""
+    world.commit(OLD)
+    settled(world)
+    good = world.memory().last_sync_at
+    proxy.faults.add(Fault(kind=FaultKind.REFUSE))
+    assert world.sync().result is Result.FAILED
+
+    def retried() -> SyncReport | None:
+        return world.engine.passes.perform(
+            world.spec(), Trigger(via=Via.SCHEDULE), stop=lambda _: False, patience=PATIENCE, since=now()
+        )
+
+    report = retried()
+    assert report is not None
+    assert report.result is Result.FAILED
+    assert world.memory().last_sync_at == good
+    proxy.faults.heal()
+    report = retried()
+    assert report is not None
+    assert report.result is Result.CONVERGED
 
 
 def test_drift_that_is_left_outlives_an_outage_and_a_commit_about_another_app(
