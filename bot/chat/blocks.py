@@ -79,7 +79,7 @@ _WITH_CHANGES: Final = frozenset(
 _OF_SOMEBODY: Final = frozenset(
     {News.PAUSED, News.ROLLED_BACK, News.MUTED, News.REJECTED, News.REMINDER, News.PROPOSED}
 )
-_TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
+TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED, News.SETTLED})
 _ENDED: Final = frozenset({News.CONVERGED, News.ROLLED_BACK})
 _SIGNS: Final = {
@@ -134,6 +134,17 @@ def render(news: Announcement, *, author: str = "") -> Message:
     return Message(text=sentence(news), blocks=(*before, *_fitting(detail, room, news), *after))
 
 
+def alarm(news: Announcement, *, author: str = "") -> Message:
+    """Return the line that rings for trouble which only edits a message: who, what and what next, in one section."""
+    what = "is degraded" if news.news is News.DEGRADED else "could not be synced"
+    at = f" at {news.revision.blamed.short}" if news.revision else ""
+    blamed = f"<@{author}> " if author and not news.undone else ""
+    words = kit.one_line(f"{news.app} / {news.cluster} {what}{at}. {cut(news.message, _WHAT)}")
+    following = f" Next: {kit.one_line(news.next_step)}" if news.next_step else ""
+    text = f"{blamed}{kit.spoken(words)}{kit.spoken(cut(following, 400))}"
+    return Message(text=text, blocks=(kit.section(text),))
+
+
 def attachment(news: Announcement) -> Attachment | None:
     """Return the file that goes into the thread beside the message; None when the message says it all."""
     revision = news.revision.short if news.revision else "unknown"
@@ -141,7 +152,7 @@ def attachment(news: Announcement) -> Attachment | None:
         lines = [line for change in news.changes for line in (*_change(change, width=None, most=None), *_hands(change))]
         title = f"Changes of {news.app} / {news.cluster} at {revision}"
         return Attachment(f"{news.app}-{revision}.diff", title, "\n".join([title, "", *lines, ""]))
-    if not news.in_thread and news.news in _TROUBLED and _is_much(news.troubles):
+    if not news.in_thread and news.news in TROUBLED and _is_much(news.troubles):
         lines = [line for trouble in news.troubles for line in _whole(trouble)]
         title = f"Errors of {news.app} / {news.cluster} at {revision}"
         return Attachment(f"{news.app}-{revision}-errors.txt", title, "\n".join([title, "", *lines, ""]))
@@ -157,6 +168,7 @@ def sentence(news: Announcement) -> str:
     head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}")
     by = f" By {person(news.by)}." if news.by else ""
     reason = f" Reason: {kit.one_line(news.reason)}." if news.reason else ""
+    by += f" Approved by {', '.join(map(person, news.given))}." if news.given and not news.needed else ""
     by += f" Acknowledged by {person(news.acknowledged_by)}." if news.acknowledged_by else ""
     following = f" Next: {kit.one_line(news.next_step).removesuffix('.')}." if news.next_step else ""
     return kit.spoken(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300)) + kit.spoken(cut(following, 400))
@@ -230,7 +242,7 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
             yield "Author", _author(news, author)
     did = news.news in _GOOD
     # Who tries again finds applied what the first try has applied: that is no news.
-    if news.summary is not None and (news.summary.total or news.news not in _TROUBLED | _GOOD):
+    if news.summary is not None and (news.summary.total or news.news not in TROUBLED | _GOOD):
         yield "Applied" if did else "Changes", news.summary.done if did else str(news.summary)
     if revision is not None and news.previous and news.previous != revision.commit:
         if news.news in _GOOD:
@@ -265,6 +277,8 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
     if news.needed:
         given = f" by {', '.join(map(person, news.given))}" if news.given else ""
         yield "Approvals", f"{len(news.given)} of {news.needed}{given}"
+    elif news.given:
+        yield "Approved by", ", ".join(map(person, news.given))
     if news.news in _OF_SOMEBODY and news.by:
         yield "By", person(news.by)
     if news.reason:
@@ -285,7 +299,7 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
 def _author(news: Announcement, author: str) -> str:
     """Return the author; whoever broke something is mentioned, success pings nobody."""
     name = escape(cut(news.revision.blamed.author, 120)) if news.revision else ""
-    return f"<@{author}> ({name})" if author and news.news in _TROUBLED else name
+    return f"<@{author}> ({name})" if author and news.news in TROUBLED else name
 
 
 def _progress(news: Announcement) -> Iterator[Block]:

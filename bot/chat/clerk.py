@@ -350,7 +350,7 @@ class Clerk:
         self._desk.introduce(caller.user, self._rights.email(caller))
         if not decided.allowed:
             self._note(order, app, caller, Decision.DENIED, decided.why)
-            caller.answer(f"You may not {order.verb} {app.title}. {decided.why}", ())
+            caller.answer(f"You may not {_denied(order, app)}. {decided.why}", ())
         return decided.allowed
 
     def _note(self, order: Order, app: AppSpec, caller: Caller, decision: Decision, why: str) -> None:
@@ -366,3 +366,9 @@ class Clerk:
                 why=why,
             )
         )
+
+
+def _denied(order: Order, app: AppSpec) -> str:
+    """Name what somebody may not do, in words: on-call is of no app."""
+    verb = {"oncall": "use on-call", "rollback": "roll back"}.get(order.verb, order.verb)
+    return verb if VERBS[order.verb].app == "none" else f"{verb} {app.title}"

@@ -8,7 +8,7 @@ from typing import Final
 
 from bot.chat import kit
 from bot.chat.kit import Block, escape
-from bot.model.announcement import Announcement, AppLine
+from bot.model.announcement import MOVED, Announcement, AppLine
 
 _OFFERED: Final = 40  # a hundred choices would take the room of the names
 _TEXT: Final = kit.TEXT_LIMIT - 100
@@ -17,10 +17,11 @@ _TEXT: Final = kit.TEXT_LIMIT - 100
 def apps(news: Announcement) -> Iterator[Block]:
     """Yield who still fails and who is over it, by cluster; as many sections as it takes."""
     failing = [one for one in news.apps if not one.how]
-    over = [one for one in news.apps if one.how]
-    for title, some in ((f"Failing ({len(failing)})", failing), (f"Over it ({len(over)})", over)):
+    over = [one for one in news.apps if one.how and one.how != MOVED]
+    moved = [one for one in news.apps if one.how == MOVED]
+    for title, some in (("Failing", failing), ("Over it", over), ("For another reason", moved)):
         if some:
-            yield from _sections([f"*{title}*", *_lines(some)])
+            yield from _sections([f"*{title} ({len(some)})*", *_lines(some)])
 
 
 def menu(news: Announcement) -> Iterator[Block]:

@@ -1,5 +1,7 @@
 """The way out to Slack: one root message per operation, edited in place, the rest in its thread.
 
+An edit rings for nobody: trouble that becomes the end of a message is also a line in its thread that the channel sees.
+
 A post that Slack had accepted although the connection broke is posted again at most once more; its timestamp then
 names the message that goes on. Nothing here waits: what Slack asks to wait for is handed back to the lane.
 """
@@ -17,7 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient
 
-from bot.chat.blocks import Attachment, attachment, render, sentence
+from bot.chat.blocks import TROUBLED, Attachment, alarm, attachment, render, sentence
 from bot.chat.people import People
 from bot.errors import DeliveryFailed
 from bot.model.announcement import Announcement, News, Reply
@@ -94,6 +96,9 @@ class SlackSink:
             return _AFTER_POST
         if file is not None and not news.edits_only:  # it is in the thread since the edge
             self._upload(file, root, comment="")
+        if news.news in TROUBLED and not news.edits_only and not news.apps:
+            self._ring(news, root)
+            return _AFTER_POST
         return _AFTER_EDIT
 
     def _root(self, news: Announcement) -> MessageRef | None:
@@ -136,6 +141,19 @@ class SlackSink:
             if file is not None:
                 self._upload(file, made, comment="")
 
+    def _ring(self, news: Announcement, root: MessageRef) -> None:
+        """Say trouble in the thread and the channel; whoever is to blame is mentioned where that notifies."""
+        message = alarm(news, author=self._author(news))
+        self._client().chat_postMessage(
+            channel=root.channel,
+            thread_ts=root.ts,
+            reply_broadcast=True,
+            text=message.text,
+            blocks=list(message.blocks),
+            metadata=_metadata(f"{news.id}:alarm", news.operation),
+            unfurl_links=False,
+        )
+
     def _reply(self, reply: Reply) -> float:
         if reply.response_url:
             answer = WebhookClient(reply.response_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[]).send(
@@ -148,11 +166,14 @@ class SlackSink:
 
     def _content(self, news: Announcement) -> dict[str, Any]:
         """Return what a message says, with an id of ours by which a double is recognised."""
-        email = news.revision.blamed.email if news.revision is not None else ""
-        message = render(news, author=self._people.author(email) if email else "")
-        payload = {"id": news.id, "operation": news.operation}
-        metadata = {"event_type": "gitops_bot_announcement", "event_payload": payload}
+        message = render(news, author=self._author(news))
+        metadata = _metadata(news.id, news.operation)
         return {"text": message.text, "blocks": list(message.blocks), "metadata": metadata}
+
+    def _author(self, news: Announcement) -> str:
+        """Return the Slack id of the commit's author, "" where Slack knows none."""
+        email = news.revision.blamed.email if news.revision is not None else ""
+        return self._people.author(email) if email else ""
 
     def _failed(self, error: SlackApiError) -> DeliveryFailed:
         reason = str(error.response.get("error") or "unknown")
@@ -177,3 +198,7 @@ class SlackSink:
                 token=self._token, base_url=self._api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[]
             )
         return client
+
+
+def _metadata(id: str, operation: str) -> dict[str, Any]:
+    return {"event_type": "gitops_bot_announcement", "event_payload": {"id": id, "operation": operation}}

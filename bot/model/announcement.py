@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Final
 
 from bot.model.outcome import Cause
 from bot.model.plan import Summary
 from bot.model.source import Revision
+
+MOVED: Final = "fails for another reason now"  # what ends an app's part in a message, and is no recovery
 
 
 class News(Enum):

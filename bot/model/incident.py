@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.model.announcement import Page, PageAct
+from bot.model.source import Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,9 @@ class Sufferer:
     reason: str
     roots: tuple[tuple[str, str], ...] = ()
     owns: bool = False
+    revision: Revision | None = None  # at which it fails; None where no commit is to blame
+    revision_url: str = ""
+    previous: str = ""  # commit it was equal to before
     over_at: datetime | None = None
     how: str = ""  # what ended it: `converged at a1b2c3d`
 

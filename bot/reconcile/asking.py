@@ -129,6 +129,7 @@ def decided(verdict: Approval, memory: AppMemory, *, base: Announcement, given: 
     words = f"approved this plan ({given} of {base.needed})" if verdict.granted else "rejected this plan"
     return replace(
         base,
+        needed=0,  # the sentence counts; the message above says until when
         operation=memory.operation,
         news=News.APPROVED if verdict.granted else News.REJECTED,
         id=f"{memory.operation}:verdict:{verdict.by}:{verdict.at.timestamp():.0f}",

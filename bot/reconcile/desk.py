@@ -288,7 +288,7 @@ class Desk(Enquiry):
         self._store.add_audit(replace(commands.audit_of(person, "oncall", "test"), app=""))
         # Not by the post: there a close takes back an alert that was not sent yet.
         self._store.dispatch([row for one in pages for row in self._post.copies(one)])
-        return "A test alert is opened and closed; it has the alias gitops-bot:test."
+        return "A test alert is on its way, and closes by itself; it has the alias gitops-bot:test."
 
     # --- the rest ---------------------------------------------------------------------------------------------
 

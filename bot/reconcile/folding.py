@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.model.announcement import Announcement, AppLine, News, Page, PageAct, TroubleLine
+from bot.model.announcement import MOVED, Announcement, AppLine, News, Page, PageAct, TroubleLine
 from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
 from bot.model.outcome import HealthState, Result, SyncReport
@@ -173,7 +173,9 @@ class _Book:
         left, folds = _without(held, self._key, how, self._now)
         count = sum(1 for one in left.sufferers if one.team == self._alone.app.oncall_team)
         note = f"{how[:1].upper()}{how[1:]} ({self._alone.report.operation})."
-        text = note if count == 1 else f"All {count} apps are over it; {self._alone.app.title} {how}."
+        moved = any(one.how == MOVED for one in left.sufferers)
+        all_of = "None of the apps fails for this reason any more" if moved else f"All {count} apps are over it"
+        text = note if count == 1 else f"{all_of}; {self._alone.app.title} {how}."
         left, pages = _closed(left, self._alone.app.oncall_team, text, self._now)
         self._pages += pages
         self._folds |= {one.operation: one for one in folds}
@@ -233,12 +235,12 @@ class _Book:
         team, title = self._alone.app.oncall_team, self._alone.app.title
         page = held.page(team)
         if page is not None and any(one.team == team and one.app != self._key for one in held.failing):
-            text = f"{title} fails for another reason now: {_reason(self._alone)}"
+            text = f"{title} {MOVED}: {_reason(self._alone)}"
             self._pages.append(_page(page, self._alone.app, PageAct.NOTE, text, self._now))
         elif page is not None and incident.page(team) is None:
             held = replace(held, pages=tuple(one for one in held.pages if one is not page))
             incident = replace(incident, pages=(*incident.pages, page))
-        self.leave(held, "fails for another reason now")
+        self.leave(held, MOVED)
         # Its own message speaks again, and rings: the reason is new.
         self._hushed.clear()
         return incident
@@ -252,19 +254,30 @@ class _Book:
         app, known = self._alone.app, next((one for one in incident.failing if one.app == self._key), None)
         heard = tuple(self._alone.heard.items()) if self._alone.trouble is not None else ()
         if known is not None:
-            urgent = urgency(app, self._alone.report)
-            return replace(known, reason=_reason(self._alone), roots=known.roots or heard, priority=urgent)
-        return Sufferer(
-            app=self._key,
-            title=app.title,
-            cluster=app.cluster,
-            env=app.env,
-            team=app.oncall_team,
-            priority=urgency(app, self._alone.report),
-            since=self._since,
-            reason=_reason(self._alone),
-            roots=heard,
-            owns=self._alone.owns,
+            urgent, roots = urgency(app, self._alone.report), known.roots or heard
+            return self._blaming(replace(known, reason=_reason(self._alone), roots=roots, priority=urgent))
+        return self._blaming(
+            Sufferer(
+                app=self._key,
+                title=app.title,
+                cluster=app.cluster,
+                env=app.env,
+                team=app.oncall_team,
+                priority=urgency(app, self._alone.report),
+                since=self._since,
+                reason=_reason(self._alone),
+                roots=heard,
+                owns=self._alone.owns,
+            )
+        )
+
+    def _blaming(self, sufferer: Sufferer) -> Sufferer:
+        """Return the sufferer with the commit at which it failed, where its trouble is news of a commit."""
+        trouble = self._alone.trouble
+        if trouble is None or trouble.news is not News.FAILED:
+            return sufferer
+        return replace(
+            sufferer, revision=trouble.revision, revision_url=trouble.revision_url, previous=trouble.previous
         )
 
     def _entered(self, incident: Incident) -> Incident:
@@ -343,24 +356,29 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
     here = incident.heard_in(channel)
     failing = [one for one in here if one.over_at is None]
     place = place_of(here)
-    some = 0 < len(failing) < len(here)
+    well = [one for one in here if one.over_at is not None and one.how != MOVED]
+    count = len(failing) or len(well)
+    over = News.RECOVERED if well else News.SETTLED
     fail = "are degraded" if incident.news == News.DEGRADED.value else "fail"
     page = next((one for one in incident.pages if one.arrived and not one.closed_by), None) if failing else None
     first = "" if incident.shared else f"for example {here[0].title}"
+    blamed = None if incident.shared else _blamed(failing)
     return Announcement(
         id=f"{incident.fold(channel)}:{incident.version}",
         operation=incident.fold(channel),
-        news=News(incident.news) if failing else News.RECOVERED,
-        app=f"{len(failing)} of {place.app}" if some else place.app,
+        news=News(incident.news) if failing else over,
+        app=f"{count} of {place.app}" if 0 < count < len(here) else place.app,
         cluster=place.cluster,
         env=place.env,
         channel=channel,
         at=at,
         since=min((one.since for one in failing), default=incident.since),
-        message=_sentence(incident, failing=len(failing), count=len(here), fail=fail),
+        message=_sentence(incident, failing=len(failing), well=len(well), count=len(here), fail=fail),
         troubles=(TroubleLine(subject=first, message=incident.message),) if failing else (),
         apps=tuple(AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how) for one in here),
-        next_step="Each app is tried again by itself, and this message follows them." if failing else "",
+        revision=blamed.revision if blamed is not None else None,
+        revision_url=blamed.revision_url if blamed is not None else "",
+        next_step=_next_step(blamed) if failing else "",
         inherits=here[0].root(channel) if here[0].owns else "",
         page=page.words if page is not None else "",
         alias=page.alias if page is not None else "",
@@ -368,12 +386,29 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
     )
 
 
-def _sentence(incident: Incident, *, failing: int, count: int, fail: str) -> str:
+def _blamed(failing: Sequence[Sufferer]) -> Sufferer | None:
+    """Return one of the apps when one commit is to blame for all of them."""
+    commits = {one.revision.blamed.commit if one.revision is not None else "" for one in failing}
+    return failing[0] if len(commits) == 1 and "" not in commits else None
+
+
+def _next_step(blamed: Sufferer | None) -> str:
+    again = "Each app is tried again by itself, and this message follows them."
+    if blamed is None:
+        return again
+    back = f", or roll back each app: /gitops rollback {blamed.name} {blamed.previous[:7]}" if blamed.previous else ""
+    return f"Push a fix{back}. {again}"
+
+
+def _sentence(incident: Incident, *, failing: int, well: int, count: int, fail: str) -> str:
     if failing == count:
         return f"{count} apps {fail} for one reason."
     if failing:
         return f"{failing} of {count} apps still {fail} for one reason."
-    return f"All {count} apps are over it. They had one reason: {incident.message}."
+    if well == count:
+        return f"All {count} apps are over it. They had one reason: {incident.message}."
+    moved = count - well
+    return f"{moved} of {count} apps fail for another reason now. They had one reason: {incident.message}."
 
 
 def _without(incident: Incident, app: str, how: str, at: datetime) -> tuple[Incident, tuple[Announcement, ...]]:

@@ -26,7 +26,7 @@ from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports import Store
-from bot.reconcile import asking, fight_pages, fights, journal, news
+from bot.reconcile import approval, asking, fight_pages, fights, journal, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.ledger import entering
@@ -246,6 +246,9 @@ class Passes:
             linked = replace(linked, next_at=report.finished_at + pause)
         if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
             linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
+        if report.result is Result.CONVERGED and report.plan is not None and before.waiting_hash == report.plan.hash:
+            yes, own = order.verdicts(report.plan.hash), order.requesters(report.plan)
+            linked = replace(linked, given=approval.granted_by(app, yes, requesters=own))
         asked_for = report.plan if report.result in {Result.REFUSED, Result.WAITING_APPROVAL} else None
         waits = Waits(
             verdicts=order.verdicts(asked_for.hash) if asked_for is not None else (),
@@ -259,6 +262,8 @@ class Passes:
             told = replace(told, memory=replace(told.memory, pin_operation=order.control.pin.operation))
         # Who pauses an app wakes it too, and asks for no sync.
         asked = report.trigger.manual and (order.direct or report.result is not Result.PAUSED)
+        # Nor does who says yes to a plan for which others have to as well: that yes has its line.
+        asked = asked and not (report.result is Result.WAITING_APPROVAL and report.trigger.confirm is not None)
         audits = [journal.line(app, report)] if asked or report.did else []
         after, folded = told.memory, Folded(memory=told.memory, said=told.announcements)
         trouble = before.incident or before.paged or after.failing_since or after.degraded_since

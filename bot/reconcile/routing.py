@@ -39,6 +39,9 @@ _SEVERITIES: Final[dict[News, Severity]] = {
     News.FIGHT: Severity.WARNING,
     News.PAUSED: Severity.WARNING,
     News.ROLLED_BACK: Severity.WARNING,
+    News.APPROVED: Severity.WARNING,  # a decision, which whoever asked waits for
+    News.REJECTED: Severity.WARNING,
+    News.EXPIRED: Severity.WARNING,
 }
 
 

@@ -14,8 +14,9 @@ import pytest
 from bot.chat.people import People
 from bot.chat.poster import SlackSink
 from bot.delivery.courier import Courier
-from bot.model.announcement import Announcement, News
+from bot.model.announcement import Announcement, AppLine, News
 from bot.model.record import Dispatch, SinkName
+from bot.model.source import Revision
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack import SlackWorkspace
 from bot.sandbox.slack.values import Channel, Message, User
@@ -179,10 +180,34 @@ def test_channel_that_is_archived_halfway_goes_on_in_the_fallback_channel(
 def test_message_about_many_takes_the_place_of_the_first_and_leaves_it_its_thread(post: Post) -> None:
     post.say(news("alone", word=News.FAILED))
     first = post.shown(HOME, "Said alone.")
-    many = replace(news("many", "op_1:many", word=News.FAILED), inherits="op_1")
+    line = AppLine(key="prod/shop", name="shop", cluster="prod")
+    many = replace(news("many", "op_1:many", word=News.FAILED), inherits="op_1", apps=(line,))
     post.say(many, replace(news("line", word=News.PAGED), in_thread=True))
     assert post.shown(HOME, "Said many.").ts == first.ts
     assert post.shown(HOME, "Said line.").thread_ts == first.ts
     post.say(replace(news("quiet", word=News.CONVERGED), edits_only=True), news("anew", word=News.DIFF))
     post.shown(HOME, "Said anew.")
-    assert [one.text.partition("Said ")[2] for one in post.slack.roots(HOME)] == ["many.", "anew."]
+    assert [one.text.partition("Said ")[2] for one in post.slack.roots(HOME)] == ["many. Failing: shop.", "anew."]
+
+
+def test_first_failure_of_an_operation_rings_once_and_mentions_the_author(post: Post) -> None:
+    """An edit notifies nobody: the failure is also a line in the thread that the channel sees."""
+    blamed = Revision(commit="a1b2c3d" + "0" * 33, author=ANA.real_name, email=ANA.email)
+    failed = replace(news("failed", word=News.FAILED), revision=blamed, next_step="Push a fix. It is tried again.")
+    post.say(news("begun", word=News.DIFF))
+    root = post.shown(HOME, "Said begun.")
+    post.say(failed)
+    line = post.shown(HOME, "could not be synced at a1b2c3d", f"<@{ANA.id}>", "Said failed.", "Next: Push a fix.")
+    assert line.thread_ts == root.ts
+    again = replace(failed, id="again", message="Said again.", failures=2, edits_only=True)
+    post.say(again, news("over", word=News.CONVERGED))
+    post.shown(HOME, "Said over.")
+    posts = [one.arguments for one in post.slack.calls() if one.method == "chat.postMessage"]
+    assert [str(one.get("reply_broadcast", "")).lower() in {"1", "true"} for one in posts] == [False, True]
+    assert [one.ts for one in post.slack.roots(HOME)] == [root.ts]
+
+
+def test_failure_that_is_a_message_of_its_own_rings_by_itself(post: Post) -> None:
+    post.say(news("failed", word=News.FAILED), news("over", word=News.CONVERGED))
+    post.shown(HOME, "Said over.")
+    assert [one.method for one in post.slack.calls()].count("chat.postMessage") == 1

@@ -72,7 +72,11 @@ def test_two_of_the_named_people_or_their_group_approve(offices: Offices) -> Non
     assert "another plan by now" in office.types(BOB, f"approve shop {'0' * 12}", DEPLOYS).text
     assert office.level("shop") == ""
     assert "it is applied now" in office.presses(CAT, root, "gitops.approve").text
-    office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+    office.sees(DEPLOYS, "Converged", "shop", commit[:7], f"Approved by <@{BOB.id}>, <@{CAT.id}>.")
+    lines = [office.sees(DEPLOYS, "Approved: shop", f"({number} of 2)").text for number in (1, 2)]
+    assert not [one for one in lines if "approvals" in one]  # the number is said once
+    syncs = [(one["who"], one["decision"]) for one in office.audit("shop") if one["verb"] == "sync"]
+    assert (BOB.id, "denied") not in syncs  # a yes that is not the last one was no sync that was denied
 
 
 def test_rejected_plan_is_held_until_somebody_asks_again(offices: Offices) -> None:

@@ -214,7 +214,7 @@ def test_alert_is_tried_on_request(offices: Offices) -> None:
     office = offices()
     office.open()
     assert "after 3 failures in a row" in office.types(BOB, "oncall", DEPLOYS).text
-    assert "opened and closed" in office.types(BOB, "oncall test", DEPLOYS).text
+    assert "on its way" in office.types(BOB, "oncall test", DEPLOYS).text
     (alert,) = until(lambda: [one for one in office.oncall.alerts if one.alias == "gitops-bot:test"])
     until(lambda: not office.oncall.opened())
     assert "Test alert" in alert.message

@@ -225,7 +225,7 @@ def test_button_acknowledges_over_there_in_the_name_of_who_pressed_it(tell: Tell
     failed = until(
         lambda: next((one for one in story.slack.roots(DEPLOYS) if "gitops.acknowledge" in buttons(one)), None)
     )
-    assert "may not oncall" in story.presses(BOB, failed, "gitops.acknowledge").text
+    assert "may not use on-call" in story.presses(BOB, failed, "gitops.acknowledge").text
     assert story.slack.click(failed, "gitops.acknowledge", ANA.id).acknowledged
     (alert,) = story.oncall.opened()
     until(lambda: alert.acknowledged)

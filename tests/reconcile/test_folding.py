@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Problem
-from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.announcement import MOVED, Announcement, News, Page, PageAct
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident
@@ -139,6 +139,27 @@ def test_second_app_with_the_same_reason_makes_one_message_of_both() -> None:
     assert both.hushed == {"C1"}
     assert told.inherits == alone.said[0].root_key
     assert [one.key for one in told.apps] == [first.key, second.key]
+
+
+def test_message_of_many_apps_names_the_commit_that_broke_all_of_them_and_the_way_back() -> None:
+    world, some = World(), apps(2)
+    (told,) = all_end(world, some, broken("quota exceeded")).folds
+    assert told.revision is not None
+    assert told.revision.commit == "a" * 40
+    assert told.next_step.startswith("Push a fix")
+    (outage,) = all_end(World(), some, TOKEN).folds
+    assert outage.revision is None  # a neighbour is to blame, and no commit
+
+
+def test_app_that_fails_for_another_reason_is_not_over_it() -> None:
+    world, (first, second, third) = World(), apps(3)
+    all_end(world, [first, second, third], broken("quota exceeded"))
+    world.ends(first, broken("no such kind"))
+    world.ends(second, None)
+    (told,) = world.ends(third, broken("no such field")).folds
+    assert (told.news, told.app) == (News.RECOVERED, "1 of 3 apps")
+    assert told.message.startswith("2 of 3 apps fail for another reason now.")
+    assert [one.how == MOVED for one in told.apps] == [True, False, True]
 
 
 def test_one_page_for_all_with_the_most_urgent_priority() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.reconcile.routing import Route
+from bot.model.announcement import News
+from bot.reconcile.routing import Route, Severity, severity
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,8 @@ from bot.reconcile.routing import Route
 )
 def test_route_names_apps_environments_and_clusters(route: Route, fits: bool) -> None:
     assert route.fits("shop", "eu", "production") is fits
+
+
+@pytest.mark.parametrize("news", [News.APPROVED, News.REJECTED, News.EXPIRED])
+def test_decisions_are_more_than_information_and_reach_people_in_quiet_hours(news: News) -> None:
+    assert severity(news) is Severity.WARNING
