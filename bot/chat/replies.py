@@ -52,11 +52,11 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
     counts = Counter(map(_word, lines))
     others = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()) if word != "synced")
     head = f"{synced} of {len(lines)} apps are synced" + (f"; {others}." if others else ".")
-    first = page * PAGE
-    shown = ordered[first : first + PAGE]
+    begin = page * PAGE
+    shown = ordered[begin : begin + PAGE]
     blocks = [kit.section(f"*{head}*"), *map(status_block, shown)]
     if len(ordered) > len(shown):
-        blocks.append(kit.context([f"apps {first + 1} to {first + len(shown)} of {len(ordered)}, trouble first"]))
+        blocks.append(kit.context([f"apps {begin + 1} to {begin + len(shown)} of {len(ordered)}, trouble first"]))
         turns = [("Previous", page - 1), ("Next", page + 1)]
         there = [(word, to) for word, to in turns if 0 <= to * PAGE < len(ordered)]
         blocks += kit.actions(
@@ -65,6 +65,9 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
                 for word, to in there
             ]
         )
+    if len(lines) == 1:  # a screen reader and a notification have nothing but the text
+        first, *more = _status_lines(lines[0])
+        return ". ".join([first.replace("*", "").replace("`", ""), *more]), tuple(blocks)
     troubled = [f"{one.app} {_word(one)}" for one in ordered if one.sync.value != "synced"][:10]
     return f"{head} {', '.join(troubled)}".strip(), tuple(blocks)
 

@@ -181,7 +181,7 @@ def test_same_words_work_in_http_mode(make: Make) -> None:
     paused = story.sees("Paused", "stocktaking")
     assert story.slack.click(paused, "gitops.resume", ANA.id).acknowledged
     story.sees("Resumed", "shop")
-    assert "1 of 1 apps are synced" in story.types(ANA, "status").text
+    assert "shop / prod  synced at" in story.types(ANA, "status").text
     assert "nothing to change" in story.types(ANA, "plan shop").text
     assert "unknown app" in story.types(ANA, "sync shpo").text
     assert "has the page" not in converged.text

@@ -23,7 +23,9 @@ def test_conversation_about_one_app(offices: Offices, mode: str) -> None:
     shown = office.types(ANA, "")
     for verb in ("sync", "pause", "resume", "rollback", "status", "history", "plan", "approve", "mute", "route"):
         assert verb in json.dumps(shown.blocks)
-    assert "1 of 1 apps are synced" in office.types(ANA, "status payments").text
+    alone = office.types(ANA, "status payments").text
+    assert "synced at" in alone
+    assert "last sync <!date^" in alone  # a screen reader and a notification have nothing else
     assert "3 of 3 apps are synced" in office.types(ANA, "status").text
     assert len(office.slack.messages(PAYMENTS)) == said
 
