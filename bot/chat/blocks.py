@@ -238,7 +238,7 @@ def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
         return
     if revision is not None:
         yield "Commit", _blamed(news, revision)
-        if revision.blamed.author and not news.undone:
+        if revision.blamed.author and not (news.undone or news.outage):
             yield "Author", _author(news, author)
     did = news.news in _GOOD
     # Who tries again finds applied what the first try has applied: that is no news.

@@ -145,6 +145,7 @@ class Announcement:
     prune: bool = True
     next_at: datetime | None = None  # of the next retry
     every: timedelta | None = None  # how often Git is looked at: unlike a time, it stays true
+    outage: bool = False  # a neighbour is away: no commit is to blame
     undone: bool = False  # nobody pushed anything: what was changed by hand is as in Git again
     behind: int = 0  # commits that wait behind a pause or a pin
     needed: int = 0  # distinct approvals that the plan needs

@@ -18,7 +18,7 @@ from bot.model.app import AppSpec
 from bot.model.outcome import Result, SyncReport
 from bot.model.record import AppMemory, Approval, SyncState
 from bot.reconcile import approval
-from bot.reconcile.commands import APPROVAL_LASTS
+from bot.reconcile.commands import APPROVAL_LASTS, expires_at
 
 ASKED: Final = "asked:"  # begins what is remembered of a question; it ends with the number of approvals and who said no
 
@@ -64,7 +64,9 @@ def asked(
     assert report.plan is not None  # only a plan can wait
     refused = report.result is Result.REFUSED
     plan_hash = report.plan.hash
-    same = before.waiting_hash == plan_hash and before.waiting_since is not None
+    told = before.said.startswith(ASKED)  # else an outage came between
+    ends = expires_at(before)
+    same = before.waiting_hash == plan_hash and ends is not None and (told or report.finished_at < ends)
     since = before.waiting_since if same and before.waiting_since is not None else report.finished_at
     memory = replace(
         after,
@@ -86,10 +88,11 @@ def asked(
         return Asked(memory=memory)
     why = " ".join(refusal.message for refusal in report.plan.refusals) or f"{report.plan.summary} at {base.ref}."
     moved = before.waiting_hash not in {"", plan_hash} and not is_over(before)
+    again = "" if told else f":{report.finished_at.timestamp():.0f}"
     root = replace(
         base,
         news=News.REFUSED if refused else News.APPROVAL,
-        id=f"{base.operation}:asked:{plan_hash[-12:]}:{commit}:{since.timestamp():.0f}:{len(given)}",
+        id=f"{base.operation}:asked:{plan_hash[-12:]}:{commit}:{since.timestamp():.0f}:{len(given)}{again}",
         message=f"The plan has changed since it was asked for{_lost(before.said)}. {why}" if moved else why,
         needed=app.approvals,
         given=given,

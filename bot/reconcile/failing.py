@@ -51,6 +51,7 @@ def failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announceme
         troubles=troubles(report),
         failures=count,
         since=since,
+        outage=failure.transient,
         next_step=_next_step(app, report),
         edits_only=known,  # how often it failed, and when it is tried again, is to be true
     )

@@ -139,7 +139,7 @@ def ended(
             told = Told(memory=memory)
     memory, fought = fights.entered(report, told.memory, base=filled)
     if plan is None:  # whatever people are asked about is as open as before, unless they hear of something else now
-        stands = memory.said == before.said
+        stands = memory.said == before.said or (report.failure is not None and report.failure.transient)
         memory = replace(
             memory,
             waiting_hash=before.waiting_hash,

@@ -9,6 +9,7 @@ import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
 from tests.flow.office import ANA, BOB, CAT, DEPLOYS, EVE, SRE, Office, configmap
+from tests.flow.workplace import said
 from tests.waiting import until
 
 Offices = Callable[..., Office]
@@ -250,6 +251,33 @@ def test_outage_of_the_cluster_takes_back_neither_a_yes_nor_who_asked(offices: O
     assert office.level("shop") == ""
     assert "it is applied now" in office.presses(CAT, root, "gitops.approve").text
     office.sees(DEPLOYS, "Converged", "shop")
+
+
+def test_question_stands_after_an_outage_that_mentions_nobody(offices: Offices) -> None:
+    """The author of the commit was called to an API server that was away, and the question told anew each time."""
+    office = offices(shop=APPROVE)
+    office.commit("info")
+    office.start()
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
+
+    def told() -> list[str]:
+        thread = [one.text for one in office.slack.messages(DEPLOYS) if one.thread_ts == asked.ts]
+        return [text for text in thread if text.startswith("Waiting for approval")]
+
+    def root() -> str:
+        return next(said(one) for one in office.slack.roots(DEPLOYS) if one.ts == asked.ts)
+
+    until(told)
+    office.kube.faults.add(Fault(kind=FaultKind.STATUS, status=503))
+    until(lambda: office.bot.status("shop")["sync"] == "failed")
+    office.types(BOB, "sync shop", DEPLOYS)
+    until(lambda: "Sync failed" in root())
+    assert f"<@{ANA.id}>" not in root()
+    office.kube.faults.heal()
+    until(lambda: "Waiting for approval" in root() and "gitops.approve" in root())
+    office.presses(CAT, asked, "gitops.approve")
+    until(lambda: "Converged" in root())
+    assert len(told()) == 1
 
 
 def test_yes_to_a_refused_plan_holds_over_an_outage(offices: Offices) -> None:
