@@ -26,13 +26,15 @@ from bot.ports import Cluster
 class Execution:
     """What became of each object. `health` is set when a wave did not become healthy: it holds the next ones.
 
-    `hooks` are the pre-sync hooks; nothing else was written when they did not succeed.
+    `hooks` are the pre-sync hooks; nothing else was written when they did not succeed. `stopped` when a wave was no
+    longer waited for.
     """
 
     outcomes: tuple[Outcome, ...]
     inventory: Inventory
     health: tuple[tuple[ResourceId, Health], ...] = ()
     hooks: HookRun = field(default_factory=HookRun)
+    stopped: bool = False
 
 
 def execute(
@@ -44,9 +46,12 @@ def execute(
     wait: Callable[[Sequence[ResourceRef]], Waited],
     progress: Callable[[Outcome], None],
     stop: Callable[[], bool],
+    leaves: Callable[[], bool],
     keep: Callable[[list[Body]], None],
 ) -> Execution:
     """Write what the plan says. Idempotent; `keep` is given the objects that are about to be deleted.
+
+    `stop` ends what is waited for, `leaves` the writing itself, after the stage it is at.
 
     Raises `ClusterError` when the API server goes away meanwhile."""
     if not plan.writes:
@@ -67,11 +72,14 @@ def execute(
             outcomes.append(outcome)
             progress(outcome)
         failed = any(one.deed is Deed.FAILED for one in outcomes)
+        stopped = False
         if not failed and stage.wait:
-            bad = tuple((id, one) for id, one in wait(stage.objects).health if not one.state.is_good)
-        if failed or bad or (number < len(todo) - 1 and stop()):
+            waited = wait(stage.objects)
+            bad = tuple((id, one) for id, one in waited.health if not one.state.is_good)
+            stopped = waited.stopped and bool(bad)
+        if failed or bad or (number < len(todo) - 1 and leaves()):
             outcomes += _skipped(todo[number + 1 :], plan)
-            return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad)
+            return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad, stopped=stopped)
     pruning = prune_stages(plan)
     if pruning:
         keep([*cluster.read([change.ref for stage in pruning for change in stage.changes]).values()])

@@ -14,7 +14,7 @@ from bot.cli.terminal import app_named, apps_named, engine, noting, objects_name
 from bot.errors import OrderRefused, Problem, UsageError
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
-from bot.model.outcome import Result, SyncReport
+from bot.model.outcome import Deed, Result, SyncReport
 from bot.model.people import named
 from bot.model.plan import PlanFailure
 from bot.model.resource import ResourceId, id_of
@@ -55,10 +55,7 @@ def sync(arguments: argparse.Namespace, out: TextIO) -> int:
     else:
         lines = [named(reports.report_text(app.title, report), names) for app, report in results]
         out.write("\n".join(lines) + "\n")
-    statuses = {
-        OK if arguments.no_wait and report.result is Result.SUPERSEDED else _STATUS[report.result]
-        for _, report in results
-    }
+    statuses = {OK if arguments.no_wait and _is_applied(report) else _STATUS[report.result] for _, report in results}
     return next((one for one in (ERROR, HELD, UNHEALTHY) if one in statuses), OK)
 
 
@@ -125,6 +122,11 @@ def _pass(
 ) -> SyncReport:
     stop = _StopWhenApplied(enabled=not wait)
     return _done(app, built.passes.perform(app, trigger, stop=stop, patience=_LOCK_PATIENCE, only=only))
+
+
+def _is_applied(report: SyncReport) -> bool:
+    """Tell whether all was written, of a pass that did not wait: the next waves are not without those before."""
+    return report.result is Result.SUPERSEDED and all(one.deed is not Deed.SKIPPED for one in report.outcomes)
 
 
 def _done(app: AppSpec, report: SyncReport | None) -> SyncReport:

@@ -339,6 +339,7 @@ class Loop:
                 patience=timedelta(seconds=5),
                 since=since,
                 failures=slot.failures,
+                leaves=self._stopping.is_set,
             )
         except PassError as error:  # the state store: nothing of this pass is recorded, so that it is run again
             log.error("pass of %s: %s", slot.app.key, error)
@@ -407,7 +408,7 @@ class Loop:
         return False
 
     def _superseded(self, slot: _Slot, commit: str) -> bool:
-        """True when a running pass should end: we stop, or a wake-up came and the branch has moved on."""
+        """True when a running pass need not wait on: we stop, or a wake-up came and the branch has moved on."""
         if self._stopping.is_set():
             return True
         with self._lock:

@@ -109,12 +109,20 @@ class Order:
         return approval.is_agreed(self.app, self.verdicts(plan.hash))
 
 
-def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[str], bool]) -> Ran:
-    """Run the pass to its end. `stop` is asked with the commit: True when shutting down or a newer commit waits."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """What ends a pass before its time. Orders and newer commits end what it waits for, and never its writes."""
+
+    waiting: Callable[[str], bool]  # asked with the commit: True when shutting down, or an order or newer commit waits
+    writing: Callable[[], bool]  # True when shutting down, or people have paused the app or sent it elsewhere
+
+
+def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> Ran:
+    """Run the pass to its end, or to the first safe point at which it `ends`."""
     started = world.clock()
     story = _Story()
     try:
-        result = _run(order, story, world, listener, stop, started)
+        result = _run(order, story, world, listener, ends, started)
     except PassError as error:
         result, story.failure = Result.FAILED, failure_of(error)
         if story.revision is not None and story.plan is None:
@@ -150,9 +158,7 @@ def run_pass(order: Order, *, world: World, listener: Listener, stop: Callable[[
     return Ran(report=report, made=story.made, rest=story.rest)
 
 
-def _run(
-    order: Order, story: _Story, world: World, listener: Listener, stop: Callable[[str], bool], started: datetime
-) -> Result:
+def _run(order: Order, story: _Story, world: World, listener: Listener, ends: Ends, started: datetime) -> Result:
     app, cluster = order.app, world.clusters[order.app.cluster]
     if order.waits_for:
         story.reason = f"waits for {order.waits_for}, which is not ready"
@@ -207,7 +213,7 @@ def _run(
     if settled:
         story.health = survey(cluster, wanted_refs(plan))
         return Result.CONVERGED
-    return _carry_out(order, story, made, cluster, world, listener, stop)
+    return _carry_out(order, story, made, cluster, world, listener, ends)
 
 
 def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Planned:
@@ -302,7 +308,7 @@ def _carry_out(
     cluster: Cluster,
     world: World,
     listener: Listener,
-    stop: Callable[[str], bool],
+    ends: Ends,
 ) -> Result:
     app, plan, inventory, commit = order.app, made.plan, made.inventory, made.plan.revision.commit
 
@@ -311,7 +317,7 @@ def _carry_out(
             cluster,
             refs,
             timeout=app.timeout,
-            stop=lambda: stop(commit),
+            stop=lambda: ends.waiting(commit),
             progress=listener.waiting,
             clock=world.clock,
         )
@@ -326,7 +332,7 @@ def _carry_out(
         listener.planned(plan, story.kind, story.digest)
     if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
         inventory = cluster.save_inventory(app, inventory)
-    result = _apply(plan, inventory, app, story, cluster, wait, listener, lambda: stop(commit))
+    result = _apply(plan, inventory, app, story, cluster, wait, listener, ends)
     if result is Result.CONVERGED:
         result = _hooked(story, plan, hooks(Phase.POST_SYNC), Result.UNHEALTHY)
     if result in {Result.FAILED, Result.UNHEALTHY} and made.runs_hooks:
@@ -362,7 +368,7 @@ def _apply(
     cluster: Cluster,
     wait: Callable[[Sequence[ResourceRef]], HealthWait],
     listener: Listener,
-    stop: Callable[[], bool],
+    ends: Ends,
 ) -> Result:
     """Run the pre-sync hooks, write, prune and wait for health."""
     done = execute(
@@ -372,7 +378,8 @@ def _apply(
         cluster=cluster,
         wait=wait,
         progress=listener.applied,
-        stop=stop,
+        stop=lambda: ends.waiting(plan.revision.commit),
+        leaves=ends.writing,
         keep=listener.pruning,
     )
     story.outcomes, story.health = done.outcomes, done.health
@@ -387,6 +394,8 @@ def _apply(
             ),
         )
         return Result.FAILED
+    if done.stopped:
+        return Result.SUPERSEDED
     unhealthy = [(id, health) for id, health in done.health if not health.state.is_good]
     skipped = [outcome for outcome in done.outcomes if outcome.deed is Deed.SKIPPED]
     if skipped and not unhealthy:

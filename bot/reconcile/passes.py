@@ -31,7 +31,7 @@ from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
-from bot.reconcile.once import Order, Ran, run_pass
+from bot.reconcile.once import Ends, Order, Ran, run_pass
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
@@ -69,12 +69,14 @@ class Passes:
         since: datetime | None = None,
         only: Callable[[ResourceId], bool] | None = None,
         failures: int = 0,
+        leaves: Callable[[], bool] = lambda: False,
     ) -> SyncReport | None:
         """Run one pass, of all objects or `only` some, and save it. What Git said at `since` or later is new enough.
 
         Without `since`, and for a person, Git and the API server are asked for what they have now; after a pass that
         failed the API server is. `failures` is how many passes failed before this one, by which the loop goes for the
-        next.
+        next. `stop` ends what the pass waits for, asked with its commit; `leaves` tells that the process does not
+        write on.
 
         None when another writer held the app's lock for all of `patience`. Raises `OrderRefused` for an `only` that
         means nothing.
@@ -114,7 +116,8 @@ class Passes:
             )
             base = self._base(app, operation, trigger, started)
             narrator = Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
-            ran = run_pass(order, world=self.world, listener=narrator, stop=stop)
+            ends = Ends(waiting=stop, writing=lambda: leaves() or self._store.control(app.key) != control)
+            ran = run_pass(order, world=self.world, listener=narrator, ends=ends)
             report = ran.report
             # The end of a pass follows from what it found: the same rest, memory and orders again leave no trace again.
             same = ran.rest is not None and ran.rest is rest and self._silent.get(app.key) == before

@@ -160,6 +160,7 @@ def _prune(
         wait=lambda _: HealthWait(health=()),
         progress=progress,
         stop=lambda: False,
+        leaves=lambda: False,
         keep=keep,
     )
     refs = {change.id: change.ref for change in plan.changes}

@@ -110,9 +110,20 @@ class EngineWorld:
         assert isinstance(plan, Plan), plan
         return plan
 
-    def sync(self, app: str = "shop", *, confirm: str | None = None, trigger: Trigger | None = None) -> SyncReport:
+    def sync(
+        self,
+        app: str = "shop",
+        *,
+        confirm: str | None = None,
+        trigger: Trigger | None = None,
+        stop: bool = False,
+        leaves: Callable[[], bool] = lambda: False,
+    ) -> SyncReport:
+        """Run a pass; `stop` ends what it waits for, `leaves` its writes."""
         asked = trigger or Trigger(via=Via.CLI, by="os:ana", confirm=confirm)
-        report = self.engine.passes.perform(self.spec(app), asked, stop=lambda _: False, patience=PATIENCE)
+        report = self.engine.passes.perform(
+            self.spec(app), asked, stop=lambda _: stop, patience=PATIENCE, leaves=leaves
+        )
         assert report is not None
         return report
 

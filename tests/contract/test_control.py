@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import OrderRefused
 from bot.model.control import Trigger, Via
-from bot.model.outcome import Result
+from bot.model.outcome import Deed, Result
 from bot.model.record import SyncState
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment
@@ -40,6 +40,31 @@ def test_plan_waits_for_its_exact_hash_to_be_approved(worlds: Callable[..., Engi
     assert world.tick().result is Result.CONVERGED
     assert world.memory().revision == newest
     assert world.tick().result is Result.CONVERGED
+
+
+def test_order_during_an_approved_sync_does_not_cut_off_its_writes(worlds: Callable[..., EngineWorld]) -> None:
+    """Half of what people had agreed to was live, and the other half was asked for as if it were new."""
+    world = worlds(mode="approve")
+    world.commit({"a.yaml": config("settings"), "b.yaml": deployment("web")})
+    world.tick()
+    approve(world)
+    report = world.sync(trigger=Trigger(via=Via.SCHEDULE), stop=True)
+    assert [one.deed for one in report.outcomes] == [Deed.CREATED, Deed.CREATED]
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_pause_ends_a_sync_after_the_stage_it_is_at(worlds: Callable[..., EngineWorld]) -> None:
+    world = worlds()
+    world.commit({"a.yaml": config("settings"), "b.yaml": deployment("web")})
+
+    def paused() -> bool:
+        world.engine.desk.pause("prod/shop", by="U0ANA", via=Via.SLACK, until=None, reason="a look")
+        return False
+
+    report = world.sync(leaves=paused)
+    assert report.result is Result.SUPERSEDED
+    assert [one.deed for one in report.outcomes] == [Deed.CREATED, Deed.SKIPPED]
+    assert world.tick().result is Result.PAUSED
 
 
 def test_plan_that_goes_on_waiting_is_logged_once(
