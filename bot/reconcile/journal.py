@@ -22,9 +22,14 @@ _DECIDED: Final[Mapping[Result, Decision]] = {
 }
 
 
-def line(app: AppSpec, report: SyncReport) -> AuditEntry:
-    """Return the line of a pass that somebody ordered, or that touched the cluster."""
-    detail = report.failure.message if report.failure is not None else report.reason or str(report.summary)
+def line(app: AppSpec, report: SyncReport, summary: Summary) -> AuditEntry:
+    """Return the line of a pass that somebody ordered, that touched the cluster, or that ended what another began.
+
+    `summary` is what became of it; a pass that was cut short says how much of its plan it did.
+    """
+    detail = report.failure.message if report.failure is not None else report.reason or str(summary)
+    if report.result is Result.SUPERSEDED:
+        detail = f"{len(report.did)} of {report.summary.total} objects done"
     return AuditEntry(
         at=report.finished_at,
         who=report.trigger.by or "gitops-bot",

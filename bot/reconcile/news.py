@@ -203,8 +203,10 @@ def _converged(
     )
     if degraded:
         return failing.degraded(report, after, base)
-    # A pass whose wait was cut short left its message at "syncing": the next one, which finds nothing to do, ends it.
-    unfinished = not (said_before or fought) and bool(memory.operation) and memory.operation == base.operation
+    # A pass that was cut short left its message at "syncing": the next one, which finds nothing to do, ends it. What
+    # people had been asked about before is answered by what was begun.
+    open_still = not said_before or memory.planned is not None
+    unfinished = open_still and not fought and bool(memory.operation) and memory.operation == base.operation
     news: list[Announcement] = []
     rolled_back = report.kind is PassKind.ROLLBACK
     if worked or unfinished or rolled_back or (trouble and said_before):

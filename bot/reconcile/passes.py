@@ -267,7 +267,8 @@ class Passes:
         asked = report.trigger.manual and (order.direct or report.result is not Result.PAUSED)
         # Nor does who says yes to a plan for which others have to as well: that yes has its line.
         asked = asked and not (report.result is Result.WAITING_APPROVAL and report.trigger.confirm is not None)
-        audits = [journal.line(app, report)] if asked or report.did else []
+        summary = told.history.summary if told.history is not None else report.summary
+        audits = [journal.line(app, report, summary)] if asked or report.did or summary != report.summary else []
         after, folded = told.memory, Folded(memory=told.memory, said=told.announcements)
         trouble = before.incident or before.paged or after.failing_since or after.degraded_since
         fight = next((one for one in told.announcements if one.news is News.FIGHT), None)

@@ -90,6 +90,17 @@ def test_what_a_pass_began_is_told_and_recorded_by_the_one_that_ends_it() -> Non
     assert (other.announcements, other.history) == ((), None)
 
 
+def test_approved_sync_that_was_killed_is_told_as_what_it_did() -> None:
+    """Killed after its last write it ended as "Nothing waits for people any more, and nothing was applied"."""
+    begun = Summary(create=2)
+    asked = AppMemory(app=APP.key, operation="op_1", said="asked:sha256:a0:1:2:", planned=begun)
+    ending = told(asked)
+    (message,) = ending.announcements
+    assert (message.news, message.summary) == (News.CONVERGED, begun)
+    assert ending.history is not None
+    assert ending.history.summary == begun
+
+
 def test_drift_that_is_undone_is_no_commit_that_went_live() -> None:
     (message,) = told(AppMemory(app=APP.key, revision=COMMIT.commit), kind=PassKind.DRIFT, plan=CHANGING).announcements
     assert message.undone
