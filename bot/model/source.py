@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -79,6 +79,10 @@ class Revision:
     def blamed(self) -> Revision:
         """The commit to speak of when something changes or fails."""
         return self.cause or self
+
+    def caused_by(self, newest: Revision | None) -> Revision:
+        """Return it with the newest commit that touched the files in question; itself where it is that one."""
+        return self if newest is None or newest.commit == self.commit else replace(self, cause=newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -230,8 +229,9 @@ class Enquiry:
     def _blamed(self, app: AppSpec, revision: Revision) -> Revision:
         """Return a revision with the newest commit up to it that changed the app. Raises `SourceError`."""
         paths = self._world.renderer.roots(app)
-        newest = next(iter(self._world.repos[app.repo].log(revision.commit, limit=1, paths=paths)), revision)
-        return revision if newest.commit == revision.commit else replace(revision, cause=newest)
+        return revision.caused_by(
+            next(iter(self._world.repos[app.repo].log(revision.commit, limit=1, paths=paths)), None)
+        )
 
     def _resolve(self, app: str, commit: str) -> Revision:
         spec = self._apps[app]
@@ -291,7 +291,7 @@ def _changed(repo: Repository, commit: str, paths: Sequence[str], deployed: Coll
         return Revision(commit=commit)
     if newest.commit in {commit, *deployed}:
         return newest
-    return replace(revision, cause=newest)
+    return revision.caused_by(newest)
 
 
 def _matches(revision: Revision, wanted: str) -> bool:

@@ -278,7 +278,7 @@ def _caused(order: Order, revision: Revision, world: World) -> Revision:
         cause = repo.last_touching(roots, after=deployed, upto=revision.commit)
     else:
         cause = next(iter(repo.log(revision.commit, limit=1, paths=roots)), None)
-    return revision if cause is None or cause.commit == revision.commit else replace(revision, cause=cause)
+    return revision.caused_by(cause)
 
 
 def _rewritten(order: Order, repo: Repository, head: Revision) -> str:

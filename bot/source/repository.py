@@ -180,24 +180,24 @@ class GitRepository:
         With `paths`, those that changed one of them, a merge for what it brought in: in a long history that takes a
         while, and the last answers are kept.
         """
-        commit, wanted = self._full(commit), tuple(paths)
-        if not wanted or not all(wanted):
+        commit, places = self._full(commit), _pathspecs(paths)
+        if not places:
             return self._mirror.healed(lambda: self._log(commit, limit, ()))
         with self._lock:
-            known = self._logs.get((commit, limit, wanted))
+            known = self._logs.get((commit, limit, places))
         if known is not None:
             return known
-        found = self._mirror.healed(lambda: self._log(commit, limit, wanted))
+        found = self._mirror.healed(lambda: self._log(commit, limit, places))
         with self._lock:
             if len(self._logs) >= _LOGS_KEPT:
                 self._logs.clear()
-            self._logs[commit, limit, wanted] = found
+            self._logs[commit, limit, places] = found
         return found
 
-    def _log(self, commit: str, limit: int, paths: tuple[str, ...]) -> tuple[Revision, ...]:
+    def _log(self, commit: str, limit: int, places: tuple[str, ...]) -> tuple[Revision, ...]:
         self._bring(commit)
         command = ["log", "-z", "--first-parent", f"--max-count={limit}", f"--format=format:{_LOG_FORMAT}", commit]
-        listing = self._mirror.local([*command, "--", *(spec for path in paths for spec in _pathspec(path))]).text
+        listing = self._mirror.local([*command, "--", *places]).text
         return tuple(_revision(record) for record in listing.split("\0") if record)
 
     def count_between(self, old: str, new: str, *, path: str = "") -> int | None:
@@ -208,7 +208,7 @@ class GitRepository:
     def _count_between(self, old: str, new: str, path: str) -> int | None:
         if not self._descends(new, old):
             return None
-        return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--", *_pathspec(path)]).text)
+        return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--", *_pathspecs([path])]).text)
 
     def last_touching(self, paths: Sequence[str], *, after: str, upto: str) -> Revision | None:
         """Return the newest commit of a range that touched one of the paths. Merges count for what they merged."""
@@ -218,9 +218,8 @@ class GitRepository:
     def _last_touching(self, paths: Sequence[str], after: str, upto: str) -> Revision | None:
         if not self._descends(upto, after):
             return None
-        specs = [spec for path in paths for spec in _pathspec(path)] if all(paths) else []  # "" is all of it
-        command = ["log", "-z", "--max-count=1", f"--format=format:{_LOG_FORMAT}", f"{after}..{upto}", "--", *specs]
-        record = self._mirror.local(command).text.rstrip("\0")
+        command = ["log", "-z", "--max-count=1", f"--format=format:{_LOG_FORMAT}", f"{after}..{upto}", "--"]
+        record = self._mirror.local([*command, *_pathspecs(paths)]).text.rstrip("\0")
         return _revision(record) if record else None
 
     def messages(self, old: str, new: str, *, paths: Sequence[str]) -> tuple[str, ...]:
@@ -231,16 +230,8 @@ class GitRepository:
     def _messages(self, old: str, new: str, paths: Sequence[str]) -> tuple[str, ...]:
         for commit in (old, new):
             self._bring(commit)
-        command = [
-            "log",
-            "-z",
-            f"--max-count={_MESSAGES_READ}",
-            "--full-history",
-            "--format=format:%B",
-            f"{old}..{new}",
-        ]
-        places = [] if "" in paths else [spec for path in paths for spec in _pathspec(path)]
-        listing = self._mirror.local([*command, "--", *places]).text
+        command = ["log", "-z", f"--max-count={_MESSAGES_READ}", "--full-history", "--format=format:%B"]
+        listing = self._mirror.local([*command, f"{old}..{new}", "--", *_pathspecs(paths)]).text
         return tuple(message.strip() for message in listing.split("\0") if message)
 
     def descends(self, new: str, old: str) -> bool:
@@ -377,9 +368,9 @@ class GitRepository:
             raise self._refused(f"commit {commit[:7]} is not in repository {self.name} ({self._spec.address})")
 
 
-def _pathspec(path: str) -> tuple[str, ...]:
-    """Return a path as git takes it literally, whatever signs are in it."""
-    return (f":(literal){path}",) if path else ()
+def _pathspecs(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return paths as git takes them literally, whatever signs are in them; () for all files, when one is the root."""
+    return tuple(f":(literal){path}" for path in paths) if all(paths) else ()
 
 
 def _revision(record: str) -> Revision:
