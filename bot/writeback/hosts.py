@@ -43,16 +43,21 @@ class GitHost:
 
     @property
     def credentials(self) -> Mapping[str, str]:
-        """The header each host wants. Atlassian's API tokens belong to an account: `e-mail:token`."""
+        """The header each host wants."""
         match self.kind:
             case "gitlab":
                 return {"PRIVATE-TOKEN": self.token}
             case "gitea":
                 return {"Authorization": f"token {self.token}"}
-            case "bitbucket" if ":" in self.token:
-                return urllib3.make_headers(basic_auth=self.token)
+            case "bitbucket":
+                return atlassian(self.token)
             case _:
                 return {"Authorization": f"Bearer {self.token}"}
+
+
+def atlassian(token: str) -> Mapping[str, str]:
+    """Return the header Atlassian wants: an API token belongs to an account, `e-mail:token`; others stand alone."""
+    return urllib3.make_headers(basic_auth=token) if ":" in token else {"Authorization": f"Bearer {token}"}
 
 
 def host_of(kind: str, *, api_url: str, repo_url: str, token: str) -> GitHost:

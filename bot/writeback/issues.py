@@ -13,9 +13,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
-import urllib3
 
 from bot.model.announcement import WriteBack
+from bot.writeback.hosts import atlassian
 from bot.writeback.wire import ask, connections, post, read
 
 Messages = Callable[[WriteBack], Collection[str]]
@@ -42,13 +42,15 @@ class Tracker:
     transition: str = ""
 
     @property
+    def site(self) -> str:
+        return self.url.rstrip("/")
+
+    @property
     def credentials(self) -> Mapping[str, str]:
-        if ":" in self.token:
-            return urllib3.make_headers(basic_auth=self.token)
-        return {"Authorization": f"Bearer {self.token}"}
+        return atlassian(self.token)
 
     def issue(self, key: str) -> str:
-        return f"{self.url.rstrip('/')}/rest/api/2/issue/{quote(key)}"
+        return f"{self.site}/rest/api/2/issue/{quote(key)}"
 
 
 class JiraTarget:
@@ -68,7 +70,7 @@ class JiraTarget:
 
     def check(self) -> str:
         """Return what is wrong with the token, "" when the site knows it. Changes no issue."""
-        status = ask(self._http, "GET", f"{self._tracker.url.rstrip('/')}/rest/api/2/myself", self._tracker.credentials)
+        status = ask(self._http, "GET", f"{self._tracker.site}/rest/api/2/myself", self._tracker.credentials)
         if status == 200:
             return ""
         if status in {401, 403}:
@@ -83,7 +85,7 @@ class JiraTarget:
             "application": {"type": "io.gitops-bot", "name": "gitops-bot"},
             "relationship": "deployed to",
             "object": {
-                "url": back.url or f"{self._tracker.url.rstrip('/')}/browse/{key}",
+                "url": back.url or f"{self._tracker.site}/browse/{key}",
                 "title": f"{back.app} / {back.env or back.cluster}: {_WORDS[back.event]} {back.commit[:7]}",
                 "summary": f"{back.at:%Y-%m-%d %H:%M} UTC, {back.description}",
                 "status": {"resolved": back.event == "converged"},
