@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.model.announcement import Page, PageAct
+from bot.model.app import AppSpec
 from bot.model.source import Revision
 
 
@@ -33,6 +34,31 @@ class Sufferer:
     previous: str = ""  # commit it was equal to before
     over_at: datetime | None = None
     how: str = ""  # what ended it: `converged at a1b2c3d`
+
+    @classmethod
+    def of(
+        cls,
+        app: AppSpec,
+        *,
+        priority: str,
+        since: datetime,
+        reason: str,
+        roots: tuple[tuple[str, str], ...],
+        owns: bool,
+    ) -> Sufferer:
+        """Return an app that begins to fail."""
+        return cls(
+            app=app.key,
+            title=app.title,
+            cluster=app.cluster,
+            env=app.env,
+            team=app.oncall_team,
+            priority=priority,
+            since=since,
+            reason=reason,
+            roots=roots,
+            owns=owns,
+        )
 
     @property
     def name(self) -> str:
@@ -79,6 +105,18 @@ class OpenPage:
     acknowledged_by: str = ""
     closed_by: str = ""
     closed_at: datetime | None = None
+
+    @classmethod
+    def of(cls, page: Page) -> OpenPage:
+        """Return the alert that a page opens."""
+        return cls(
+            alias=page.alias,
+            team=page.team,
+            priority=page.priority,
+            operation=page.operation,
+            channel=page.channel,
+            at=page.at,
+        )
 
     @property
     def words(self) -> str:

@@ -39,7 +39,7 @@ def escalate(
         if not before.paged:
             return after, ()
         revision = report.revision.short if report.revision else ""
-        page = _page(app, PageAct.CLOSE, f"Converged at {revision} ({report.operation}).", now, before.page_operation)
+        page = page_of(app, PageAct.CLOSE, f"Converged at {revision} ({report.operation}).", now, before.page_operation)
         return replace(after, paged=False, page_operation=""), (page,)
     since = after.failing_since or after.degraded_since
     troubled = after.sync is SyncState.FAILED or after.degraded_since is not None
@@ -49,7 +49,7 @@ def escalate(
         commit = after.failing_commit
         if commit and commit != before.failing_commit:
             text = f"Still failing, now at {commit[:7]}: {after.last_error}"
-            return after, (_page(app, PageAct.NOTE, text, now, before.page_operation, unique=commit[:12]),)
+            return after, (page_of(app, PageAct.NOTE, text, now, before.page_operation, unique=commit[:12]),)
         return after, ()
     if after.consecutive_failures < policy.failures and now - since < policy.duration:
         return after, ()
@@ -61,7 +61,7 @@ def escalate(
         f"Cluster: {app.cluster}, environment: {app.env or 'none'}\n"
         "It closes by itself when the app has converged."
     )
-    page = _page(app, PageAct.OPEN, text, now, operation)
+    page = page_of(app, PageAct.OPEN, text, now, operation)
     page = replace(page, description=description[:DESCRIPTION_LIMIT], priority=urgency(app, report))
     return replace(after, paged=True, page_operation=operation), (page,)
 
@@ -114,7 +114,8 @@ def alias_of(app: AppSpec) -> str:
     return f"gitops-bot:{app.cluster}:{app.name}"
 
 
-def _page(app: AppSpec, act: PageAct, text: str, now: datetime, operation: str, *, unique: str = "") -> Page:
+def page_of(app: AppSpec, act: PageAct, text: str, now: datetime, operation: str, *, unique: str = "") -> Page:
+    """Return one call about an app's alert, with its priority; `unique` tells calls of one operation apart."""
     limit = MESSAGE_LIMIT if act is PageAct.OPEN else DESCRIPTION_LIMIT
     return Page(
         id=f"{operation}:{act.value}:{unique or int(now.timestamp())}",

@@ -14,7 +14,7 @@ from datetime import datetime
 from bot.model.announcement import Announcement, Page, PageAct
 from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Sufferer
-from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, PagePolicy, alias_of, shortened
+from bot.oncall.escalation import DESCRIPTION_LIMIT, PagePolicy, page_of, shortened
 
 
 def key_of(app: str) -> str:
@@ -37,14 +37,7 @@ def entered(
     due: tuple[Page, ...] = ()
     if waits_since is not None and news.at - waits_since >= policy.duration:
         due = (_page(app, news, incident.since),)
-        page = OpenPage(
-            alias=due[0].alias,
-            team=app.oncall_team,
-            priority=app.oncall_priority,
-            operation=news.operation,
-            channel=app.channel,
-            at=news.at,
-        )
+        page = OpenPage.of(due[0])
         incident = replace(incident, pages=(page,))
     if page is not None and page.arrived and not page.closed_by:
         news = replace(news, page=page.words, alias=page.alias, acknowledged_by=page.acknowledged_by)
@@ -52,12 +45,8 @@ def entered(
 
 
 def _begun(app: AppSpec, news: Announcement, heard: Mapping[str, str]) -> Incident:
-    sufferer = Sufferer(
-        app=app.key,
-        title=app.title,
-        cluster=app.cluster,
-        env=app.env,
-        team=app.oncall_team,
+    sufferer = Sufferer.of(
+        app,
         priority=app.oncall_priority,
         since=news.at,
         reason=news.message,
@@ -82,18 +71,6 @@ def _page(app: AppSpec, news: Announcement, since: datetime) -> Page:
         f"Cluster: {app.cluster}, environment: {app.env or 'none'}\n"
         "It closes by itself an hour after the last change."
     )
-    return Page(
-        id=f"{news.operation}:open:{news.at.timestamp():.0f}",
-        act=PageAct.OPEN,
-        alias=f"{alias_of(app)}:fight",
-        app=app.name,
-        cluster=app.cluster,
-        env=app.env,
-        channel=app.channel,
-        operation=news.operation,
-        at=news.at,
-        message=shortened(f"{app.title}: {news.message}", MESSAGE_LIMIT),
-        description=shortened(description, DESCRIPTION_LIMIT),
-        priority=app.oncall_priority,
-        team=app.oncall_team,
-    )
+    text = f"{app.title}: {news.message}"
+    page = page_of(app, PageAct.OPEN, text, news.at, news.operation, unique=f"{news.at.timestamp():.0f}")
+    return replace(page, alias=f"{page.alias}:fight", description=shortened(description, DESCRIPTION_LIMIT))

@@ -257,12 +257,8 @@ class _Book:
             urgent, roots = urgency(app, self._alone.report), known.roots or heard
             return self._blaming(replace(known, reason=_reason(self._alone), roots=roots, priority=urgent))
         return self._blaming(
-            Sufferer(
-                app=self._key,
-                title=app.title,
-                cluster=app.cluster,
-                env=app.env,
-                team=app.oncall_team,
+            Sufferer.of(
+                app,
                 priority=urgency(app, self._alone.report),
                 since=self._since,
                 reason=_reason(self._alone),
@@ -323,14 +319,7 @@ class _Book:
             due = replace(due, alias=f"{due.alias}:{incident.id}")
         due = replace(due, id=f"{due.operation}:open:{int(self._now.timestamp())}")
         self._pages.append(due)
-        return OpenPage(
-            alias=due.alias,
-            team=team,
-            priority=due.priority,
-            operation=due.operation,
-            channel=channel,
-            at=self._now,
-        )
+        return OpenPage.of(due)
 
     def _noted(self, incident: Incident, page: OpenPage, *, joins: bool) -> OpenPage:
         app = self._alone.app
