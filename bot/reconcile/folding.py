@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.model.announcement import MOVED, Announcement, AppLine, News, Page, PageAct, TroubleLine
+from bot.model.announcement import MOVED, Announcement, News, Page, PageAct
 from bot.model.app import AppSpec
-from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
+from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.outcome import HealthState, Result, SyncReport
 from bot.model.record import AppMemory
-from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, PagePolicy, shortened, urgency
+from bot.oncall.escalation import PagePolicy, urgency
+from bot.reconcile.crowd import call_of, closed, page_of_many, told
 from bot.reconcile.fingerprint import fingerprint, kinship
 
 TOGETHER: Final = timedelta(minutes=5)
@@ -123,7 +124,7 @@ def dropped(incidents: Sequence[Incident], app: str, *, how: str, at: datetime) 
         return None
     team = _own(held, app).team
     left, folds = _without(held, app, how, at)
-    left, pages = _closed(left, team, f"{app} {how}.", at)
+    left, pages = closed(left, team, f"{app} {how}.", at)
     return Folded(memory=AppMemory(app=app), said=(), pages=pages, folds=folds, incidents=(left,))
 
 
@@ -176,7 +177,7 @@ class _Book:
         moved = any(one.how == MOVED for one in left.sufferers)
         all_of = "None of the apps fails for this reason any more" if moved else f"All {count} apps are over it"
         text = note if count == 1 else f"{all_of}; {self._alone.app.title} {how}."
-        left, pages = _closed(left, self._alone.app.oncall_team, text, self._now)
+        left, pages = closed(left, self._alone.app.oncall_team, text, self._now)
         self._pages += pages
         self._folds |= {one.operation: one for one in folds}
         return self._entered(left)
@@ -236,7 +237,7 @@ class _Book:
         page = held.page(team)
         if page is not None and any(one.team == team and one.app != self._key for one in held.failing):
             text = f"{title} {MOVED}: {_reason(self._alone)}"
-            self._pages.append(_page(page, self._alone.app, PageAct.NOTE, text, self._now))
+            self._pages.append(call_of(page, self._alone.app, PageAct.NOTE, text, self._now))
         elif page is not None and incident.page(team) is None:
             held = replace(held, pages=tuple(one for one in held.pages if one is not page))
             incident = replace(incident, pages=(*incident.pages, page))
@@ -313,7 +314,7 @@ class _Book:
         channel = self._alone.app.channel
         if len(failing) > 1 or (incident.shared and len(incident.failing) > 1):
             operation = incident.fold(channel) if incident.is_folded(channel) else due.operation
-            due = replace(_many(due, failing, incident), alias=_alias(incident, team), operation=operation)
+            due = replace(page_of_many(due, failing, incident), operation=operation)
         if any(page.alias == due.alias for one in self._incidents.values() for page in one.pages if not page.closed_by):
             # It speaks for others meanwhile, and the service takes a second alert under one alias for the same.
             due = replace(due, alias=f"{due.alias}:{incident.id}")
@@ -326,78 +327,18 @@ class _Book:
         for note in self._alone.pages:
             if note.act is PageAct.NOTE:  # once for each commit, however many apps say it
                 commit = note.id.rpartition(":")[2]
-                self._pages.append(replace(_page(page, app, PageAct.NOTE, note.message, self._now, unique=commit)))
+                self._pages.append(replace(call_of(page, app, PageAct.NOTE, note.message, self._now, unique=commit)))
         failing = [one for one in incident.failing if one.team == page.team]
         if joins and len(failing) > 1:
             text = f"{len(failing)} apps fail for this reason now: {_names(failing)}"
-            note = _page(page, app, PageAct.NOTE, text, self._now, unique=f"join:{app.key}")
+            note = call_of(page, app, PageAct.NOTE, text, self._now, unique=f"join:{app.key}")
             self._pages.append(replace(note, collapse="joined"))
         urgent = urgency(app, self._alone.report)
         if urgent < page.priority:  # P1 is more urgent than P2
-            raised = _page(page, app, PageAct.RAISE, f"{app.title} fails for the same reason.", self._now)
+            raised = call_of(page, app, PageAct.RAISE, f"{app.title} fails for the same reason.", self._now)
             self._pages.append(replace(raised, priority=urgent))
             page = replace(page, priority=urgent)
         return page
-
-
-def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
-    """Return the message that speaks for all apps of an incident in a channel."""
-    here = incident.heard_in(channel)
-    failing = [one for one in here if one.over_at is None]
-    place = place_of(here)
-    well = [one for one in here if one.over_at is not None and one.how != MOVED]
-    count = len(failing) or len(well)
-    over = News.RECOVERED if well else News.SETTLED
-    fail = "are degraded" if incident.news == News.DEGRADED.value else "fail"
-    page = next((one for one in incident.pages if one.arrived and not one.closed_by), None) if failing else None
-    first = "" if incident.shared else f"for example {here[0].title}"
-    blamed = None if incident.shared else _blamed(failing)
-    return Announcement(
-        id=f"{incident.fold(channel)}:{incident.version}",
-        operation=incident.fold(channel),
-        news=News(incident.news) if failing else over,
-        app=f"{count} of {place.app}" if 0 < count < len(here) else place.app,
-        cluster=place.cluster,
-        env=place.env,
-        channel=channel,
-        at=at,
-        since=min((one.since for one in failing), default=incident.since),
-        message=_sentence(incident, failing=len(failing), well=len(well), count=len(here), fail=fail),
-        troubles=(TroubleLine(subject=first, message=incident.message),) if failing else (),
-        apps=tuple(AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how) for one in here),
-        revision=blamed.revision if blamed is not None else None,
-        revision_url=blamed.revision_url if blamed is not None else "",
-        next_step=_next_step(blamed) if failing else "",
-        inherits=here[0].root(channel) if here[0].owns else "",
-        page=page.words if page is not None else "",
-        alias=page.alias if page is not None else "",
-        acknowledged_by=page.acknowledged_by if page is not None else "",
-    )
-
-
-def _blamed(failing: Sequence[Sufferer]) -> Sufferer | None:
-    """Return one of the apps when one commit is to blame for all of them."""
-    commits = {one.revision.blamed.commit if one.revision is not None else "" for one in failing}
-    return failing[0] if len(commits) == 1 and "" not in commits else None
-
-
-def _next_step(blamed: Sufferer | None) -> str:
-    again = "Each app is tried again by itself, and this message follows them."
-    if blamed is None:
-        return again
-    back = f", or roll back each app: /gitops rollback {blamed.name} {blamed.previous[:7]}" if blamed.previous else ""
-    return f"Push a fix{back}. {again}"
-
-
-def _sentence(incident: Incident, *, failing: int, well: int, count: int, fail: str) -> str:
-    if failing == count:
-        return f"{count} apps {fail} for one reason."
-    if failing:
-        return f"{failing} of {count} apps still {fail} for one reason."
-    if well == count:
-        return f"All {count} apps are over it. They had one reason: {incident.message}."
-    moved = count - well
-    return f"{moved} of {count} apps fail for another reason now. They had one reason: {incident.message}."
 
 
 def _without(incident: Incident, app: str, how: str, at: datetime) -> tuple[Incident, tuple[Announcement, ...]]:
@@ -412,59 +353,6 @@ def _without(incident: Incident, app: str, how: str, at: datetime) -> tuple[Inci
     quiet = {one for one in folded if all(s.over_at is not None for s in incident.heard_in(one))}
     kept = [replace(one, roots=tuple(root for root in one.roots if root[0] not in quiet)) for one in incident.sufferers]
     return replace(incident, sufferers=tuple(kept)), folds
-
-
-def _closed(incident: Incident, team: str, text: str, at: datetime) -> tuple[Incident, tuple[Page, ...]]:
-    """Close a team's page when no app of the team fails for the incident any more."""
-    page = incident.page(team)
-    if page is None or any(one.team == team for one in incident.failing):
-        return incident, ()
-    incident = replace(incident, pages=tuple(one for one in incident.pages if one is not page))
-    if page.closed_by:
-        return incident, ()
-    close = page.call(
-        PageAct.CLOSE,
-        place_of([one for one in incident.sufferers if one.team == team]),
-        id=f"{page.operation}:close:{int(at.timestamp())}",
-        at=at,
-        message=shortened(text, DESCRIPTION_LIMIT),
-    )
-    return incident, (close,)
-
-
-def _page(page: OpenPage, app: AppSpec, act: PageAct, text: str, at: datetime, *, unique: str = "") -> Page:
-    call = page.call(
-        act,
-        Place(app=app.name, cluster=app.cluster, env=app.env),
-        id=f"{page.operation}:{act.value}:{unique or f'{app.key}:{int(at.timestamp())}'}",
-        at=at,
-        message=shortened(text, DESCRIPTION_LIMIT),
-    )
-    return replace(call, priority=page.priority)
-
-
-def _many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> Page:
-    """Return the page of one app as that of several, with the list inside."""
-    place, count = place_of(failing), "1 app" if len(failing) == 1 else f"{len(failing)} apps"
-    lines = [f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" for one in failing]
-    lines.append("\nIt closes by itself when all of them have converged.")
-    others = len(incident.failing) - len(failing)
-    more = f", {others} more of other teams" if others else ""
-    description = "\n".join([f"{count}{more}: {incident.message}\n", *lines])
-    return replace(
-        due,
-        app=count,
-        cluster=place.cluster,
-        env=place.env,
-        message=shortened(f"{count} / {place.cluster}: {incident.message}", MESSAGE_LIMIT),
-        description=shortened(description, DESCRIPTION_LIMIT),
-        priority=min(one.priority for one in failing),
-    )
-
-
-def _alias(incident: Incident, team: str) -> str:
-    """Return the alias of a page for several apps; no cluster has a name with an underscore."""
-    return f"gitops-bot:_shared:{incident.key[:12]}" + (f":{team}" if team else "")
 
 
 def _own(incident: Incident, app: str) -> Sufferer:

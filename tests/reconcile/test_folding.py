@@ -19,7 +19,7 @@ from bot.model.plan import Plan
 from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
-from bot.reconcile import folding, news
+from bot.reconcile import crowd, news
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, dropped, fold
 from bot.reconcile.telling import Waits
 from tests.plan.world import REVISION, app
@@ -370,4 +370,4 @@ def test_second_outage_begins_when_it_begins() -> None:
     world.ends(quick, DOWN)
     world.ends(slow, None)
     (incident,) = world.incidents.values()
-    assert folding.told(incident, "C1", at=world.now).since == again + timedelta(seconds=1)
+    assert crowd.told(incident, "C1", at=world.now).since == again + timedelta(seconds=1)

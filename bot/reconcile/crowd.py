@@ -1,0 +1,127 @@
+"""What many apps with one reason are told as: the message of a channel and the page of a team. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.model.announcement import MOVED, Announcement, AppLine, News, Page, PageAct, TroubleLine
+from bot.model.app import AppSpec
+from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
+from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, shortened
+
+
+def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
+    """Return the message that speaks for all apps of an incident in a channel."""
+    here = incident.heard_in(channel)
+    failing = [one for one in here if one.over_at is None]
+    place = place_of(here)
+    well = [one for one in here if one.over_at is not None and one.how != MOVED]
+    count = len(failing) or len(well)
+    over = News.RECOVERED if well else News.SETTLED
+    fail = "are degraded" if incident.news == News.DEGRADED.value else "fail"
+    page = next((one for one in incident.pages if one.arrived and not one.closed_by), None) if failing else None
+    first = "" if incident.shared else f"for example {here[0].title}"
+    blamed = None if incident.shared else _blamed(failing)
+    return Announcement(
+        id=f"{incident.fold(channel)}:{incident.version}",
+        operation=incident.fold(channel),
+        news=News(incident.news) if failing else over,
+        app=f"{count} of {place.app}" if 0 < count < len(here) else place.app,
+        cluster=place.cluster,
+        env=place.env,
+        channel=channel,
+        at=at,
+        since=min((one.since for one in failing), default=incident.since),
+        message=_sentence(incident, failing=len(failing), well=len(well), count=len(here), fail=fail),
+        troubles=(TroubleLine(subject=first, message=incident.message),) if failing else (),
+        apps=tuple(AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how) for one in here),
+        revision=blamed.revision if blamed is not None else None,
+        revision_url=blamed.revision_url if blamed is not None else "",
+        next_step=_next_step(blamed) if failing else "",
+        inherits=here[0].root(channel) if here[0].owns else "",
+        page=page.words if page is not None else "",
+        alias=page.alias if page is not None else "",
+        acknowledged_by=page.acknowledged_by if page is not None else "",
+    )
+
+
+def _blamed(failing: Sequence[Sufferer]) -> Sufferer | None:
+    """Return one of the apps when one commit is to blame for all of them."""
+    commits = {one.revision.blamed.commit if one.revision is not None else "" for one in failing}
+    return failing[0] if len(commits) == 1 and "" not in commits else None
+
+
+def _next_step(blamed: Sufferer | None) -> str:
+    again = "Each app is tried again by itself, and this message follows them."
+    if blamed is None:
+        return again
+    back = f", or roll back each app: /gitops rollback {blamed.name} {blamed.previous[:7]}" if blamed.previous else ""
+    return f"Push a fix{back}. {again}"
+
+
+def _sentence(incident: Incident, *, failing: int, well: int, count: int, fail: str) -> str:
+    if failing == count:
+        return f"{count} apps {fail} for one reason."
+    if failing:
+        return f"{failing} of {count} apps still {fail} for one reason."
+    if well == count:
+        return f"All {count} apps are over it. They had one reason: {incident.message}."
+    moved = count - well
+    return f"{moved} of {count} apps fail for another reason now. They had one reason: {incident.message}."
+
+
+def closed(incident: Incident, team: str, text: str, at: datetime) -> tuple[Incident, tuple[Page, ...]]:
+    """Close a team's page when no app of the team fails for the incident any more."""
+    page = incident.page(team)
+    if page is None or any(one.team == team for one in incident.failing):
+        return incident, ()
+    incident = replace(incident, pages=tuple(one for one in incident.pages if one is not page))
+    if page.closed_by:
+        return incident, ()
+    close = page.call(
+        PageAct.CLOSE,
+        place_of([one for one in incident.sufferers if one.team == team]),
+        id=f"{page.operation}:close:{int(at.timestamp())}",
+        at=at,
+        message=shortened(text, DESCRIPTION_LIMIT),
+    )
+    return incident, (close,)
+
+
+def call_of(page: OpenPage, app: AppSpec, act: PageAct, text: str, at: datetime, *, unique: str = "") -> Page:
+    """Return one call about a page that is open, for an app; `unique` tells calls of one operation apart."""
+    call = page.call(
+        act,
+        Place(app=app.name, cluster=app.cluster, env=app.env),
+        id=f"{page.operation}:{act.value}:{unique or f'{app.key}:{int(at.timestamp())}'}",
+        at=at,
+        message=shortened(text, DESCRIPTION_LIMIT),
+    )
+    return replace(call, priority=page.priority)
+
+
+def page_of_many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> Page:
+    """Return the page of one app as that of several, with the list inside."""
+    place, count = place_of(failing), "1 app" if len(failing) == 1 else f"{len(failing)} apps"
+    lines = [f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" for one in failing]
+    lines.append("\nIt closes by itself when all of them have converged.")
+    others = len(incident.failing) - len(failing)
+    more = f", {others} more of other teams" if others else ""
+    description = "\n".join([f"{count}{more}: {incident.message}\n", *lines])
+    return replace(
+        due,
+        alias=_alias(incident, due.team),
+        app=count,
+        cluster=place.cluster,
+        env=place.env,
+        message=shortened(f"{count} / {place.cluster}: {incident.message}", MESSAGE_LIMIT),
+        description=shortened(description, DESCRIPTION_LIMIT),
+        priority=min(one.priority for one in failing),
+    )
+
+
+def _alias(incident: Incident, team: str) -> str:
+    """Return the alias of a page for several apps; no cluster has a name with an underscore."""
+    return f"gitops-bot:_shared:{incident.key[:12]}" + (f":{team}" if team else "")
