@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
+from bot.sandbox.slack.values import Message
 from tests.flow.office import ANA, BOB, CAT, DEPLOYS, EVE, SRE, Office, configmap
 from tests.flow.workplace import said
 from tests.waiting import until
@@ -118,16 +119,21 @@ def test_release_after_a_rejected_one_is_asked_for_in_a_message_of_its_own(offic
     assert office.sees(DEPLOYS, "Rejected", "not today", "Ask again").ts == rejected.ts
 
 
-def test_refused_plan_is_decided_by_the_same_buttons(offices: Offices) -> None:
-    """Twelve of thirteen objects would go: nothing happens before a person says yes."""
-    office = offices()
+def refused(office: Office) -> Message:
+    """Drop twelve of an app's thirteen objects from Git; return the question about it."""
     office.commit("info")
     parts = {f"shop/part-{n}.yaml": configmap(f"part-{n}", "x") for n in range(12)}
     office.upstream.commit(parts)
     office.start()
     office.sees(DEPLOYS, "Converged", "shop")
     office.upstream.commit(dict.fromkeys(parts))
-    asked = office.sees(DEPLOYS, "Waiting for a yes", "shop", "gitops.approve")
+    return office.sees(DEPLOYS, "Waiting for a yes", "shop", "gitops.approve")
+
+
+def test_refused_plan_is_decided_by_the_same_buttons(offices: Offices) -> None:
+    """Twelve of thirteen objects would go: nothing happens before a person says yes."""
+    office = offices()
+    asked = refused(office)
     assert "12 to delete" in json.dumps(asked.blocks)
     assert "No rule allows" in office.presses(EVE, asked, "gitops.approve").text
     assert office.kube.cluster.get("configmaps", "default", "part-3") is not None
@@ -283,13 +289,7 @@ def test_question_stands_after_an_outage_that_mentions_nobody(offices: Offices) 
 def test_yes_to_a_refused_plan_holds_over_an_outage(offices: Offices) -> None:
     """The yes was lost with the pass that met the outage, and whoever had given it could not give it again."""
     office = offices()
-    office.commit("info")
-    parts = {f"shop/part-{n}.yaml": configmap(f"part-{n}", "x") for n in range(12)}
-    office.upstream.commit(parts)
-    office.start()
-    office.sees(DEPLOYS, "Converged", "shop")
-    office.upstream.commit(dict.fromkeys(parts))
-    asked = office.sees(DEPLOYS, "Waiting for a yes", "shop", "gitops.approve")
+    asked = refused(office)
     office.kube.faults.add(Fault(kind=FaultKind.STATUS, status=503))
     assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
     until(lambda: office.bot.status("shop")["sync"] == "failed")

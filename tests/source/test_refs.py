@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,7 @@ from bot.errors import RefNotFound, RevisionRefused
 from bot.model.source import GitRef, RefKind, branch
 from bot.source.repository import GitRepository
 from bot.source.versions import highest
-from tests.source.upstream import START, Upstream
-
-LATER = START + timedelta(days=1)
+from tests.source.upstream import LATER, START, Upstream
 
 
 def tag(name: str) -> GitRef:

@@ -14,6 +14,7 @@ from bot.source.repository import GitRepository
 from bot.source.spec import Credentials, RepoSpec, Signed
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LATER = START + timedelta(days=1)  # newer than any answer: always asks
 
 
 class Clock:
