@@ -427,11 +427,14 @@ class Store(Protocol):
     def root(self, operation: str) -> Announcement | None:
         """Return what was said last in a root message about a trouble that lasts; None when it is over."""
 
-    def inherit(self, operation: str, heir: str) -> MessageRef | None:
+    def inherit(self, operation: str, heir: str, *, about: str) -> MessageRef | None:
         """Let another operation go on in a root message; None when there is none, or it was taken already."""
 
-    def save_message(self, operation: str, message: MessageRef) -> None:
-        """Remember (or replace) the root message of an operation."""
+    def save_message(self, operation: str, message: MessageRef, *, about: str) -> None:
+        """Remember (or replace) the root message of an operation, and the app (key) it is about; "" for many."""
+
+    def subject(self, message: MessageRef) -> str:
+        """Return the app that a root message is about now; "" for one of many apps, and for one that is not ours."""
 
     def first_time(self, key: str, *, at: datetime) -> bool:
         """True exactly once per key, across restarts: for redelivered commands, clicks and events."""

@@ -89,7 +89,7 @@ def build_app(
             answer=answer,
             replace_answer=answer,
             windows=_Views(client, {}),
-            in_thread=bool(event.get("thread_ts")),
+            thread=str(event.get("thread_ts") or ""),
         )
         words = str(event.get("text") or "").partition(">")[2]
         once(f"event {body.get('event_id')}", lambda: clerk.take(words, caller))

@@ -28,6 +28,7 @@ class Caller:
     """Who ordered where ("" on the Home tab), and how they are answered.
 
     `replace_answer` edits the ephemeral message that was pressed. `view` is where a button of no message stands.
+    `thread` is the timestamp of the message in whose thread they wrote, "" in none.
     """
 
     user: str
@@ -36,14 +37,14 @@ class Caller:
     replace_answer: Callable[[str, Sequence[kit.Block]], None]
     windows: Windows
     view: Mapping[str, Any] | None = None
-    in_thread: bool = False
+    thread: str = ""
 
     def hear(self, done: Followed) -> None:
         """Answer, but where everybody reads it in the channel in which it was ordered: once is enough.
 
         Who stands in a thread does not see what is said below it in the channel.
         """
-        if self.in_thread or self.channel not in done.heard_in:
+        if self.thread or self.channel not in done.heard_in:
             self.say(done.text)
 
     def say(self, text: str) -> None:

@@ -19,7 +19,7 @@ import orjson
 from bot.chat import kit, modals, replies
 from bot.chat.caller import Caller
 from bot.chat.desk import Desk
-from bot.chat.parse import Order, ParseProblem, parse
+from bot.chat.parse import Order, ParseProblem, needs_app, parse
 from bot.chat.people import People
 from bot.chat.permissions import Rule
 from bot.chat.rights import VERDICTS, Rights
@@ -59,7 +59,7 @@ class Clerk:
 
     def take(self, text: str, caller: Caller) -> None:
         """Follow one command as typed."""
-        order = parse(text)
+        order = parse(text, in_thread=bool(caller.thread))
         if isinstance(order, ParseProblem):
             caller.answer(order.message, ())
             return
@@ -146,6 +146,12 @@ class Clerk:
             guarded()
 
     def _follow(self, order: Order, caller: Caller) -> None:
+        form = VERBS[order.verb]
+        if caller.thread and not order.app and form.app != "none":
+            order = replace(order, app=self._desk.subject(caller.channel, caller.thread))
+            if form.app == "needed" and not order.app:
+                caller.answer(needs_app(order.verb), ())
+                return
         match order.verb:
             case "help":
                 caller.answer(*replies.help_text(self._rights.verbs(self._desk.apps(), caller)))

@@ -75,8 +75,8 @@ class _Words:
         return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1] else text
 
 
-def parse(text: str) -> Order | ParseProblem:
-    """Read one command."""
+def parse(text: str, *, in_thread: bool = False) -> Order | ParseProblem:
+    """Read one command; in a thread it may leave out the app that the thread is about."""
     clean = _clean(text)
     words = _Words(clean)
     typed = " ".join(clean.replace(_MARK, " ").split())[:REASON_LIMIT]
@@ -87,7 +87,7 @@ def parse(text: str) -> Order | ParseProblem:
         close = close or difflib.get_close_matches(first[:_SHOWN], [*VERBS, *ALIASES], n=1)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         return ParseProblem(f'unknown verb "{_shown(first)}": {hint}`/gitops help` lists what there is')
-    found = _arguments(verb, VERBS[verb], words, typed)
+    found = _arguments(verb, VERBS[verb], words, typed, in_thread=in_thread)
     left = words.peek()
     if left is not None and not isinstance(found, ParseProblem):
         return ParseProblem(f'"{_shown(left)}" is one word too many: `{usage(verb)}`')
@@ -104,16 +104,20 @@ def _verb(word: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _arguments(verb: str, form: Verb, words: _Words, typed: str) -> Order | ParseProblem:
+def needs_app(verb: str) -> str:
+    return f"{verb} needs an app: `{usage(verb)}`"
+
+
+def _arguments(verb: str, form: Verb, words: _Words, typed: str, *, in_thread: bool) -> Order | ParseProblem:
     app, second, span = "", "", None
     test = verb == "oncall" and (words.peek() or "").lower() == "test"
     if test:
         words.take()
     if form.app != "none":
         word = words.peek()
-        if word is None or (form.span and word.lower() == "for"):
-            if form.app == "needed":
-                return ParseProblem(f"{verb} needs an app: `{usage(verb)}`")
+        if word is None or (form.span and word.lower() == "for") or (in_thread and _goes_on(form, word)):
+            if form.app == "needed" and not in_thread:
+                return ParseProblem(needs_app(verb))
         else:
             if not _NAME.fullmatch(word):
                 return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
@@ -144,6 +148,15 @@ def _arguments(verb: str, form: Verb, words: _Words, typed: str) -> Order | Pars
         test=test,
         typed=typed,
     )
+
+
+def _goes_on(form: Verb, word: str) -> bool:
+    """Tell whether a word is what follows the app, in a thread where that was left out."""
+    if form.second in {"commit", "plan"}:
+        return HASH.fullmatch(word.lower()) is not None
+    if form.second == "field":
+        return _FIELD.fullmatch(word) is not None
+    return bool(form.span) and _DURATION.fullmatch(word.lower()) is not None
 
 
 def _second(form: Verb, words: _Words) -> str | ParseProblem:

@@ -105,7 +105,7 @@ class SlackSink:
         """Return the message that this one edits or answers; a first one may take the place of another."""
         root = self._store.message(news.root_key)
         if root is None and news.inherits:
-            root = self._store.inherit(news.inherits, news.root_key)
+            root = self._store.inherit(news.inherits, news.root_key, about=_about(news))
         return None if root is not None and root.taken and not news.in_thread else root
 
     def _upload(self, file: Attachment, root: MessageRef, *, comment: str) -> None:
@@ -136,7 +136,7 @@ class SlackSink:
             answer = self._client().chat_postMessage(channel=self._fallback, **content)
         if root is None:
             made = MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
-            self._store.save_message(news.root_key, made)
+            self._store.save_message(news.root_key, made, about=_about(news))
             file = attachment(news)
             if file is not None:
                 self._upload(file, made, comment="")
@@ -198,6 +198,11 @@ class SlackSink:
                 token=self._token, base_url=self._api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[]
             )
         return client
+
+
+def _about(news: Announcement) -> str:
+    """Return the key of the app that a message is about, "" for many."""
+    return "" if news.apps else f"{news.cluster}/{news.app}"
 
 
 def _metadata(id: str, operation: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from bot.model.source import RefKind
 from bot.model.status import Followed
 from bot.oncall.escalation import trial
 from bot.plan.order import rank
-from bot.ports import Store
+from bot.ports import MessageRef, Store
 from bot.reconcile import approval, asking, commands, holding, keeping, muting, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry
@@ -253,6 +253,11 @@ class Desk(Enquiry):
     def bound(self, app: str, channel: str) -> bool:
         """True when the app is heard in that channel."""
         return channel in self._post.routing.channels(self._apps[app])
+
+    def subject(self, channel: str, ts: str) -> str:
+        """Return the app that a root message and its thread are about; "" for one of many apps, or of none."""
+        about = self._store.subject(MessageRef(channel=channel, ts=ts))
+        return about if about in self._apps else ""
 
     def routes(self, app: str) -> tuple[str, ...]:
         """Return which channel hears what of an app, and why."""

@@ -149,19 +149,30 @@ class Outbox(Database):
         row = connection.execute(query.join(taken, taken.c.operation == box.c.operation, isouter=True)).first()
         return MessageRef(channel=row.channel, ts=row.ts, taken=bool(row.taken)) if row is not None else None
 
-    def inherit(self, operation: str, heir: str) -> MessageRef | None:
+    def inherit(self, operation: str, heir: str, *, about: str) -> MessageRef | None:
         with self._transaction() as connection:
             found = self._message(connection, operation)
             if found is None or found.taken:
                 return None
-            self._put(connection, tables.messages, operation=heir, channel=found.channel, ts=found.ts)
+            self._keep_message(connection, heir, found, about)
             connection.execute(tables.taken.insert().values(operation=operation))
             return found
 
-    def save_message(self, operation: str, message: MessageRef) -> None:
+    def save_message(self, operation: str, message: MessageRef, *, about: str) -> None:
         with self._transaction() as connection:
-            self._put(connection, tables.messages, operation=operation, channel=message.channel, ts=message.ts)
+            self._keep_message(connection, operation, message, about)
             connection.execute(tables.taken.delete().where(tables.taken.c.operation == operation))
+
+    def _keep_message(self, connection: sa.Connection, operation: str, message: MessageRef, about: str) -> None:
+        place = {"channel": message.channel, "ts": message.ts}
+        self._put(connection, tables.messages, operation=operation, **place)
+        self._put(connection, tables.subjects, **place, app=about)
+
+    def subject(self, message: MessageRef) -> str:
+        table = tables.subjects
+        query = sa.select(table.c.app).where(table.c.channel == message.channel, table.c.ts == message.ts)
+        with self._reading() as connection:
+            return str(connection.execute(query).scalar() or "")
 
     def first_time(self, key: str, *, at: datetime) -> bool:
         row = {"name": hashlib.sha256(key.encode(errors="replace")).hexdigest(), "at": moment(at)}

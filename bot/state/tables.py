@@ -110,6 +110,13 @@ messages = sa.Table(
     sa.Column("channel", sa.String(64), nullable=False),
     sa.Column("ts", sa.String(64), nullable=False),
 )
+subjects = sa.Table(  # the app that a root message and its thread are about, "" for many
+    "subjects",
+    metadata,
+    sa.Column("channel", sa.String(64), primary_key=True),
+    sa.Column("ts", sa.String(64), primary_key=True),
+    sa.Column("app", sa.String(200), nullable=False),
+)
 taken = sa.Table(  # root messages whose place another one has taken: their threads go on, they are edited no more
     "taken",
     metadata,

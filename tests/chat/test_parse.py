@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -40,6 +41,25 @@ def test_duration_may_stand_without_its_for(text: str) -> None:
     order = parse(text)
     assert isinstance(order, Order)
     assert order.duration == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("rollback", Order(verb="rollback", typed="rollback")),
+        ("rollback 9f8e7d6 bad release", Order(verb="rollback", commit="9f8e7d6", reason="bad release")),
+        ("pause for 2h lunch", Order(verb="pause", duration=timedelta(hours=2), reason="lunch")),
+        ("pause 2h", Order(verb="pause", duration=timedelta(hours=2))),
+        ("history", Order(verb="history")),
+        ("plan 9f8e7d6", Order(verb="plan", commit="9f8e7d6")),
+        ("approve sha256:1234567", Order(verb="approve", plan="sha256:1234567")),
+        ("ignore data.level noisy", Order(verb="ignore", field="data.level", reason="noisy")),
+        ("pause shop for 2h", Order(verb="pause", app="shop", duration=timedelta(hours=2))),
+    ],
+)
+def test_app_may_be_left_out_in_a_thread(text: str, wanted: Order) -> None:
+    """`@gitops pause for 2h` in the thread of an app's message was told that pause needs an app."""
+    assert parse(text, in_thread=True) == replace(wanted, typed=text)
 
 
 def test_rollback_takes_a_commit_and_a_reason() -> None:

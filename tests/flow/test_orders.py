@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.sandbox.slack.values import Message, User
 from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap
 from tests.waiting import until
 
@@ -78,6 +79,28 @@ def test_mention_in_a_thread_is_answered_there_to_its_author(offices: Offices, m
     assert answer.thread_ts == root.ts
     assert "is paused until" in answer.text
     assert "&lt;tea&gt;" in office.sees(PAYMENTS, "Paused").text
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_mention_in_a_thread_is_about_the_app_of_its_message(offices: Offices, mode: str) -> None:
+    """It was about the first app of the channel, or told that it needs an app."""
+    office = offices(mode=mode)
+    commit = office.open()
+    docs = office.sees(DEPLOYS, "Converged: docs", commit[:7])
+
+    def mentions(user: User, text: str) -> Message:
+        before = len(office.slack.ephemerals(user.id))
+        office.heard(lambda: office.slack.mention(user.id, DEPLOYS, text, thread_ts=docs.ts))
+        answers: list[Message] = until(lambda: office.slack.ephemerals(user.id)[before:])
+        return answers[0]
+
+    assert mentions(ANA, "history").text.startswith("docs / prod")
+    assert "You may not pause docs / prod" in mentions(EVE, "pause for 2h").text
+    assert "Roll back docs / prod to which commit?" in mentions(ANA, "rollback").text
+    assert "docs / prod is at" in mentions(ANA, f"rollback {commit[:7]} just because").text
+    assert "docs / prod is paused until" in mentions(ANA, "pause for 2h the move").text
+    assert "shop / prod is paused until" in mentions(ANA, "pause shop for 2h").text
+    assert "docs / prod is running" in mentions(ANA, "resume").text
 
 
 NONSENSE = (

@@ -177,9 +177,18 @@ def test_request_is_kept_until_its_pass_has_ended(store: SqlStore) -> None:
 
 
 def test_message_of_an_operation_is_replaced(store: SqlStore) -> None:
-    store.save_message("op", MessageRef(channel="C1", ts="1"))
-    store.save_message("op", MessageRef(channel="C1", ts="2"))
+    store.save_message("op", MessageRef(channel="C1", ts="1"), about=APP)
+    store.save_message("op", MessageRef(channel="C1", ts="2"), about=APP)
     assert store.message("op") == MessageRef(channel="C1", ts="2")
+
+
+def test_message_is_about_an_app_until_it_speaks_for_many(store: SqlStore) -> None:
+    message = MessageRef(channel="C1", ts="1")
+    assert store.subject(message) == ""
+    store.save_message("op", message, about=APP)
+    assert store.subject(message) == APP
+    store.inherit("op", "op:many", about="")
+    assert store.subject(message) == ""
 
 
 def test_people_have_the_name_they_were_introduced_by_last(store: SqlStore) -> None:
