@@ -79,6 +79,11 @@ _WITH_CHANGES: Final = frozenset(
 _OF_SOMEBODY: Final = frozenset(
     {News.PAUSED, News.ROLLED_BACK, News.MUTED, News.REJECTED, News.REMINDER, News.PROPOSED}
 )
+_ALARMS: Final = {
+    News.DEGRADED: "is degraded",
+    News.APPROVAL: "waits for approval",
+    News.REFUSED: "waits for a yes",
+}
 TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED, News.SETTLED})
 _ENDED: Final = frozenset({News.CONVERGED, News.ROLLED_BACK})
@@ -135,10 +140,10 @@ def render(news: Announcement, *, author: str = "") -> Message:
 
 
 def alarm(news: Announcement, *, author: str = "") -> Message:
-    """Return the line that rings for trouble which only edits a message: who, what and what next, in one section."""
-    what = "is degraded" if news.news is News.DEGRADED else "could not be synced"
+    """Return the line that rings for what only edits a message: who, what and what next, in one section."""
+    what = _ALARMS.get(news.news, "could not be synced")
     at = f" at {news.revision.blamed.short}" if news.revision else ""
-    blamed = f"<@{author}> " if author and not news.undone else ""
+    blamed = f"<@{author}> " if author and news.news in TROUBLED and not news.undone else ""
     words = kit.one_line(f"{news.app} / {news.cluster} {what}{at}. {cut(news.message, _WHAT)}")
     following = f" Next: {kit.one_line(news.next_step)}" if news.next_step else ""
     text = f"{blamed}{kit.spoken(words)}{kit.spoken(cut(following, 400))}"

@@ -1,6 +1,7 @@
 """The way out to Slack: one root message per operation, edited in place, the rest in its thread.
 
-An edit rings for nobody: trouble that becomes the end of a message is also a line in its thread that the channel sees.
+An edit rings for nobody: trouble or a question that takes over a message is also a line in its thread that the channel
+sees.
 
 A post that Slack had accepted although the connection broke is posted again at most once more; its timestamp then
 names the message that goes on. Nothing here waits: what Slack asks to wait for is handed back to the lane.
@@ -33,6 +34,7 @@ _AFTER_POST: Final = 1.0  # chat.postMessage: about one a second and channel
 _AFTER_EDIT: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 60.0  # a token or a right that a person must mend
+_BROADCAST: Final = frozenset({News.REMINDER, News.PAGE_CLOSED})  # who forgot, or was called, looks into no thread
 _WORD: Final = re.compile(r"[a-z_]+")  # what Slack's errors are; a maintenance page is none
 _NO_CHANNEL: Final = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action"})
 _NO_MESSAGE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
@@ -96,7 +98,7 @@ class SlackSink:
             return _AFTER_POST
         if file is not None and not news.edits_only:  # it is in the thread since the edge
             self._upload(file, root, comment="")
-        if news.news in TROUBLED and not news.edits_only and not news.apps:
+        if not news.edits_only and (news.rings or (news.news in TROUBLED and not news.apps)):
             self._ring(news, root)
             return _AFTER_POST
         return _AFTER_EDIT
@@ -123,8 +125,8 @@ class SlackSink:
         content = {**self._content(news), "unfurl_links": False}
         channel = root.channel if root is not None else news.channel
         thread_ts = root.ts if root is not None else None
-        if root is not None and news.news is News.REMINDER:
-            content["reply_broadcast"] = True  # who forgot a pause does not look into its thread
+        if root is not None and news.news in _BROADCAST:
+            content["reply_broadcast"] = True
         try:
             answer = self._client().chat_postMessage(channel=channel, thread_ts=thread_ts, **content)
         except SlackApiError as error:
@@ -142,7 +144,7 @@ class SlackSink:
                 self._upload(file, made, comment="")
 
     def _ring(self, news: Announcement, root: MessageRef) -> None:
-        """Say trouble in the thread and the channel; whoever is to blame is mentioned where that notifies."""
+        """Say it in the thread and the channel; whoever is to blame for trouble is mentioned where that notifies."""
         message = alarm(news, author=self._author(news))
         self._client().chat_postMessage(
             channel=root.channel,

@@ -117,6 +117,7 @@ class Announcement:
     at: datetime
     in_thread: bool = False
     edits_only: bool = False  # held back, or about a root message that may never have been posted
+    rings: bool = False  # asks in a message that stood for something else: an edit alone is seen by nobody
     revision: Revision | None = None
     revision_url: str = ""
     compare_url: str = ""

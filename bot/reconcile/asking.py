@@ -98,6 +98,7 @@ def asked(
         given=given,
         until=since + APPROVAL_LASTS,
         by=requesters[0] if requesters else "",
+        rings=not same and before.operation == base.operation,
         next_step=f"Approve or reject here, or: gitops-bot approve {base.app} {plan_hash[:19]}",
     )
     if no is not None:
@@ -109,6 +110,7 @@ def asked(
             reason=no.reason,
             until=None,
             needed=0,
+            rings=False,
             message="Nothing is applied.",
             next_step=f"Push a change, or ask again: /gitops sync {base.app}",
         )

@@ -211,3 +211,20 @@ def test_failure_that_is_a_message_of_its_own_rings_by_itself(post: Post) -> Non
     post.say(news("failed", word=News.FAILED), news("over", word=News.CONVERGED))
     post.shown(HOME, "Said over.")
     assert [one.method for one in post.slack.calls()].count("chat.postMessage") == 1
+
+
+def test_question_that_takes_over_a_message_rings_and_its_count_does_not(post: Post) -> None:
+    post.say(news("failed", word=News.FAILED))
+    root = post.shown(HOME, "Said failed.")
+    post.say(replace(news("asked", word=News.APPROVAL), rings=True), news("counted", word=News.APPROVAL))
+    post.shown(HOME, "Said counted.")
+    line = post.shown(HOME, "shop / prod waits for approval. Said asked.")
+    assert line.thread_ts == root.ts
+    assert [one.method for one in post.slack.calls()].count("chat.postMessage") == 2
+
+
+def test_end_of_a_page_is_seen_by_the_channel(post: Post) -> None:
+    post.say(news("failed", word=News.FAILED), replace(news("closed", word=News.PAGE_CLOSED), in_thread=True))
+    post.shown(HOME, "Said closed.")
+    posts = [one.arguments for one in post.slack.calls() if one.method == "chat.postMessage"]
+    assert [str(one.get("reply_broadcast", "")).lower() in {"1", "true"} for one in posts] == [False, True]

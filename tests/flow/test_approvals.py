@@ -116,6 +116,8 @@ def test_release_after_a_rejected_one_is_asked_for_in_a_message_of_its_own(offic
     third = office.commit("trace")
     moved = office.sees(DEPLOYS, "Waiting for approval", "shop", third[:7], "what was approved does not count")
     assert moved.ts == asked.ts
+    rung = office.sees(DEPLOYS, f"shop / prod waits for approval at {third[:7]}", "does not count", "Approve or reject")
+    assert rung.thread_ts == asked.ts  # an edit alone is seen by nobody
     assert office.sees(DEPLOYS, "Rejected", "not today", "Ask again").ts == rejected.ts
 
 
