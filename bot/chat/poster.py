@@ -60,6 +60,14 @@ class SlackSink:
         self._token, self._api_url, self._store, self._people = token, api_url, store, people
         self._fallback, self._clock, self._diverted = fallback_channel, clock, diverted
         self._local = threading.local()
+        self._workspace = ""  # its web address; one write of one reference, by whoever posts first
+
+    def link(self, operation: str, channel: str) -> str:
+        """Return the permanent link of a root message, or of its channel while it waits; "" while neither is known."""
+        root = self._store.message(operation) if self._workspace else None
+        if root is not None:
+            return f"{self._workspace}archives/{root.channel}/p{root.ts.replace('.', '')}"
+        return f"{self._workspace}archives/{channel}" if self._workspace and channel else ""
 
     def deliver(self, consignment: Consignment) -> float:
         """Deliver one parcel; return the seconds its lane rests. Raises `DeliveryFailed`."""
@@ -68,13 +76,15 @@ class SlackSink:
             if isinstance(parcel, Reply):
                 return self._reply(parcel)
             assert isinstance(parcel, Announcement)  # the sink's rows hold nothing else
-            return self._announce(parcel)
+            rest = self._announce(parcel)
         except SlackApiError as error:
             raise self._failed(error) from error
         except (SlackClientError, OSError, ValueError) as error:
             raise DeliveryFailed(
                 f"Slack cannot be reached: {type(error).__name__}", retry_after_seconds=_RETRY_SECONDS
             ) from error
+        self._ask_workspace()
+        return rest
 
     def _announce(self, news: Announcement) -> float:
         root = self._root(news)
@@ -142,6 +152,15 @@ class SlackSink:
             file = attachment(news)
             if file is not None:
                 self._upload(file, made, comment="")
+
+    def _ask_workspace(self) -> None:
+        """Learn the address under which people read messages; without it pages lack a link, and nothing else."""
+        if self._workspace:
+            return
+        try:
+            self._workspace = str(self._client().auth_test()["url"])
+        except (SlackApiError, SlackClientError, OSError, ValueError) as error:
+            log.warning("Slack does not say where it is read, asked again later: %s", type(error).__name__)
 
     def _ring(self, news: Announcement, root: MessageRef) -> None:
         """Say it in the thread and the channel; whoever is to blame for trouble is mentioned where that notifies."""

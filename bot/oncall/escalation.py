@@ -15,9 +15,7 @@ from bot.model.announcement import Page, PageAct
 from bot.model.app import AppSpec
 from bot.model.outcome import Result, SyncReport
 from bot.model.record import AppMemory, SyncState
-
-MESSAGE_LIMIT = 130  # characters, Opsgenie alert API
-DESCRIPTION_LIMIT = 15_000
+from bot.oncall.briefing import DESCRIPTION_LIMIT, MESSAGE_LIMIT, briefing, commit_lines, headline, shortened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +27,9 @@ class PagePolicy:
 
 
 def escalate(
-    before: AppMemory, after: AppMemory, *, app: AppSpec, report: SyncReport, policy: PagePolicy
+    before: AppMemory, after: AppMemory, *, app: AppSpec, report: SyncReport, policy: PagePolicy, link: str = ""
 ) -> tuple[AppMemory, tuple[Page, ...]]:
-    """Return the memory with what was paged, and the pages to send."""
+    """Return the memory with what was paged, and the pages to send; `link` leads to the commit to blame."""
     now = report.finished_at
     operation = after.operation or before.operation or report.operation
     well = after.sync is SyncState.SYNCED and after.degraded_since is None and report.result is Result.CONVERGED
@@ -48,21 +46,15 @@ def escalate(
     if before.paged:
         commit = after.failing_commit
         if commit and commit != before.failing_commit:
-            text = f"Still failing, now at {commit[:7]}: {after.last_error}"
+            blamed = "; ".join(commit_lines(report.revision, link))
+            text = f"Still failing, now at {commit[:7]}: {after.last_error}" + (f"\n{blamed}" if blamed else "")
             return after, (page_of(app, PageAct.NOTE, text, now, before.page_operation, unique=commit[:12]),)
         return after, ()
     if after.consecutive_failures < policy.failures and now - since < policy.duration:
         return after, ()
-    what = after.last_error or "workloads are degraded with no commit to blame"
-    text = f"{app.title}: {what}"
-    description = (
-        f"{what}\n\nSince {since:%Y-%m-%d %H:%M:%S} UTC, {after.consecutive_failures} failures in a row.\n"
-        f"Commit: {after.failing_commit or after.revision or 'unknown'}\nOperation: {operation}\n"
-        f"Cluster: {app.cluster}, environment: {app.env or 'none'}\n"
-        "It closes by itself when the app has converged."
-    )
-    page = page_of(app, PageAct.OPEN, text, now, operation)
-    page = replace(page, description=description[:DESCRIPTION_LIMIT], priority=urgency(app, report))
+    page = page_of(app, PageAct.OPEN, headline(app, after, report), now, operation)
+    description = briefing(app, after, report, since=since, link=link)
+    page = replace(page, description=description, priority=urgency(app, report))
     return replace(after, paged=True, page_operation=operation), (page,)
 
 
@@ -71,11 +63,6 @@ def urgency(app: AppSpec, report: SyncReport) -> str:
     if report.failure is None:
         return app.oncall_degraded or app.oncall_priority
     return (app.oncall_outage if report.failure.transient else "") or app.oncall_priority
-
-
-def shortened(text: str, limit: int) -> str:
-    """Return text of at most `limit` characters."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def trial(

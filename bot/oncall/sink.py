@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import orjson
 import urllib3
 
 from bot.errors import DeliveryFailed
-from bot.model.announcement import Page
+from bot.model.announcement import Page, PageAct
 from bot.model.record import Consignment, SinkName
+from bot.oncall.briefing import DESCRIPTION_LIMIT, shortened
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +63,23 @@ class AlertHook:
 
 
 class OncallSink:
-    """A `bot.ports.Sink`; `providers` in the order of the configuration, each page names one of them."""
+    """A `bot.ports.Sink`; `providers` in the order of the configuration, each page names one of them.
+
+    `link` leads to what is said of an operation in a channel, "" while that is not known; it asks nobody.
+    """
 
     name = SinkName.ONCALL
 
-    def __init__(self, providers: Sequence[Provider]) -> None:
-        self._providers = tuple(providers)
+    def __init__(self, providers: Sequence[Provider], *, link: Callable[[str, str], str]) -> None:
+        self._providers, self._link = tuple(providers), link
 
     def deliver(self, consignment: Consignment) -> float:
         """Deliver one page. Raises `DeliveryFailed`."""
         page = consignment.parcel
         assert isinstance(page, Page)  # the sink's rows hold nothing else
+        link = self._link(page.operation, page.channel) if page.act is PageAct.OPEN else ""
+        if link:
+            page = replace(page, description=shortened(f"In Slack: {link}\n\n{page.description}", DESCRIPTION_LIMIT))
         if page.provider < len(self._providers):
             self._providers[page.provider].send(page)
         else:

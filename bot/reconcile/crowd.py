@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from bot.model.announcement import MOVED, Announcement, AppLine, News, Page, PageAct, TroubleLine
 from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
-from bot.oncall.escalation import DESCRIPTION_LIMIT, MESSAGE_LIMIT, shortened
+from bot.oncall.briefing import DESCRIPTION_LIMIT, MESSAGE_LIMIT, commit_lines, good_before, place, shortened
 
 
 def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
@@ -104,22 +104,41 @@ def call_of(page: OpenPage, app: AppSpec, act: PageAct, text: str, at: datetime,
 
 def page_of_many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> Page:
     """Return the page of one app as that of several, with the list inside."""
-    place, count = place_of(failing), "1 app" if len(failing) == 1 else f"{len(failing)} apps"
-    lines = [f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" for one in failing]
-    lines.append("\nIt closes by itself when all of them have converged.")
-    others = len(incident.failing) - len(failing)
-    more = f", {others} more of other teams" if others else ""
-    description = "\n".join([f"{count}{more}: {incident.message}\n", *lines])
+    here, count = place_of(failing), "1 app" if len(failing) == 1 else f"{len(failing)} apps"
     return replace(
         due,
         alias=_alias(incident, due.team),
         app=count,
-        cluster=place.cluster,
-        env=place.env,
-        message=shortened(f"{count} / {place.cluster}: {incident.message}", MESSAGE_LIMIT),
-        description=shortened(description, DESCRIPTION_LIMIT),
+        cluster=here.cluster,
+        env=here.env,
+        message=shortened(f"{place(count, here.cluster, here.env)}: {incident.message}", MESSAGE_LIMIT),
+        description=shortened("\n".join(_briefing(failing, incident)), DESCRIPTION_LIMIT),
         priority=min(one.priority for one in failing),
     )
+
+
+def _briefing(failing: Sequence[Sufferer], incident: Incident) -> Iterator[str]:
+    """Yield what a page of several apps says: the reason, the commit where one is to blame, each app, what helps."""
+    others = len(incident.failing) - len(failing)
+    more = f", and {others} more of other teams" if others else ""
+    blamed = None if incident.shared else _blamed(failing)
+    yield incident.message
+    yield ""
+    if blamed is not None:
+        yield from commit_lines(blamed.revision, blamed.revision_url)
+    yield f"{'1 app fails' if len(failing) == 1 else f'{len(failing)} apps fail'}{more}:"
+    for one in failing:
+        good = "" if incident.shared else good_before(one.revision, one.previous)
+        yield f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" + (f", last good: {good}" if good else "")
+    yield ""
+    first = next(((one, good) for one in failing if (good := good_before(one.revision, one.previous))), None)
+    if incident.shared:
+        yield "No commit is to blame. What helps: mend what the reason names; each app is tried again by itself."
+    elif first is not None:
+        yield f"What helps: push a fix, or roll back each app:\n/gitops rollback {first[0].name} {first[1]}"
+    else:
+        yield "What helps: push a fix; each app is tried again by itself."
+    yield "The page closes by itself when all of them have converged."
 
 
 def _alias(incident: Incident, team: str) -> str:

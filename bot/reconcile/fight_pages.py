@@ -14,7 +14,8 @@ from datetime import datetime
 from bot.model.announcement import Announcement, Page, PageAct
 from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Sufferer
-from bot.oncall.escalation import DESCRIPTION_LIMIT, PagePolicy, page_of, shortened
+from bot.oncall.briefing import DESCRIPTION_LIMIT, MESSAGE_LIMIT, place, shortened
+from bot.oncall.escalation import PagePolicy, page_of
 
 
 def key_of(app: str) -> str:
@@ -67,10 +68,9 @@ def _begun(app: AppSpec, news: Announcement, heard: Mapping[str, str]) -> Incide
 
 def _page(app: AppSpec, news: Announcement, since: datetime) -> Page:
     description = (
-        f"{news.message}\n\nSince {since:%Y-%m-%d %H:%M:%S} UTC. {news.next_step}.\n"
-        f"Cluster: {app.cluster}, environment: {app.env or 'none'}\n"
-        "It closes by itself an hour after the last change."
+        f"{news.message}\n\nSince: {since:%Y-%m-%d %H:%M:%S} UTC\nWhat helps: {news.next_step.removesuffix('.')}.\n"
+        "The page closes by itself an hour after the last change."
     )
-    text = f"{app.title}: {news.message}"
+    text = shortened(f"{place(app.name, app.cluster, app.env)}: {news.message}", MESSAGE_LIMIT)
     page = page_of(app, PageAct.OPEN, text, news.at, news.operation, unique=f"{news.at.timestamp():.0f}")
     return replace(page, alias=f"{page.alias}:fight", description=shortened(description, DESCRIPTION_LIMIT))

@@ -36,7 +36,7 @@ from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
 from bot.reconcile.roster import Roster
-from bot.reconcile.telling import Told, Waits
+from bot.reconcile.telling import Links, Told, Waits
 from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
@@ -303,7 +303,8 @@ class Passes:
         memory = replace(told.memory, paged=before.paged)
         pages: tuple[Page, ...] = ()
         if policy is not None:
-            memory, pages = escalate(before, memory, app=app, report=report, policy=policy)
+            links = self._outside.links(app, report.revision, "") if report.revision is not None else Links()
+            memory, pages = escalate(before, memory, app=app, report=report, policy=policy, link=links.commit)
         trouble = next((one for one in told.announcements if one.news in TROUBLES and not one.edits_only), None)
         alone = Alone(
             app=app,

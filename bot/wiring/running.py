@@ -20,6 +20,7 @@ from bot.wiring.engine import Engine
 from bot.wiring.outward import alert_api, oncall_providers, write_back_targets
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
+    from bot.chat.poster import SlackSink
     from bot.delivery.courier import Courier
     from bot.reconcile.loop import Loop
 
@@ -72,30 +73,31 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Call
     configuration = engine.configuration
     settings = configuration.settings
     sinks: list[Sink] = []
+    slack: SlackSink | None = None
     if settings.slack.mode != "off":
         from bot.chat.people import People  # imported late: a bot without Slack does not pay for it
         from bot.chat.poster import SlackSink
 
         token = configuration.secret("SLACK_BOT_TOKEN")
 
-        sinks.append(
-            SlackSink(
-                token,
-                api_url=settings.slack.api_url,
-                store=engine.store,
-                fallback_channel=settings.slack.default_channel,
-                people=People(token, api_url=settings.slack.api_url, clock=clock, overrides=settings.slack.people),
-                clock=clock,
-                diverted=lambda: failed(SinkName.SLACK, "diverted"),
-            )
+        slack = SlackSink(
+            token,
+            api_url=settings.slack.api_url,
+            store=engine.store,
+            fallback_channel=settings.slack.default_channel,
+            people=People(token, api_url=settings.slack.api_url, clock=clock, overrides=settings.slack.people),
+            clock=clock,
+            diverted=lambda: failed(SinkName.SLACK, "diverted"),
         )
+        sinks.append(slack)
     if settings.oncall.provider != "off":
         sinks.append(
             OncallSink(
                 [
                     AlertHook(host) if name == "webhook" else alert_api(configuration, name, host, variable)
                     for name, host, variable in oncall_providers(configuration)
-                ]
+                ],
+                link=slack.link if slack is not None else lambda operation, channel: "",
             )
         )
     if settings.writebacks:

@@ -51,7 +51,7 @@ class Post:
         self.store = SqlStore(f"sqlite:///{folder / 'bot.db'}")
         stack.callback(self.store.close)
         people = People(self.slack.bot_token, api_url=self.slack.api_url, clock=self.day)
-        sink = SlackSink(
+        self.sink = sink = SlackSink(
             self.slack.bot_token,
             api_url=self.slack.api_url,
             store=self.store,
@@ -136,7 +136,8 @@ def test_hour_without_slack_leaves_the_last_of_thousands_of_edits(post: Post) ->
     for one in operations:
         post.shown(HOME, f"Said {one}-59-9.")
     assert len(post.slack.roots(HOME)) == 1 + len(operations)
-    assert len([one for one in post.slack.calls() if one.outcome == "ok"]) == 1 + len(operations)
+    said = [one for one in post.slack.calls() if one.method.startswith("chat.") and one.outcome == "ok"]
+    assert len(said) == 1 + len(operations)
 
 
 @pytest.mark.parametrize(
@@ -228,3 +229,13 @@ def test_end_of_a_page_is_seen_by_the_channel(post: Post) -> None:
     post.shown(HOME, "Said closed.")
     posts = [one.arguments for one in post.slack.calls() if one.method == "chat.postMessage"]
     assert [str(one.get("reply_broadcast", "")).lower() in {"1", "true"} for one in posts] == [False, True]
+
+
+def test_link_of_a_message_is_permanent_and_that_of_its_channel_while_it_waits(post: Post) -> None:
+    assert post.sink.link("op_1", HOME) == ""  # Slack has not said where it is read
+    post.say(news("first", word=News.DIFF))
+    root = post.shown(HOME, "Said first.")
+    place = f"{post.slack.url}/archives/{HOME}"
+    until(lambda: post.sink.link("op_1", HOME) == f"{place}/p{root.ts.replace('.', '')}")
+    assert post.sink.link("op_2", HOME) == place
+    assert post.sink.link("op_2", "") == ""

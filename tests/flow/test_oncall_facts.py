@@ -51,6 +51,21 @@ def test_third_failure_in_a_row_opens_one_page_and_later_ones_none(story: Story)
     assert (story.calls("open"), story.calls("notes")) == (1, 0)
 
 
+def test_page_says_what_who_since_when_and_the_way_back_to_whom_it_wakes(story: Story) -> None:
+    """It had the first error and a hash: whoever read it on a phone knew neither whom to call nor what to type."""
+    good = story.mends()
+    story.bot.start()
+    story.sees("Converged", good[:7])
+    bad = story.fails()
+    (alert,) = until(story.oncall.opened)
+    assert alert.message.startswith("shop / prod (production): ")
+    assert f"Commit: {bad[:7]} Break, by " in alert.description
+    assert f"Last good: {good[:7]}" in alert.description
+    assert f"/gitops rollback shop {good[:7]}" in alert.description
+    assert "Since: " in alert.description
+    assert f"In Slack: {story.slack.url}/archives/{DEPLOYS}" in alert.description
+
+
 def test_new_commit_that_fails_too_is_one_note(story: Story) -> None:
     paged(story)
     second = story.fails("two")

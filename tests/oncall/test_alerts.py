@@ -50,8 +50,16 @@ def deliver(service: OncallService, page: Page, key: str = "oncall-key") -> None
         key_for=lambda team: keys.get(team, ""),
         setting="OPSGENIE_API_KEY",
     )
-    sink = OncallSink([api])
+    sink = OncallSink([api], link=lambda operation, channel: f"https://acme.slack.com/{channel}/{operation}")
     sink.deliver(Consignment(id=1, sink=SinkName.ONCALL, lane=page.alias, parcel=page, attempts=0, created_at=NOW))
+
+
+def test_page_begins_with_the_way_to_its_message_and_stays_within_the_limit(service: OncallService) -> None:
+    deliver(service, PAGE)
+    deliver(service, replace(PAGE, alias="other", description="x" * 15_000))
+    first, long = service.alerts
+    assert first.description == f"In Slack: https://acme.slack.com/{PAGE.channel}/{PAGE.operation}\n\ndetails"
+    assert len(long.description) == 15_000
 
 
 def test_page_sent_twice_is_one_alert(service: OncallService) -> None:

@@ -42,10 +42,11 @@ class World:
     memories: dict[str, AppMemory] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     now: datetime = NOON
+    commit: str = "a" * 40
 
     def ends(self, spec: AppSpec, failure: Failure | None, *, waits: bool = False) -> Folded:
         """End a pass of an app: None is a good one, unless its plan waits for a yes."""
-        commit = "a" * 40
+        revision = Revision(commit=self.commit, subject="Raise the limit", author="Ana Lima")
         self.now += timedelta(seconds=1)
         before = self.memories.get(spec.key, AppMemory(app=spec.key))
         operation = before.operation or f"op_{len(self.memories)}_{self.now:%H%M%S}"
@@ -57,8 +58,9 @@ class World:
             started_at=self.now,
             finished_at=self.now,
             result=Result.FAILED if failure else Result.WAITING_APPROVAL if waits else Result.CONVERGED,
-            revision=Revision(commit=commit),
-            target=Revision(commit=commit),
+            revision=revision,
+            target=revision,
+            previous=before.revision,
             failure=failure,
             plan=Plan(app=spec.name, cluster=spec.cluster, revision=REVISION, ref="main", changes=(), hash="sha256:a1")
             if waits
@@ -73,6 +75,7 @@ class World:
             env=spec.env,
             channel=spec.channel,
             at=self.now,
+            revision_url=f"https://git.example.com/{revision.short}",
         )
         before = covered(before, list(self.incidents.values()))
         told = news.ended(spec, report, before, base=base, targets=(), waits=Waits())
@@ -149,6 +152,24 @@ def test_message_of_many_apps_names_the_commit_that_broke_all_of_them_and_the_wa
     assert told.next_step.startswith("Push a fix")
     (outage,) = all_end(World(), some, TOKEN).folds
     assert outage.revision is None  # a neighbour is to blame, and no commit
+
+
+def test_page_of_many_apps_names_the_commit_and_what_each_can_go_back_to() -> None:
+    world, some = World(), apps(2)
+    all_end(world, some, None)
+    world.commit = "b" * 40
+    all_end(world, some, broken("quota exceeded"), times=4)
+    (page,) = world.pages
+    assert page.message == "2 apps / prod (production): quota exceeded"
+    assert "Commit: bbbbbbb Raise the limit, by Ana Lima\nhttps://git.example.com/bbbbbbb" in page.description
+    assert all(f"- {one.title}: since 2026-03-06 12:00:0" in page.description for one in some)
+    assert page.description.count("last good: aaaaaaa") == 2
+    assert "/gitops rollback app-0 aaaaaaa" in page.description
+    outage = World()
+    all_end(outage, some, None)
+    all_end(outage, some, TOKEN, times=4)
+    assert "No commit is to blame" in outage.pages[0].description
+    assert "rollback" not in outage.pages[0].description
 
 
 def test_app_that_fails_for_another_reason_is_not_over_it() -> None:
@@ -350,7 +371,7 @@ def test_outage_is_a_page_of_its_cause_in_each_team() -> None:
     world.later(POLICY.duration)
     all_end(world, some, DOWN)
     assert {page.alias.rpartition(":")[0] for page in world.pages if page.team} == {world.pages[0].alias}
-    assert {page.message for page in world.pages} == {f"1 app / prod: {DOWN.message}"}
+    assert {page.message for page in world.pages} == {f"1 app / prod (production): {DOWN.message}"}
     assert all("2 more of other teams" in page.description for page in world.pages)
     all_end(world, some, None)
     assert (world.opened(), world.incidents) == (set(), {})
