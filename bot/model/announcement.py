@@ -207,12 +207,21 @@ class Verdict(Enum):
     FAILURE = "failure"
 
 
+class Fault(Enum):
+    """Whose fault a failure is, for programs: what to do about it is another thing."""
+
+    COMMIT = "commit"
+    OUTAGE = "outage"  # the Git host, the API server or a registry is away
+    ACCESS = "access"  # one of them refuses the bot
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteBack:
     """One commit status, one webhook call, or the links on the issues of a change.
 
     `target` is the index of the write-back in the configuration, `event` one of diff, converged, failed,
     rolled-back. `verdict` is for commit statuses. `previous` is the commit that was live before, "" when none was.
+    `fault` is that of a failure, as the values of `Fault`.
     """
 
     id: str
@@ -230,6 +239,7 @@ class WriteBack:
     url: str = ""
     summary: Summary | None = None
     digest: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ def escalate(
     if since is None or not troubled:
         return after, ()
     if before.paged:
-        commit = after.failing_commit
+        commit = after.failing_commit  # the one to blame: a commit that leaves the app alone is no news of it
         if commit and commit != before.failing_commit:
             blamed = "; ".join(commit_lines(report.revision, link))
             text = f"Still failing, now at {commit[:7]}: {after.last_error}" + (f"\n{blamed}" if blamed else "")

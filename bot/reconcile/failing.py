@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from bot.model.announcement import Announcement, News, TroubleLine, Verdict
+from bot.model.announcement import Announcement, Fault, News, TroubleLine, Verdict
 from bot.model.app import AppSpec
-from bot.model.outcome import HealthState, SyncReport
+from bot.model.outcome import Failure, HealthState, SyncReport
 from bot.model.record import AppMemory, SyncState
 from bot.reconcile.fingerprint import fingerprint
 from bot.reconcile.telling import Target, Told, write_backs
@@ -36,7 +36,7 @@ def failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announceme
         last_error=f"{failure.message}: {detail}" if detail else failure.message,
         consecutive_failures=count,
         failing_since=since,
-        failing_commit=commit,
+        failing_commit=report.revision.blamed.commit if report.revision else "",
     )
     ordered = report.trigger.manual  # somebody waits for an answer
     if failure.transient and now - since < OUTAGE_IS_NEWS_AFTER and not ordered:
@@ -58,8 +58,16 @@ def failed(app: AppSpec, report: SyncReport, memory: AppMemory, base: Announceme
     if known:
         answer = replace(news, id=f"{news.id}:answer", operation=after.operation, in_thread=True, edits_only=False)
         return Told(memory=after, announcements=(news, answer) if ordered else (news,))
-    backs = write_backs(app, base, commit, "failed", Verdict.FAILURE, failure.message, targets, report.summary)
+    backs = write_backs(
+        app, base, commit, "failed", Verdict.FAILURE, failure.message, targets, report.summary, fault=_fault(failure)
+    )
     return Told(memory=after, announcements=(news,), writebacks=backs if commit else ())
+
+
+def _fault(failure: Failure) -> Fault:
+    if failure.transient:
+        return Fault.OUTAGE
+    return Fault.ACCESS if failure.neighbour else Fault.COMMIT
 
 
 def _next_step(app: AppSpec, report: SyncReport) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.model.announcement import Announcement, ChangeLine, Verdict, WriteBack
+from bot.model.announcement import Announcement, ChangeLine, Fault, Verdict, WriteBack
 from bot.model.app import AppSpec
 from bot.model.outcome import PassKind
 from bot.model.plan import Action, Plan, Summary
@@ -25,14 +25,20 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A write-back of the configuration: `index` names it; `repo`, `events` and `envs` say of what it hears."""
+    """A write-back of the configuration: `index` names it; `repo`, `events` and `envs` say of what it hears.
+
+    One that `judges` commits hears of no failure that is not a commit's fault: what it says of it stays as it is.
+    """
 
     index: int
     repo: str = ""
     events: frozenset[str] = frozenset({"diff", "converged", "failed", "rolled-back"})
     envs: frozenset[str] = frozenset()
+    judges: bool = False
 
-    def hears(self, app: AppSpec, event: str) -> bool:
+    def hears(self, app: AppSpec, event: str, fault: Fault | None) -> bool:
+        if self.judges and fault is not None and fault is not Fault.COMMIT:
+            return False
         return event in self.events and self.repo in {"", app.repo} and (not self.envs or app.env in self.envs)
 
 
@@ -68,6 +74,8 @@ def write_backs(
     targets: Sequence[Target],
     summary: Summary,
     digest: str = "",
+    *,
+    fault: Fault | None = None,
 ) -> tuple[WriteBack, ...]:
     return tuple(
         WriteBack(
@@ -86,9 +94,10 @@ def write_backs(
             url=base.revision_url,
             summary=summary,
             digest=digest,
+            fault=fault.value if fault is not None else "",
         )
         for target in targets
-        if target.hears(app, event)
+        if target.hears(app, event, fault)
     )
 
 

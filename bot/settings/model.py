@@ -36,7 +36,10 @@ class Cluster(Section):
 
 
 class CommitStatus(Section):
-    """The state of a sync at its commit, and the pull requests of `keep` and `ignore`."""
+    """The state of a sync at its commit, and the pull requests of `keep` and `ignore`.
+
+    A failure that is not the commit's fault (an outage, refused credentials) leaves the state as it is.
+    """
 
     type: Literal["commit-status"]
     repo: str

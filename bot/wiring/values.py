@@ -107,9 +107,14 @@ def door(configuration: Configuration) -> Door:
 def targets(configuration: Configuration) -> tuple[Target, ...]:
     """Return which write-back hears of what; the index is its place in the configuration."""
     return tuple(
-        Target(index=index, repo=one.repo)
+        Target(index=index, repo=one.repo, judges=True)
         if one.type == "commit-status"
-        else Target(index=index, events=frozenset(one.events), envs=frozenset(one.envs if one.type == "jira" else ()))
+        else Target(
+            index=index,
+            events=frozenset(one.events),
+            envs=frozenset(one.envs if one.type == "jira" else ()),
+            judges=one.type == "jira",
+        )
         for index, one in enumerate(configuration.settings.writebacks)
     )
 

@@ -42,6 +42,7 @@ class WebhookTarget:
                 "url": back.url,
                 "digest": back.digest,
                 "summary": str(back.summary or ""),
+                "fault": back.fault,
             },
         )
         body = JSONFormat().write(event)

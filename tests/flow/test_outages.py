@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from bot.sandbox.slack.values import Message
 from tests.flow.office import ANA, DEPLOYS, Office
+from tests.flow.pull_requests import TOKEN, PullRequests
+from tests.receiver import Receiver
 from tests.waiting import until
 
 Offices = Callable[..., Office]
@@ -39,6 +41,35 @@ def test_nobody_knows_how_an_app_is_while_its_cluster_is_away(offices: Offices) 
     until(lambda: office.bot.status("shop")["health"] == "healthy")
     until(lambda: [one for one in over(office) if one.ts == first.ts])
     assert office.bot.status("shop")["seen_health"] is None
+
+
+def test_outage_fails_no_commit(offices: Offices) -> None:
+    """Each commit that was live got a red cross at the Git host because an API server was away."""
+    with PullRequests() as host, Receiver() as receiver:
+        hook = f"{{type: webhook, url: '{receiver.url}/hook', events: [failed], secret_env: HOOK_SECRET}}"
+        office = offices(more=f"writebacks: [{host.writeback}, {hook}]", GIT_TOKEN=TOKEN, HOOK_SECRET="hook")
+
+        def states() -> list[str]:
+            sent = [one.json() for one in host.got if "/statuses/" in one.path]
+            return [str(one["state"]) for one in sent if one["context"] == "gitops-bot/prod/shop"]
+
+        def faults() -> list[str]:
+            sent = [one.json()["data"] for one in receiver.got]
+            return [str(one["fault"]) for one in sent if one["app"] == "shop"]
+
+        office.open()
+        until(lambda: states()[-1:] == ["success"])
+        before = len(states())
+        office.kube.pause()
+        until(lambda: office.bot.status("shop")["sync"] == "failed")
+        office.types(ANA, "sync shop", DEPLOYS)  # who orders a sync hears at once
+        until(lambda: faults() == ["outage"])
+        office.kube.resume()
+        until(lambda: len(states()) > before)
+        assert set(states()[before:]) == {"success"}
+        office.upstream.commit({"shop/a.yaml": "kind: [\n"})
+        until(lambda: states()[-1:] == ["failure"])
+        until(lambda: faults() == ["outage", "commit"])
 
 
 def test_workloads_are_looked_at_while_git_is_away(offices: Offices) -> None:

@@ -43,10 +43,11 @@ class World:
     pages: list[Page] = field(default_factory=list)
     now: datetime = NOON
     commit: str = "a" * 40
+    cause: Revision | None = None
 
     def ends(self, spec: AppSpec, failure: Failure | None, *, waits: bool = False) -> Folded:
         """End a pass of an app: None is a good one, unless its plan waits for a yes."""
-        revision = Revision(commit=self.commit, subject="Raise the limit", author="Ana Lima")
+        revision = Revision(commit=self.commit, subject="Raise the limit", author="Ana Lima", cause=self.cause)
         self.now += timedelta(seconds=1)
         before = self.memories.get(spec.key, AppMemory(app=spec.key))
         operation = before.operation or f"op_{len(self.memories)}_{self.now:%H%M%S}"
@@ -170,6 +171,19 @@ def test_page_of_many_apps_names_the_commit_and_what_each_can_go_back_to() -> No
     all_end(outage, some, TOKEN, times=4)
     assert "No commit is to blame" in outage.pages[0].description
     assert "rollback" not in outage.pages[0].description
+
+
+def test_commit_that_leaves_the_app_alone_is_no_note_on_its_page() -> None:
+    """Each commit of the repository was a note: whoever had the page heard of everybody's work."""
+    world, some = World(cause=Revision(commit="c" * 40)), apps(1)
+    all_end(world, some, broken("quota exceeded"), times=3)
+    world.commit = "b" * 40
+    all_end(world, some, broken("quota exceeded"))
+    assert [one.act for one in world.pages] == [PageAct.OPEN]
+    world.cause = Revision(commit="d" * 40)
+    all_end(world, some, broken("quota exceeded"))
+    assert [one.act for one in world.pages] == [PageAct.OPEN, PageAct.NOTE]
+    assert "now at ddddddd" in world.pages[-1].message
 
 
 def test_app_that_fails_for_another_reason_is_not_over_it() -> None:

@@ -169,6 +169,7 @@ def test_webhook_gets_a_signed_cloud_event() -> None:
     assert (event["type"], event["subject"]) == ("io.gitops-bot.converged.v1", COMMIT)
     assert event["data"]["app"] == "shop"
     assert event["data"]["digest"] == "sha256:1"
+    assert event["data"]["fault"] == ""
 
 
 def test_write_back_of_a_target_that_is_no_longer_configured_is_given_up() -> None:
