@@ -86,8 +86,8 @@ class Repository(Protocol):
         A merge counts for what it brought in.
         """
 
-    def count_between(self, old: str, new: str, *, path: str = "") -> int | None:
-        """Return how many commits below a path `new` is ahead of `old`; None when `old` is no ancestor of it."""
+    def count_between(self, old: str, new: str, *, paths: Sequence[str] = ("",)) -> int | None:
+        """Return how many commits below some paths `new` is ahead of `old`; None when `old` is no ancestor of it."""
 
     def descends(self, new: str, old: str) -> bool:
         """Tell whether `old` is `new` or an ancestor of it."""

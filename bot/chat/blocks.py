@@ -293,7 +293,7 @@ def _orders(news: Announcement) -> Iterator[tuple[str, str]]:
             {News.PAUSED: "Resumes", News.REFUSED: "Expires", News.APPROVAL: "Expires"}.get(news.news, "Until"),
             when(news.until),
         )
-    elif news.news in {News.PAUSED, News.ROLLED_BACK}:
+    elif news.holds:
         yield "Resumes", "when someone says so (reminder every 4 h)"
     if news.behind:
         yield "Waiting", many(news.behind, "commit")

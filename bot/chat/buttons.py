@@ -59,11 +59,13 @@ def buttons(news: Announcement) -> Iterator[Block]:
         case News.FIGHT:
             yield from _acknowledge(news, {**value, "alias": news.alias}, name)
             yield pause
+        case News.WAITING:  # for its window: what waits for people is said in their thread
+            yield diff
         case News.DRIFT | News.PROPOSED:
             if news.changes:
                 yield from _choices(news, value, name)
             yield diff
-        case News.PAUSED | News.ROLLED_BACK | News.WAITING:
+        case News.PAUSED | News.ROLLED_BACK if news.holds:
             yield kit.button(
                 "gitops.resume",
                 "Resume",
@@ -72,8 +74,9 @@ def buttons(news: Announcement) -> Iterator[Block]:
                 says=f"Resume {name}",
                 asks=f"The next sync applies the newest commit of {news.ref or 'the branch'} again.",
             )
+            would = {**value, "commit": news.ref}  # a plan of a pinned app is that of the pin
             yield kit.button(
-                "gitops.diff", "What would change", value, says=f"What would change when {name} is resumed"
+                "gitops.diff", "What would change", would, says=f"What would change when {name} is resumed"
             )
         case _:
             pass

@@ -159,6 +159,11 @@ class Announcement:
     root: str = ""  # names the root message where that is not the operation's own: in another channel
 
     @property
+    def holds(self) -> bool:
+        """Tell whether it speaks of a pause or a pin that goes on: one that has ended has no next step."""
+        return self.news in {News.PAUSED, News.ROLLED_BACK} and bool(self.next_step)
+
+    @property
     def root_key(self) -> str:
         """Name the root message."""
         return self.root or self.operation

@@ -71,7 +71,7 @@ class AppMemory:
     page_operation: str = ""
     page_alias: str = ""  # of the alert that speaks for the app
     incident: str = ""  # id of the one it is part of
-    waiting_commit: str = ""  # newest commit announced as waiting
+    waiting_commit: str = ""  # newest commit of the app announced as waiting
     waiting_hash: str = ""  # of the plan that waits for approval
     waiting_since: datetime | None = None  # when it was asked for
     requested_by: tuple[str, ...] = ()  # who asked for the passes that found it; empty for the schedule

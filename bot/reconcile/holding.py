@@ -90,24 +90,32 @@ def waiting(
 ) -> tuple[tuple[Announcement, ...], AppMemory]:
     """Say once of each newer commit that it waits behind a pause or a pin, in the thread of that order.
 
-    Commits about other folders do not wait, unless the plan says that they change something here.
+    Commits about other folders do not wait, unless the plan says that they change something here; nor is it news that
+    what was just rolled back is in Git.
     """
-    target = report.target
-    if target is None or target.commit in {memory.revision, memory.waiting_commit}:
+    target, newest = report.target, waits.newest
+    if newest is None and report.plan is not None and report.plan.writes:
+        newest = target
+    if target is None or newest is None or newest.commit in {memory.revision, memory.waiting_commit}:
         return (), memory
-    if not waits.behind and (report.plan is None or not report.plan.writes):
-        return (), memory
+    if report.result is Result.CONVERGED and report.kind is PassKind.ROLLBACK:
+        return (), replace(memory, waiting_commit=newest.commit)
     pinned = report.revision is not None and report.revision.commit != target.commit
     why = "pinned" if pinned else "paused" if report.result is Result.PAUSED else report.reason
     count = f" {waits.behind} commits wait." if waits.behind > 1 else ""
+    if pinned:  # the plan is that of the pin: it does not say what these commits would change
+        base = replace(base, summary=None, changes=(), impact=(), warnings=())
     news = replace(
         base,
         news=News.WAITING,
         operation=waits.thread or base.operation,
         in_thread=bool(waits.thread),
-        id=f"{base.operation}:waiting:{target.commit[:12]}",
-        revision=target,
-        message=f"{target.short} waiting ({why}).{count}",
+        id=f"{base.operation}:waiting:{newest.commit[:12]}",
+        revision=newest,
+        revision_url=waits.links.commit,
+        compare_url=waits.links.compare,
+        previous=memory.revision,
+        message=f"{newest.short} waiting ({why}).{count}",
         next_step=f"/gitops resume {base.app} applies it" if pinned or report.result is Result.PAUSED else "",
     )
-    return (news,), replace(memory, waiting_commit=target.commit)
+    return (news,), replace(memory, waiting_commit=newest.commit)

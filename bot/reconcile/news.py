@@ -221,6 +221,7 @@ def _converged(
                 news=News.ROLLED_BACK if rolled_back else News.CONVERGED,
                 id=f"{base.operation}:{report.result.value}:{commit[:12]}",
                 message=message,
+                ref=str(app.ref),  # to which it returns, where the plan is that of a rollback
                 next_step=_way_back(app) if rolled_back else "",
                 failures=memory.consecutive_failures,
                 since=memory.failing_since,

@@ -268,13 +268,15 @@ def _standing(app: AppSpec, cluster: Cluster) -> tuple[tuple[ResourceId, Health]
 def _caused(order: Order, revision: Revision, world: World) -> Revision:
     """Return a revision with the commit that changed the app's files, where the newest is about something else.
 
-    Of a first sync only where people are asked about it: all of the history is looked through.
+    Of a first sync only where people are asked about it: all of the history is looked through. So it is for a
+    rollback, which goes back beyond what is deployed, or to that very commit.
     """
-    app, deployed = order.app, order.memory.revision
-    if deployed == revision.commit or not (deployed or app.mode is Mode.APPROVE):
+    app, deployed, pin = order.app, order.memory.revision, order.control.pin
+    back = pin is not None and not order.memory.has_reached(pin)
+    if not back and (deployed == revision.commit or not (deployed or app.mode is Mode.APPROVE)):
         return revision
     roots, repo = world.renderer.roots(app), world.repos[app.repo]
-    if deployed:
+    if deployed and not back:
         cause = repo.last_touching(roots, after=deployed, upto=revision.commit)
     else:
         cause = next(iter(repo.log(revision.commit, limit=1, paths=roots)), None)

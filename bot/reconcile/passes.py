@@ -252,11 +252,15 @@ class Passes:
         if report.result is Result.CONVERGED and report.plan is not None and before.waiting_hash == report.plan.hash:
             yes, own = order.verdicts(report.plan.hash), order.requesters(report.plan)
             linked = replace(linked, given=approval.granted_by(app, yes, requesters=own))
+        deployed = report.revision.commit if report.revision and report.result is Result.CONVERGED else report.previous
+        count, newest = self._behind(app, report, deployed)
         asked_for = report.plan if report.result in {Result.REFUSED, Result.WAITING_APPROVAL} else None
         waits = Waits(
             verdicts=order.verdicts(asked_for.hash) if asked_for is not None else (),
             requesters=order.requesters(asked_for) if asked_for is not None else (),
-            behind=self._behind(app, report),
+            behind=count,
+            newest=newest,
+            links=self._outside.links(app, newest, deployed) if newest is not None else Links(),
             thread=order.control.operation,
             until=order.control.pause.until if order.control.pause is not None else None,
         )
@@ -337,18 +341,22 @@ class Passes:
     def _parcels(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
         return self._outside.post.rows(parcels)
 
-    def _behind(self, app: AppSpec, report: SyncReport) -> int:
-        """Return how many commits of the app's folder wait behind a pause, a pin or a question; what fails does not."""
-        if report.result in {Result.FAILED, Result.UNHEALTHY}:
-            return 0
-        converged = report.revision is not None and report.result is Result.CONVERGED
-        deployed = report.revision.commit if report.revision is not None and converged else report.previous
-        if report.target is None or not deployed or report.target.commit == deployed:
-            return 0
+    def _behind(self, app: AppSpec, report: SyncReport, deployed: str) -> tuple[int, Revision | None]:
+        """Return how many commits of the app wait behind a pause, a pin or a question, and the newest of them.
+
+        What fails does not wait.
+        """
+        target = report.target
+        if target is None or report.result in {Result.FAILED, Result.UNHEALTHY} or deployed in {"", target.commit}:
+            return 0, None
+        repo, roots = self.world.repos[app.repo], self.world.renderer.roots(app)
         with suppress(PassError):
-            count = self.world.repos[app.repo].count_between(deployed, report.target.commit, path=app.path)
-            return 1 if count is None else count  # history was rewritten: what is there now waits
-        return 0
+            count = repo.count_between(deployed, target.commit, paths=roots)
+            if count is None:
+                return 1, target  # history was rewritten: what is there now waits
+            if count:
+                return count, repo.last_touching(roots, after=deployed, upto=target.commit) or target
+        return 0, None
 
     def _base(self, app: AppSpec, operation: str, trigger: Trigger, now: datetime) -> Announcement:
         return Announcement(

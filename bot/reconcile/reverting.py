@@ -173,4 +173,15 @@ class Reverting:
             revision=head,
             message=f"{text} The app follows {app.ref} again: {head.short} says what the cluster has.".strip(),
         )
-        self._store.save_control(app.key, Control(), audit=audit, dispatches=self._post.rows([resumed]))
+        root = replace(
+            said,
+            id=f"{resumed.id}:root",
+            in_thread=False,
+            edits_only=True,
+            news=News.ROLLED_BACK,
+            revision=self._world.repos[app.repo].revision(pin.commit),
+            by=pin.by,
+            reason=pin.reason,
+            message=f"The cluster is equal to {pin.commit[:7]}. {resumed.message}",
+        )
+        self._store.save_control(app.key, Control(), audit=audit, dispatches=self._post.rows([resumed, root]))

@@ -12,6 +12,7 @@ from bot.model.app import AppSpec
 from bot.model.outcome import PassKind
 from bot.model.plan import Action, Plan, Summary
 from bot.model.record import AppMemory, Approval, HistoryEntry
+from bot.model.source import Revision
 from bot.plan.explain import change_lines
 
 
@@ -46,12 +47,15 @@ class Target:
 class Waits:
     """What waits for people: verdicts on this plan and who asked for it, commits behind, whose thread hears of them.
 
-    `until` is when the pause ends, None for when somebody ends it.
+    `newest` is the last of those commits, with its `links`: one that changes nothing of the app is none. `until` is
+    when the pause ends, None for when somebody ends it.
     """
 
     verdicts: Sequence[Approval] = ()
     requesters: tuple[str, ...] = ()
     behind: int = 0
+    newest: Revision | None = None
+    links: Links = Links()
     thread: str = ""
     until: datetime | None = None
 

@@ -200,15 +200,15 @@ class GitRepository:
         listing = self._mirror.local([*command, "--", *places]).text
         return tuple(_revision(record) for record in listing.split("\0") if record)
 
-    def count_between(self, old: str, new: str, *, path: str = "") -> int | None:
-        """Return how many commits below a path `new` is ahead of `old`; None when `old` is no ancestor, or not here."""
+    def count_between(self, old: str, new: str, *, paths: Sequence[str] = ("",)) -> int | None:
+        """Return how many commits below some paths `new` is ahead; None when `old` is no ancestor, or not here."""
         old, new = self._full(old), self._full(new)
-        return self._mirror.healed(lambda: self._count_between(old, new, path))
+        return self._mirror.healed(lambda: self._count_between(old, new, paths))
 
-    def _count_between(self, old: str, new: str, path: str) -> int | None:
+    def _count_between(self, old: str, new: str, paths: Sequence[str]) -> int | None:
         if not self._descends(new, old):
             return None
-        return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--", *_pathspecs([path])]).text)
+        return int(self._mirror.local(["rev-list", "--count", f"{old}..{new}", "--", *_pathspecs(paths)]).text)
 
     def last_touching(self, paths: Sequence[str], *, after: str, upto: str) -> Revision | None:
         """Return the newest commit of a range that touched one of the paths. Merges count for what they merged."""

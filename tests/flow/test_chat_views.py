@@ -125,6 +125,10 @@ def test_only_commits_that_changed_the_app_are_offered_to_go_back_to(offices: Of
     found = office.slack.suggest(ANA.id, view_id=view["id"], action_id="gitops.commit", query="")
     assert [one["value"] for one in found] == [first]
     assert " ago" in found[0]["description"]["text"]
+    preview = office.types(ANA, f"rollback payments {elsewhere[:7]}")
+    assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
+    done = office.sees(PAYMENTS, "Rolled back", "payments")
+    assert f"|{first[:7]}>  Change something (at `{elsewhere[:7]}`)" in str(done.blocks)
 
 
 def test_hand_edit_in_a_plan_and_before_a_rollback_has_the_reader_s_time(offices: Offices) -> None:

@@ -139,11 +139,18 @@ def test_rollback_is_seen_confirmed_and_stays(offices: Offices, mode: str) -> No
     assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
     done = office.sees(PAYMENTS, "Rolled back", first[:7], "too loud")
     assert office.level("payments") == "info"
+    elsewhere = office.upstream.commit({"docs/a.yaml": configmap("docs", "trace")})
+    until(lambda: office.bot.status("payments")["target_revision"] == elsewhere)
     third = office.commit("trace")
     office.sees(DEPLOYS, "Converged", "shop", third[:7])
-    waits = office.sees(PAYMENTS, "waiting (pinned)", third[:7])
+    waits = office.sees(PAYMENTS, "waiting (pinned). 2 commits wait", third[:7], f"compare/{first}...{third}")
     assert waits.thread_ts == done.ts
     assert office.level("payments") == "info"
+    # Neither the commit that was rolled back nor the one about another app is news in the thread.
+    assert [one for one in office.slack.messages(PAYMENTS) if one.text.startswith("New commit waits")] == [waits]
+    would = office.presses(ANA, done, "gitops.diff")
+    assert "1 to update" in would.text
+    assert "data.level: info -&gt; trace" in str(would.blocks)
     again = office.types(ANA, f"rollback payments {first[:7]}").text
     assert f"already pinned at {first[:7]} by <@U0ANA> since" in again
     assert "already pinned" in office.presses(ANA, late, "gitops.rollback_go").text

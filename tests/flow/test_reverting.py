@@ -9,6 +9,7 @@ import pytest
 
 from tests.flow.office import ANA, BOB, DEPLOYS, Office, configmap
 from tests.flow.pull_requests import TOKEN, PullRequests
+from tests.flow.workplace import buttons
 from tests.tools.building import search_path
 from tests.waiting import until
 
@@ -40,8 +41,9 @@ def test_rollback_is_reverted_on_the_branch_and_the_app_follows_it_again(offices
     """Only the app's folder goes back: what else the bad commit did stays."""
     office = offices(shop=REVERT)
     good, bad = rolled_back(office)
-    root = office.sees(DEPLOYS, "Rolled back", "shop", good[:7], "It is reverted in Git too")
+    root = office.sees(DEPLOYS, "Rolled back", "shop", good[:7])
     said = office.sees(DEPLOYS, "Resumed", "shop", "Reverted on main by", "follows main again")
+    office.sees(DEPLOYS, "Rolled back", "shop", "The app follows main again")
     assert said.thread_ts == root.ts
     tip = office.upstream.git("rev-parse", "main")
     assert office.upstream.git("rev-parse", "main^") == bad
@@ -54,6 +56,10 @@ def test_rollback_is_reverted_on_the_branch_and_the_app_follows_it_again(offices
     until(lambda: office.bot.status("shop")["revision"] == tip)
     assert office.bot.status("shop")["control"] == "running"
     assert office.level("shop") == "info"
+    (ended,) = [one for one in office.slack.messages(DEPLOYS) if one.ts == root.ts]
+    assert f"The cluster is equal to {good[:7]}. Reverted on main by {tip[:7]}" in ended.text
+    assert buttons(ended) == set()  # nothing is left to be resumed
+    assert not [one for one in office.slack.messages(DEPLOYS) if one.text.startswith("New commit waits")]
     newer = office.commit("trace")
     office.sees(DEPLOYS, "Converged", "shop", newer[:7])
 

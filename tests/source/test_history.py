@@ -68,7 +68,7 @@ def test_commits_of_a_folder_are_told_from_others(upstream: Upstream, repository
     first = upstream.commit({"apps/[a]/x": "1", "apps/b/x": "1"})
     mine = upstream.commit({"apps/[a]/x": "2"})
     other = upstream.commit({"apps/b/x": "2"})
-    assert repository.count_between(first, other, path="apps/[a]") == 1
+    assert repository.count_between(first, other, paths=["apps/[a]"]) == 1
     found = repository.last_touching(["apps/[a]"], after=first, upto=other)
     assert found == repository.revision(mine)
     assert repository.last_touching(["apps/[a]"], after=mine, upto=other) is None
