@@ -181,7 +181,7 @@ class Clerk:
         by, via, key = caller.user, Via.SLACK, app.key
         match order.verb:
             case "status":
-                caller.answer(*replies.status(self._desk.status([key])))
+                caller.answer(*self._views.status(app, caller))
             case "history":
                 caller.answer(*replies.history(app, self._desk.history(key, _LINES)))
             case "audit":

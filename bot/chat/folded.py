@@ -7,11 +7,14 @@ from itertools import groupby
 from typing import Final
 
 from bot.chat import kit
-from bot.chat.kit import Block, escape
+from bot.chat.kit import Block, cut, escape
 from bot.model.announcement import MOVED, Announcement, AppLine
 
 _OFFERED: Final = 40  # a hundred choices would take the room of the names
 _TEXT: Final = kit.TEXT_LIMIT - 100
+_WITH_REASONS: Final = 100  # apps; of more there is room for the names alone
+_REASONS: Final = 6_000  # characters of all reasons together
+_LONGEST: Final = 200
 
 
 def apps(news: Announcement) -> Iterator[Block]:
@@ -21,7 +24,8 @@ def apps(news: Announcement) -> Iterator[Block]:
     moved = [one for one in news.apps if one.how == MOVED]
     for title, some in (("Failing", failing), ("Over it", over), ("For another reason", moved)):
         if some:
-            yield from _sections([f"*{title} ({len(some)})*", *_lines(some)])
+            differ = some is failing and any(one.reason for one in some) and len(some) <= _WITH_REASONS
+            yield from _sections([f"*{title} ({len(some)})*", *(_reasons(some) if differ else _lines(some))])
 
 
 def menu(news: Announcement) -> Iterator[Block]:
@@ -39,6 +43,14 @@ def names(news: Announcement) -> str:
     """Return who still fails, for the sentence."""
     failing = [one.name for one in news.apps if not one.how]
     return f"Failing: {', '.join(failing)}." if failing else ""
+
+
+def _reasons(some: list[AppLine]) -> Iterator[str]:
+    """Yield each app with its reason, as much of it as there is room for with so many."""
+    room = min(_REASONS // len(some), _LONGEST)
+    for one in sorted(some, key=lambda one: (one.cluster, one.name)):
+        reason = escape(cut(kit.one_line(one.reason), room))
+        yield f"*{escape(one.name)}* / {escape(one.cluster)}: {reason}"
 
 
 def _lines(some: list[AppLine]) -> Iterator[str]:

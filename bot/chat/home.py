@@ -58,7 +58,7 @@ def home(
     blocks: list[Block] = [kit.header("GitOps"), kit.section(f"*{_counts(lines)}*"), *_menus(lines, filters)]
     for one in shown:
         blocks.append(status_block(one))
-        blocks += kit.actions(list(_buttons(one, user, may)))
+        blocks += kit.actions(list(buttons(one, user, may)))
     if not shown:
         blocks.append(kit.section("No app is like that."))
     turns = [("Previous", page - 1), ("Next", page + 1)]
@@ -120,7 +120,7 @@ _BACK: Final = _Offer("rollback_pick", "rollback", "Roll back")
 _KEEP: Final = _Offer("keep", "keep", "Keep it", asks="A branch with what the cluster has is pushed for review.")
 
 
-def _buttons(one: AppStatus, user: str, may: Callable[[AppStatus, str], bool]) -> Iterator[Block]:
+def buttons(one: AppStatus, user: str, may: Callable[[AppStatus, str], bool]) -> Iterator[Block]:
     """Yield what this person may do next about an app as it is now: what its message in the channel offers, too."""
     name = f"{one.app} in {one.cluster}"
     value = {"app": f"{one.cluster}/{one.app}"}

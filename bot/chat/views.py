@@ -67,6 +67,13 @@ class Views:
 
     # --- Home -------------------------------------------------------------------------------------------------
 
+    def status(self, app: AppSpec, caller: Caller) -> replies.Answer:
+        """Return how an app stands, with the buttons of what this person may do about it."""
+        (one,) = self._desk.status([app.key])
+        text, blocks = replies.status([one])
+        row = home.buttons(one, caller.user, lambda _, verb: self._rights.allows(verb, app, caller))
+        return text, (*blocks, *kit.actions(list(row)))
+
     def filter(self, name: str, value: str, caller: Caller) -> None:
         """Show the Home tab with one filter changed."""
         filters = _filters(caller)

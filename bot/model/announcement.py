@@ -81,12 +81,16 @@ class TroubleLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppLine:
-    """One of the apps that a message speaks for; `how` says what ended its trouble, "" while it lasts."""
+    """One of the apps that a message speaks for; `how` says what ended its trouble, "" while it lasts.
+
+    `reason` is what it fails for, where not all of them fail for the same.
+    """
 
     key: str
     name: str
     cluster: str
     how: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

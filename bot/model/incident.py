@@ -142,11 +142,15 @@ class OpenPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """`key` is the same for apps that fail alike; `shared` tells that a neighbour of all apps is to blame for it."""
+    """`key` is the same for apps that fail alike; `shared` tells that a neighbour of all apps is to blame for it.
+
+    A `mixed` one is of apps that began to fail within moments of each other, each for a reason of its own.
+    """
 
     id: str  # operation of the first app, reason and second
     key: str
     shared: bool
+    mixed: bool = False
     news: str  # value of the News that says it: failed or degraded
     message: str
     since: datetime

@@ -1,15 +1,18 @@
-"""What many apps with one reason are told as: the message of a channel and the page of a team. Pure."""
+"""What many apps with one reason, or in one moment, are told as: the message of a channel, a team's page. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from bot.model.announcement import MOVED, Announcement, AppLine, News, Page, PageAct, TroubleLine
 from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
 from bot.oncall.briefing import DESCRIPTION_LIMIT, MESSAGE_LIMIT, commit_lines, good_before, place, shortened
+
+_REASON: Final = 200  # characters of one app's reason in a page
 
 
 def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
@@ -17,12 +20,14 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
     here = incident.heard_in(channel)
     failing = [one for one in here if one.over_at is None]
     place = place_of(here)
+    alike = not incident.mixed
     well = [one for one in here if one.over_at is not None and one.how != MOVED]
     count = len(failing) or len(well)
     over = News.RECOVERED if well else News.SETTLED
     fail = "are degraded" if incident.news == News.DEGRADED.value else "fail"
     page = next((one for one in incident.pages if one.arrived and not one.closed_by), None) if failing else None
     first = "" if incident.shared else f"for example {here[0].title}"
+    trouble = (TroubleLine(subject=first, message=incident.message),) if failing and alike else ()
     blamed = None if incident.shared else _blamed(failing)
     return Announcement(
         id=f"{incident.fold(channel)}:{incident.version}",
@@ -35,11 +40,14 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
         at=at,
         since=min((one.since for one in failing), default=incident.since),
         message=_sentence(incident, failing=len(failing), well=len(well), count=len(here), fail=fail),
-        troubles=(TroubleLine(subject=first, message=incident.message),) if failing else (),
-        apps=tuple(AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how) for one in here),
+        troubles=trouble,
+        apps=tuple(
+            AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how, reason="" if alike else one.reason)
+            for one in here
+        ),
         revision=blamed.revision if blamed is not None else None,
         revision_url=blamed.revision_url if blamed is not None else "",
-        next_step=_next_step(blamed) if failing else "",
+        next_step=_next_step(blamed, alike=alike) if failing else "",
         inherits=here[0].root(channel) if here[0].owns else "",
         page=page.words if page is not None else "",
         alias=page.alias if page is not None else "",
@@ -53,8 +61,34 @@ def _blamed(failing: Sequence[Sufferer]) -> Sufferer | None:
     return failing[0] if len(commits) == 1 and "" not in commits else None
 
 
-def _next_step(blamed: Sufferer | None) -> str:
+def spoken_for(one: Sufferer, channel: str, *, at: datetime) -> Announcement:
+    """Return how the message of an app alone reads from when on another speaks for it and others."""
+    root = one.root(channel)
+    operation = root.partition("@")[0]
+    return Announcement(
+        id=f"{root}:spoken-for:{at.timestamp():.3f}",
+        operation=operation,
+        root=root,
+        news=News.FAILED,
+        app=one.name,
+        cluster=one.cluster,
+        env=one.env,
+        channel=channel,
+        at=at,
+        since=one.since,
+        message=f"{one.reason}.",
+        revision=one.revision,
+        revision_url=one.revision_url,
+        previous=one.previous,
+        next_step="The message about several apps that fail now goes on with it. It is tried again by itself.",
+        edits_only=True,
+    )
+
+
+def _next_step(blamed: Sufferer | None, *, alike: bool) -> str:
     again = "Each app is tried again by itself, and this message follows them."
+    if not alike:
+        return f"Choose an app below for its error and its buttons. {again}"
     if blamed is None:
         return again
     back = f", or roll back each app: /gitops rollback {blamed.name} {blamed.previous[:7]}" if blamed.previous else ""
@@ -62,14 +96,16 @@ def _next_step(blamed: Sufferer | None) -> str:
 
 
 def _sentence(incident: Incident, *, failing: int, well: int, count: int, fail: str) -> str:
+    why = "within moments of each other, each for a reason of its own" if incident.mixed else "for one reason"
     if failing == count:
-        return f"{count} apps {fail} for one reason."
+        return f"{count} apps {fail} {why}."
     if failing:
-        return f"{failing} of {count} apps still {fail} for one reason."
+        return f"{failing} of {count} apps still {fail} {why}."
+    had = "They failed within moments of each other" if incident.mixed else f"They had one reason: {incident.message}"
     if well == count:
-        return f"All {count} apps are over it. They had one reason: {incident.message}."
+        return f"All {count} apps are over it. {had}."
     moved = count - well
-    return f"{moved} of {count} apps fail for another reason now. They had one reason: {incident.message}."
+    return f"{moved} of {count} apps fail for another reason now. {had}."
 
 
 def closed(incident: Incident, team: str, text: str, at: datetime) -> tuple[Incident, tuple[Page, ...]]:
@@ -129,7 +165,9 @@ def _briefing(failing: Sequence[Sufferer], incident: Incident) -> Iterator[str]:
     yield f"{'1 app fails' if len(failing) == 1 else f'{len(failing)} apps fail'}{more}:"
     for one in failing:
         good = "" if incident.shared else good_before(one.revision, one.previous)
-        yield f"- {one.title}: since {one.since:%Y-%m-%d %H:%M:%S} UTC" + (f", last good: {good}" if good else "")
+        own = f": {shortened(one.reason, _REASON)}" if incident.mixed else ""
+        since = f"since {one.since:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"- {one.title}: {since}" + (f", last good: {good}" if good else "") + own
     yield ""
     first = next(((one, good) for one in failing if (good := good_before(one.revision, one.previous))), None)
     if incident.shared:

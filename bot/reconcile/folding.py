@@ -8,10 +8,14 @@ closed. docs/adr/0007-one-reason-one-message.md says why.
 
 Apps that fail alike by their own words are kin only when they begin within minutes of each other: two apps with a
 wrong image on two days have two reasons. An outage of a neighbour is one for as long as it lasts.
+
+Apps that fail differently are one crowd when the third begins within moments of the others: thirty messages in a minute
+are read by nobody. An app that fails anew later leaves the crowd and speaks for itself.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,10 +27,13 @@ from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.outcome import HealthState, Result, SyncReport
 from bot.model.record import AppMemory
 from bot.oncall.escalation import PagePolicy, urgency
-from bot.reconcile.crowd import call_of, closed, page_of_many, told
+from bot.reconcile.crowd import call_of, closed, page_of_many, spoken_for, told
 from bot.reconcile.fingerprint import fingerprint, kinship
 
 TOGETHER: Final = timedelta(minutes=5)
+MOMENT: Final = timedelta(seconds=30)  # from one app to the next; what one cause breaks, breaks within it
+_FEW: Final = 2  # reasons that are told one by one, whenever they begin
+OWN_REASONS: Final = "each for a reason of its own"
 TROUBLES: Final = frozenset({News.FAILED, News.DEGRADED})
 _LISTED: Final = 50  # apps in a note; the message in Slack has all
 
@@ -96,7 +103,7 @@ def covered(before: AppMemory, incidents: Sequence[Incident]) -> AppMemory:
 def fold(incidents: Sequence[Incident], alone: Alone, *, policy: PagePolicy | None) -> Folded:
     """Return what is said of a pass, given the incidents that are open."""
     book = _Book(incidents, alone)
-    held = next((one for one in incidents if one.id == alone.before.incident and one.fails(alone.app.key)), None)
+    held = next((one for one in incidents if alone.before.incident and one.fails(alone.app.key)), None)
     if alone.is_well:
         if held is not None:
             short = alone.report.revision.short if alone.report.revision else "?"
@@ -114,7 +121,7 @@ def fold(incidents: Sequence[Incident], alone: Alone, *, policy: PagePolicy | No
     if incident is None:
         return Folded(memory=alone.memory, said=alone.said, pages=alone.pages)
     memory = replace(alone.memory, incident=incident.id)
-    return book.folded(book.paged(incident, memory, due, policy))
+    return book.folded(book.paged(incident, memory, due, policy, joins=held is None or held.id != incident.id))
 
 
 def dropped(incidents: Sequence[Incident], app: str, *, how: str, at: datetime) -> Folded | None:
@@ -137,6 +144,7 @@ class _Book:
         self._folds: dict[str, Announcement] = {}
         self._pages: list[Page] = []
         self._hushed: set[str] = set()
+        self._overtaken: tuple[Sufferer, ...] = ()  # those that a crowd speaks for from now on
         self._now = alone.report.finished_at
         self._key = alone.app.key
 
@@ -187,10 +195,13 @@ class _Book:
         key, shared = _kin(self._alone)
         page = held.page(self._alone.app.oncall_team) if held is not None else None
         awake = page is not None and not page.closed_by
-        if held is not None and (held.key == key or (shared and not held.shared and awake)):
+        stays = held is not None and held.mixed and not shared and self._now - held.joined_at <= MOMENT
+        if held is not None and (held.key == key or stays or (shared and not held.shared and awake)):
             incident = held  # a page of the app itself does not call people to a neighbour that is away
         else:
-            incident = self._kindred(key) or self._new(key, shared=shared)
+            incident = (
+                self._kindred(key) or (None if shared or held else self._crowd()) or self._new(key, shared=shared)
+            )
             if held is not None:
                 incident = self._moved(held, incident)
         sufferer = self._sufferer(incident)
@@ -205,7 +216,11 @@ class _Book:
         )
         folded = [channel for channel, _ in sufferer.roots if incident.is_folded(channel)]
         self._hushed |= set(folded)
-        self._tell(incident, folded)
+        told = {channel for one in self._overtaken for channel, _ in one.roots if incident.is_folded(channel)}
+        self._tell(incident, sorted({*folded, *told}))
+        for one in self._overtaken:  # what stands there goes on elsewhere
+            edits = [spoken_for(one, channel, at=self._now) for channel, _ in one.roots if channel in told]
+            self._folds |= {edit.id: edit for edit in edits}
         return self._entered(incident)
 
     def _tell(self, incident: Incident, channels: Iterable[str]) -> None:
@@ -217,6 +232,34 @@ class _Book:
             if one.key == key and one.failing and (one.shared or self._now - one.joined_at <= TOGETHER):
                 return one
         return None
+
+    def _crowd(self) -> Incident | None:
+        """Return the incident of all that begin to fail just now; None while they are few.
+
+        The first ones, which were told alone, become part of it, unless somebody is paged for them.
+        """
+        near = [
+            one
+            for one in self._incidents.values()
+            if one.failing and not one.shared and self._now - one.joined_at <= MOMENT and self._meets(one)
+        ]
+        crowd = next((one for one in near if one.mixed), None)
+        if crowd is not None or len(near) < _FEW:
+            return crowd
+        alone = [one for one in near if len(one.sufferers) == 1 and not one.pages]
+        for incident in alone:
+            self._entered(replace(incident, sufferers=()))
+        # Their messages stand: that of the crowd is another one, and rings.
+        before = tuple(replace(one, owns=False) for incident in alone for one in incident.sufferers)
+        self._overtaken = before
+        key = hashlib.sha256(f"crowd {self._now.isoformat()} {self._key}".encode()).hexdigest()
+        crowd = self._new(key, shared=False)
+        return replace(crowd, mixed=True, news=News.FAILED.value, message=OWN_REASONS, sufferers=before)
+
+    def _meets(self, incident: Incident) -> bool:
+        """Tell whether somebody would hear of the app and of the incident, in a channel or by a page."""
+        team, heard = self._alone.app.oncall_team, set(self._alone.heard)
+        return any(one.team == team or heard & {channel for channel, _ in one.roots} for one in incident.failing)
 
     def _new(self, key: str, *, shared: bool) -> Incident:
         operation = self._alone.memory.operation or self._alone.report.operation
@@ -283,13 +326,14 @@ class _Book:
 
     # --- who is woken -----------------------------------------------------------------------------------------
 
-    def paged(self, incident: Incident, memory: AppMemory, due: Page | None, policy: PagePolicy | None) -> AppMemory:
+    def paged(
+        self, incident: Incident, memory: AppMemory, due: Page | None, policy: PagePolicy | None, *, joins: bool
+    ) -> AppMemory:
         """Decide whether the app is a page, a line in one that is open, or nothing yet; returns the memory."""
         if policy is None:
             return memory
         app, now = self._alone.app, self._now
         page = incident.page(app.oncall_team)
-        joins = incident.id != self._alone.before.incident
         if page is not None and page.closed_by and page.closed_at is not None:
             if due is None or now - page.closed_at < policy.duration:
                 return replace(memory, paged=False)
@@ -330,7 +374,8 @@ class _Book:
                 self._pages.append(replace(call_of(page, app, PageAct.NOTE, note.message, self._now, unique=commit)))
         failing = [one for one in incident.failing if one.team == page.team]
         if joins and len(failing) > 1:
-            text = f"{len(failing)} apps fail for this reason now: {_names(failing)}"
+            why = OWN_REASONS if incident.mixed else "for this reason"
+            text = f"{len(failing)} apps fail now, {why}: {_names(failing)}"
             note = call_of(page, app, PageAct.NOTE, text, self._now, unique=f"join:{app.key}")
             self._pages.append(replace(note, collapse="joined"))
         urgent = urgency(app, self._alone.report)

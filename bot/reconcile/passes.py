@@ -189,7 +189,7 @@ class Passes:
         """Name the root message that speaks for the app and others in its channel; "" when it speaks for itself."""
         if not memory.incident:
             return ""
-        incidents = [one for one in self._store.incidents() if one.id == memory.incident and one.fails(app.key)]
+        incidents = [one for one in self._store.incidents() if one.fails(app.key) and not fight_pages.is_fight(one)]
         return next((one.fold(app.channel) for one in incidents if one.is_folded(app.channel)), "")
 
     def _verdicts(self, memory: AppMemory, plan_hash: str, now: datetime) -> tuple[Approval, ...]:

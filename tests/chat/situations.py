@@ -369,6 +369,21 @@ SITUATIONS: Final[dict[str, Announcement]] = {
         every=timedelta(minutes=4),
     ),
     "failed-thirty-apps-for-one-reason": _MANY,
+    "failed-three-apps-for-reasons-of-their-own": replace(
+        _MANY,
+        app="3 apps",
+        message="3 apps fail within moments of each other, each for a reason of its own.",
+        troubles=(),
+        apps=tuple(
+            replace(one, reason=reason)
+            for one, reason in zip(
+                _MANY.apps,
+                ("unknown field <spec.x>", "quota exceeded: cpu", 'image "api:2" cannot be pulled'),
+                strict=False,
+            )
+        ),
+        next_step="Choose an app below for its error and its buttons. Each app is tried again by itself.",
+    ),
     "failed-thirty-apps-two-are-over-it": replace(
         _MANY,
         app="28 of 30 apps",

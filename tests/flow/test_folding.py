@@ -14,6 +14,8 @@ from bot.sandbox.slack import limits
 from bot.sandbox.slack.values import Message
 from tests.contract.servers import SandboxServer
 from tests.flow.story import ANA, DEPLOYS, Story, configmap
+from tests.flow.workplace import buttons
+from tests.reconcile.test_folding import WORDS
 from tests.waiting import until
 
 pytestmark = pytest.mark.long
@@ -77,6 +79,11 @@ def listed(message: Message) -> set[str]:
     return {name for name in NAMES if name in json.dumps(message.blocks)}
 
 
+def fresh(story: Story, message: Message) -> Message:
+    """Return a message as it reads now."""
+    return next(one for one in story.slack.roots(DEPLOYS) if one.ts == message.ts)
+
+
 def folded(story: Story, count: int = COUNT) -> Message:
     """Wait until one message speaks for so many apps."""
     return sees(story, "Sync failed", f"{count} apps fail for one reason")
@@ -109,6 +116,29 @@ def test_one_commit_that_breaks_thirty_apps_is_one_message_and_one_page(fleet: S
     until(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
     assert len(fleet.oncall.alerts) == 1
     assert failures(fleet) == []
+
+
+@HTTP
+def test_thirty_apps_that_fail_at_once_for_thirty_reasons_are_three_messages_and_as_few_pages(fleet: Story) -> None:
+    """Each was a message and a page of its own: half a minute of messages at one a second, and thirty calls."""
+    fleet.slack.state.post_interval = timedelta(seconds=1)
+    commits(fleet, lambda name: good(name) + f"{WORDS[NAMES.index(name)]}: one\n")
+    fleet.bot.start()
+    until(fleet.oncall.opened, seconds=_SECONDS)
+    found = sees(fleet, "Sync failed", "apps fail within moments of each other, each for a reason of its own")
+    until(lambda: len(listed(fresh(fleet, found))) == COUNT, seconds=_SECONDS)
+    assert all(f".{word}:" in json.dumps(fresh(fleet, found).blocks) for word in WORDS)
+    assert len(failures(fleet)) <= 3
+    assert len(fleet.oncall.alerts) <= 3
+    fleet.connected()
+    answer = fleet.presses(ANA, found, "gitops.pick.status", value=f"prod/{NAMES[6]}")
+    assert "gitops.sync" in buttons(answer)
+
+    fixed = commits(fleet, lambda name: good(name) + ("one: two\n" if name == NAMES[3] else ""))
+    sees(fleet, f"1 of {COUNT} apps still fail", f"converged at {fixed[:7]}")
+    commits(fleet, good)
+    until(lambda: not fleet.oncall.opened(), seconds=_SECONDS)
+    assert "ratelimited" not in {one.outcome for one in fleet.slack.calls("chat.postMessage")}
 
 
 @SOCKET

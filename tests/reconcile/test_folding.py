@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.reconcile import crowd, news
-from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, dropped, fold
+from bot.reconcile.folding import MOMENT, TROUBLES, Alone, Folded, covered, dropped, fold
 from bot.reconcile.telling import Waits
 from tests.plan.world import REVISION, app
 
@@ -28,6 +29,12 @@ NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
 POLICY = PagePolicy(failures=3, duration=timedelta(minutes=15))
 DOWN = Failure(message="cluster prod: the API server answers 503", transient=True, neighbour="cluster prod")
 TOKEN = Failure(message="cluster prod: 401", neighbour="cluster prod: credentials")
+
+WORDS = re.findall(  # of which no part is volatile
+    r"\w+",
+    "acorn badge cabin daisy eagle fable gable haven igloo jetty koala ladle mango noble oasis "
+    "panda quilt raven salad table udder vault wagon xenon yield zonal amber birch cedar delta",
+)
 
 
 def broken(text: str) -> Failure:
@@ -327,7 +334,8 @@ def test_app_whose_page_speaks_for_another_wakes_people_under_a_name_of_its_own(
     assert (world.opened(), world.incidents) == (set(), {})
 
 
-_REASONS = st.sampled_from([None, TOKEN, DOWN, broken("quota exceeded"), broken("no such kind")])
+_OWN = [broken(f"no such {word}") for word in WORDS[:4]]
+_REASONS = st.sampled_from([None, TOKEN, DOWN, broken("quota exceeded"), broken("no such kind"), *_OWN])
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), _REASONS, st.integers(0, 1200)), max_size=60))
@@ -357,6 +365,64 @@ def test_page_is_raised_to_the_priority_of_the_kind_of_trouble() -> None:
     world.later(timedelta(minutes=2))
     world.ends(urgent, DOWN)
     assert [page.priority for page in world.pages if page.act is PageAct.RAISE] == ["P1"]
+
+
+def test_apps_that_fail_at_once_for_reasons_of_their_own_are_one_crowd() -> None:
+    """Thirty messages in a minute, and thirty pages: each was true, and nobody could read them."""
+    world, some = World(), apps(30)
+    folds = [world.ends(one, broken(f"no such {word}")).folds for one, word in zip(some, WORDS, strict=True)]
+    assert [len(one) for one in folds[:2]] == [0, 0]  # the first two speak for themselves
+    crowd, *spoken_for = folds[2]
+    assert (crowd.inherits, crowd.app) == ("", "3 apps")
+    assert [(one.app, one.edits_only) for one in spoken_for] == [("app-0", True), ("app-1", True)]
+    (last,) = folds[-1]
+    assert last.root_key == crowd.root_key
+    assert [(one.name, one.reason) for one in last.apps] == [
+        (one.name, f"no such {word}") for one, word in zip(some, WORDS, strict=True)
+    ]
+    for _ in range(3):
+        for one, word in zip(some, WORDS, strict=True):
+            assert world.ends(one, broken(f"no such {word}")).said == ()
+    (page,) = world.pages
+    assert page.message == "30 apps / prod (production): each for a reason of its own"
+    assert all(f"no such {word}" in page.description for word in WORDS)
+    (told,) = world.ends(some[0], None).folds
+    assert told.message.startswith("29 of 30 apps still fail")
+    assert len(world.opened()) == 1
+    all_end(world, some, None)
+    assert (world.opened(), world.incidents) == (set(), {})
+
+
+def test_app_of_a_crowd_that_fails_anew_later_speaks_for_itself() -> None:
+    world, some = World(), apps(4)
+    for one, word in zip(some, WORDS, strict=False):
+        world.ends(one, broken(f"no such {word}"))
+    within = world.ends(some[3], broken("no such zebra"))
+    assert (sorted(within.hushed), within.folds[0].apps[3].reason) == (["C1"], "no such zebra")
+    world.later(MOMENT)
+    anew = world.ends(some[3], broken("no such yacht"))
+    assert (anew.hushed, anew.said[0].news) == (frozenset(), News.FAILED)
+    assert {one.mixed for one in world.incidents.values()} == {True, False}
+    all_end(world, some, None)
+    assert (world.opened(), world.incidents) == (set(), {})
+
+
+def test_apps_of_other_people_are_no_part_of_a_crowd() -> None:
+    world = World()
+    some = [replace(one, oncall_team=one.name, channel=f"C-{one.name}") for one in apps(4)]
+    folds = [world.ends(one, broken(f"no such {word}")).folds for one, word in zip(some, WORDS, strict=False)]
+    assert folds == [(), (), (), ()]
+    assert len(world.incidents) == 4
+
+
+def test_crowd_takes_over_no_app_that_somebody_is_paged_for() -> None:
+    world, (first, second, third, fourth) = World(), apps(4)
+    all_end(world, [first], broken(f"no such {WORDS[0]}"), times=3)
+    for one, word in zip((second, third, fourth), WORDS[1:], strict=False):
+        world.ends(one, broken(f"no such {word}"))
+    assert {one.mixed: len(one.failing) for one in world.incidents.values()} == {False: 1, True: 3}
+    all_end(world, [first, second, third, fourth], None)
+    assert (world.opened(), world.incidents) == (set(), {})
 
 
 def test_app_that_goes_from_one_shared_message_to_another_is_told_in_both() -> None:
