@@ -60,11 +60,11 @@ def execute(
         return Execution(outcomes=(), inventory=saved)
     listed = widened(inventory, plan)
     saved = cluster.save_inventory(app, listed) if listed.refs != inventory.refs else inventory
-    todo = stages(plan)
+    todo, pruning = stages(plan), prune_stages(plan)
     hooks = run_hooks(plan, Phase.PRE_SYNC, app=app, cluster=cluster, wait=wait, progress=progress)
     outcomes: list[Outcome] = [*hooks.outcomes]
     if not hooks.succeeded:
-        outcomes += _skipped(todo, plan)
+        outcomes += _skipped((*todo, *pruning))
         return Execution(outcomes=tuple(outcomes), inventory=saved, hooks=hooks)
     bad: tuple[tuple[ResourceId, Health], ...] = ()
     for number, stage in enumerate(todo):
@@ -77,13 +77,16 @@ def execute(
             waited = wait(stage.objects)
             bad = tuple((id, one) for id, one in waited.health if not one.state.is_good)
             stopped = waited.stopped and bool(bad)
-        if failed or bad or (number < len(todo) - 1 and leaves()):
-            outcomes += _skipped(todo[number + 1 :], plan)
+        last = number == len(todo) - 1 and not pruning
+        if failed or bad or (not last and leaves()):
+            outcomes += _skipped((*todo[number + 1 :], *pruning))
             return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad, stopped=stopped)
-    pruning = prune_stages(plan)
     if pruning:
         keep([*cluster.read([change.ref for stage in pruning for change in stage.changes]).values()])
     for number, stage in enumerate(pruning):
+        if number and leaves():
+            outcomes += _skipped(pruning[number:])
+            break
         deleted = list(cluster.spread(lambda change: delete(change, app, cluster), stage.changes))
         for outcome in deleted:
             progress(outcome)
@@ -113,7 +116,7 @@ def _deferred(later: Sequence[Stage], left: Sequence[ResourceId]) -> Iterator[Ou
             yield Outcome(id=change.id, deed=Deed.DELETING, message=f"its turn comes once {names(left)} is gone")
 
 
-def _skipped(later: Sequence[Stage], plan: Plan) -> Iterator[Outcome]:
-    for stage in (*later, *prune_stages(plan)):
+def _skipped(later: Sequence[Stage]) -> Iterator[Outcome]:
+    for stage in later:
         for change in stage.changes:
             yield Outcome(id=change.id, deed=Deed.SKIPPED, message="an earlier stage did not succeed")

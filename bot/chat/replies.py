@@ -132,11 +132,15 @@ def history(app: AppSpec, entries: Sequence[HistoryEntry]) -> Answer:
         return f"{app.title}: nothing was deployed yet.", ()
     lines = [
         f"`{one.revision[:7]}` {one.kind.value} {one.result.value}, {one.summary}, "
-        f"{when(one.finished_at)} by {person(one.by) if one.by else one.via.value}"
+        f"{when(one.finished_at)} by {person(one.by) if one.by else one.via.value}{_approved(one)}"
         for one in entries
     ]
     text = f"*{escape(app.title)}*, newest first\n" + "\n".join(lines)
     return f"{app.title}: last deployed {entries[0].revision[:7]}.", (kit.section(text),)
+
+
+def _approved(one: HistoryEntry) -> str:
+    return f", approved by {', '.join(map(person, one.approved_by))}" if one.approved_by else ""
 
 
 def audit(title: str, entries: Sequence[AuditEntry]) -> Answer:

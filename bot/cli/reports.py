@@ -96,6 +96,7 @@ def history_json(app: str, entries: Sequence[HistoryEntry]) -> dict[str, Any]:
                 "summary": summary_json(one.summary),
                 "rendered_digest": one.digest or None,
                 "live_digest": one.live_digest or None,
+                "approved_by": list(one.approved_by),
             }
             for one in entries
         ],
@@ -113,11 +114,16 @@ def history_text(entries: Sequence[HistoryEntry]) -> str:
             one.kind.value,
             one.result.value,
             _changes(one),
-            one.by or one.via.value,
+            _by(one),
         )
         for one in entries
     ]
     return table(rows)
+
+
+def _by(one: HistoryEntry) -> str:
+    approved = f", approved by {', '.join(one.approved_by)}" if one.approved_by else ""
+    return f"{one.by or one.via.value}{approved}"
 
 
 def _changes(one: HistoryEntry) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from bot.errors import Problem
+from bot.model.agreed import Agreed, Unfinished
 from bot.model.control import Trigger
 from bot.model.plan import Plan, Summary
 from bot.model.resource import ResourceId
@@ -125,6 +126,13 @@ class SyncReport:
     failure: Failure | None = None
     reason: str = ""  # for paused and skipped: one sentence
     partial: bool = False  # only some of the objects were synced, by order
+    agreed: Agreed | None = None  # what people said yes to, and this pass has written or found done
+    unfinished: Unfinished | None = None  # what of that is live while people are asked about the plan
+
+    @property
+    def cause(self) -> Trigger:
+        """Why the pass ran; where it went on by itself with what people had agreed to, why that did."""
+        return self.agreed.trigger if self.agreed is not None and not self.trigger.manual else self.trigger
 
     @property
     def summary(self) -> Summary:

@@ -134,6 +134,7 @@ class Change:
     hook: str = ""  # when it runs, as the hook annotation says; "" for what is applied and stays
     hands: tuple[str, ...] = ()  # who else set these fields, and when: `kubectl-edit at 2026-03-01 12:00 UTC`
     wave: int = 0  # of the wave annotation, as Git has it; for deletes as the cluster has it
+    digest: str = ""  # keyed, of what a yes to the change is bound to; "" for what does not change
 
     @property
     def id(self) -> ResourceId:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from bot.model.agreed import Agreed
 from bot.model.announcement import Parcel
 from bot.model.control import Pin, Via
 from bot.model.outcome import HealthState, PassKind, Result
@@ -55,6 +56,7 @@ class AppMemory:
     followed: str = ""  # what that was, as `AppSpec.followed` has it: the configuration may name another by now
     digest: str = ""
     begun: str = ""  # digest of the rendering that was applied since in part, and has not converged
+    agreed: Agreed | None = None  # what people said yes to of it
     live_digest: str = ""
     objects: int = 0
     last_sync_at: datetime | None = None  # end of the last pass that converged
@@ -109,6 +111,7 @@ class HistoryEntry:
     digest: str = ""  # of the rendered objects
     live_digest: str = ""  # of the live fields we own
     committed_at: datetime | None = None  # of the commit that changed the app; None where none did
+    approved_by: tuple[str, ...] = ()  # who said yes to the plan, where it needed that
     id: int = 0  # given by the store
 
 

@@ -76,6 +76,11 @@ def compare(before: Body | None, after: Body | None, *, mentioned: bool = False)
     return tuple(_mappings(_relevant(before), _relevant(after), "", mentioned=mentioned))
 
 
+def comparable(body: Body, *, id: ResourceId) -> Body:
+    """Return what of an object is compared, values of a Secret as plain digests: never for people."""
+    return _relevant(_digested(body) if is_secret(id) else body)
+
+
 def is_mark(change: FieldChange) -> bool:
     """Tell whether a change only puts our own labels on."""
     return change.path in _MARK_PATHS

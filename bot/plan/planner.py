@@ -8,15 +8,11 @@ What is deleted is chosen from the inventory and never from labels, in `bot.plan
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
-
-import orjson
 
 from bot.errors import OrderRefused
 from bot.model import marks
@@ -39,6 +35,7 @@ from bot.model.plan import (
 from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, names
 from bot.model.source import Revision
+from bot.plan import agreement
 from bot.plan.diff import diff, differing, is_mark, wanted_diff
 from bot.plan.dropping import judge_dropped
 from bot.plan.hands import hands
@@ -80,7 +77,7 @@ def make_plan(
     """
     wanted = [_judge(observation, runs_hooks=runs_hooks) for observation in observations]
     dropped = judge_dropped(app, observations, tracked, heirs=heirs)
-    everything = [*wanted, *dropped]
+    everything = [_bound(one, key) for one in (*wanted, *dropped)]
     by_ref = {one.change.ref: one for one in everything}
     changes = in_order(one.change for one in everything)
     ordered = [by_ref[change.ref] for change in changes]
@@ -267,30 +264,31 @@ def _has_left(change: Change) -> bool:
     return change.manifest is None and change.action is Action.UNCHANGED and not change.retained
 
 
+def _bound(one: Judged, key: bytes) -> Judged:
+    """Return it with the digest of what a yes to the change is bound to."""
+    change = one.change
+    if change.action is Action.UNCHANGED:
+        return one
+    id = change.id
+    runs = change.hook and change.action in {Action.CREATE, Action.RECREATE}  # anew, whatever is there of it
+    what = "run" if runs else change.action.value
+    binding: list[Any] = [what, change.ref.api_version, id.group, id.kind, id.namespace, id.name]
+    if change.action in {Action.DELETE, Action.RECREATE} and not runs:
+        binding.append(change.uid)
+    if change.action is Action.UPDATE and one.predicted is not None:
+        fields = differing(one.live, one.predicted, id=id)
+        binding.append([[field.path, field.before, field.after] for field in fields])
+    return replace(one, change=replace(change, digest=agreement.digest(binding, key)))
+
+
 def _hash(app: AppSpec, rendered: str, judged: Sequence[Judged], key: bytes) -> str:
     """Return the plan's hash: what a human agrees to when they agree to this plan.
 
     It covers all that Git wants, and what each change makes of what is there. It does not cover the commit: one about
     something else leaves the plan as it is.
     """
-    lines: list[Any] = [[app.key, rendered]]
-    for one in judged:
-        change = one.change
-        if change.action is Action.UNCHANGED:
-            continue
-        binding: list[Any] = [change.action.value, change.ref.api_version, *_words(change.id)]
-        if change.action in {Action.DELETE, Action.RECREATE}:
-            binding.append(change.uid)
-        if change.action is Action.UPDATE and one.predicted is not None:
-            fields = differing(one.live, one.predicted, id=change.id)
-            binding.append([[field.path, field.before, field.after] for field in fields])
-        lines.append(binding)
-    text = orjson.dumps(lines, option=orjson.OPT_SORT_KEYS)
-    return f"sha256:{hmac.new(key, text, hashlib.sha256).hexdigest()}"
-
-
-def _words(id: ResourceId) -> tuple[str, str, str, str]:
-    return (id.group, id.kind, id.namespace, id.name)
+    moving = [one.change.digest for one in judged if one.change.digest]
+    return f"sha256:{agreement.digest([app.key, rendered, *moving], key)}"
 
 
 def _objects(count: int) -> str:

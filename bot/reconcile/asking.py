@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from bot.model.agreed import Agreed, Unfinished
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
+from bot.model.control import Pin
 from bot.model.outcome import Result, SyncReport
 from bot.model.record import AppMemory, Approval, SyncState
 from bot.reconcile import approval
@@ -42,12 +44,30 @@ def counted(memory: AppMemory, plan_hash: str, verdicts: Sequence[Approval], *, 
     return tuple(one for one in verdicts if one.at >= since)
 
 
-def renewed(memory: AppMemory, verdicts: Sequence[Approval], *, now: datetime) -> AppMemory:
-    """Return the memory when a person types sync: what was rejected, or nobody decided on, is asked for again."""
+def against(agreed: Agreed, verdicts: Sequence[Approval]) -> Approval | None:
+    """Return a person's no to a sync that has begun, None where there is none. It does not expire."""
+    return next((one for one in verdicts if not one.granted and one.at >= agreed.at and not agreed.over), None)
+
+
+def renewed(memory: AppMemory, verdicts: Sequence[Approval], *, objection: Approval | None, now: datetime) -> AppMemory:
+    """Return the memory when a person types sync: what was rejected, or nobody decided on, is asked for again.
+
+    What is left of a sync that a person has said no to is asked for like any other plan then.
+    """
     since = memory.waiting_since
     late = since is not None and now >= since + APPROVAL_LASTS
-    over = late or any(not one.granted for one in verdicts)
+    if objection is not None and memory.agreed is not None:
+        memory = replace(memory, agreed=replace(memory.agreed, over=True))
+    over = late or objection is not None or any(not one.granted for one in verdicts)
     return replace(memory, waiting_since=now, requested_by=(), said="") if over else memory
+
+
+def sent_elsewhere(memory: AppMemory, pin: Pin | None) -> AppMemory:
+    """Return the memory when an app was rolled back since a sync that people had agreed to began: that one is over."""
+    agreed = memory.agreed
+    if agreed is None or pin is None or pin.since < agreed.at:
+        return memory
+    return replace(memory, agreed=replace(agreed, over=True))
 
 
 def asked(
@@ -88,12 +108,13 @@ def asked(
         return Asked(memory=memory)
     why = " ".join(refusal.message for refusal in report.plan.refusals) or f"{report.plan.summary} at {base.ref}."
     moved = before.waiting_hash not in {"", plan_hash} and not is_over(before)
+    part = _part(report.unfinished)
     again = "" if told else f":{report.finished_at.timestamp():.0f}"
     root = replace(
         base,
         news=News.REFUSED if refused else News.APPROVAL,
         id=f"{base.operation}:asked:{plan_hash[-12:]}:{commit}:{since.timestamp():.0f}:{len(given)}{again}",
-        message=f"The plan has changed since it was asked for{_lost(before.said)}. {why}" if moved else why,
+        message=part + (f"The plan has changed since it was asked for{_lost(before.said)}. {why}" if moved else why),
         needed=app.approvals,
         given=given,
         until=since + APPROVAL_LASTS,
@@ -111,17 +132,34 @@ def asked(
             until=None,
             needed=0,
             rings=False,
-            message="Nothing is applied.",
-            next_step=f"Push a change, or ask again: /gitops sync {base.app}",
+            message=f"{part}No more of it is applied." if part else "Nothing is applied.",
+            next_step=f"{_way_back(base) if part else ''}Push a change, or ask again: /gitops sync {base.app}",
         )
         return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(rejected,))
     thread = () if same else (replace(root, id=f"{root.id}:thread", in_thread=True),)
     return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(root, *thread))
 
 
+def _part(unfinished: Unfinished | None) -> str:
+    """Return the sentence about an agreed sync of which a part is live; "" where there is none."""
+    if unfinished is None or not unfinished.live:
+        return ""
+    return f"{unfinished} {'is' if unfinished.live == 1 else 'are'} live already. "
+
+
+def _way_back(base: Announcement) -> str:
+    """Return how what is live is taken back; "" before anything was deployed."""
+    return f"Take back what is live: /gitops rollback {base.app} {base.previous[:7]}. " if base.previous else ""
+
+
 def is_over(memory: AppMemory) -> bool:
     """Tell whether people were told of a no: whatever is asked after that is asked in a message of its own."""
-    return memory.said.startswith(ASKED) and not memory.said.endswith(":")
+    return bool(refused_by(memory))
+
+
+def refused_by(memory: AppMemory) -> str:
+    """Return whose no people were told of; "" where the question is open, or there is none."""
+    return memory.said.rpartition(":")[2] if memory.said.startswith(ASKED) else ""
 
 
 def _lost(said: str) -> str:
@@ -143,6 +181,12 @@ def decided(verdict: Approval, memory: AppMemory, *, base: Announcement, given: 
         reason=verdict.reason,
         message=f"A person {words}: {verdict.plan_hash[:19]}.",
     )
+
+
+def objected(verdict: Approval, memory: AppMemory, *, base: Announcement) -> Announcement:
+    """Return the line in the thread that says who has stopped a sync that was being applied."""
+    line = decided(verdict, memory, base=base, given=0)
+    return replace(line, message=f"{line.message} It was being applied: no more of it is, after the step it is at.")
 
 
 def expired(memory: AppMemory, *, base: Announcement) -> Announcement:

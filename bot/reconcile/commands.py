@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.errors import OrderRefused
+from bot.model.agreed import Agreed
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Mode, Rollback
 from bot.model.control import Control, Pause, Pin, Via
@@ -121,6 +122,27 @@ def verdict(
         raise OrderRefused(f"this plan of {app.title} needs someone else: {person.who} asked for the sync")
     return Approval(
         app=app.key, plan_hash=waiting, by=person.who, via=person.via, at=person.at, granted=granted, reason=reason
+    )
+
+
+def is_begun(memory: AppMemory, plan_hash: str) -> bool:
+    """Tell whether a person means a sync that people have agreed to and that is not done yet, while no other waits."""
+    agreed = memory.agreed
+    if agreed is None or agreed.over or memory.waiting_hash not in {"", agreed.plan_hash}:
+        return False
+    return is_meant(agreed.plan_hash, plan_hash)
+
+
+def objection(app: AppSpec, agreed: Agreed, *, person: Person, reason: str) -> Approval:
+    """Return a person's no to a sync that is being applied."""
+    return Approval(
+        app=app.key,
+        plan_hash=agreed.plan_hash,
+        by=person.who,
+        via=person.via,
+        at=person.at,
+        granted=False,
+        reason=reason,
     )
 
 

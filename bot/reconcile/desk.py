@@ -162,12 +162,19 @@ class Desk(Enquiry):
         return f"{spec.title}: you approved plan {verdict.plan_hash[:19]}, {left}."
 
     def reject(self, app: str, *, by: str, via: Via, reason: str, plan_hash: str = "") -> str:
-        """Hold the plan that waits; a newer plan asks anew."""
+        """Hold the plan that waits; a newer plan asks anew. One that is being applied is stopped where it is."""
         spec, memory = self._apps[app], self._store.memory(app)
+        begun = commands.is_begun(memory, plan_hash)
         verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=False, reason=reason)
         self._store.request(app, trigger=Trigger(via=via, by=by, confirm=verdict.plan_hash), at=verdict.at)
         self._wake(app)
-        return f"{spec.title}: you rejected plan {verdict.plan_hash[:19]}; nothing is applied."
+        said = f"{spec.title}: you rejected plan {verdict.plan_hash[:19]}"
+        if not begun:
+            return f"{said}; nothing is applied."
+        back = (
+            f"`rollback {spec.name} {memory.revision[:7]}` takes it back" if memory.revision else "a commit changes it"
+        )
+        return f"{said}, which is being applied: it ends after the step it is at. What is live by then stays, {back}."
 
     def _verdict(
         self, app: AppSpec, memory: AppMemory, plan_hash: str, *, by: str, via: Via, granted: bool, reason: str
@@ -175,6 +182,8 @@ class Desk(Enquiry):
         """Save a verdict with its line in the thread and the audit. Raises `OrderRefused`."""
         person = self._person(by, via)
         memory = replace(memory, requested_by=(*memory.requested_by, *self._asking(app.key)))
+        if commands.is_begun(memory, plan_hash):
+            return self._objected(app, memory, person, granted=granted, reason=reason)
         earlier = self._store.approvals(app.key, plan_hash) if not memory.waiting_hash else ()
         counted = self._counted(memory, memory.waiting_hash)
         last = next(iter(reversed(earlier)), None)
@@ -193,6 +202,26 @@ class Desk(Enquiry):
         self._store.save_approval(verdict, audit=audit, dispatches=self._post.rows([said]))
         return verdict
 
+    def _objected(
+        self, app: AppSpec, memory: AppMemory, person: commands.Person, *, granted: bool, reason: str
+    ) -> Approval:
+        """Save a no to a sync that is being applied. Raises `OrderRefused`."""
+        agreed = memory.agreed
+        assert agreed is not None  # else nothing has begun
+        no = asking.against(agreed, self._store.approvals(app.key, agreed.plan_hash))
+        if no is not None:
+            raise OrderRefused(f"this plan was already rejected by {no.by} at {no.at:%Y-%m-%d %H:%M} UTC")
+        if granted:
+            by = " and ".join(agreed.by)
+            raise OrderRefused(
+                f"this plan was already approved by {by} at {agreed.at:%Y-%m-%d %H:%M} UTC and is being applied"
+            )
+        verdict = commands.objection(app, agreed, person=person, reason=reason)
+        said = asking.objected(verdict, memory, base=self._base(app, person, memory.operation))
+        audit = commands.audit(app, person, "reject", f"{verdict.plan_hash} {reason}".strip())
+        self._store.save_approval(verdict, audit=audit, dispatches=self._post.rows([said]))
+        return verdict
+
     def _asking(self, app: str) -> tuple[str, ...]:
         """Return who asked for a pass that has not ended: the memory does not know them yet."""
         waiting = (one.trigger for one in self._store.requests() if one.app == app)
@@ -200,7 +229,11 @@ class Desk(Enquiry):
 
     def _counted(self, memory: AppMemory, plan_hash: str) -> tuple[Approval, ...]:
         verdicts = self._store.approvals(memory.app, plan_hash)
-        return asking.counted(memory, plan_hash, verdicts, now=self._world.clock())
+        counted = asking.counted(memory, plan_hash, verdicts, now=self._world.clock())
+        if memory.agreed is None or not asking.is_over(memory):
+            return counted
+        no = asking.against(memory.agreed, self._store.approvals(memory.app, memory.agreed.plan_hash))
+        return (*counted, no) if no is not None else counted  # what waits is the rest that this no is about
 
     # --- drift as a choice ------------------------------------------------------------------------------------
 

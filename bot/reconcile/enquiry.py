@@ -95,14 +95,14 @@ class Enquiry:
             return None
         verdicts = self._store.approvals(app.key, memory.waiting_hash)
         counted = asking.counted(memory, memory.waiting_hash, verdicts, now=now)
-        no = next((f"{one.by} rejected it" for one in counted if not one.granted), "")
+        no = next((one.by for one in counted if not one.granted), asking.refused_by(memory))
         return Question(
             plan_hash=memory.waiting_hash,
             until=ends,
             needed=app.approvals,
             given=approval.granted_by(app, counted, requesters=memory.requested_by),
             requesters=memory.requested_by if app.mode is Mode.APPROVE else (),
-            over=no or ("nobody decided in time" if now >= ends else ""),
+            over=f"{no} rejected it" if no else ("nobody decided in time" if now >= ends else ""),
         )
 
     def released(self) -> tuple[AppStatus, ...]:

@@ -30,10 +30,12 @@ def line(app: AppSpec, report: SyncReport, summary: Summary) -> AuditEntry:
     detail = report.failure.message if report.failure is not None else report.reason or str(summary)
     if report.result is Result.SUPERSEDED:
         detail = f"{len(report.did)} of {report.summary.total} objects done"
+    if report.agreed is not None:
+        detail += f"; approved by {', '.join(report.agreed.by)}"
     return AuditEntry(
         at=report.finished_at,
-        who=report.trigger.by or "gitops-bot",
-        via=report.trigger.via,
+        who=report.cause.by or "gitops-bot",
+        via=report.cause.via,
         verb=report.kind.value,
         app=app.key,
         arguments=report.revision.commit if report.revision else "",
@@ -67,8 +69,8 @@ def history(report: SyncReport, summary: Summary) -> HistoryEntry | None:
         revision=report.revision.commit,
         ref=report.plan.ref if report.plan else "",
         kind=report.kind,
-        by=report.trigger.by,
-        via=report.trigger.via,
+        by=report.cause.by,
+        via=report.cause.via,
         started_at=report.started_at,
         finished_at=report.finished_at,
         result=report.result,
@@ -76,4 +78,5 @@ def history(report: SyncReport, summary: Summary) -> HistoryEntry | None:
         digest=report.digest,
         committed_at=report.revision.blamed.committed_at if report.kind is PassKind.SYNC else None,
         live_digest=report.live_digest,
+        approved_by=report.agreed.by if report.agreed is not None else (),
     )

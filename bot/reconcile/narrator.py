@@ -18,6 +18,7 @@ from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
 from bot.ports import Store
 from bot.reconcile import fights, news
+from bot.reconcile.consent import Consent
 from bot.reconcile.keeping import Door
 from bot.reconcile.post import Post
 from bot.reconcile.telling import Links, Target
@@ -60,12 +61,14 @@ class Narrator:
         self._done: set[ResourceId] = set()
         self._said_at = base.at
 
-    def planned(self, plan: Plan, kind: PassKind, digest: str) -> None:
+    def planned(self, plan: Plan, kind: PassKind, digest: str, consent: Consent) -> None:
         links = self._outside.links(self._app, plan.revision, self.memory.revision)
         base = replace(self._base, revision_url=links.commit, compare_url=links.compare, previous=self.memory.revision)
         base = replace(base, started_at=self._base.at, total=plan.summary.total)
         known = kind is PassKind.DRIFT and fights.is_known(self.memory, plan, self._base.at)
-        said, backs = news.found(self._app, plan, kind, base=base, targets=self._outside.targets)
+        said, backs = news.found(
+            self._app, plan, kind, base=base, targets=self._outside.targets, unfinished=consent.unfinished
+        )
         rows = self._outside.post.rows([*said, *backs])
         if self._fold:
             thread = [replace(one, operation=self._fold) for one in said if one.in_thread]
@@ -74,7 +77,9 @@ class Narrator:
             rows = ()
         self._latest, self._plan = None if self._fold or known else said[-1], plan
         # The operation is remembered first: a pass killed after this line goes on in the same message.
-        self.memory = replace(self.memory, operation=self._base.operation, planned=plan.summary, begun=digest)
+        agreed = consent.agreed
+        planned = agreed.summary if agreed is not None else plan.summary
+        self.memory = replace(self.memory, operation=self._base.operation, planned=planned, begun=digest, agreed=agreed)
         self._store.save_pass(self.memory, dispatches=rows)
 
     def applied(self, outcome: Outcome) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from bot.model.agreed import Agreed, Unfinished
 from bot.model.announcement import Announcement, News, Progress, Verdict, WriteBack
 from bot.model.app import AppSpec, Rollback
 from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
 from bot.model.plan import Plan, Summary
 from bot.model.record import AppMemory, SyncState
 from bot.model.resource import ResourceId, names
+from bot.plan import agreement
 from bot.reconcile import asking, failing, fights, holding, journal
 from bot.reconcile.telling import Target, Told, Waits, changed, failures, write_backs
 
@@ -29,6 +31,7 @@ def found(
     *,
     base: Announcement,
     targets: Sequence[Target],
+    unfinished: Unfinished | None = None,
 ) -> tuple[tuple[Announcement, ...], tuple[WriteBack, ...]]:
     """Say what is about to change: the root message, the changes in its thread, and that the work has begun."""
     lines = changed(plan, kind)
@@ -38,6 +41,8 @@ def found(
         PassKind.DRIFT: f"The cluster was changed by hand: {plan.summary} to be equal to {plan.revision.short} again.",
         PassKind.ROLLBACK: f"Going back to {plan.revision.short}: {plan.summary}.",
     }[kind]
+    if unfinished is not None and unfinished.live:
+        message = f"It goes on with the rest: {unfinished} are live. {message}"
     root = replace(
         base,
         news=News.DIFF,
@@ -164,9 +169,10 @@ def _seen(before: AppMemory, report: SyncReport) -> AppMemory:
 
 
 def _summary(report: SyncReport, before: AppMemory, base: Announcement) -> Summary:
-    """Return what was done; by the pass before where its wait was cut short and this one found nothing left to do."""
+    """Return what was done: by the pass before too where this one ends what that one began."""
     unfinished = before.planned if before.operation == base.operation else None
-    if unfinished is not None and report.result is Result.CONVERGED and not report.summary.total:
+    ends = not report.summary.total or report.agreed is not None
+    if unfinished is not None and report.result is Result.CONVERGED and ends:
         return unfinished
     return report.summary
 
@@ -193,6 +199,7 @@ def _converged(
         revision=commit,
         digest=report.digest,
         begun="",
+        agreed=_left_leaving(memory.agreed, report.plan),
         live_digest=report.live_digest,
         last_sync_at=now,
         last_error="",
@@ -253,6 +260,12 @@ def _converged(
         else ()
     )
     return Told(memory=after, announcements=(*news, *waiting), writebacks=backs)
+
+
+def _left_leaving(agreed: Agreed | None, plan: Plan | None) -> Agreed | None:
+    """Return what people agreed to as far as it is about objects that go later, when others have gone."""
+    left = agreement.left_leaving(agreed, plan) if agreed is not None and plan is not None else ()
+    return replace(agreed, changes=left) if agreed is not None and left else None
 
 
 def _over(report: SyncReport, before: AppMemory, base: Announcement) -> Announcement:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -19,16 +19,17 @@ from bot.apply.inventory import narrowed, widened
 from bot.errors import ClusterError, PassError, Problem
 from bot.health.wait import HealthWait, await_health, survey
 from bot.model.app import AppSpec, Mode
-from bot.model.control import Control, Trigger
 from bot.model.outcome import Deed, Failure, Health, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Plan
-from bot.model.record import AppMemory, Approval, Inventory, SyncState
+from bot.model.record import AppMemory, Inventory, SyncState
 from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.model.source import RefKind, Revision
 from bot.plan.order import Phase
 from bot.plan.planner import select
 from bot.ports import Cluster, Repository
-from bot.reconcile import approval, windows
+from bot.reconcile import windows
+from bot.reconcile.consent import Consent, consent
+from bot.reconcile.orders import Order
 from bot.reconcile.planning import Planned, plan_of, wanted_refs
 from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.trouble import failure_of
@@ -38,7 +39,7 @@ from bot.reconcile.world import World, rendered
 class Listener(Protocol):
     """Hears of a pass while it runs. Must not raise and must not block on a neighbour."""
 
-    def planned(self, plan: Plan, kind: PassKind, digest: str) -> None:
+    def planned(self, plan: Plan, kind: PassKind, digest: str, consent: Consent) -> None:
         """The plan is about to be applied; `digest` is that of the rendering it comes of."""
 
     def applied(self, outcome: Outcome) -> None:
@@ -67,6 +68,7 @@ class _Story:
     partial: bool = False
     made: Planned | None = None
     rest: Rest | None = None  # the one that held, as it is now
+    consent: Consent = field(default_factory=Consent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,37 +78,6 @@ class Ran:
     report: SyncReport
     made: Planned | None
     rest: Rest | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Everything that makes one pass this pass."""
-
-    app: AppSpec
-    trigger: Trigger
-    control: Control
-    memory: AppMemory
-    operation: str
-    since: datetime  # what Git said then or later is new enough
-    asks: bool  # the API server itself: watches may not have told yet what a person did, or that it refuses requests
-    rest: Rest | None = None  # as the last pass left the app
-    waits_for: str = ""  # title of a dependency that is not ready
-    only: Callable[[ResourceId], bool] | None = None  # sync these objects and leave the others
-    failures: int = 0  # passes that failed before this one, as the loop counts them
-    direct: bool = False  # a terminal's command runs the pass itself
-    verdicts: Callable[[str], Sequence[Approval]] = lambda _: ()  # of people, on the plan with a hash
-
-    def requesters(self, plan: Plan) -> tuple[str, ...]:
-        """Return who asked for this plan: everybody who typed sync since it was first seen, and who rolls back."""
-        asked = self.memory.requested_by if self.memory.waiting_hash == plan.hash else ()
-        asks = [self.trigger.by] if self.trigger.manual and self.trigger.confirm is None else []
-        if (pin := self.control.pin) is not None and not self.memory.has_reached(pin):
-            asks.append(pin.by)
-        return tuple(dict.fromkeys([*asked, *asks]))
-
-    def is_agreed(self, plan: Plan) -> bool:
-        """Tell whether people have said yes to a plan that is refused without."""
-        return approval.is_agreed(self.app, self.verdicts(plan.hash))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +125,8 @@ def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> R
         failure=story.failure,
         reason=story.reason,
         partial=story.partial,
+        agreed=story.consent.agreed,
+        unfinished=story.consent.unfinished,
     )
     return Ran(report=report, made=story.made, rest=story.rest)
 
@@ -194,14 +167,10 @@ def _run(order: Order, story: _Story, world: World, listener: Listener, ends: En
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = why
         return Result.SKIPPED
-    if plan.writes and app.mode is Mode.APPROVE:
-        story.reason = approval.missing(app, order.verdicts(plan.hash), requesters=order.requesters(plan))
-        if story.reason:
-            story.plan = whole
-            return Result.WAITING_APPROVAL
-    elif plan.refusals and order.trigger.confirm != plan.hash and not order.is_agreed(plan):
-        story.plan, story.reason = whole, " ".join(refusal.message for refusal in whole.refusals)
-        return Result.REFUSED
+    given = story.consent = consent(order, made, key=world.key)
+    if given.held is not None:
+        story.plan, story.reason = whole, given.reason
+        return given.held
     if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = "self_heal is off"
@@ -331,7 +300,7 @@ def _carry_out(
 
     cluster.hold(world.holder)
     if plan.writes:
-        listener.planned(plan, story.kind, story.digest)
+        listener.planned(plan, story.kind, story.digest, story.consent)
     if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
         inventory = cluster.save_inventory(app, inventory)
     result = _apply(plan, inventory, app, story, cluster, wait, listener, ends)

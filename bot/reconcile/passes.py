@@ -26,12 +26,13 @@ from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports import Store
-from bot.reconcile import approval, asking, fight_pages, fights, journal, news
+from bot.reconcile import asking, fight_pages, fights, journal, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
-from bot.reconcile.once import Ends, Order, Ran, run_pass
+from bot.reconcile.once import Ends, Ran, run_pass
+from bot.reconcile.orders import Order
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
@@ -91,10 +92,11 @@ class Passes:
             before, ordered = self._store.standing(app.key)
             control = self._control(app, before, ordered, started)
             asked_in = "" if asking.is_over(before) else before.operation
-            if trigger.manual and trigger.confirm is None and before.waiting_hash:
-                decided = self._verdicts(before, before.waiting_hash, started)
-                before = asking.renewed(before, decided, now=started)
             pin = control.pin
+            before = asking.sent_elsewhere(before, pin)
+            if trigger.manual and trigger.confirm is None and (before.waiting_hash or before.agreed):
+                decided = self._verdicts(before, before.waiting_hash, started)
+                before = asking.renewed(before, decided, objection=self._objection(before), now=started)
             operation = pin.operation if pin is not None and not before.has_reached(pin) else ""
             if operation and before.said and before.operation not in {"", operation, *before.overtaken}:
                 before = replace(before, overtaken=(*before.overtaken, before.operation))
@@ -105,6 +107,7 @@ class Passes:
                 control=control,
                 memory=before,
                 operation=operation,
+                now=started,
                 waits_for=self._waits_for(app),
                 since=started if since is None else since,
                 asks=since is None or trigger.manual or before.failing_since is not None,
@@ -112,11 +115,17 @@ class Passes:
                 only=only,
                 failures=failures,
                 direct=since is None,
-                verdicts=lambda plan_hash: self._verdicts(before, plan_hash, started),
+                recorded=lambda plan_hash: self._store.approvals(app.key, plan_hash),
             )
             base = self._base(app, operation, trigger, started)
             narrator = Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
-            ends = Ends(waiting=stop, writing=lambda: leaves() or self._store.control(app.key) != control)
+
+            def ends_writing() -> bool:
+                if leaves() or self._store.control(app.key) != control:
+                    return True
+                return self._objection(narrator.memory) is not None
+
+            ends = Ends(waiting=stop, writing=ends_writing)
             ran = run_pass(order, world=self.world, listener=narrator, ends=ends)
             report = ran.report
             # The end of a pass follows from what it found: the same rest, memory and orders again leave no trace again.
@@ -195,6 +204,10 @@ class Passes:
     def _verdicts(self, memory: AppMemory, plan_hash: str, now: datetime) -> tuple[Approval, ...]:
         return asking.counted(memory, plan_hash, self._store.approvals(memory.app, plan_hash), now=now)
 
+    def _objection(self, memory: AppMemory) -> Approval | None:
+        agreed = memory.agreed
+        return asking.against(agreed, self._store.approvals(memory.app, agreed.plan_hash)) if agreed else None
+
     # --- orders -----------------------------------------------------------------------------------------------
 
     def _control(self, app: AppSpec, memory: AppMemory, stored: Control, now: datetime) -> Control:
@@ -242,21 +255,23 @@ class Passes:
     def _save(self, order: Order, ran: Ran, stored: AppMemory) -> AppMemory:
         app, report = order.app, ran.report
         before = replace(stored, path=app.path, app_set=app.app_set, channel=app.channel)
-        base = self._base(app, order.operation, report.trigger, report.finished_at)
+        base = self._base(app, order.operation, report.cause, report.finished_at)
         linked = self._linked(app, base, report.revision, before.revision)
         if report.result in {Result.FAILED, Result.UNHEALTHY}:
             pause = self._outside.retry(order.failures + 1)
             linked = replace(linked, next_at=report.finished_at + pause)
         if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
             linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
-        if report.result is Result.CONVERGED and report.plan is not None and before.waiting_hash == report.plan.hash:
-            yes, own = order.verdicts(report.plan.hash), order.requesters(report.plan)
-            linked = replace(linked, given=approval.granted_by(app, yes, requesters=own))
+        if report.result is Result.CONVERGED and report.agreed is not None:
+            linked = replace(linked, given=report.agreed.by)
         deployed = report.revision.commit if report.revision and report.result is Result.CONVERGED else report.previous
         count, newest = self._behind(app, report, deployed)
         asked_for = report.plan if report.result in {Result.REFUSED, Result.WAITING_APPROVAL} else None
+        decided = order.verdicts(asked_for.hash) if asked_for is not None else ()
+        if report.unfinished is not None and report.unfinished.refused and (no := order.objection()) is not None:
+            decided = (*decided, no)
         waits = Waits(
-            verdicts=order.verdicts(asked_for.hash) if asked_for is not None else (),
+            verdicts=decided,
             requesters=order.requesters(asked_for) if asked_for is not None else (),
             behind=count,
             newest=newest,

@@ -5,15 +5,15 @@ Everything here asks and changes nothing. What keeps a plan from being made rais
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.errors import PassError, Problem
 from bot.model.app import AppSpec
-from bot.model.plan import Action, Plan, PlanFailure
+from bot.model.plan import Action, Observation, Plan, PlanFailure, Tracked
 from bot.model.record import Inventory
-from bot.model.resource import DesiredState, ResourceId, ResourceRef
+from bot.model.resource import Body, DesiredState, ResourceId, ResourceRef
 from bot.model.source import Revision
 from bot.plan.planner import make_plan
 from bot.reconcile import handover
@@ -23,13 +23,23 @@ from bot.reconcile.world import World, placed, rendered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan and what it was made of. `former` is the app that this one takes over, while its parent is there."""
+    """A plan and what it was made of. `former` is the app that this one takes over, while its parent is there.
+
+    Without `seen` and `tracked` where the plan of an app at rest holds.
+    """
 
     plan: Plan
     inventory: Inventory
     desired: DesiredState
     runs_hooks: bool
     former: AppSpec | None = None
+    seen: Sequence[Observation] = ()
+    tracked: Sequence[Tracked] = ()
+
+    def live(self) -> Mapping[ResourceId, Body]:
+        """Return the objects as the cluster has them."""
+        found = [*((one.manifest.id, one.live) for one in self.seen), *((one.ref.id, one.live) for one in self.tracked)]
+        return {id: body for id, body in found if body is not None}
 
 
 def plan_at(app: AppSpec, revision: Revision, *, ref: str, world: World, deployed: str, now: datetime) -> Planned:
@@ -91,7 +101,15 @@ def plan_of(
     deletes = [change.id for change in plan.writes if change.action is Action.DELETE]
     if deletes and (heirs := handover.heirs(app, deletes, world=world, since=since)):
         plan = planned(heirs)
-    return Planned(plan=plan, inventory=inventory, desired=desired, runs_hooks=runs_hooks, former=former)
+    return Planned(
+        plan=plan,
+        inventory=inventory,
+        desired=desired,
+        runs_hooks=runs_hooks,
+        former=former,
+        seen=seen,
+        tracked=tracked,
+    )
 
 
 def plan_or_failure(

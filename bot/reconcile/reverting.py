@@ -23,7 +23,8 @@ from bot.model.record import AppMemory, AuditEntry, Decision
 from bot.model.source import Revision
 from bot.ports import Store
 from bot.reconcile.keeping import Door
-from bot.reconcile.once import Order, Ran
+from bot.reconcile.once import Ran
+from bot.reconcile.orders import Order
 from bot.reconcile.post import Post
 from bot.reconcile.world import World
 from bot.render import CommitFiles

@@ -312,6 +312,45 @@ def test_sync_of_some_objects_asks_about_all_that_the_yes_is_for(offices: Office
     assert "2 to create" in asked.text
 
 
+STUCK = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: stuck}
+spec:
+  selector: {matchLabels: {app: stuck}}
+  template:
+    metadata: {labels: {app: stuck}}
+    spec: {containers: [{name: main, image: "gitops-bot.test/never-ready:1"}]}
+"""
+
+
+def test_approved_sync_goes_on_after_a_kill_and_a_no_ends_it_where_it_is(offices: Offices) -> None:
+    """Killed, it asked again as if nothing were live; to the no it said that nothing is applied, and applied it all."""
+    office = offices(shop=APPROVE)
+    first = office.commit("info")
+    office.start()
+    office.presses(BOB, office.sees(DEPLOYS, "Waiting for approval", "shop", first[:7]), "gitops.approve")
+    office.sees(DEPLOYS, "Converged", "shop", first[:7])
+    last = configmap("last", "x").replace("{name: last}", "{name: last, annotations: {gitops-bot/wave: '1'}}")
+    files = {"shop/a.yaml": configmap("shop", "debug"), "shop/b.yaml": STUCK, "shop/last.yaml": last}
+    second = office.upstream.commit(files)
+    asked = office.sees(DEPLOYS, "Waiting for approval", "shop", second[:7], "gitops.approve")
+    office.presses(BOB, asked, "gitops.approve")
+    until(lambda: office.kube.cluster.get("deployments.apps", "default", "stuck") is not None)
+    office.bot.kill()
+    office.start()
+    live = f"2 of 3 objects of the sync that <@{BOB.id}> approved are live"
+    on = f"It goes on with the rest: {live}. 1 to create"
+    until(lambda: [one for one in office.slack.messages(DEPLOYS) if one.thread_ts == asked.ts and on in said(one)])
+    answer = office.types(CAT, "reject shop wrong day", DEPLOYS).text
+    assert "is being applied: it ends after the step it is at" in answer
+    assert f"rollback shop {first[:7]}" in answer
+    rejected = office.sees(DEPLOYS, "Rejected", f"{live} already", "No more of it is applied", "wrong day")
+    assert rejected.ts == asked.ts
+    assert "already rejected by <@U0CAT>" in office.types(BOB, "approve shop", DEPLOYS).text
+    assert office.kube.cluster.get("configmaps", "default", "last") is None
+    assert [one.ts for one in office.slack.roots(DEPLOYS) if one.text.startswith("Waiting for")] == []
+
+
 def reaches(office: Office, commit: str, app: str = "shop") -> None:
     """Wait until a pass of an app has seen a commit."""
     until(lambda: office.bot.status(app)["target_revision"] == commit)

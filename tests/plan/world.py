@@ -112,6 +112,7 @@ def plan(
     app: AppSpec = APP,
     revision: Revision = REVISION,
     key: bytes = b"key",
+    runs_hooks: bool = False,
 ) -> Plan:
     refs: Iterable[ResourceRef] = [*(one.manifest.ref for one in observations), *(one.ref for one in tracked)]
     manifests = [one.manifest for one in observations]
@@ -124,6 +125,7 @@ def plan(
         inventory=Inventory(app=app.name, refs=frozenset(refs)),
         key=key,
         rendered=desired_state(manifests, map(digest_of, manifests)).digest,
+        runs_hooks=runs_hooks,
     )
 
 

@@ -1,0 +1,75 @@
+"""Is a plan the rest of one that people have agreed to, and how much of that is live? Pure.
+
+What a change is bound to is judged by keyed digests, which are all that is remembered of an agreed plan: values of
+Secrets are in it, and cannot be guessed from it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from bot.model.agreed import Agreed, AgreedChange
+from bot.model.plan import Action, Change, Plan
+from bot.model.resource import Body, ResourceId
+from bot.plan.diff import comparable
+from bot.plan.judged import uid_of
+
+
+def digest(value: Any, key: bytes) -> str:
+    """Return a keyed digest of a JSON value, the same in every process of an installation."""
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hmac.digest(key, text, "sha256").hex()
+
+
+def agreed_changes(plan: Plan, live: Mapping[ResourceId, Body], key: bytes) -> tuple[AgreedChange, ...]:
+    """Return what is remembered of the changes of a plan that is about to be written."""
+    return tuple(
+        AgreedChange(
+            id=change.id,
+            action=change.action,
+            digest=change.digest,
+            before=_state(change.id, live.get(change.id), key),
+        )
+        for change in plan.writes
+    )
+
+
+def is_rest(agreed: Agreed, plan: Plan, rendered: str) -> bool:
+    """Tell whether a plan does nothing but what was agreed to and is not done yet.
+
+    What was to be deleted and created again is only created where the sync was killed in between.
+    """
+    if agreed.over or agreed.rendered != rendered or plan.blocked:
+        return False
+    known = {one.digest for one in agreed.changes}
+    again = {one.id for one in agreed.changes if one.action is Action.RECREATE}
+    return all(change.digest in known or _is_second_half(change, again) for change in plan.writes)
+
+
+def _is_second_half(change: Change, again: set[ResourceId]) -> bool:
+    return change.action is Action.CREATE and change.id in again
+
+
+def count_live(agreed: Agreed, live: Mapping[ResourceId, Body], key: bytes) -> int:
+    """Return how many objects are no longer as they were when the sync began; what is being deleted still is."""
+    return sum(1 for one in agreed.changes if _is_done(one, live.get(one.id), key))
+
+
+def _is_done(one: AgreedChange, live: Body | None, key: bytes) -> bool:
+    if live is None or one.action is Action.DELETE:
+        return live is None and one.action is Action.DELETE
+    return _state(one.id, live, key) != one.before
+
+
+def left_leaving(agreed: Agreed, plan: Plan) -> tuple[AgreedChange, ...]:
+    """Return the agreed deletes of objects that a plan which was carried out still knows: their turn comes later."""
+    there = {change.id for change in plan.changes if change.manifest is None}
+    return tuple(one for one in agreed.changes if one.action is Action.DELETE and one.id in there)
+
+
+def _state(id: ResourceId, live: Body | None, key: bytes) -> str:
+    return digest([uid_of(live), comparable(live, id=id)], key) if live is not None else ""

@@ -1,0 +1,214 @@
+"""A sync that people agreed to and that is left half done: the rest needs no other yes, and a no stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from bot.errors import OrderRefused
+from bot.model.announcement import Announcement
+from bot.model.control import Trigger, Via
+from bot.model.outcome import Deed, Result, SyncReport
+from bot.model.record import SyncState
+from tests.contract.engine import EngineWorld
+from tests.contract.manifests import config, deployment, secret
+
+Worlds = Callable[..., EngineWorld]
+SCHEDULE: Final = Trigger(via=Via.SCHEDULE)
+PARTS: Final = {
+    "a.yaml": config("first"),
+    "b.yaml": secret("second", "canary-value"),
+    "c.yaml": deployment("third"),
+}
+
+
+def approve(world: EngineWorld, by: str = "U0BEN") -> str:
+    return world.engine.desk.approve("prod/shop", world.memory().waiting_hash, by=by, via=Via.SLACK)
+
+
+def reject(world: EngineWorld) -> str:
+    return world.engine.desk.reject("prod/shop", by="U0CAT", via=Via.SLACK, reason="wrong day")
+
+
+def asked(world: EngineWorld) -> str:
+    """Commit three objects in two stages, and wait for people; returns the commit."""
+    commit = world.commit(PARTS)
+    world.tick()
+    return commit
+
+
+def cut_short(world: EngineWorld) -> SyncReport:
+    """Shut the bot down after the first stage of what was approved, and begin anew."""
+    report = world.sync(trigger=SCHEDULE, leaves=lambda: True)
+    assert [one.deed for one in report.outcomes] == [Deed.CREATED, Deed.CREATED, Deed.SKIPPED]
+    world.restart()
+    return report
+
+
+def root(world: EngineWorld) -> Announcement:
+    """Return how the message reads now."""
+    return [one for one in world.heard() if not one.in_thread][-1]
+
+
+def test_rest_of_an_approved_sync_is_applied_without_asking_again(worlds: Worlds) -> None:
+    """It was asked for as if it were new, half of it live, and history named the schedule."""
+    world = worlds(mode="approve", approvals=2)
+    commit = asked(world)
+    approve(world, "U0BEN")
+    approve(world, "U0CAT")
+    approver = Trigger(via=Via.SLACK, by="U0CAT", confirm=world.memory().waiting_hash)
+    report = world.sync(trigger=approver, leaves=lambda: True)
+    assert report.result is Result.SUPERSEDED
+    world.restart()
+    assert world.tick().result is Result.CONVERGED
+    (entry,) = world.engine.desk.history("prod/shop", 5)
+    assert (entry.revision, entry.by, entry.via, entry.approved_by) == (commit, "U0CAT", Via.SLACK, ("U0BEN", "U0CAT"))
+    assert entry.summary.create == 3
+    line = next(one for one in world.engine.desk.log("prod/shop", 5) if one.verb == "sync")
+    assert (line.who, line.why) == ("U0CAT", "converged: 3 to create; approved by U0BEN, U0CAT")
+    said = [one for one in world.heard() if not one.in_thread]
+    assert "It goes on with the rest: 2 of 3 objects of the sync that U0BEN and U0CAT approved are live" in " ".join(
+        one.message for one in said
+    )
+    assert said[-1].given == ("U0BEN", "U0CAT")
+    assert world.memory().agreed is None
+
+
+def test_agreement_tells_nothing_of_secrets(worlds: Worlds) -> None:
+    world = worlds(mode="approve")
+    asked(world)
+    approve(world)
+    cut_short(world)
+    kept = repr(world.memory().agreed)
+    assert "canary" not in kept
+    assert "Y2FuYXJ5" not in kept  # in base64
+
+
+def test_what_moved_since_is_asked_for_with_what_is_live(worlds: Worlds) -> None:
+    world = worlds(mode="approve")
+    asked(world)
+    approve(world)
+    cut_short(world)
+    world.commit({"c.yaml": deployment("third", "nginx:2"), "d.yaml": config("fourth")})
+    world.heard()
+    report = world.tick()
+    assert report.result is Result.WAITING_APPROVAL
+    assert root(world).message.startswith("2 of 3 objects of the sync that U0BEN approved are live already. ")
+    assert world.get("configmaps", "fourth") is None
+    world.commit({"c.yaml": deployment("third"), "d.yaml": None})
+    assert world.tick().result is Result.CONVERGED  # Git went back to what was agreed to
+
+
+def test_hand_edit_of_what_is_live_is_no_rest(worlds: Worlds) -> None:
+    world = worlds(mode="approve")
+    asked(world)
+    approve(world)
+    cut_short(world)
+    world.patch("configmaps", "first", {"data": {"level": "mine"}})
+    assert world.tick().result is Result.WAITING_APPROVAL
+    assert world.found("configmaps", "first")["data"] == {"level": "mine"}
+    approve(world, "U0CAT")
+    assert world.tick().result is Result.CONVERGED
+    assert world.engine.desk.history("prod/shop", 5)[0].approved_by == ("U0CAT",)
+
+
+def test_no_during_an_approved_sync_ends_it_where_it_is(worlds: Worlds) -> None:
+    """The answer was that nothing is applied, and everything was."""
+    world = worlds(mode="approve")
+    world.commit({"a.yaml": config("first", "debug")})
+    world.tick()
+    approve(world)
+    assert world.tick().result is Result.CONVERGED
+    deployed = world.memory().revision
+    asked(world)
+    approve(world)
+    answers: list[str] = []
+
+    def stopping() -> bool:
+        answers.append(reject(world))
+        return False
+
+    report = world.sync(trigger=SCHEDULE, leaves=stopping)
+    assert report.result is Result.SUPERSEDED
+    assert "is being applied: it ends after the step it is at" in answers[0]
+    assert f"`rollback shop {deployed[:7]}` takes it back" in answers[0]
+    for refused in (reject, approve):
+        with pytest.raises(OrderRefused, match="already rejected by U0CAT"):
+            refused(world)
+    assert world.tick().result is Result.WAITING_APPROVAL
+    said = root(world)
+    assert said.news.value == "rejected"
+    assert said.message == "2 of 3 objects of the sync that U0BEN approved are live already. No more of it is applied."
+    assert f"/gitops rollback shop {deployed[:7]}" in said.next_step
+    with pytest.raises(OrderRefused, match="already rejected by U0CAT"):
+        approve(world)
+    (status,) = world.engine.desk.status(["prod/shop"])
+    assert status.question is not None
+    assert status.question.over == "U0CAT rejected it"
+    world.restart()
+    assert world.tick().result is Result.WAITING_APPROVAL
+    assert world.get("deployments", "third", base="/apis/apps/v1") is None
+
+    world.sync(trigger=Trigger(via=Via.SLACK, by="U0ANA"))
+    assert root(world).news.value == "waiting for approval"
+    approve(world, "U0BEN")
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_pause_only_interrupts_and_a_rollback_ends_what_was_agreed_to(worlds: Worlds) -> None:
+    world = worlds(mode="approve")
+    first = asked(world)
+    approve(world)
+    assert world.tick().result is Result.CONVERGED
+    world.commit({"a.yaml": config("first", "debug"), "c.yaml": deployment("third", "nginx:2")})
+    world.tick()
+    approve(world)
+    assert world.sync(trigger=SCHEDULE, leaves=lambda: True).result is Result.SUPERSEDED
+    desk = world.engine.desk
+    desk.pause("prod/shop", by="U0ANA", via=Via.SLACK, until=None, reason="")
+    assert world.tick().result is Result.PAUSED
+    desk.rollback("prod/shop", first, by="U0ANA", reason="", via=Via.SLACK)
+    assert world.tick().result is Result.WAITING_APPROVAL
+    desk.resume("prod/shop", by="U0ANA", via=Via.SLACK)
+    assert world.tick().result is Result.WAITING_APPROVAL
+    assert not [one for one in world.planned().writes if one.id.kind == "ConfigMap"]  # that half is live
+
+
+def test_pause_that_ends_lets_an_approved_sync_go_on(worlds: Worlds) -> None:
+    world = worlds(mode="approve")
+    asked(world)
+    approve(world)
+    cut_short(world)
+    desk = world.engine.desk
+    desk.pause("prod/shop", by="U0ANA", via=Via.SLACK, until=None, reason="")
+    assert world.tick().result is Result.PAUSED
+    desk.resume("prod/shop", by="U0ANA", via=Via.SLACK)
+    assert world.tick().result is Result.CONVERGED
+
+
+def test_no_to_a_refused_sync_holds_the_rest_that_nobody_would_be_asked_about(worlds: Worlds) -> None:
+    """Of what is left too few would be deleted to ask first."""
+    world = worlds(max_delete={"count": 2, "share": 0.1})
+    many = {f"{name}.yaml": config(name) for name in ("a", "b")}
+    world.commit({**many, "web.yaml": deployment("web"), "kept.yaml": config("kept")})
+    world.sync()
+    world.commit({**dict.fromkeys(many), "web.yaml": None})
+    assert world.tick().result is Result.REFUSED
+    approve(world)
+
+    answers: list[str] = []
+
+    def stopping() -> bool:
+        if not answers:
+            answers.append(reject(world))
+        return False
+
+    report = world.sync(trigger=SCHEDULE, leaves=stopping)
+    assert [one.deed for one in report.outcomes][1:] == [Deed.SKIPPED, Deed.SKIPPED]
+    assert world.tick().result is Result.REFUSED
+    assert world.memory().sync is SyncState.REFUSED
+    assert world.get("configmaps", "a") is not None
+    world.sync(trigger=Trigger(via=Via.SLACK, by="U0ANA"))
+    assert world.get("configmaps", "a") is None
