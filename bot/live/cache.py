@@ -158,6 +158,7 @@ class LiveCache:
             clock=self._clock,
             keeps=self._keeps,
             changed=self._changed,
+            tells_first=info.kind in WORKLOADS,
         )
 
     def _begin(self, feed: Feed) -> None:
@@ -300,8 +301,10 @@ class LiveCache:
 
     def _keeps(self, id: ResourceId, projection: bytes) -> bool:
         """Keep the whole of an object that an app will have to look at: it saves the GET."""
-        attended = self._attended.get(id, ())
-        return any(self._verdicts.expects(ref) != projection for _, ref in attended) or self._needs(id)
+        attended = self._attended.get(id)
+        if attended and any(self._verdicts.expects(ref) != projection for _, ref in attended):
+            return True
+        return self._needs(id)
 
     def _changed(self, change: Change) -> None:
         id, before, after = change.id, change.before, change.after

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
 from bot.live.discovery import path_of
@@ -22,9 +22,11 @@ from bot.model.resource import Body, KindInfo, ResourceId, join_api_version
 Place = tuple[str, str]  # namespace and name
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One object as last seen. `projection` is b"" for what we never applied; `full` is kept only while needed."""
+class Seen(NamedTuple):
+    """One object as last seen. `projection` is b"" for what we never applied; `full` is kept only while needed.
+
+    A tuple: a start makes one for each object of the cluster.
+    """
 
     version: int  # of the resource, as a number (KEP-5504); 0 when the server's is none
     uid: str
@@ -45,7 +47,10 @@ class Change:
 
 
 class Feed:
-    """One kind in one namespace, or in all of them (""). Safe to use from several threads."""
+    """One kind in one namespace, or in all of them (""). Safe to use from several threads.
+
+    `tells_first`: what the first LIST finds is a change as well.
+    """
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class Feed:
         clock: Callable[[], datetime],
         keeps: Callable[[ResourceId, bytes], bool],
         changed: Callable[[Change], None],
+        tells_first: bool,
     ) -> None:
         self.info, self.namespace = info, namespace
         self.path = path_of(info, namespace)
@@ -64,7 +70,7 @@ class Feed:
         self.listed_at: datetime | None = None  # before the newest LIST was sent
         self.error: ClusterError | None = None  # why the watch is not following, if it is not
         self._transport, self._key, self._clock = transport, key, clock
-        self._keeps, self._changed = keeps, changed
+        self._keeps, self._changed, self._tells_first = keeps, changed, tells_first
         self._api_version = join_api_version(info.group, info.version)
         self._lock = RLock()
         self._objects: dict[Place, Seen] = {}  # guarded by _lock
@@ -147,7 +153,7 @@ class Feed:
                     fresh[place] = seen  # learned from a write of ours, or the same as before
                 elif now is None:
                     told.append(self._change(place, seen, None))
-            for place, seen in fresh.items():
+            for place, seen in fresh.items() if self._tells_first or not first else ():
                 if before.get(place) is not seen:
                     told.append(self._change(place, before.get(place), seen, first=first))
         for change in told:

@@ -51,20 +51,18 @@ _PAYLOAD: Final = frozenset({"data", "binaryData", "stringData"})
 
 def projection(live: Body, key: bytes) -> bytes:
     """Return a keyed hash of all a verdict depends on; b"" for an object that we never applied."""
+    found = entries(live)
+    if not any(map(is_ours, found)):
+        return b""
     metadata = live.get("metadata") or {}
-    ours = False
     managers: list[Any] = []
     values: list[Any] = []
-    for entry in entries(live):
-        if is_ours(entry):
-            ours = True
-        elif entry.get("manager") not in _ADOPTED or entry.get("subresource"):
+    for entry in found:
+        if not is_ours(entry) and (entry.get("manager") not in _ADOPTED or entry.get("subresource")):
             continue
         tree = entry.get("fieldsV1") or {}
         managers.append((entry.get("manager"), entry.get("operation"), entry.get("apiVersion"), tree))
         values.append(_picked(live, tree))
-    if not ours:
-        return b""
     labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
     claims = [(name, labels.get(name), notes.get(name)) for name in _CLAIMS if name in labels or name in notes]
     state = (

@@ -11,8 +11,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections import deque
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -24,6 +24,7 @@ from bot.errors import ApiUnavailable, ClusterRefused, ClusterThrottled, Cluster
 from bot.live import credentials
 from bot.live.gate import Gate
 from bot.live.pace import Pace
+from bot.live.paging import Ahead, token_of
 from bot.live.spec import ClusterSpec
 from bot.live.wire import Answer, Pool, Wire
 
@@ -122,39 +123,42 @@ class Transport:
     def pages(self, path: str) -> Generator[Reply]:
         """Yield the answers to a LIST in pages; the last may be a refusal. Raises as `request`.
 
-        The next page is asked for before one is handed out: the server makes it while the caller works.
+        The next page is asked for before one is read, or handed out at the latest: the server makes it meanwhile.
         """
-        query = {"limit": str(PAGE)}
-        reply = self.request("GET", path, query=query)
-        while token := (reply.body.get("metadata") or {}).get("continue") if reply.ok else "":
-            query = {**query, "continue": str(token)}
-            with self._ahead(path, query) as read:
-                yield reply
-                reply = read()
-        yield reply
+        first = {"limit": str(PAGE)}
+        reply = self.request("GET", path, query=first)
+        asked: deque[tuple[Ahead, Mapping[str, str]]] = deque()
 
-    @contextmanager
-    def _ahead(self, path: str, query: Mapping[str, str]) -> Iterator[Callable[[], Reply]]:
-        """Send a GET now and yield what reads its answer, once. What goes wrong is asked again, as `request` asks."""
+        def ask(token: str) -> None:
+            if token:
+                query = {**first, "continue": token}
+                asked.append((self._ahead(path, query), query))
+
+        try:
+            ask(token_of(reply.body))
+            while asked:
+                yield reply
+                page, query = asked.popleft()
+                ask(token := page.token())
+                answer = page.answer()
+                if answer is not None and answer.status == 200:
+                    reply = Reply(answer.status, _json(answer.data))
+                else:
+                    reply = self.request("GET", path, query=query)  # which knows what to do about what went wrong
+                if not reply.ok:
+                    break
+                if not token:
+                    ask(token_of(reply.body))
+            yield reply
+        finally:
+            for page, _ in asked:
+                page.close()
+
+    def _ahead(self, path: str, query: Mapping[str, str]) -> Ahead:
         pool = self._connected()
         if rest := self._pace.wait_seconds(time.monotonic()):
             time.sleep(rest)
-        with ExitStack() as stack:
-            wire: Wire | None = None
-            with suppress(OSError):
-                wire = pool.begin(self._request(pool, "GET", path, query))
-                stack.callback(wire.close)  # unless it is read
-
-            def read() -> Reply:
-                with suppress(OSError):
-                    if wire is not None:
-                        stack.pop_all()
-                        answer = pool.end(wire)
-                        if answer.status == 200:
-                            return Reply(answer.status, _json(answer.data))
-                return self.request("GET", path, query=query)
-
-            yield read
+        return Ahead(pool, self._request(pool, "GET", path, query))
 
     def text(self, path: str, *, query: Mapping[str, str]) -> str:
         """Return a plain text answer, "" when the server refuses. Raises `ClusterUnreachable`."""

@@ -91,6 +91,14 @@ class Wire:
             self._feed(self._receive())
         return self.status
 
+    def opening(self, mark: bytes, limit_bytes: int) -> bytes:
+        """Read the body until `mark` has come, its end, or so many bytes; `answer` returns all of it still."""
+        while True:
+            opening = b"".join(self._parts)
+            if mark in opening or self._complete or len(opening) >= limit_bytes:
+                return opening
+            self._feed(self._receive())
+
     @property
     def is_complete(self) -> bool:
         """True when the answer has ended."""

@@ -174,7 +174,16 @@ def test_watch_that_fell_behind_begins_with_a_list() -> None:
     transport = Transport(ClusterSpec(name="prod", kubeconfig=plane.kubeconfig))
     info = KindInfo(group="", version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
     heard: list[Change] = []
-    feed = Feed(transport, info, "default", key=b"k" * 32, clock=now, keeps=lambda *_: False, changed=heard.append)
+    feed = Feed(
+        transport,
+        info,
+        "default",
+        key=b"k" * 32,
+        clock=now,
+        keeps=lambda *_: False,
+        changed=heard.append,
+        tells_first=False,
+    )
     streams = Streams(transport)
     try:
         plane.start()

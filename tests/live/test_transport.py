@@ -2,113 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.errors import ClusterRefused, ClusterUnreachable
-from bot.live.spec import ClusterSpec
-from bot.live.transport import APPLY, Transport
+from bot.live.transport import APPLY
 from bot.sandbox.kube import KubeSandbox
-from tests.waiting import until
-
-OK = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"kind":1}\n'
-Talk = Callable[[socket.socket, int], None]
-
-
-class Listener:
-    """A server that answers byte for byte what a test says; `heard` are the requests of all connections in order."""
-
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self.heard: list[bytes] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._open: list[socket.socket] = []
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        number = 0
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:  # closed
-                return
-            self._open.append(connection)
-            thread = threading.Thread(target=self._serve, args=(connection, number))
-            self._threads.append(thread)
-            thread.start()
-            number += 1
-
-    def _serve(self, connection: socket.socket, number: int) -> None:
-        with connection:
-            self._talk(connection, number)
-
-    def read(self, connection: socket.socket) -> bytes:
-        """Return one request, b"" at the end of the connection."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            piece = connection.recv(65536)
-            if not piece:
-                return b""
-            data += piece
-        head, _, body = data.partition(b"\r\n\r\n")
-        length = next((int(one[16:]) for one in head.split(b"\r\n") if one.startswith(b"Content-Length: ")), 0)
-        while len(body) < length:
-            body += connection.recv(65536)
-        self.heard.append(head + b"\r\n\r\n" + body)
-        return self.heard[-1]
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        for connection in self._open:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-        for thread in self._threads:
-            thread.join(10)
-
-
-@contextmanager
-def listening(talk: Callable[[Listener, socket.socket, int], None]) -> Iterator[Listener]:
-    listener = Listener(lambda connection, number: talk(listener, connection, number))
-    try:
-        yield listener
-    finally:
-        listener.close()
-
-
-@contextmanager
-def talking_to(url: str, folder: Path, *, proxy: str = "", token: str = "canary") -> Iterator[Transport]:
-    cluster = {"server": url, **({"proxy-url": proxy} if proxy else {})}
-    kubeconfig = {
-        "clusters": [{"name": "one", "cluster": cluster}],
-        "users": [{"name": "one", "user": {"token": token}}],
-        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
-        "current-context": "one",
-    }
-    file = folder / "kubeconfig"
-    file.write_text(json.dumps(kubeconfig), encoding="utf-8")
-    transport = Transport(ClusterSpec(name="prod", kubeconfig=str(file)))
-    try:
-        yield transport
-    finally:
-        transport.close()
-
-
-def serve(listener: Listener, connection: socket.socket, _: int) -> None:
-    """Answer every request."""
-    while listener.read(connection):
-        connection.sendall(OK)
+from tests.live.listener import OK, Listener, listening, serve, talking_to
 
 
 def serve_one_then_close(listener: Listener, connection: socket.socket, _: int) -> None:
@@ -245,40 +148,6 @@ def test_throttled_request_is_sent_again_when_the_server_says(tmp_path: Path) ->
             assert one.request("POST", "/x", body={}).ok
             assert one.gate.limit < 16
         assert len(listener.heard) == 2
-
-
-def page(number: int, *, more: bool = True) -> bytes:
-    body = json.dumps({"items": [number], "metadata": {"continue": str(number + 1) if more else ""}}).encode()
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-
-
-def test_next_page_is_asked_for_before_one_is_handed_out(tmp_path: Path) -> None:
-    def talk(listener: Listener, connection: socket.socket, _: int) -> None:
-        listener.read(connection)
-        connection.sendall(page(1))
-        while listener.read(connection):  # and never answers
-            pass
-
-    with listening(talk) as server, talking_to(f"http://127.0.0.1:{server.port}", tmp_path) as transport:
-        pages = transport.pages("/api/v1/pods")
-        assert next(pages).body["items"] == [1]
-        until(lambda: len(server.heard) == 2, "the second page is asked for")
-        pages.close()  # who reads no further leaves no connection behind
-
-
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"])
-def test_page_that_did_not_come_is_asked_for_again(answer: bytes, tmp_path: Path) -> None:
-    def talk(listener: Listener, connection: socket.socket, _: int) -> None:
-        while listener.read(connection):
-            if len(listener.heard) == 2:
-                connection.sendall(answer)
-                return
-            connection.sendall(page(1) if len(listener.heard) == 1 else page(2, more=False))
-
-    with listening(talk) as server, talking_to(f"http://127.0.0.1:{server.port}", tmp_path) as transport:
-        found = [one.body["items"] for one in transport.pages("/api/v1/pods")]
-    assert found == [[1], [2]]
-    assert [b"continue=2" in one for one in server.heard] == [False, True, True]
 
 
 def test_requests_go_through_the_proxy_that_the_kubeconfig_names(tmp_path: Path) -> None:
