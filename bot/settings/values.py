@@ -18,7 +18,7 @@ APP_NAME: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 class Section(BaseModel):
     """A part of the file: strict, frozen, nothing unknown. The string below a field says what it means."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 def duration(text: Any) -> timedelta:
