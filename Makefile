@@ -7,7 +7,7 @@ RUNS := $(VENV)/.runs
 # Most tests wait for a server, so that four at once suit two cores; a real control plane wants a core of its own.
 PYTEST := $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: bench demo explore run test test-postgres test-tools test-cluster test-browser pictures lint clean
+.PHONY: bench demo explore run test test-doors test-postgres test-tools test-cluster test-browser pictures lint clean
 
 $(STAMP): $(RUNS)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact
@@ -27,6 +27,10 @@ run: $(RUNS)  ## the bot, with ./gitops-bot.yaml
 
 test: $(STAMP)  ## everything that needs nothing but Python
 	$(PYTEST) -n 4 -m "not cluster and not postgres and not browser and not tools" $(ARGS)
+
+test-doors: export GITOPS_BOT_OTHER_DOORS := 1
+test-doors: $(STAMP)  ## the stories again, where they had Socket Mode by HTTP, where Opsgenie on Jira Service Management
+	$(PYTEST) -n 4 -m "not door and not cluster" tests/flow $(ARGS)
 
 test-postgres: $(STAMP)  ## the state store on a real PostgreSQL server
 	$(PYTEST) -n 2 -m postgres $(ARGS)

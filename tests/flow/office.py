@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.sandbox.kube import KubeSandbox
 from bot.sandbox.slack.values import Channel, Message, User
+from tests.flow.doors import door
 from tests.flow.workplace import Workplace
 
 ANA = User(id="U0ANA", name="ana", real_name="Ana Lima", email="ana@example.com")
@@ -48,11 +49,13 @@ class Office(Workplace):
         timeout: str = "2m",
         **env: str,
     ) -> None:
+        mode, flavour = door(mode), door("opsgenie")
         super().__init__(
             folder,
             users=(ANA, BOB, CAT, EVE),
             channels=(Channel(id=PAYMENTS, name="payments"), Channel(id=DEPLOYS, name="deploys")),
             groups={SRE: (BOB.id,)},
+            flavour=flavour,
         )
         self.kube = KubeSandbox()
         self.kube.start()
@@ -67,7 +70,7 @@ apps:
   - {{name: docs, {common}, path: docs, env: staging}}
 {apps}
 slack: {{mode: {mode}, default_channel: {DEPLOYS}, api_url: "{self.slack.api_url}" {slack}}}
-oncall: {{provider: opsgenie, host: "{self.oncall.url}", page_after: {{failures: 3, duration: 1h}}}}
+oncall: {{provider: {flavour}, host: "{self.oncall.url}", page_after: {{failures: 3, duration: 1h}}}}
 permissions: {rules}
 retry: {{first: 200ms, factor: 1, max: 1s}}
 {more}

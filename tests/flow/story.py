@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.sandbox.slack.values import Channel, Message, User
+from tests.flow.doors import door
 from tests.flow.workplace import Workplace
 from tests.waiting import PATIENCE_SECONDS
 
@@ -57,6 +58,7 @@ class Story(Workplace):
         timeout: str = "2m",
         **env: str,
     ) -> None:
+        mode, flavour = door(mode), door(flavour)
         super().__init__(tmp_path, users=(ANA, BOB), channels=(Channel(id=DEPLOYS, name="deploys"),), flavour=flavour)
         self.plane, self.namespace = plane, namespace
         configuration = f"""

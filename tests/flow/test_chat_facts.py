@@ -136,6 +136,7 @@ def test_request_that_nobody_decides_on_in_time_is_edited_and_can_be_asked_again
     office.sees(DEPLOYS, "Converged", "shop", commit[:7])
 
 
+@pytest.mark.door
 def test_bot_that_gets_no_socket_goes_on_and_takes_orders_when_it_gets_one(offices: Offices) -> None:
     office = offices()
     office.slack.fail("apps.connections.open", Fault(kind=FaultKind.STATUS, status=500), times=None)

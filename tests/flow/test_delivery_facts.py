@@ -85,6 +85,7 @@ def test_fifty_commands_at_once_are_all_acknowledged(tell: Tell, mode: str) -> N
     until(lambda: len(story.slack.ephemerals(ANA.id)) == 50)
 
 
+@pytest.mark.door
 @pytest.mark.parametrize("end", ["refresh", "drop_sockets"])
 def test_socket_that_ends_during_a_sync_is_replaced_and_the_story_goes_on(tell: Tell, end: str) -> None:
     story = tell()
@@ -159,6 +160,7 @@ def test_post_whose_answer_is_lost_is_there_at_most_twice(tell: Tell, mode: str)
     assert all(one.thread_ts in {"", found.ts} for one in story.said())
 
 
+@pytest.mark.door
 def test_socket_that_is_open_and_deaf_is_replaced(tell: Tell) -> None:
     story = tell()
     converged(story)

@@ -316,6 +316,7 @@ def test_order_from_slack_while_the_service_hangs_is_followed(tell: Tell, mode: 
     story.sees("Paused")
 
 
+@pytest.mark.door
 def test_both_services_get_every_alert_and_neither_waits_for_the_other(tell: Tell) -> None:
     """For the move from one to the other: each has its own key, and one that is away holds no page of the other."""
     further = OncallService(flavour="jsm", keys=frozenset({"jsm-key"}))
