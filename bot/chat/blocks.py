@@ -171,7 +171,7 @@ def sentence(news: Announcement) -> str:
     count = f", {news.done} of {news.total} objects applied" if news.news is News.SYNCING and news.total else ""
     detail = " ".join(part for part in (cut(_what(news), _WHAT), folded.names(news), *_told(news)) if part)
     head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}")
-    by = f" By {person(news.by)}." if news.by else ""
+    by = f" By {person(news.by)}." if news.by and f"by {news.by}" not in news.message else ""
     reason = f" Reason: {kit.one_line(news.reason)}." if news.reason else ""
     by += f" Approved by {', '.join(map(person, news.given))}." if news.given and not news.needed else ""
     by += f" Acknowledged by {person(news.acknowledged_by)}." if news.acknowledged_by else ""

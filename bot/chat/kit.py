@@ -63,7 +63,7 @@ def code(text: str, limit: int = CODE_LIMIT) -> str:
 
 def person(who: str) -> str:
     """Return how a person is shown: Slack users as mentions, others by name."""
-    return f"<@{who}>" if who.startswith(("U", "W")) and who.isalnum() else escape(who)
+    return f"<@{who}>" if SLACK_ID.fullmatch(who) else escape(who)
 
 
 def spoken(text: str) -> str:

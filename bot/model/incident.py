@@ -176,7 +176,8 @@ class Incident:
 
     def fold(self, channel: str) -> str:
         """Name the root message that speaks for several apps in a channel."""
-        return f"{self.heard_in(channel)[0].root(channel)}:{self.id.rpartition(':')[2]}"
+        operation, at, copy = self.heard_in(channel)[0].root(channel).partition("@")
+        return f"{operation}:{self.id.rpartition(':')[2]}{at}{copy}"  # a route's copy of a line finds it by this name
 
     def page(self, team: str) -> OpenPage | None:
         return next((one for one in self.pages if one.team == team), None)

@@ -6,14 +6,14 @@ What is said once is remembered on the open page, so that an answer to our own c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.control import Via
-from bot.model.incident import Incident, OpenPage, Place, place_of
+from bot.model.incident import Incident, OpenPage, Sufferer, place_of
 from bot.model.people import named
 from bot.model.record import Dispatch
 from bot.ports import Store
@@ -57,8 +57,9 @@ class Attention:
         def said(incident: Incident, page: OpenPage) -> tuple[Dispatch, ...]:
             count = sum(1 for one in incident.failing if one.team == page.team)
             what = "the app is still failing" if count == 1 else f"{count} apps are still failing"
-            line = _line(incident, page, News.PAGE_CLOSED, f"Closed by {by} over there; {what}.", at)
-            return self._post.exactly([replace(line, next_step="It pages again if that goes on.")])
+            lines = _lines(incident, page, News.PAGE_CLOSED, f"Closed by {by} over there; {what}.", at)
+            again = "It pages again if that goes on."
+            return self._post.exactly([replace(one, next_step=again, by=by, via=Via.WEBHOOK.value) for one in lines])
 
         self._change(alias, close, at, said)
 
@@ -102,16 +103,18 @@ class Attention:
     def _acknowledged(
         self, incident: Incident, page: OpenPage, person: Person, *, tell_service: bool
     ) -> tuple[Dispatch, ...]:
-        line = _line(incident, page, News.ACKNOWLEDGED, f"Acknowledged by {person.who}.", person.at)
+        lines = _lines(incident, page, News.ACKNOWLEDGED, f"Acknowledged by {person.who}.", person.at)
+        names = self._store.names()
         call = page.call(
             PageAct.ACKNOWLEDGE,
-            Place(app=line.app, cluster=line.cluster, env=line.env),
+            place_of([one for one in incident.failing if one.team == page.team]),
             id=f"{page.operation}:acknowledge:{int(person.at.timestamp())}",
             at=person.at,
-            message=f"Acknowledged in Slack by {named(person.who, self._store.names())}.",
+            message=f"Acknowledged in Slack by {named(person.who, names)}.",
         )
-        rows = self._post.rows([replace(call, by=person.who)]) if tell_service else ()
-        return (*self._post.exactly([line]), *rows)
+        rows = self._post.rows([replace(call, by=names.get(person.who, person.who))]) if tell_service else ()
+        said = self._post.exactly([replace(one, by=person.who, via=person.via.value) for one in lines])
+        return (*said, *rows)
 
     def _change(
         self,
@@ -153,26 +156,34 @@ class Attention:
 
 def _roots(incident: Incident) -> Iterator[str]:
     """Yield the root messages that speak of an incident: of all apps, or of the one."""
-    for channel in sorted({channel for one in incident.sufferers for channel, _ in one.roots}):
-        if incident.is_folded(channel):
-            yield incident.fold(channel)
-        else:
-            yield from (one.root(channel) for one in incident.heard_in(channel))
+    yield from dict.fromkeys(root for _, root in _places(incident, incident.sufferers))
 
 
-def _line(incident: Incident, page: OpenPage, news: News, message: str, at: datetime) -> Announcement:
-    """Return a line in the thread of a page."""
-    place = place_of([one for one in incident.sufferers if one.team == page.team])
-    return Announcement(
-        id=f"{page.operation}:{news.value}:{at.timestamp():.3f}",
-        operation=page.operation,
-        news=news,
-        app=place.app,
-        cluster=place.cluster,
-        env="",
-        channel=page.channel,
-        at=at,
-        in_thread=True,
-        message=message,
-        via=Via.WEBHOOK.value,
+def _places(incident: Incident, apps: Iterable[Sufferer]) -> Iterator[tuple[str, str]]:
+    """Yield each channel that heard of one of the apps, with the root message that speaks of it there."""
+    for one in apps:
+        for channel, root in one.roots:
+            yield channel, incident.fold(channel) if incident.is_folded(channel) else root
+
+
+def _lines(incident: Incident, page: OpenPage, news: News, message: str, at: datetime) -> tuple[Announcement, ...]:
+    """Return a line for the thread of each message about what a page is for: whoever heard of it hears of its end."""
+    of_team = [one for one in incident.sufferers if one.team == page.team]
+    place = place_of(of_team)
+    places = dict.fromkeys(_places(incident, of_team)) or {(page.channel, page.operation): None}
+    return tuple(
+        Announcement(
+            id=f"{page.operation}:{news.value}:{at.timestamp():.3f}@{root}",
+            operation=page.operation,
+            root=root,
+            news=news,
+            app=place.app,
+            cluster=place.cluster,
+            env="",
+            channel=channel,
+            at=at,
+            in_thread=True,
+            message=message,
+        )
+        for channel, root in places
     )

@@ -31,6 +31,9 @@ _SEVERITIES: Final[dict[News, Severity]] = {
     News.FAILED: Severity.FAILURE,
     News.DEGRADED: Severity.FAILURE,
     News.PAGED: Severity.FAILURE,
+    News.PAGE_CLOSED: Severity.FAILURE,  # whoever heard that somebody was called hears that it is over
+    News.ACKNOWLEDGED: Severity.FAILURE,
+    News.PAGE_LATE: Severity.FAILURE,
     News.UNDELIVERABLE: Severity.FAILURE,
     News.NOTICE: Severity.WARNING,
     News.REFUSED: Severity.WARNING,

@@ -40,6 +40,25 @@ def test_failure_is_copied_to_the_channel_of_its_severity_and_followed_there(off
     assert f"<#{PAYMENTS}> hears failure: route 1" in shown.text
 
 
+def test_whoever_heard_of_a_page_hears_who_has_it_and_of_its_end(offices: Offices) -> None:
+    """The channel of failures heard that somebody was called, and then nothing; the thread named a webhook."""
+    office = offices(slack=f", routes: [{{channel: {PAYMENTS}, apps: [shop], severities: [failure]}}]")
+    office.open()
+    office.upstream.commit({"shop/a.yaml": "kind: [broken"})
+    until(office.oncall.opened)
+    shown = office.sees(DEPLOYS, "Sync failed", "shop", "gitops.acknowledge")
+    assert office.presses(ANA, shown, "gitops.acknowledge").text == "You have the page."
+    for place in (DEPLOYS, PAYMENTS):
+        root = office.sees(place, "Sync failed", "shop", "acknowledged by")
+        line = office.sees(place, "Page acknowledged", f"Acknowledged by <@{ANA.id}>", f"by <@{ANA.id}> (slack)")
+        assert line.thread_ts == root.ts
+        assert line.text.count(ANA.id) == 1
+    until(lambda: office.oncall.alerts[0].acknowledged_by == ANA.email)
+    office.commit("debug")
+    for place in (DEPLOYS, PAYMENTS):
+        assert office.sees(place, "Page closed", "shop").thread_ts == office.sees(place, "is equal to", "shop").ts
+
+
 @pytest.mark.parametrize("ends", ["rollback", "resume"])
 def test_message_of_a_failure_is_paused_and_ends_with_the_rollback_in_every_channel(
     offices: Offices, ends: str

@@ -244,7 +244,7 @@ def test_button_acknowledges_over_there_in_the_name_of_who_pressed_it(tell: Tell
     assert story.slack.click(failed, "gitops.acknowledge", ANA.id).acknowledged
     (alert,) = story.oncall.opened()
     until(lambda: alert.acknowledged)
-    assert alert.acknowledged_by == ANA.id
+    assert alert.acknowledged_by == ANA.email
     assert "gitops.acknowledge" not in buttons(story.sees("Sync failed", "acknowledged by"))
     story.sees("Page acknowledged")
     assert story.calls("acknowledge") == 1
