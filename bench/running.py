@@ -39,6 +39,10 @@ class RunningBot:
     def synced(self) -> int:
         return int(self.process.metric("gitops_bot_app_synced"))
 
+    def converged(self, app: str) -> None:
+        """Wait for a pass that converged. Reads the log: a process that is asked has less time for itself."""
+        until(lambda: f" of {app}: converged" in self.process.log(), f"{app} has converged", every=0.005)
+
     def push(self, commit: str) -> None:
         """Send a push event as GitHub signs it."""
         body = orjson.dumps({"ref": "refs/heads/main", "after": commit})

@@ -54,7 +54,7 @@ def watching(count: int) -> Iterator[Row]:
         app = {"name": "shop", "path": "apps/shop", "namespace": SPACE, "interval": "1h"}
         began, server = time.perf_counter(), world.server_cpu()
         with world.counted() as requests, bot_in(world, [app]) as bot:
-            bot.all_synced(1)
+            bot.converged("prod/shop")
             seconds = time.perf_counter() - began
             used, spent = cpu_of(bot.pid), world.server_cpu() - server
             time.sleep(2)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from bot.errors import DeliveryFailed, PassError, Problem
 from bot.model.rights import Grant
 from bot.oncall.escalation import trial
 from bot.oncall.hosts import HOSTS
-from bot.oncall.sink import AlertHook, Provider
 from bot.oncall.sunset import Sunset, sunset
 from bot.plan.rights import Contents, needed
 from bot.ports import Cluster
@@ -17,12 +17,17 @@ from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
 from bot.wiring import Engine, alert_api, oncall_providers, write_back_targets
 
+if TYPE_CHECKING:  # the running bot, which only asks for the ending, does not pay for it
+    from bot.oncall.sink import Provider
+
 
 def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
     """Return what is wrong, each with its fix. Asks Git, clusters, Slack, on-call and write-backs in parallel.
 
     With `page` an alert is opened and closed with every key, and at every on-call webhook: somebody may be woken.
     """
+    from bot.oncall.sink import AlertHook
+
     configuration = engine.configuration
     tries: list[Callable[[], tuple[Problem, ...]]] = [repo.check for repo in engine.world.repos.values()]
     for name, cluster in engine.world.clusters.items():

@@ -13,12 +13,13 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING, Final
 
 from bot.errors import Problem
 from bot.model.source import SourceFile, SourceTree
+
+if TYPE_CHECKING:  # most apps ignore nothing, and do not pay for it
+    from pathspec import GitIgnoreSpec
 
 IGNORE_FILE: Final = ".gitopsignore"
 SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -46,10 +47,9 @@ def select(tree: SourceTree) -> Selection:
     listing = _Listing(tree)
     files: dict[str, SourceFile] = {}
     linked = 0
-    ignores = len(ignored.patterns) > 0
     for file in tree.files:
         inside = _inside(tree.path, file.path)
-        if _hidden(inside) or (ignores and ignored.match_file(inside)):
+        if _hidden(inside) or (ignored is not None and ignored.match_file(inside)):
             continue
         if not file.is_link:
             files[file.path] = file
@@ -57,7 +57,7 @@ def select(tree: SourceTree) -> Selection:
         try:
             for found in listing.follow(file):
                 inside = _inside(tree.path, found.path)
-                if not _hidden(inside) and not ignored.match_file(inside):
+                if not _hidden(inside) and not (ignored is not None and ignored.match_file(inside)):
                     linked += 1
                     files.setdefault(found.path, found)
                 if linked > MAX_LINKED_FILES:
@@ -104,17 +104,19 @@ def _hidden(inside: str) -> bool:
     return inside.startswith(".") or "/." in inside
 
 
-def _ignore_rules(tree: SourceTree, problems: list[Problem]) -> GitIgnoreSpec:
+def _ignore_rules(tree: SourceTree, problems: list[Problem]) -> GitIgnoreSpec | None:
     path = posixpath.join(tree.path, IGNORE_FILE)
     file = next((file for file in tree.files if file.path == path and not file.is_link), None)
     if file is None:
-        return GitIgnoreSpec([])
+        return None
+    from pathspec import GitIgnoreSpec  # imported late: see above
+
     try:
         lines = file.data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         line = file.data.count(b"\n", 0, error.start) + 1
         problems.append(Problem(message="the ignore file is not valid UTF-8 here", where=f"{path}:{line}"))
-        return GitIgnoreSpec([])
+        return None
     sound: list[str] = []
     for number, text in enumerate(lines, start=1):
         try:

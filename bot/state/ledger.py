@@ -20,7 +20,7 @@ class Ledger(Database):
         query = sa.select(tables.history.c.id, tables.history.c.value).where(tables.history.c.app == app)
         with self._reading() as connection:
             rows = connection.execute(query.order_by(tables.history.c.id.desc()).limit(limit)).all()
-        return tuple(_numbered(codec.load(codec.HISTORY, text), id) for id, text in rows)
+        return tuple(_numbered(codec.load(HistoryEntry, text), id) for id, text in rows)
 
     def deployed(self, app: str) -> frozenset[str]:
         query = sa.select(tables.history.c.revision).where(tables.history.c.app == app, tables.history.c.converged)
@@ -36,7 +36,7 @@ class Ledger(Database):
         if app is not None:
             query = query.where(tables.audit.c.app == app)
         with self._reading() as connection:
-            return tuple(codec.load(codec.AUDIT, text) for text in connection.execute(query).scalars())
+            return tuple(codec.load(AuditEntry, text) for text in connection.execute(query).scalars())
 
     def introduce(self, who: str, name: str) -> None:
         with self._transaction() as connection:
@@ -54,7 +54,7 @@ class Ledger(Database):
             for row in connection.execute(sa.select(tables.audit).order_by(tables.audit.c.id)):
                 holds = row.chain == _link(before, row.value)
                 before = row.chain
-                entry = codec.load(codec.AUDIT, row.value)
+                entry = codec.load(AuditEntry, row.value)
                 found.append(AuditLink(id=int(row.id), entry=entry, text=row.value, chain=row.chain, holds=holds))
         return tuple(found)
 
@@ -68,7 +68,7 @@ class Ledger(Database):
         if not self._is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_266_118)))  # one link after the other
         newest = sa.select(tables.audit.c.chain).order_by(tables.audit.c.id.desc()).limit(1)
-        text = codec.dump(codec.AUDIT, entry)
+        text = codec.dump(entry)
         chain = _link(connection.execute(newest).scalar() or "", text)
         connection.execute(tables.audit.insert().values(app=entry.app, value=text, chain=chain))
 

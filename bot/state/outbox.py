@@ -75,7 +75,7 @@ class Outbox(Database):
         query = sa.select(tables.roots.c.value).where(tables.roots.c.operation == operation)
         with self._reading() as connection:
             text = connection.execute(query).scalar()
-        found: Announcement | None = codec.load(codec.ANNOUNCEMENT, text) if text else None
+        found: Announcement | None = codec.load(Announcement, text) if text else None
         return found
 
     def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:

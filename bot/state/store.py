@@ -56,7 +56,7 @@ class SqlStore(Ledger, Outbox):
         self, app: str, control: Control, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()
     ) -> None:
         with self._transaction() as connection:
-            self._put(connection, tables.controls, app=app, value=codec.dump(codec.CONTROL, control))
+            self._put(connection, tables.controls, app=app, value=codec.dump(control))
             self._append_audit(connection, audit)
             self._send(connection, dispatches)
 
@@ -69,7 +69,7 @@ class SqlStore(Ledger, Outbox):
                 plan_hash=approval.plan_hash,
                 who=approval.by,
                 at=moment(approval.at),
-                value=codec.dump(codec.APPROVAL, approval),
+                value=codec.dump(approval),
             )
             self._append_audit(connection, audit)
             self._send(connection, dispatches)
@@ -79,7 +79,7 @@ class SqlStore(Ledger, Outbox):
         query = sa.select(table.c.value).where(table.c.app == app, table.c.plan_hash == plan_hash)
         with self._reading() as connection:
             return tuple(
-                codec.load(codec.APPROVAL, text) for text in connection.execute(query.order_by(table.c.at)).scalars()
+                codec.load(Approval, text) for text in connection.execute(query.order_by(table.c.at)).scalars()
             )
 
     def forget(self, app: str, *, audit: AuditEntry) -> None:
@@ -93,7 +93,7 @@ class SqlStore(Ledger, Outbox):
         with self._transaction() as connection:
             connection.execute(table.delete().where(table.c.at < moment(datetime.now(tz=UTC) - _KEPT_FOR)))
             for one in pruned:
-                row = {"app": one.app, "at": moment(one.at), "value": codec.dump(codec.PRUNED, one)}
+                row = {"app": one.app, "at": moment(one.at), "value": codec.dump(one)}
                 connection.execute(table.insert().values(row))
 
     def pruned(self, app: str) -> tuple[Pruned, ...]:
@@ -101,7 +101,7 @@ class SqlStore(Ledger, Outbox):
         oldest = moment(datetime.now(tz=UTC) - _KEPT_FOR)
         query = sa.select(table.c.value).where(table.c.app == app, table.c.at >= oldest).order_by(table.c.id.desc())
         with self._reading() as connection:
-            return tuple(codec.load(codec.PRUNED, text) for text in connection.execute(query).scalars())
+            return tuple(codec.load(Pruned, text) for text in connection.execute(query).scalars())
 
     def folders(self, app_set: str) -> tuple[str, ...]:
         query = sa.select(tables.folders.c.value).where(tables.folders.c.app_set == app_set)
@@ -115,14 +115,14 @@ class SqlStore(Ledger, Outbox):
     def mutes(self) -> Mapping[str, Mute]:
         with self._reading() as connection:
             rows = connection.execute(sa.select(tables.mutes.c.app, tables.mutes.c.value)).all()
-        return {app: codec.load(codec.MUTE, text) for app, text in rows}
+        return {app: codec.load(Mute, text) for app, text in rows}
 
     def save_mute(self, app: str, mute: Mute | None, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()) -> None:
         with self._transaction() as connection:
             if mute is None:
                 connection.execute(tables.mutes.delete().where(tables.mutes.c.app == app))
             else:
-                self._put(connection, tables.mutes, app=app, value=codec.dump(codec.MUTE, mute))
+                self._put(connection, tables.mutes, app=app, value=codec.dump(mute))
             self._append_audit(connection, audit)
             self._send(connection, dispatches)
 
@@ -149,7 +149,7 @@ class SqlStore(Ledger, Outbox):
     ) -> None:
         with self._transaction() as connection:
             self._enter(connection, incidents)
-            self._put(connection, tables.memories, app=memory.app, value=codec.dump(codec.MEMORY, memory))
+            self._put(connection, tables.memories, app=memory.app, value=codec.dump(memory))
             if history is not None:
                 connection.execute(
                     tables.history.insert().values(
@@ -157,7 +157,7 @@ class SqlStore(Ledger, Outbox):
                         operation=history.operation,
                         revision=history.revision,
                         converged=history.result is Result.CONVERGED,
-                        value=codec.dump(codec.HISTORY, history),
+                        value=codec.dump(history),
                     )
                 )
             for entry in audits:
@@ -167,7 +167,7 @@ class SqlStore(Ledger, Outbox):
     def incidents(self) -> tuple[Incident, ...]:
         with self._reading() as connection:
             rows = connection.execute(sa.select(tables.incidents.c.value).order_by(tables.incidents.c.id)).scalars()
-            return tuple(codec.load(codec.INCIDENT, text) for text in rows)
+            return tuple(codec.load(Incident, text) for text in rows)
 
     def save_incidents(self, incidents: Sequence[Incident], *, dispatches: Sequence[Dispatch] = ()) -> None:
         with self._transaction() as connection:
@@ -177,14 +177,14 @@ class SqlStore(Ledger, Outbox):
     def _enter(self, connection: sa.Connection, incidents: Sequence[Incident]) -> None:
         for one in incidents:
             if one.failing:
-                self._put(connection, tables.incidents, id=one.id, value=codec.dump(codec.INCIDENT, one))
+                self._put(connection, tables.incidents, id=one.id, value=codec.dump(one))
             else:
                 connection.execute(tables.incidents.delete().where(tables.incidents.c.id == one.id))
 
     # --- requests ---------------------------------------------------------------------------------------------
 
     def request(self, *apps: str, trigger: Trigger, at: datetime, expects: str = "") -> None:
-        row = {"at": moment(at), "expects": expects, "value": codec.dump(codec.TRIGGER, trigger)}
+        row = {"at": moment(at), "expects": expects, "value": codec.dump(trigger)}
         with self._transaction() as connection:
             connection.execute(tables.requests.insert(), [{"app": app, **row} for app in apps])
 
@@ -195,7 +195,7 @@ class SqlStore(Ledger, Outbox):
             PassRequest(
                 id=row.id,
                 app=row.app,
-                trigger=codec.load(codec.TRIGGER, row.value),
+                trigger=codec.load(Trigger, row.value),
                 at=datetime.fromisoformat(row.at),
                 expects=row.expects,
             )
@@ -235,9 +235,9 @@ class SqlStore(Ledger, Outbox):
 
 @lru_cache(maxsize=_READ_KEPT)
 def _memory(app: str, text: str) -> AppMemory:
-    return codec.load(codec.MEMORY, text) if text else AppMemory(app=app)
+    return codec.load(AppMemory, text) if text else AppMemory(app=app)
 
 
 @lru_cache(maxsize=_READ_KEPT)
 def _control(text: str) -> Control:
-    return codec.load(codec.CONTROL, text) if text else Control()
+    return codec.load(Control, text) if text else Control()

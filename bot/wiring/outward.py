@@ -9,11 +9,11 @@ from bot.errors import DeliveryFailed, SourceError
 from bot.model.announcement import WriteBack
 from bot.settings import Configuration
 from bot.settings.model import CommitStatus
-from bot.writeback.hosts import GitHost, host_of
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.oncall.alerts import AlertApi
     from bot.wiring.engine import Engine
+    from bot.writeback.hosts import GitHost
     from bot.writeback.sink import Target
 
 
@@ -74,6 +74,8 @@ def _messages(engine: Engine, back: WriteBack) -> tuple[str, ...]:
 
 def git_host(configuration: Configuration, one: CommitStatus) -> GitHost:
     """Build the API of the Git host that a commit status names."""
+    from bot.writeback.hosts import host_of
+
     addresses = {spec.name: spec.address for spec in configuration.repos}
     token = configuration.secret(one.token_env)
     return host_of(one.host, api_url=one.api_url, repo_url=addresses[one.repo], token=token)

@@ -10,6 +10,7 @@ from bot.chat.permissions import Rule
 from bot.model.app import AppSpec
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
+from bot.ports import Proposals
 from bot.reconcile.keeping import Door
 from bot.reconcile.retry import Retry
 from bot.reconcile.routing import Quiet, Route, Routing, Severity
@@ -17,7 +18,6 @@ from bot.reconcile.telling import Links, Target
 from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url, proposal_url
 from bot.wiring.outward import git_host, oncall_providers
-from bot.writeback.pulls import PullRequests
 
 
 def rules(configuration: Configuration) -> tuple[Rule, ...]:
@@ -97,11 +97,16 @@ def door(configuration: Configuration) -> Door:
     specs = {spec.name: spec for spec in configuration.repos}
     web = {repo.name: repo.web_url for repo in configuration.settings.repos}
     hosts = {one.repo: one for one in configuration.settings.writebacks if one.type == "commit-status"}
+    proposals: dict[str, Proposals] = {}
+    if hosts:
+        from bot.writeback.pulls import PullRequests  # imported late: most installations have no host to ask
+
+        proposals = {repo: PullRequests(git_host(configuration, one)) for repo, one in hosts.items()}
 
     def link(app: AppSpec, branch: str, proposed: str) -> str:
         return proposal_url(specs[app.repo].address, web[app.repo], branch, proposed)
 
-    return Door(proposals={repo: PullRequests(git_host(configuration, one)) for repo, one in hosts.items()}, link=link)
+    return Door(proposals=proposals, link=link)
 
 
 def targets(configuration: Configuration) -> tuple[Target, ...]:
