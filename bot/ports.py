@@ -427,6 +427,9 @@ class Store(Protocol):
     def root(self, operation: str) -> Announcement | None:
         """Return what was said last in a root message about a trouble that lasts; None when it is over."""
 
+    def shown(self, operation: str) -> tuple[Announcement, ...]:
+        """Return what the root message of an operation has asked people, as far as it was sent, newest first."""
+
     def inherit(self, operation: str, heir: str, *, about: str) -> MessageRef | None:
         """Let another operation go on in a root message; None when there is none, or it was taken already."""
 

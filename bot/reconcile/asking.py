@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
+from bot.errors import OrderRefused
 from bot.model.agreed import Agreed, Unfinished
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
@@ -22,6 +24,7 @@ from bot.model.record import AppMemory, Approval, SyncState
 from bot.reconcile import approval
 from bot.reconcile.commands import APPROVAL_LASTS, expires_at
 
+_READ_WITHIN: Final = timedelta(seconds=5)  # nobody reads what a message says now and types an answer any faster
 ASKED: Final = "asked:"  # begins what is remembered of a question; it ends with the number of approvals and who said no
 
 
@@ -42,6 +45,22 @@ def counted(memory: AppMemory, plan_hash: str, verdicts: Sequence[Approval], *, 
     since = memory.waiting_since if waits and memory.waiting_since is not None else now - APPROVAL_LASTS
     since = max(since, memory.last_sync_at or since)
     return tuple(one for one in verdicts if one.at >= since)
+
+
+def meant(app: AppSpec, memory: AppMemory, shown: Sequence[Announcement], *, now: datetime) -> str:
+    """Return the plan that a yes without a hash means: the one in the message. Raises `OrderRefused`.
+
+    `shown` is what the message has asked, newest first. Who has typed it while the message changed has read another.
+    """
+    waiting = memory.waiting_hash
+    own = list(takewhile(lambda one: one.plan_hash == waiting, shown))
+    fresh = len(own) < len(shown) and own[-1].at > now - _READ_WITHIN if own else True
+    if fresh:
+        raise OrderRefused(
+            f"the plan of {app.title} has changed since it was shown: look again, "
+            f"then `approve {app.name} {waiting.removeprefix('sha256:')[:12]}`"
+        )
+    return waiting
 
 
 def against(agreed: Agreed, verdicts: Sequence[Approval]) -> Approval | None:

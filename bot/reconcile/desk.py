@@ -144,7 +144,10 @@ class Desk(Enquiry):
         )
 
     def approve(self, app: str, plan_hash: str, *, by: str, via: Via) -> str:
-        """Grant the plan that waits and ask for a pass. The caller knows that `by` may."""
+        """Grant the plan that waits and ask for a pass. The caller knows that `by` may.
+
+        Without a hash it is the plan that its message shows.
+        """
         spec, memory = self._apps[app], self._store.memory(app)
         verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=True, reason="")
         verdicts = (*self._counted(memory, verdict.plan_hash), verdict)
@@ -193,6 +196,8 @@ class Desk(Enquiry):
         if last is not None:
             word = "approved" if last.granted else "rejected"
             raise OrderRefused(f"this plan was already {word} by {last.by} at {last.at:%Y-%m-%d %H:%M} UTC")
+        if granted and not plan_hash and memory.waiting_hash:
+            plan_hash = asking.meant(app, memory, self._store.shown(memory.operation), now=person.at)
         verdict = commands.verdict(app, memory, plan_hash, granted=granted, person=person, reason=reason)
         given = approval.granted_by(app, (*counted, verdict), requesters=memory.requested_by)
         base = replace(self._base(app, person, memory.operation), needed=app.approvals)

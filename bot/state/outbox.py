@@ -78,6 +78,19 @@ class Outbox(Database):
         found: Announcement | None = codec.load(Announcement, text) if text else None
         return found
 
+    def shown(self, operation: str) -> tuple[Announcement, ...]:
+        box = tables.outbox
+        on_its_way = sa.and_(box.c.attempts > 0, box.c.not_before == _ALWAYS)
+        query = sa.select(box.c.value).where(
+            box.c.sink == SinkName.SLACK.value,
+            box.c.parcel_id.startswith(f"{operation}:asked:", autoescape=True),
+            sa.or_(box.c.state == "delivered", on_its_way),
+        )
+        with self._reading() as connection:
+            texts = connection.execute(query.order_by(box.c.id.desc())).scalars().all()
+        said = [codec.load(Announcement, text) for text in texts]
+        return tuple(one for one in said if not one.in_thread and one.news in {News.APPROVAL, News.REFUSED})
+
     def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:
         box = tables.outbox
         firsts = (

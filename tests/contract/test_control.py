@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,14 +13,42 @@ from bot.errors import OrderRefused
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Deed, Result
 from bot.model.record import SyncState
-from tests.contract.engine import EngineWorld
+from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config, deployment
 
 CLOSED = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
 
 
 def approve(world: EngineWorld, plan_hash: str = "", by: str = "U0BEN") -> str:
-    return world.engine.desk.approve("prod/shop", plan_hash, by=by, via=Via.SLACK)
+    return world.engine.desk.approve("prod/shop", plan_hash or world.memory().waiting_hash, by=by, via=Via.SLACK)
+
+
+def test_yes_without_a_hash_is_to_the_plan_that_was_shown(worlds: Callable[..., EngineWorld]) -> None:
+    """Right after a push it was a yes to the new plan, which nobody had seen."""
+    at = [now()]
+    world = worlds(mode="approve", clock=lambda: at[0])
+    desk = world.engine.desk
+
+    def bare() -> str:
+        return desk.approve("prod/shop", "", by="U0BEN", via=Via.SLACK)
+
+    world.commit({"a.yaml": config("settings")})
+    world.tick()
+    with pytest.raises(OrderRefused, match="has changed since it was shown: look again"):
+        bare()
+    world.heard()
+    world.commit({"a.yaml": config("settings", "debug")})
+    at[0] += timedelta(minutes=1)
+    world.tick()
+    waiting = world.memory().waiting_hash.removeprefix("sha256:")
+    with pytest.raises(OrderRefused, match=f"look again, then `approve shop {waiting[:12]}`"):
+        bare()
+    world.heard()
+    with pytest.raises(OrderRefused, match="look again"):
+        bare()  # the message has changed while it was typed
+    at[0] += timedelta(seconds=6)
+    assert "you approved plan" in bare()
+    assert world.tick().result is Result.CONVERGED
 
 
 def test_plan_waits_for_its_exact_hash_to_be_approved(worlds: Callable[..., EngineWorld]) -> None:
