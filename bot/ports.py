@@ -80,10 +80,10 @@ class Repository(Protocol):
     def folders(self, commit: str) -> tuple[str, ...]:
         """Return every folder at `commit`, below its root. Reads no content."""
 
-    def log(self, commit: str, *, limit: int, paths: Sequence[str] = ()) -> tuple[Revision, ...]:
+    def log(self, commit: str, *, limit: int, paths: Sequence[str] = (), without: str = "") -> tuple[Revision, ...]:
         """Return `commit` and its first-parent ancestors, newest first; with `paths` those that changed one of them.
 
-        A merge counts for what it brought in.
+        A merge counts for what it brought in. `without` leaves out a commit and all that it has.
         """
 
     def count_between(self, old: str, new: str, *, paths: Sequence[str] = ("",)) -> int | None:

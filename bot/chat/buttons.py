@@ -47,7 +47,7 @@ def buttons(news: Announcement) -> Iterator[Block]:
             yield back
         case News.FAILED | News.DEGRADED:
             yield kit.button("gitops.sync", "Retry now", value, style="primary", says=f"Retry now: sync {name}")
-            if news.previous:
+            if moved and not news.outage:
                 yield back
             yield from _acknowledge(news, {**value, "alias": news.alias}, name)
             yield pause

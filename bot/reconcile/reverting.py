@@ -138,19 +138,14 @@ class Reverting:
         good = repo.revision(pin.commit)
         title = f"Roll {app.name} back to {good.short}"
         by = named(pin.by, self._store.names())
-        undone: list[str] = []
-        for one in repo.log(head.commit, limit=_UNDONE):
-            if one.commit == pin.commit:
-                break
-            undone.append(f"- {one.short} {one.subject}")
+        undone = repo.log(head.commit, limit=_UNDONE, paths=(app.path,), without=pin.commit)
         lines = [
             title,
             "",
             f"{app.title}: {app.path or 'all files'} as at {good.short} ({good.subject}), as {by} ordered.",
             *([f"Reason: {pin.reason}"] if pin.reason else []),
-            "",
-            "The app is without what came after, the last first:",
-            *undone,
+            *(["", "The app is without what came after, the last first:"] if undone else []),
+            *(f"- {one.short} {one.subject}" for one in undone),
         ]
         return title, "\n".join(lines)
 

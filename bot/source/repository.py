@@ -75,7 +75,7 @@ class GitRepository:
         self._trees = Trees(self._mirror, bring=self._bring, submodule=self._submodule)
         self._lock = threading.Lock()
         self._revisions: dict[str, Revision] = {}  # guarded by _lock
-        self._logs: dict[tuple[str, int, tuple[str, ...]], tuple[Revision, ...]] = {}  # guarded by _lock
+        self._logs: dict[tuple[str, int, tuple[str, ...], str], tuple[Revision, ...]] = {}  # guarded by _lock
         self._children: dict[str, GitRepository] = {}  # guarded by _lock
 
     # --- heads ------------------------------------------------------------------------------------------------
@@ -174,30 +174,33 @@ class GitRepository:
             self._revisions[commit] = found
         return found
 
-    def log(self, commit: str, *, limit: int, paths: Sequence[str] = ()) -> tuple[Revision, ...]:
+    def log(self, commit: str, *, limit: int, paths: Sequence[str] = (), without: str = "") -> tuple[Revision, ...]:
         """Return `commit` and its first-parent ancestors, newest first, at most `limit`.
 
         With `paths`, those that changed one of them, a merge for what it brought in: in a long history that takes a
-        while, and the last answers are kept.
+        while, and the last answers are kept. `without` leaves out a commit and all that it has.
         """
         commit, places = self._full(commit), _pathspecs(paths)
+        ends = self._full(without) if without else ""
         if not places:
-            return self._mirror.healed(lambda: self._log(commit, limit, ()))
+            return self._mirror.healed(lambda: self._log(commit, limit, (), ends))
         with self._lock:
-            known = self._logs.get((commit, limit, places))
+            known = self._logs.get((commit, limit, places, ends))
         if known is not None:
             return known
-        found = self._mirror.healed(lambda: self._log(commit, limit, places))
+        found = self._mirror.healed(lambda: self._log(commit, limit, places, ends))
         with self._lock:
             if len(self._logs) >= _LOGS_KEPT:
                 self._logs.clear()
-            self._logs[commit, limit, places] = found
+            self._logs[commit, limit, places, ends] = found
         return found
 
-    def _log(self, commit: str, limit: int, places: tuple[str, ...]) -> tuple[Revision, ...]:
+    def _log(self, commit: str, limit: int, places: tuple[str, ...], ends: str) -> tuple[Revision, ...]:
         self._bring(commit)
+        if ends:
+            self._bring(ends)
         command = ["log", "-z", "--first-parent", f"--max-count={limit}", f"--format=format:{_LOG_FORMAT}", commit]
-        listing = self._mirror.local([*command, "--", *places]).text
+        listing = self._mirror.local([*command, *([f"^{ends}"] if ends else []), "--", *places]).text
         return tuple(_revision(record) for record in listing.split("\0") if record)
 
     def count_between(self, old: str, new: str, *, paths: Sequence[str] = ("",)) -> int | None:

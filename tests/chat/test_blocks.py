@@ -96,3 +96,13 @@ def test_time_of_a_hand_edit_is_the_reader_s_and_the_file_has_the_hands_there_is
     file = attachment(one)
     assert file is not None
     assert file.content.count("changed by kubectl-edit at 2026-03-01 12:00 UTC") == 9
+
+
+def test_way_back_is_offered_where_a_commit_is_to_blame_and_leads_elsewhere() -> None:
+    failed = news(News.FAILED)
+    for one, offered in (
+        (failed, True),
+        (replace(failed, outage=True), False),
+        (replace(failed, previous="a" * 40), False),
+    ):
+        assert (b"gitops.rollback" in orjson.dumps(render(one).blocks)) is offered

@@ -21,6 +21,7 @@ REVERT = ", rollback: revert"
 def rolled_back(office: Office) -> tuple[str, str]:
     """Deploy two commits and go back to the first; returns both."""
     good = office.open()
+    office.upstream.commit({"README": "hello"}, message="Greet")
     bad = office.commit("debug", message="Say more")
     office.sees(DEPLOYS, "Converged", "shop", bad[:7])
     office.sees(DEPLOYS, "Converged", "docs", bad[:7])
@@ -53,6 +54,7 @@ def test_rollback_is_reverted_on_the_branch_and_the_app_follows_it_again(offices
     assert message.startswith(f"Roll shop back to {good[:7]}")
     assert "Reason: too loud" in message
     assert f"- {bad[:7]} Say more" in message
+    assert "Greet" not in message  # it did not change the app
     until(lambda: office.bot.status("shop")["revision"] == tip)
     assert office.bot.status("shop")["control"] == "running"
     assert office.level("shop") == "info"

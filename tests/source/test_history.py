@@ -50,6 +50,8 @@ def test_log_of_paths_has_the_commits_that_changed_one_of_them(upstream: Upstrea
     assert changed("apps/[a]", "base", limit=1) == [merge]
     assert changed("nowhere") == []
     assert changed("") == [one.commit for one in repository.log(last, limit=10)]
+    after = repository.log(last, limit=10, paths=("apps/[a]", "base"), without=side)
+    assert [one.commit for one in after] == [merge, base]
 
 
 def test_count_between_counts_only_along_ancestry(upstream: Upstream, repository: GitRepository) -> None:
