@@ -18,25 +18,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench.rows import line, merged, short
+from bench.rows import grown, line, merged, short
 from bench.scenarios import QUICK, SCENARIOS
 
 _ROOT: Final = Path(__file__).parents[1]
-_BEGIN, _END = "<!-- measured -->\n", "<!-- end -->\n"
+_MEASURED, _GROWN, _END = "<!-- measured -->\n", "<!-- grown -->\n", "<!-- end -->\n"
 
 
-def _between(page: Path) -> tuple[str, str, str]:
+def _between(page: Path, mark: str = _MEASURED) -> tuple[str, str, str]:
     """Return what is before, between and after the marks of a page."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    before, begin, rest = page.read_text(encoding="utf-8").partition(mark)
     if not begin:
-        raise SystemExit(f"{page} has no {_BEGIN.strip()}")
+        raise SystemExit(f"{page} has no {mark.strip()}")
     text, _, after = rest.partition(_END)
     return before, text, after
 
 
-def _put(page: Path, text: str) -> None:
-    before, _, after = _between(page)
-    page.write_text(f"{before}{_BEGIN}{text}{_END}{after}", encoding="utf-8")
+def _put(page: Path, text: str, mark: str = _MEASURED) -> None:
+    before, _, after = _between(page, mark)
+    page.write_text(f"{before}{mark}{text}{_END}{after}", encoding="utf-8")
 
 
 def _write(fresh: Mapping[str, Sequence[str]]) -> None:
@@ -46,6 +46,7 @@ def _write(fresh: Mapping[str, Sequence[str]]) -> None:
     _, before, _ = _between(page)
     table = merged(before.removeprefix(head) if before.startswith(head) else "", fresh, order=SCENARIOS)
     _put(page, head + table)
+    _put(page, grown(table), _GROWN)
     _put(_ROOT / "README.md", f"On {where}:\n\n{short(table)}")
 
 

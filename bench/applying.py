@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from bench.rows import Goal, Row
+from bench.rows import GROWTH, Goal, Row
 from bench.running import SPACE, bot_in, new_world
 from bench.workloads import Body, configmaps, package, packages
 from bench.world import Engine, Measured, World, cpu_of, memory_of
@@ -60,21 +60,33 @@ def apply_packages(count: int) -> Iterator[Row]:
 def growth(count: int) -> Iterator[Row]:
     """How a first apply, a pass and a round at rest grow with the number of objects of one app."""
     for number in (count // 10, count, count * 10):
-        yield from _grown(number, goals=number >= count)  # a few objects do not carry the start
+        yield from _grown(number, goals=number >= count, kubectl=True)  # a few objects do not carry the start
 
 
 def large(count: int) -> Iterator[Row]:
-    """The same with 50,000 objects."""
-    yield from _grown(count * 50, goals=True)
+    """The same with 50,000 objects, without kubectl, which would take ten minutes."""
+    yield from _grown(count * 50, goals=True, kubectl=False)
 
 
-def _grown(number: int, *, goals: bool) -> Iterator[Row]:
-    with new_world(controllers=False) as world, _engine(world, configmaps(number, SPACE)) as engine:
-        what = f"{number} ConfigMaps"
+def _grown(number: int, *, goals: bool, kubectl: bool) -> Iterator[Row]:
+    def bodies() -> Iterator[Body]:
+        return configmaps(number, SPACE)
+
+    apply, unchanged = (f"{GROWTH}{what}, {number} ConfigMaps" for what in ("first apply", "unchanged"))
+    with new_world(controllers=False) as world:
+        bare = world.bare("apply", world.requests_file(bodies()))
+    yield Row(what=apply, who="bare client", measured=bare)
+    if kubectl:
+        with new_world(controllers=False) as world:
+            applied = _kubectl(world, bodies)
+            diff = _diff(world, bodies)
+        yield Row(what=apply, who="kubectl apply --server-side", measured=applied, against=bare.seconds)
+        yield Row(what=unchanged, who="kubectl diff --server-side", measured=diff)
+    with new_world(controllers=False) as world, _engine(world, bodies()) as engine:
         first = engine.converged("pass prod/shop")
         wanted = (_cpu(first, number),) if goals else ()
-        yield Row(what=f"growth: first apply, {what}", who="gitops-bot", measured=first, goals=wanted)
-        yield from _rest(engine, f"growth: unchanged, {what}", number)
+        yield Row(what=apply, who="gitops-bot", measured=first, against=bare.seconds, goals=wanted)
+        yield from _rest(engine, unchanged, number)
 
 
 def many_apps(count: int) -> Iterator[Row]:
@@ -127,8 +139,7 @@ def _cpu(first: Measured, count: int) -> Goal:
 
 def _unchanged(world: World, engine: Engine, what: str, count: int, bodies: Bodies) -> Iterator[Row]:
     yield from _rest(engine, what, count)
-    command = [world.kubectl_path, f"--kubeconfig={world.kubeconfig}"]
-    diff, _ = world.run([*command, "diff", "--server-side", "-f", world.manifests_file(bodies())], accept=(0, 1))
+    diff = _diff(world, bodies)
     yield Row(what=what, who="kubectl diff --server-side", measured=diff)
     bot = [sys.executable, "-m", "bot", "--log-level", "error", "--config", str(world.path / "gitops-bot.yaml")]
     planned, _ = world.run([*bot, "plan"])
@@ -158,6 +169,11 @@ def _kubectl(world: World, bodies: Bodies) -> Measured:
     manifests = world.manifests_file(bodies())
     command = [world.kubectl_path, f"--kubeconfig={world.kubeconfig}", "apply", "--server-side", "-f", manifests]
     return world.run(command)[0]
+
+
+def _diff(world: World, bodies: Bodies) -> Measured:
+    command = [world.kubectl_path, f"--kubeconfig={world.kubeconfig}", "diff", "--server-side", "-f"]
+    return world.run([*command, world.manifests_file(bodies())], accept=(0, 1))[0]
 
 
 def _together(*parts: Measured) -> Measured:

@@ -58,6 +58,8 @@ _COLUMNS: Final = (
     "peak MiB",
     "measured",
 )
+GROWTH: Final = "growth: "  # what rows begin with that are told apart by the number of objects
+_CLIENTS: Final = ("bare client", "kubectl", "gitops-bot")
 _SHORT: Final = ("what", "who", "against the goal")
 
 
@@ -86,6 +88,27 @@ def short(table: str) -> str:
     rows = [_cells(one)[1:4] for one in table.splitlines()[2:]]
     lines = [_joined(_SHORT), "|---" * len(_SHORT) + "|", *(_joined(row) for row in rows if row[2])]
     return "\n".join(lines) + "\n"
+
+
+def grown(table: str) -> str:
+    """Return how what begins with `GROWTH` grows, a column for each client: time, CPU, requests, memory."""
+    cells: dict[str, dict[str, str]] = {}
+    for _, what, who, _, wall, _, cpu, _, requests, peak, _ in map(_cells, table.splitlines()[2:]):
+        client = next((one for one in _CLIENTS if who.startswith(one)), "")
+        if what.startswith(GROWTH) and client:
+            sent = sum(float(one.split(" ")[0]) for one in requests.split(", "))
+            text = f"{wall} s, {cpu} s CPU, {sent:,.0f} requests, {peak} MiB"
+            cells.setdefault(what.removeprefix(GROWTH), {}).setdefault(client, text)  # a whole pass before a round
+    lines = [_joined(("what", *_CLIENTS)), "|---" * (len(_CLIENTS) + 1) + "|"]
+    lines += [
+        _joined((what, *(row.get(client, "") for client in _CLIENTS))) for what, row in sorted(cells.items(), key=_size)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _size(cell: tuple[str, Mapping[str, str]]) -> tuple[str, int]:
+    what, _, objects = cell[0].partition(", ")
+    return what, int(objects.partition(" ")[0])
 
 
 def _joined(cells: Iterable[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -96,22 +95,26 @@ class World:
 
     def run(self, command: Sequence[str], *, accept: Sequence[int] = (0,), **env: str) -> tuple[Measured, str]:
         """Run a command to its end."""
-        server, used = self.server_cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        started = time.perf_counter()
-        with self.counted() as requests:
-            process = subprocess.Popen(
-                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env}
+        server, started = self.server_cpu(), time.perf_counter()
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+            with self.counted() as requests:
+                process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=errors, env={**os.environ, **env})
+                _, status, used = os.wait4(process.pid, 0)  # of it alone; its peak is at least ours
+                seconds = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            errors.seek(0)
+            if process.returncode not in accept:
+                said = errors.read()[-2000:]
+                raise RuntimeError(f"{' '.join(command)[:200]} ended with {process.returncode}: {said}")
+            measured = Measured(
+                seconds=seconds,
+                cpu=used.ru_utime + used.ru_stime,
+                server=self.server_cpu() - server,
+                requests=requests,
+                peak=used.ru_maxrss * 1024,
             )
-            out, err = process.communicate()
-            seconds = time.perf_counter() - started
-        if process.returncode not in accept:
-            raise RuntimeError(f"{' '.join(command)[:200]} ended with {process.returncode}: {err[-2000:]}")
-        now = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-        measured = Measured(
-            seconds=seconds, cpu=cpu, server=self.server_cpu() - server, requests=requests, peak=now.ru_maxrss * 1024
-        )
-        return measured, out
+            return measured, out.read()
 
     def bare(self, *arguments: str, counted: bool = True) -> Measured:
         """Run the bare client; its own account of time, the server's of requests unless they are not `counted`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.rows import Goal, Row, line, merged, short
+from bench.rows import GROWTH, Goal, Row, grown, line, merged, short
 from bench.world import Measured
 
 ORDER = ("drift", "push", "idle")
@@ -28,3 +28,26 @@ def test_parts_measured_anew_replace_their_rows_and_no_others() -> None:
 def test_short_table_has_what_has_a_goal() -> None:
     table = merged("", {"drift": [row("drift", 150), row("drift", 1, goal=False)]}, order=ORDER)
     assert short(table).splitlines()[2:] == ["| what drift does | us | **150 of 100 ms: missed** |"]
+
+
+def test_growth_has_a_line_for_each_size_and_a_column_for_each_client() -> None:
+    def one(what: str, who: str, seconds: float) -> str:
+        measured = Measured(seconds=seconds, cpu=0.5, requests={"patch": 10, "list": 2}, peak=64 << 20)
+        return line("drift", Row(what=f"{GROWTH}{what}", who=who, measured=measured), day="2026-11-26")
+
+    rows = [
+        one("unchanged, 100 ConfigMaps", "gitops-bot, a whole pass", 3),
+        one("unchanged, 100 ConfigMaps", "gitops-bot, a round at rest", 1),
+        one("first apply, 1000 ConfigMaps", "gitops-bot", 2),
+        one("first apply, 100 ConfigMaps", "bare client", 1),
+        one("first apply, 100 ConfigMaps", "kubectl apply", 4),
+        row("drift", 50),
+    ]
+    cost = "s, 0.5 s CPU, 12 requests, 64 MiB"
+    assert grown(merged("", {"drift": rows}, order=ORDER)).splitlines() == [
+        "| what | bare client | kubectl | gitops-bot |",
+        "|---|---|---|---|",
+        f"| first apply, 100 ConfigMaps | 1 {cost} | 4 {cost} |  |",
+        f"| first apply, 1000 ConfigMaps |  |  | 2 {cost} |",
+        f"| unchanged, 100 ConfigMaps |  |  | 3 {cost} |",
+    ]
