@@ -63,7 +63,7 @@ class Bench:
         )
         programs = Programs(paths={}, limits=Limits())
         charts = Charts(programs, folder=folder / "charts", clock=now, secret=str, environment={})
-        self.renderer = Renderer(programs=programs, sops=Sops(programs, environment={}), charts=charts)
+        self.renderer = Renderer(key=b"bench", programs=programs, sops=Sops(programs, environment={}), charts=charts)
 
     def commit(self, changed: int) -> str:
         """Change this many manifests; none changes a file elsewhere."""

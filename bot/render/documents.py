@@ -16,6 +16,7 @@ from typing import Final
 import orjson
 
 from bot.errors import Problem
+from bot.model.digests import keyed
 from bot.model.resource import DesiredState, Manifest
 from bot.model.source import SourceFile
 from bot.render.encoding import decode, from_json
@@ -112,10 +113,10 @@ def digest_of(manifest: Manifest) -> bytes:
     return hashlib.sha256(orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def desired_state(manifests: Sequence[Manifest], digests: Iterable[bytes]) -> DesiredState:
-    """Return the state with `sha256:…` over all objects, whatever their order."""
+def desired_state(manifests: Sequence[Manifest], digests: Iterable[bytes], key: bytes) -> DesiredState:
+    """Return the state with a keyed digest over all objects, whatever their order."""
     hashed = hashlib.sha256(b"".join(sorted(digests)))
-    return DesiredState(manifests=tuple(manifests), digest=f"sha256:{hashed.hexdigest()}")
+    return DesiredState(manifests=tuple(manifests), digest=keyed(f"sha256:{hashed.hexdigest()}", key))
 
 
 def _hold(file: SourceFile, values: Mapping[str, str] | None) -> Holding:

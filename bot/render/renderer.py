@@ -63,15 +63,18 @@ class _Made:
 
 
 class Renderer:
-    """Renders apps. Safe to call from several threads at once."""
+    """Renders apps. Safe to call from several threads at once. `key` is in the digests of what is rendered."""
 
-    def __init__(self, *, programs: Programs, sops: Sops, charts: Charts, cached: int = CACHED_MANIFESTS) -> None:
+    def __init__(
+        self, *, programs: Programs, sops: Sops, charts: Charts, key: bytes, cached: int = CACHED_MANIFESTS
+    ) -> None:
         self._programs = programs
         self._documents = Documents(cached_manifests=cached)
         self._kustomize = Kustomize(programs)
         self._helm = Helm(programs)
         self._sops = sops
         self._charts = charts
+        self._key = key
         self._limit = cached
         self._lock = Lock()
         self._rendered: dict[str, _Rendered] = {}  # by app; guarded by _lock
@@ -95,7 +98,7 @@ class Renderer:
                 self._remember(app.key, replace(known, commit=files.commit), then)
                 return then
         made = self._render(app, files, chart, kinds)
-        state = desired_state(made.manifests, made.digests)
+        state = desired_state(made.manifests, made.digests, self._key)
         rendered = _Rendered(
             settings=settings,
             commit=files.commit,

@@ -81,6 +81,8 @@ class Database:
                 )
             elif int(found) > tables.VERSION:
                 raise StateError(f"state: {self._shown} was written by a newer version of gitops-bot")
+            key = connection.execute(sa.select(tables.about.c.value).where(tables.about.c.name == "key")).scalar_one()
+            self._key = bytes.fromhex(key)
 
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         """Return what one question is asked in, and nothing is written: it waits for no writer."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from bot.model.digests import keyed
 from bot.model.record import AuditEntry, AuditHead, AuditLink, HistoryEntry
 from bot.state import codec, tables
 from bot.state.database import Database
@@ -20,7 +21,8 @@ class Ledger(Database):
         query = sa.select(tables.history.c.id, tables.history.c.value).where(tables.history.c.app == app)
         with self._reading() as connection:
             rows = connection.execute(query.order_by(tables.history.c.id.desc()).limit(limit)).all()
-        return tuple(_numbered(codec.load(HistoryEntry, text), id) for id, text in rows)
+        entries = [(id, codec.load(HistoryEntry, text)) for id, text in rows]
+        return tuple(replace(one, id=id, digest=keyed(one.digest, self._key)) for id, one in entries)
 
     def deployed(self, app: str) -> frozenset[str]:
         query = sa.select(tables.history.c.revision).where(tables.history.c.app == app, tables.history.c.converged)
@@ -71,10 +73,6 @@ class Ledger(Database):
         text = codec.dump(entry)
         chain = _link(connection.execute(newest).scalar() or "", text)
         connection.execute(tables.audit.insert().values(app=entry.app, value=text, chain=chain))
-
-
-def _numbered(entry: HistoryEntry, id: int) -> HistoryEntry:
-    return replace(entry, id=id)
 
 
 def _link(before: str, value: str) -> str:

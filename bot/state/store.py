@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bot.model.control import Control, Trigger
+from bot.model.digests import keyed
 from bot.model.incident import Incident
 from bot.model.outcome import Result
 from bot.model.record import (
@@ -127,16 +129,16 @@ class SqlStore(Ledger, Outbox):
             self._send(connection, dispatches)
 
     def memory(self, app: str) -> AppMemory:
-        return _memory(app, *self._values(app, tables.memories))
+        return _memory(app, *self._values(app, tables.memories), self._key)
 
     def standing(self, app: str) -> tuple[AppMemory, Control]:
         memory, control = self._values(app, tables.memories, tables.controls)
-        return _memory(app, memory), _control(control)
+        return _memory(app, memory, self._key), _control(control)
 
     def memories(self) -> Mapping[str, AppMemory]:
         with self._reading() as connection:
             rows = connection.execute(sa.select(tables.memories.c.app, tables.memories.c.value)).all()
-        return {app: _memory(app, text) for app, text in rows}
+        return {app: _memory(app, text, self._key) for app, text in rows}
 
     def save_pass(
         self,
@@ -215,9 +217,7 @@ class SqlStore(Ledger, Outbox):
         return advisory_lock(self._engine, app, timeout)
 
     def key(self) -> bytes:
-        query = sa.select(tables.about.c.value).where(tables.about.c.name == "key")
-        with self._reading() as connection:
-            return bytes.fromhex(connection.execute(query).scalar_one())
+        return self._key
 
     def verdicts(self, app: str) -> bytes:
         query = sa.select(tables.verdicts.c.value).where(tables.verdicts.c.app == app)
@@ -234,8 +234,12 @@ class SqlStore(Ledger, Outbox):
 
 
 @lru_cache(maxsize=_READ_KEPT)
-def _memory(app: str, text: str) -> AppMemory:
-    return codec.load(AppMemory, text) if text else AppMemory(app=app)
+def _memory(app: str, text: str, key: bytes) -> AppMemory:
+    """Return a memory, its digests with the key in them: those stored by early versions have none."""
+    if not text:
+        return AppMemory(app=app)
+    memory = codec.load(AppMemory, text)
+    return replace(memory, digest=keyed(memory.digest, key), begun=keyed(memory.begun, key))
 
 
 @lru_cache(maxsize=_READ_KEPT)

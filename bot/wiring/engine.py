@@ -121,7 +121,7 @@ def build_engine(
     world = World(
         repos=repos,
         clusters=clusters,
-        renderer=_renderer(configuration, clock=clock),
+        renderer=_renderer(configuration, key=store.key(), clock=clock),
         labels=labels,
         neighbours=neighbours,
         key=store.key(),
@@ -156,7 +156,7 @@ def build_engine(
     return Engine(configuration, store, world, passes, desk, post, wakers, stirrers)
 
 
-def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) -> Renderer:
+def _renderer(configuration: Configuration, *, key: bytes, clock: Callable[[], datetime]) -> Renderer:
     settings = configuration.settings.programs
     base = configuration.path.parent
     paths = {name: settings.path_of(name, base) for name in ("kustomize", "helm", "sops")}
@@ -172,4 +172,5 @@ def _renderer(configuration: Configuration, *, clock: Callable[[], datetime]) ->
             secret=configuration.secret,
             environment=configuration.secrets,
         ),
+        key=key,
     )

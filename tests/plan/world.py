@@ -124,7 +124,7 @@ def plan(
         tracked=tracked,
         inventory=Inventory(app=app.name, refs=frozenset(refs)),
         key=key,
-        rendered=desired_state(manifests, map(digest_of, manifests)).digest,
+        rendered=desired_state(manifests, map(digest_of, manifests), key).digest,
         runs_hooks=runs_hooks,
     )
 

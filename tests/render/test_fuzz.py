@@ -112,7 +112,7 @@ def test_digest_does_not_depend_on_the_order_of_the_files(names: list[str]) -> N
             documents.read(SourceFile(path=f"{n}.yaml", blob="", data=text.encode())) for n, text in enumerate(ordered)
         ]
         return desired_state(
-            [one for each in held for one in each.manifests], [d for each in held for d in each.digests]
+            [one for each in held for one in each.manifests], [d for each in held for d in each.digests], b"key"
         ).digest
 
     assert digest(texts) == digest(texts[::-1])

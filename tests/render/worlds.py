@@ -119,6 +119,7 @@ def renderer(
             environment=given,
         ),
         cached=kept,
+        key=b"key",
     )
 
 
