@@ -13,11 +13,10 @@ from typing import Final
 from bot.chat import folded, kit
 from bot.chat.buttons import buttons
 from bot.chat.kit import Block, code, cut, escape, many, person, took, when
+from bot.chat.sentence import WHAT_LIMIT, WORDS, placed, sentence
 from bot.model.announcement import Announcement, ChangeLine, News, TroubleLine
 from bot.model.source import Revision
 
-SENTENCE_LIMIT: Final = 1_000
-_WHAT: Final = 600  # characters of it that are about what happened: what follows matters too
 BLOCKS_LIMIT: Final = 12_000  # bytes of all blocks: Slack refuses messages from about 13,200 on
 _DETAIL_BLOCKS: Final = 30
 _LINES: Final = 15  # changed objects in a message; the file in the thread has all
@@ -27,38 +26,6 @@ _TROUBLES: Final = 8
 _CAUSE_LINES: Final = 5
 _MESSAGE: Final = 1_200  # characters of an error in a message
 
-_WORDS: Final[dict[News, tuple[str, str]]] = {
-    News.DIFF: (":mag:", "Changes detected"),
-    News.SYNCING: (":arrows_counterclockwise:", "Syncing"),
-    News.CONVERGED: (":white_check_mark:", "Converged"),
-    News.FAILED: (":x:", "Sync failed"),
-    News.REFUSED: (":raised_hand:", "Waiting for a yes"),
-    News.DELETED: (":wastebasket:", "Deleted"),
-    News.APPROVAL: (":raised_hand:", "Waiting for approval"),
-    News.APPROVED: (":white_check_mark:", "Approved"),
-    News.REJECTED: (":no_entry:", "Rejected"),
-    News.EXPIRED: (":hourglass:", "Request expired"),
-    News.MUTED: (":no_bell:", "Muted"),
-    News.UNMUTED: (":bell:", "No longer muted"),
-    News.REMINDER: (":alarm_clock:", "Reminder"),
-    News.DIGEST: (":memo:", "Digest"),
-    News.PAUSED: (":double_vertical_bar:", "Paused"),
-    News.RESUMED: (":arrow_forward:", "Resumed"),
-    News.ROLLED_BACK: (":rewind:", "Rolled back"),
-    News.WAITING: (":hourglass:", "New commit waits"),
-    News.DRIFT: (":warning:", "Drift"),
-    News.FIGHT: (":repeat:", "Changed again and again"),
-    News.PROPOSED: (":seedling:", "Change proposed"),
-    News.DEGRADED: (":warning:", "Degraded"),
-    News.RECOVERED: (":white_check_mark:", "Recovered"),
-    News.SETTLED: (":white_check_mark:", "Settled"),
-    News.PAGED: (":rotating_light:", "On-call is paged"),
-    News.PAGE_CLOSED: (":white_check_mark:", "Page closed"),
-    News.PAGE_LATE: (":warning:", "Not paged yet"),
-    News.ACKNOWLEDGED: (":eyes:", "Page acknowledged"),
-    News.NOTICE: (":calendar:", "Notice"),
-    News.UNDELIVERABLE: (":rotating_light:", "Could not page"),
-}
 _LOUD: Final = frozenset(
     {
         News.DIFF,
@@ -144,7 +111,7 @@ def alarm(news: Announcement, *, author: str = "") -> Message:
     what = _ALARMS.get(news.news, "could not be synced")
     at = f" at {news.revision.blamed.short}" if news.revision else ""
     blamed = f"<@{author}> " if author and news.news in TROUBLED and not news.undone else ""
-    words = kit.one_line(f"{news.app} / {news.cluster} {what}{at}. {cut(news.message, _WHAT)}")
+    words = kit.one_line(f"{news.app} / {news.cluster} {what}{at}. {cut(news.message, WHAT_LIMIT)}")
     following = f" Next: {kit.one_line(news.next_step)}" if news.next_step else ""
     text = f"{blamed}{kit.spoken(words)}{kit.spoken(cut(following, 400))}"
     return Message(text=text, blocks=(kit.section(text),))
@@ -164,54 +131,15 @@ def attachment(news: Announcement) -> Attachment | None:
     return None
 
 
-def sentence(news: Announcement) -> str:
-    """Return the whole news in one line, without markup but mentions: screen readers have nothing else."""
-    _, word = _WORDS[news.news]
-    at = f" at {news.revision.short}" if news.revision else ""
-    count = f", {news.done} of {news.total} objects applied" if news.news is News.SYNCING and news.total else ""
-    detail = " ".join(part for part in (cut(_what(news), _WHAT), folded.names(news), *_told(news)) if part)
-    head = kit.one_line(f"{word}: {news.app} / {news.cluster}{at}{count}. {detail}")
-    by = f" By {person(news.by)}." if news.by and f"by {news.by}" not in news.message else ""
-    reason = f" Reason: {kit.one_line(news.reason)}." if news.reason else ""
-    by += f" Approved by {', '.join(map(person, news.given))}." if news.given and not news.needed else ""
-    by += f" Acknowledged by {person(news.acknowledged_by)}." if news.acknowledged_by else ""
-    following = f" Next: {kit.one_line(news.next_step).removesuffix('.')}." if news.next_step else ""
-    return kit.spoken(cut(head, SENTENCE_LIMIT)) + by + escape(cut(reason, 300)) + kit.spoken(cut(following, 400))
-
-
-def _what(news: Announcement) -> str:
-    """Return what happened, and what the first troubles are; an object that is named once is enough."""
-    first = news.troubles[0] if len(news.troubles) == 1 else None
-    if first is not None and first.subject and first.subject in news.message and first.message:
-        return f"{news.message.removesuffix('.')}: {first.message}."
-    lines = (f"{one.subject}: {one.message}" if one.subject else one.message for one in news.troubles[:3])
-    return " ".join(part for part in (news.message, *(f"{line}." for line in lines)) if part)
-
-
-def _told(news: Announcement) -> Iterator[str]:
-    """Yield what the fields of a message say and nobody should miss."""
-    if news.news in _ENDED and news.summary is not None and news.summary.total and news.started_at is not None:
-        yield f"{news.summary.done} in {took(news.at - news.started_at)}."
-    if news.news is News.FAILED and news.failures > 1:
-        yield f"Failure {news.failures} in a row."
-    if news.page:
-        yield f"On-call is paged: {news.page}."
-    if news.needed:
-        until = f" until {news.until:%Y-%m-%d %H:%M} UTC" if news.until is not None else ""
-        yield f"{len(news.given)} of {news.needed} approvals{until}."
-    if news.news in {News.DIFF, News.APPROVAL} and news.revision and news.revision.blamed.author:
-        yield f"Author {news.revision.blamed.author}."
-
-
 def _unsaid(news: Announcement) -> str:
     """Return the sentence of the news where headline and fields do not say it already."""
     short = news.revision.short if news.revision else ""
-    said = {f"The cluster is equal to {short}.", f"{news.summary} from {short}.", f"{news.summary} at {news.ref}."}
-    return "" if news.message in said else news.message
+    said = {f"The cluster is equal to {short}.", f"{news.summary}.", f"{news.summary} at {news.ref}."}
+    return "" if news.message in said else placed(news)
 
 
 def _head(news: Announcement) -> Iterator[Block]:
-    icon, word = _WORDS[news.news]
+    icon, word = WORDS[news.news]
     if news.news in _LOUD and not news.in_thread:
         yield kit.header(f"{word}: {news.app} / {news.cluster}")
         return

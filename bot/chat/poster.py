@@ -20,8 +20,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient
 
-from bot.chat.blocks import TROUBLED, Attachment, alarm, attachment, render, sentence
+from bot.chat.blocks import TROUBLED, Attachment, alarm, attachment, render
 from bot.chat.people import People
+from bot.chat.sentence import sentence
 from bot.errors import DeliveryFailed
 from bot.model.announcement import Announcement, News, Reply
 from bot.model.record import Consignment, SinkName

@@ -28,16 +28,19 @@ def tidings(consignment: Consignment, fate: Fate, *, why: str, at: datetime) -> 
         return ()
     match fate, page.act:
         case Fate.ARRIVED, PageAct.OPEN:
-            line = _thread(page, News.PAGED, page.message, at)
+            who = f"{page.team or 'on-call'}, {page.priority}"
+            after_all = _own(page, News.PAGED, f"On-call is paged{_by(page)} after all: {page.message}", at)
             return (
-                line,
-                replace(_own(page, News.PAGED, f"On-call is paged{_by(page)} after all.", at), edits_only=True),
+                replace(_thread(page, News.PAGED, page.message, at), page=who),
+                replace(after_all, edits_only=True, page=who),
             )
         case Fate.ARRIVED, PageAct.CLOSE:
             line = _thread(page, News.PAGE_CLOSED, page.message, at)
             return (line, replace(_own(page, News.PAGE_CLOSED, page.message, at), edits_only=True))
         case Fate.LATE, PageAct.OPEN:
-            late = _own(page, News.PAGE_LATE, f"On-call could not be paged{_by(page)} yet: {why}.", at)
+            late = _own(
+                page, News.PAGE_LATE, f"On-call could not be paged{_by(page)} yet: {why}. The page: {page.message}", at
+            )
             return (replace(late, next_step="It is tried again by itself. Call the on-call person if it cannot wait."),)
         case Fate.LOST, _:
             lost = _own(page, News.UNDELIVERABLE, f"On-call could not be {_done(page)}{_by(page)}: {why}.", at)

@@ -46,8 +46,14 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
         news=News.DRIFT,
         id=f"{base.operation}:{said[:18]}",
         message=f"The cluster differs from Git and is left so: {report.reason}.",
+        next_step=_choices(report, base.app),
     )
     return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
+
+
+def _choices(report: SyncReport, app: str) -> str:
+    undo = f"/gitops {'resume' if report.result is Result.PAUSED else 'sync'} {app} undoes it"
+    return f"{undo}, /gitops keep {app} proposes it to Git, /gitops ignore {app} leaves a field alone from now on"
 
 
 def _is_failure(said: str) -> bool:

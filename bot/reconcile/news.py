@@ -37,7 +37,7 @@ def found(
     lines = changed(plan, kind)
     which = f"{plan.revision.short}:{plan.hash[-12:]}"  # a later commit may bring the same change once more
     message = {
-        PassKind.SYNC: f"{plan.summary} from {plan.revision.short}.",
+        PassKind.SYNC: f"{plan.summary}.",
         PassKind.DRIFT: f"The cluster was changed by hand: {plan.summary} to be equal to {plan.revision.short} again.",
         PassKind.ROLLBACK: f"Going back to {plan.revision.short}: {plan.summary}.",
     }[kind]
