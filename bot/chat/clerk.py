@@ -33,7 +33,8 @@ from bot.model.record import EVERY_APP, AuditEntry, Decision
 log = logging.getLogger(__name__)
 
 _LINES: Final = 10  # of history and audit
-_SLOW: Final = frozenset({"plan", "rollback", "keep", "ignore"})
+_ENTRIES: Final = 200  # of history, of which equal failures in a row are one line
+_SLOW: Final = frozenset({"history", "plan", "rollback", "keep", "ignore"})
 _ALL: Final = "all"
 _ASKS: Final = frozenset({"help", "whoami", "status", "plan", "history", "route", "audit", "oncall"})
 _ACTIONS: Final = {"diff": "plan", "confirm": "approve", "rollback_go": "rollback", "rollback_pick": "rollback"}
@@ -183,7 +184,10 @@ class Clerk:
             case "status":
                 caller.answer(*self._views.status(app, caller))
             case "history":
-                caller.answer(*replies.history(app, self._desk.history(key, _LINES)))
+                entries = self._desk.history(key, _ENTRIES)
+                shown = replies.attempts(entries)[:_LINES]
+                commits = self._desk.revisions(key, {one.newest.revision for one in shown})
+                caller.answer(*replies.history(app.title, shown, commits))
             case "audit":
                 caller.answer(*replies.audit(app.title, self._desk.log(key, _LINES)))
             case "route":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -11,6 +11,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AuditEntry, HistoryEntry
+from bot.model.source import Revision
 from bot.model.status import AppStatus, Choice, Followed, Settled
 
 
@@ -52,6 +53,9 @@ class Desk(Protocol):
         """Slow: asks Git and the cluster."""
 
     def choices(self, app: str, query: str = "", *, limit: int = 100) -> tuple[Choice, ...]:
+        """Slow: reads Git."""
+
+    def revisions(self, app: str, commits: Collection[str]) -> Mapping[str, Revision]:
         """Slow: reads Git."""
 
     def plan(self, app: str, ref: str) -> Plan | PlanFailure:

@@ -15,17 +15,18 @@ import orjson
 
 from bot.chat import kit
 from bot.chat.kit import Block, when
-from bot.chat.replies import status_block
+from bot.chat.replies import counts, status_block
 from bot.chat.rights import VERDICTS
 from bot.model.control import ControlState
 from bot.model.record import EVERY_APP, SyncState
-from bot.model.status import AppStatus, Question
+from bot.model.status import STANDINGS, AppStatus, Question
 
 PAGE: Final = 20  # apps; two blocks each, and the frame, stay below 100 blocks and the size of a view
 ALL: Final = "all"
 _TROUBLE: Final = "trouble"
 _ASKED: Final = "asked"
 _HELD: Final = "held"
+_FINE: Final = frozenset({"synced", "behind", "waiting for approval", "rejected", "paused", "pinned"})
 _SHOWS: Final = {ALL: "All apps", _TROUBLE: "Trouble", _ASKED: "Waiting for a yes", _HELD: "Paused or pinned"}
 
 
@@ -55,7 +56,7 @@ def home(
     last = max((len(chosen) - 1) // PAGE, 0)
     page = min(max(filters.page, 0), last)
     shown = chosen[page * PAGE : (page + 1) * PAGE]
-    blocks: list[Block] = [kit.header("GitOps"), kit.section(f"*{_counts(lines)}*"), *_menus(lines, filters)]
+    blocks: list[Block] = [kit.header("GitOps"), kit.section(f"*{counts(lines)}*"), *_menus(lines, filters)]
     for one in shown:
         blocks.append(status_block(one))
         blocks += kit.actions(list(buttons(one, user, may)))
@@ -75,13 +76,6 @@ def home(
     )
     metadata = orjson.dumps(Filters(show=filters.show, cluster=filters.cluster, env=filters.env, page=page)).decode()
     return {"type": "home", "callback_id": "gitops.home", "private_metadata": metadata, "blocks": blocks}
-
-
-def _counts(lines: Sequence[AppStatus]) -> str:
-    synced = sum(1 for one in lines if one.sync.value == "synced")
-    trouble = sum(1 for one in lines if _is_trouble(one))
-    held = sum(1 for one in lines if one.control is not ControlState.RUNNING)
-    return f"{synced} of {len(lines)} apps are synced, {trouble} in trouble, {held} paused or pinned"
 
 
 def _menus(lines: Sequence[AppStatus], filters: Filters) -> list[Block]:
@@ -128,6 +122,8 @@ def buttons(one: AppStatus, user: str, may: Callable[[AppStatus, str], bool]) ->
     for offer in _offers(one, user):
         if may(one, offer.verb):
             facts = {"plan": question} if offer.verb in VERDICTS else {}
+            if offer is _DIFF and one.control is ControlState.PINNED:
+                facts = {"commit": one.ref}  # what a resume would do: the plan of a pinned app is that of the pin
             facts = {"alias": one.page} if offer.action == "acknowledge" else facts
             yield kit.button(
                 f"gitops.{offer.action}",
@@ -183,15 +179,16 @@ def _wanted(one: AppStatus, filters: Filters) -> bool:
     show = {
         ALL: True,
         _TROUBLE: _is_trouble(one),
-        _ASKED: one.question is not None and not one.question.over,
+        _ASKED: one.is_asked_about,
         _HELD: one.control is not ControlState.RUNNING,
     }
     return show.get(filters.show, True) and filters.cluster in {ALL, one.cluster} and filters.env in {ALL, one.env}
 
 
 def _is_trouble(one: AppStatus) -> bool:
-    return one.sync.value not in {"synced", "behind"} or one.health.value == "degraded"
+    """Tell whether something is wrong: what waits for a person, or was held by one, is not."""
+    return not _FINE.issuperset(one.words)
 
 
-def _urgency(one: AppStatus) -> tuple[bool, bool, str, str]:
-    return not _is_trouble(one), one.control is ControlState.RUNNING, one.app, one.cluster
+def _urgency(one: AppStatus) -> tuple[int, str, str]:
+    return min((STANDINGS.index(word) for word in one.words), default=len(STANDINGS)), one.app, one.cluster

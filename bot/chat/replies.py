@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from bot.chat import kit
@@ -11,14 +13,18 @@ from bot.chat.kit import Block, cut, escape, many, person, when
 from bot.chat.verbs import FREE, VERBS, usage
 from bot.model.app import AppSpec
 from bot.model.control import ControlState
-from bot.model.plan import Plan, PlanFailure
-from bot.model.record import AuditEntry, HistoryEntry, SyncState
-from bot.model.status import AppStatus, Question, Settled
+from bot.model.outcome import HealthState, Result
+from bot.model.plan import Plan, PlanFailure, Summary
+from bot.model.record import AuditEntry, HistoryEntry
+from bot.model.source import Revision
+from bot.model.status import STANDINGS, AppStatus, Question, Settled
 from bot.plan.explain import plan_text
 
 Answer = tuple[str, Sequence[Block]]
 PAGE: Final = 20  # apps on a page of `status`
 _ROOM: Final = 11_000  # bytes of blocks that are filled; Slack refuses messages from about 13,200 on
+_NAMED: Final = 10  # apps in the sentence of a status
+_SUBJECT: Final = 60
 _REASON: Final = 120
 _ERROR: Final = 300
 _CODE: Final = 2_800
@@ -48,10 +54,7 @@ def whoami(user: str, identities: frozenset[str], rights: Mapping[str, Sequence[
 def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
     """Return one block per app, the troubled ones first, a page at a time."""
     ordered = sorted(lines, key=_trouble)
-    synced = sum(1 for one in lines if one.sync.value == "synced")
-    counts = Counter(map(_word, lines))
-    others = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()) if word != "synced")
-    head = f"{synced} of {len(lines)} apps are synced" + (f"; {others}." if others else ".")
+    head = counts(lines)
     begin = page * PAGE
     shown = ordered[begin : begin + PAGE]
     blocks = [kit.section(f"*{head}*"), *map(status_block, shown)]
@@ -68,8 +71,17 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
     if len(lines) == 1:  # a screen reader and a notification have nothing but the text
         first, *more = _status_lines(lines[0])
         return ". ".join([first.replace("*", "").replace("`", ""), *more]), tuple(blocks)
-    troubled = [f"{one.app} {_word(one)}" for one in ordered if one.sync.value != "synced"][:10]
-    return f"{head} {', '.join(troubled)}".strip(), tuple(blocks)
+    told = [f"{one.app} / {one.cluster} {', '.join(one.words)}" for one in ordered if one.words != ("synced",)]
+    rest = f", and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    return f"{head} {'; '.join(told[:_NAMED])}{rest}".strip(), tuple(blocks)
+
+
+def counts(lines: Sequence[AppStatus]) -> str:
+    """Return how many apps are synced, and how many are in each other state, the worst first; some are in several."""
+    words = Counter(word for one in lines for word in one.words)
+    synced = words.pop("synced", 0)
+    others = ", ".join(f"{words[word]} {word}" for word in sorted(words, key=STANDINGS.index))
+    return f"{synced} of {len(lines)} apps are synced" + (f"; {others}." if others else ".")
 
 
 def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
@@ -84,7 +96,7 @@ def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
 
 def _status_lines(one: AppStatus) -> Iterator[str]:
     at = f" at `{one.revision[:7]}`" if one.revision else ""
-    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {_word(one)}{at}, {_health(one)}"
+    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {', '.join(one.words)}{at}{_health(one)}"
     if one.target_revision and one.target_revision != one.revision:
         text += f", `{one.target_revision[:7]}` is in Git"
     yield text
@@ -97,16 +109,19 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
     if one.mute is not None:
         yield f"muted by {person(one.mute.by)} until {when(one.mute.until)}"
     if one.last_error:
-        yield kit.spoken(cut(kit.one_line(one.last_error), _ERROR))
+        often = f"{many(one.consecutive_failures, 'failure')} in a row: " if one.consecutive_failures > 1 else ""
+        yield f"{often}{kit.spoken(cut(kit.one_line(one.last_error), _ERROR))}"
     if one.last_sync_at:
         yield f"last sync {when(one.last_sync_at)}"
 
 
 def _health(one: AppStatus) -> str:
+    """Return how the objects are, after a comma; "" where nothing was ever looked at, or where it was said."""
     if one.unseen_since is None:
-        return one.health.value
+        said = one.health is HealthState.UNKNOWN or one.health.value in one.words
+        return "" if said else f", {one.health.value}"
     before = f", {one.seen_health.value} before" if one.seen_health is not None else ""
-    return f"{one.health.value} since {when(one.unseen_since)}{before}"
+    return f", health {one.health.value} since {when(one.unseen_since)}{before}"
 
 
 def _asked(question: Question) -> str:
@@ -118,25 +133,64 @@ def _asked(question: Question) -> str:
     return f"waits for a yes until {when(question.until)}, {counts}, plan `{question.plan_hash[:19]}`"
 
 
-def _word(one: AppStatus) -> str:
-    """Return how an app stands to Git, as people say it."""
-    return "waiting for approval" if one.sync is SyncState.WAITING_APPROVAL else one.sync.value
+def _trouble(one: AppStatus) -> tuple[int, str]:
+    return min((STANDINGS.index(word) for word in one.words), default=len(STANDINGS)), one.app
 
 
-def _trouble(one: AppStatus) -> tuple[bool, bool, str]:
-    return one.sync.value == "synced", one.control is ControlState.RUNNING, one.app
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One pass, or the same failure of a commit again and again."""
+
+    newest: HistoryEntry
+    first: datetime
+    count: int = 1
 
 
-def history(app: AppSpec, entries: Sequence[HistoryEntry]) -> Answer:
-    if not entries:
-        return f"{app.title}: nothing was deployed yet.", ()
-    lines = [
-        f"`{one.revision[:7]}` {one.kind.value} {one.result.value}, {one.summary}, "
-        f"{when(one.finished_at)} by {person(one.by) if one.by else one.via.value}{_approved(one)}"
-        for one in entries
-    ]
-    text = f"*{escape(app.title)}*, newest first\n" + "\n".join(lines)
-    return f"{app.title}: last deployed {entries[0].revision[:7]}.", (kit.section(text),)
+def attempts(entries: Sequence[HistoryEntry]) -> list[Attempt]:
+    """Return a history, newest first, with equal failures that follow each other as one."""
+    found: list[Attempt] = []
+    for one in entries:
+        last = found[-1] if found else None
+        if last is not None and one.result is not Result.CONVERGED and _is_again(last.newest, one):
+            found[-1] = replace(last, first=one.finished_at, count=last.count + 1)
+        else:
+            found.append(Attempt(newest=one, first=one.finished_at))
+    return found
+
+
+def _is_again(one: HistoryEntry, other: HistoryEntry) -> bool:
+    return (one.revision, one.kind, one.result, one.summary) == (
+        other.revision,
+        other.kind,
+        other.result,
+        other.summary,
+    )
+
+
+def history(title: str, shown: Sequence[Attempt], commits: Mapping[str, Revision]) -> Answer:
+    """Return what was deployed; `commits` has the subjects and authors that Git knows."""
+    if not shown:
+        return f"{escape(title)}: nothing was deployed yet.", ()
+    lines = [f"`{one.newest.revision[:7]}`{_told(one, commits.get(one.newest.revision))}" for one in shown]
+    text = "; ".join(line.replace("`", "") for line in lines)
+    blocks = [kit.section(f"*{escape(title)}*, newest first"), *_sections(lines)]
+    return f"{escape(title)}, newest first: {text}", tuple(blocks)
+
+
+def _told(one: Attempt, revision: Revision | None) -> str:
+    """Return what a commit was, what became of it, when and by whom."""
+    entry, blamed = one.newest, revision.blamed if revision is not None else None
+    at = f" (commit {blamed.short})" if blamed is not None and blamed.commit != entry.revision else ""
+    subject = f" {escape(cut(blamed.subject, _SUBJECT))}{at}" if blamed is not None else ""
+    author = f" by {escape(cut(blamed.author, _SUBJECT))}" if blamed is not None and blamed.author else ""
+    if entry.result is Result.CONVERGED:
+        did = entry.summary.done
+    else:
+        did = str(entry.summary) if entry.summary != Summary() else "no plan"
+    by = person(entry.by) if entry.by else entry.via.value
+    again = f" {one.count} times from {when(one.first)} to" if one.count > 1 else ""
+    ended = f"{again or ','} {when(entry.finished_at)}"
+    return f"{subject}{author}: {entry.kind.value} {entry.result.value}{ended}, {did}, by {by}{_approved(entry)}"
 
 
 def _approved(one: HistoryEntry) -> str:

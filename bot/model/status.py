@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from bot.model.control import ControlState
 from bot.model.outcome import HealthState
 from bot.model.record import Mute, SyncState
 from bot.model.source import Revision
+
+STANDINGS: Final = (  # the words of how apps stand, the worst first
+    "failing",
+    "degraded",
+    "waiting for approval",
+    "rejected",
+    "not decided on in time",
+    "refused",
+    "drifted",
+    "behind",
+    "released",
+    "not synced yet",
+    "paused",
+    "pinned",
+    "synced",
+)
+REJECTED: Final = "rejected it"  # ends why nobody can decide any more
+UNDECIDED: Final = "nobody decided in time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +69,41 @@ class AppStatus:
     question: Question | None = None
     mute: Mute | None = None
     page: str = ""
+    ref: str = ""  # what it follows when nobody has pinned it
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether its last passes failed: a pause, a pin or an old commit that is fine does not end that."""
+        return self.sync is SyncState.FAILED or self.consecutive_failures > 0
+
+    @property
+    def is_asked_about(self) -> bool:
+        """Tell whether people may decide on its plan now."""
+        return self.question is not None and not self.question.over
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return all that people have to know of how it stands, the worst first: `failing`, `paused`."""
+        asked = self.sync in {SyncState.WAITING_APPROVAL, SyncState.REFUSED}
+        sync, over = self.sync, self.question.over if self.question is not None else ""
+        is_so = {
+            "failing": self.is_failing,
+            "degraded": self.health is HealthState.DEGRADED and not self.is_failing,
+            "waiting for approval": asked
+            and not over
+            and (self.question is not None or sync is SyncState.WAITING_APPROVAL),
+            "rejected": over.endswith(REJECTED),
+            "not decided on in time": over == UNDECIDED,
+            "refused": sync is SyncState.REFUSED and self.question is None,
+            "drifted": sync is SyncState.DRIFTED,
+            "behind": sync is SyncState.BEHIND,
+            "released": sync is SyncState.RELEASED,
+            "not synced yet": sync is SyncState.UNKNOWN and not self.is_failing,
+            "paused": self.control is ControlState.PAUSED,
+            "pinned": self.control is ControlState.PINNED,
+            "synced": sync is SyncState.SYNCED and not self.is_failing,
+        }
+        return tuple(word for word in STANDINGS if is_so[word])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

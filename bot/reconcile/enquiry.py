@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +20,7 @@ from bot.model.outcome import HealthState, Result
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import EVERY_APP, AppMemory, AuditEntry, Decision, HistoryEntry, SyncState
 from bot.model.source import Revision
-from bot.model.status import AppStatus, Choice, Question, Settled
+from bot.model.status import REJECTED, UNDECIDED, AppStatus, Choice, Question, Settled
 from bot.model.verification import Proof, Verification
 from bot.ports import Repository, Store
 from bot.reconcile import approval, asking, commands, muting
@@ -84,6 +85,7 @@ class Enquiry:
                     question=self._question(app, memory, now),
                     mute=muting.longest([mutes.get(key), mutes.get(EVERY_APP)], now),
                     page=pages.get(key, ""),
+                    ref=str(app.ref),
                 )
             )
         return tuple(lines)
@@ -102,7 +104,7 @@ class Enquiry:
             needed=app.approvals,
             given=approval.granted_by(app, counted, requesters=memory.requested_by),
             requesters=memory.requested_by if app.mode is Mode.APPROVE else (),
-            over=f"{no} rejected it" if no else ("nobody decided in time" if now >= ends else ""),
+            over=f"{no} {REJECTED}" if no else (UNDECIDED if now >= ends else ""),
         )
 
     def released(self) -> tuple[AppStatus, ...]:
@@ -129,6 +131,14 @@ class Enquiry:
 
     def history(self, app: str, limit: int) -> tuple[HistoryEntry, ...]:
         return self._store.history(app, limit=limit)
+
+    def revisions(self, app: str, commits: Collection[str]) -> Mapping[str, Revision]:
+        """Return commits with those that changed the app; the ones that Git has no more are left out."""
+        spec, found = self._apps[app], {}
+        for commit in commits:
+            with suppress(PassError):
+                found[commit] = self._blamed(spec, self._world.repos[spec.repo].revision(commit))
+        return found
 
     def plan(self, app: str, ref: str) -> Plan | PlanFailure:
         """Return the plan at the app's branch, at its pin, or at a commit given by a person."""

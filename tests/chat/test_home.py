@@ -10,11 +10,15 @@ from typing import Final
 import orjson
 import pytest
 
+from bot.chat import replies
 from bot.chat.home import Filters, home
+from bot.chat.replies import counts
 from bot.model.control import ControlState, Via
-from bot.model.outcome import HealthState
-from bot.model.record import EVERY_APP, Mute, SyncState
-from bot.model.status import AppStatus, Question
+from bot.model.outcome import HealthState, PassKind, Result
+from bot.model.plan import Summary
+from bot.model.record import EVERY_APP, HistoryEntry, Mute, SyncState
+from bot.model.source import Revision
+from bot.model.status import REJECTED, UNDECIDED, AppStatus, Question
 from bot.sandbox.slack import limits
 
 NOW: Final = datetime(2026, 11, 26, 4, 35, tzinfo=UTC)
@@ -30,13 +34,14 @@ SYNCED: Final = AppStatus(
     target_revision="a" * 40,
     last_sync_at=NOW,
 )
+QUESTION: Final = Question(
+    plan_hash=HASH, until=NOW + timedelta(minutes=9), needed=2, given=("U0BOB",), requesters=("U0ANA",)
+)
 ASKED: Final = replace(
     SYNCED,
     sync=SyncState.WAITING_APPROVAL,
     target_revision="b" * 40,
-    question=Question(
-        plan_hash=HASH, until=NOW + timedelta(minutes=9), needed=2, given=("U0BOB",), requesters=("U0ANA",)
-    ),
+    question=QUESTION,
 )
 MUTE: Final = Mute(app="prod/shop", by="U0BOB", via=Via.SLACK, reason="", since=NOW, until=NOW + timedelta(hours=1))
 FAILED: Final = replace(SYNCED, sync=SyncState.FAILED, last_error="quota exceeded " * 40, page="gitops-bot:prod:shop")
@@ -82,6 +87,89 @@ def test_plan_is_decided_by_who_may_and_did_not_ask_for_it_and_in_time() -> None
     assert offered(ASKED, may=lambda _, verb: verb == "plan") == ["What would change"]
     late = replace(ASKED, question=replace(ASKED.question, over="nobody decided in time"))
     assert offered(late)[0] == "Ask again"
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (SYNCED, "synced"),
+        (FAILED, "failing"),
+        (
+            replace(SYNCED, sync=SyncState.BEHIND, consecutive_failures=3, control=ControlState.PAUSED),
+            "failing, behind, paused",
+        ),
+        (replace(SYNCED, control=ControlState.PINNED), "pinned, synced"),
+        (
+            replace(ASKED, control=ControlState.PINNED, question=replace(QUESTION, over=f"U0BOB {REJECTED}")),
+            "rejected, pinned",
+        ),
+        (replace(ASKED, question=replace(QUESTION, over=UNDECIDED)), "not decided on in time"),
+        (ASKED, "waiting for approval"),
+        (replace(SYNCED, sync=SyncState.REFUSED, question=QUESTION), "waiting for approval"),
+        (replace(SYNCED, health=HealthState.DEGRADED), "degraded, synced"),
+        (replace(SYNCED, sync=SyncState.UNKNOWN, health=HealthState.UNKNOWN), "not synced yet"),
+    ],
+)
+def test_status_has_a_word_for_each_thing_that_holds(one: AppStatus, words: str) -> None:
+    """Of a paused app that fails it said one of both; of one that nobody had looked at "unknown, unknown"."""
+    assert ", ".join(one.words) == words
+    text, blocks = replies.status([one])
+    assert text.startswith(f"shop / prod  {words}")
+    assert f"*shop / prod*  {words}" in str(blocks)
+    assert "unknown" not in text
+
+
+def test_what_waits_for_a_yes_is_no_trouble() -> None:
+    """The header said "2 in trouble" of apps that waited for approval."""
+    apps = [
+        replace(ASKED, app="a"),
+        replace(ASKED, app="b"),
+        replace(FAILED, app="c"),
+        replace(PAUSED, app="d"),
+        SYNCED,
+    ]
+    assert counts(apps) == "2 of 5 apps are synced; 1 failing, 2 waiting for approval, 1 paused."
+    view = home(apps, Filters(), user="U", may=lambda *_: True, now=NOW)
+    assert counts(apps) in view["blocks"][1]["text"]["text"]
+    trouble = home(apps, Filters(show="trouble"), user="U", may=lambda *_: True, now=NOW)
+    assert "apps 1 to 1 of 1" in str(trouble["blocks"][-1])
+    assert replies.status(apps)[0].startswith(
+        f"{counts(apps)} c / prod failing; a / prod waiting for approval; b / prod"
+    )
+
+
+def test_pinned_app_shows_what_a_resume_would_do() -> None:
+    pinned = replace(SYNCED, control=ControlState.PINNED, ref="main")
+    blocks = home([pinned], Filters(), user="U", may=lambda *_: True, now=NOW)["blocks"]
+    values = [one["value"] for block in blocks for one in block.get("elements") or () if "value" in one]
+    assert orjson.dumps({"app": "prod/shop", "commit": "main"}).decode() in values
+
+
+def test_equal_failures_in_a_row_are_one_line_of_history() -> None:
+    """Each retry of a failing sync was a line, and the ten lines of an answer all said the same."""
+    entry = HistoryEntry(
+        operation="op",
+        app="prod/shop",
+        revision="b" * 40,
+        ref="main",
+        kind=PassKind.SYNC,
+        by="",
+        via=Via.SCHEDULE,
+        started_at=NOW,
+        finished_at=NOW,
+        result=Result.FAILED,
+        summary=Summary(update=1),
+    )
+    good = replace(entry, result=Result.CONVERGED, revision="a" * 40)
+    failures = [replace(entry, finished_at=NOW - timedelta(minutes=n)) for n in range(14)]
+    shown = replies.attempts([*failures, good, replace(good, revision="c" * 40), entry])
+    assert [one.count for one in shown] == [14, 1, 1, 1]
+    commit = Revision(commit="b" * 40, author="Ana Lima", subject="Say <more>")
+    text, blocks = replies.history("shop / prod", shown, {commit.commit: commit})
+    assert "bbbbbbb Say &lt;more&gt; by Ana Lima: sync failed 14 times from <!date" in text
+    assert "aaaaaaa: sync converged, <!date" in text
+    assert "1 updated, by schedule" in text
+    assert "14 times" in str(blocks)
 
 
 def test_verdict_is_bound_to_the_plan_that_the_tab_shows() -> None:
