@@ -186,6 +186,10 @@ class OrderRefused(BotError):
     """An order from a person cannot be followed; the message is what they read. Nothing has changed."""
 
 
+class NotThere(OrderRefused):
+    """An order names what there is not: a mistake in typing, of which the audit says nothing."""
+
+
 class DeliveryFailed(BotError):
     """A delivery did not arrive. `retry_after_seconds` is None when trying again is useless."""
 

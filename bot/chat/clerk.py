@@ -8,6 +8,7 @@ for the person alone; what changes a cluster is said by the engine in the app's 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -36,6 +37,7 @@ _LINES: Final = 10  # of history and audit
 _ENTRIES: Final = 200  # of history, of which equal failures in a row are one line
 _SLOW: Final = frozenset({"history", "plan", "rollback", "keep", "ignore"})
 _ALL: Final = "all"
+_MENTION: Final = re.compile(r"<(?:@|!subteam\^)(\w+)>")
 _ASKS: Final = frozenset({"help", "whoami", "status", "plan", "history", "route", "audit", "oncall"})
 _ACTIONS: Final = {"diff": "plan", "confirm": "approve", "rollback_go": "rollback", "rollback_pick": "rollback"}
 
@@ -195,8 +197,7 @@ class Clerk:
             case "plan":
                 caller.answer(*replies.plan(self._desk.plan(key, order.commit)))
             case "sync":
-                self._note(order, app, caller, Decision.ALLOWED, "")
-                caller.say(self._desk.sync(key, trigger=Trigger(via=via, by=by)))
+                caller.say(self._desk.sync(key, trigger=Trigger(via=via, by=by), words=order.typed))
             case "pause":
                 until = self._clock() + order.duration if order.duration else None
                 caller.hear(self._desk.pause(key, by=by, until=until, reason=order.reason, via=via))
@@ -311,19 +312,20 @@ class Clerk:
             if not apps:
                 raise OrderRefused("That page is closed already.")
             may = next((app for app in apps if self._rights.allows("oncall", app, caller)), apps[0])
-            if self._may(Order(verb="oncall", typed=f"button acknowledge {alias}"), may, caller):
+            if self._may(Order(verb="oncall", app=may.key, typed=f"button acknowledge {alias}"), may, caller):
                 caller.say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK))
         self._refresh(caller)
 
     def _mute_all(self, order: Order, caller: Caller) -> None:
         if not all(self._may(order, app, caller) for app in self._desk.apps()):
             return
-        if order.verb == "unmute":
-            caller.hear(self._desk.unmute(EVERY_APP, by=caller.user, via=Via.SLACK))
-        elif order.duration is not None:
-            until = self._clock() + order.duration
-            said = self._desk.mute(EVERY_APP, by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
-            caller.hear(said)
+        with self._desk.noting(EVERY_APP, order.verb, order.typed, by=caller.user, via=Via.SLACK):
+            if order.verb == "unmute":
+                caller.hear(self._desk.unmute(EVERY_APP, by=caller.user, via=Via.SLACK))
+            elif order.duration is not None:
+                until = self._clock() + order.duration
+                said = self._desk.mute(EVERY_APP, by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
+                caller.hear(said)
 
     # --- apps and rights --------------------------------------------------------------------------------------
 
@@ -359,26 +361,35 @@ class Clerk:
         decided = self._rights.decide(order.verb, app, caller)
         self._desk.introduce(caller.user, self._rights.email(caller))
         if not decided.allowed:
-            self._note(order, app, caller, Decision.DENIED, decided.why)
+            self._denied(order, _about(order, app), caller, decided.why)
             caller.answer(f"You may not {_denied(order, app)}. {decided.why}", ())
         return decided.allowed
 
-    def _note(self, order: Order, app: AppSpec, caller: Caller, decision: Decision, why: str) -> None:
+    def _denied(self, order: Order, app: str, caller: Caller, why: str) -> None:
         self._desk.audit(
             AuditEntry(
                 at=self._clock(),
                 who=caller.user,
                 via=Via.SLACK,
                 verb=order.verb,
-                app=app.key,
+                app=app,
                 arguments=order.typed,
-                decision=decision,
-                why=why,
+                decision=Decision.DENIED,
+                why=_MENTION.sub(r"\1", why),  # whoever reads the audit shows people their own way
             )
         )
+
+
+def _about(order: Order, app: AppSpec) -> str:
+    """Return what an order is about: the key of its app, `*` for all, "" for none."""
+    if order.app == _ALL:
+        return EVERY_APP
+    of_none = VERBS[order.verb].app == "none" or order.verb in {"status", "audit"}
+    return "" if of_none and not order.app else app.key
 
 
 def _denied(order: Order, app: AppSpec) -> str:
     """Name what somebody may not do, in words: on-call is of no app."""
     verb = {"oncall": "use on-call", "rollback": "roll back"}.get(order.verb, order.verb)
-    return verb if VERBS[order.verb].app == "none" else f"{verb} {app.title}"
+    whole = {"": verb, EVERY_APP: f"{verb} all apps"}
+    return whole.get(_about(order, app), verb if VERBS[order.verb].app == "none" else f"{verb} {app.title}")

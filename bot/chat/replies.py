@@ -206,7 +206,7 @@ def audit(title: str, entries: Sequence[AuditEntry]) -> Answer:
 
 
 def _audit_line(one: AuditEntry) -> str:
-    detail = kit.one_line(one.arguments or one.why)
+    detail = kit.one_line(one.detail)
     more = f", {kit.spoken(cut(detail, _REASON))}" if detail else ""
     who = f"{person(one.who)} ({one.via.value})"
     return f"{when(one.at)} {who} *{escape(one.verb)}* {escape(one.app)}: {one.decision.value}{more}"

@@ -68,7 +68,7 @@ def rollback(arguments: argparse.Namespace, out: TextIO) -> int:
         with noting(built, app, "rollback", f"{arguments.commit} {arguments.reason}".strip()):
             answer = built.desk.rollback(app.key, arguments.commit, by=operator(), reason=arguments.reason, via=Via.CLI)
         out.write(f"{answer}\n")
-        report = _pass(built, app, Trigger(via=Via.CLI, by=operator()), wait=True)
+        report = _pass(built, app, Trigger(via=Via.CLI, by=operator(), follows=True), wait=True)
         out.write(reports.report_text(app.title, report) + "\n")
     return OK if report.result is Result.CONVERGED else ERROR
 

@@ -139,8 +139,8 @@ def audit_json(one: AuditEntry) -> dict[str, Any]:
         "who": one.who,
         "via": one.via.value,
         "verb": one.verb,
-        "app": one.app.partition("/")[2],
-        "cluster": one.app.partition("/")[0],
+        "app": one.app.rpartition("/")[2],
+        "cluster": one.app.rpartition("/")[0],
         "arguments": one.arguments,
         "decision": one.decision.value,
         "why": one.why,
@@ -149,7 +149,7 @@ def audit_json(one: AuditEntry) -> dict[str, Any]:
 
 def audit_text(entries: Sequence[AuditEntry], names: Mapping[str, str]) -> str:
     """Return the lines with the people's names, by id."""
-    rows = [("AT", "WHO", "VERB", "APP", "DECISION", "ARGUMENTS")]
+    rows = [("AT", "WHO", "VERB", "APP", "DECISION", "DETAIL")]
     rows += [
         (
             stamp(one.at) or "",
@@ -157,7 +157,7 @@ def audit_text(entries: Sequence[AuditEntry], names: Mapping[str, str]) -> str:
             one.verb,
             one.app,
             one.decision.value,
-            named(one.arguments or one.why, names),
+            named(one.detail, names),
         )
         for one in entries
     ]

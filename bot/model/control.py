@@ -78,12 +78,14 @@ class Control:
 class Trigger:
     """Why a pass runs: the door, who (`U0ANA`, `os:ana`, `` for the schedule), and a human's yes to one plan.
 
-    `confirm` is the hash of the plan that person has agreed to; a plan with another hash is refused again.
+    `confirm` is the hash of the plan that person has agreed to; a plan with another hash is refused again. Where it
+    `follows` another order (a pause, a resume, a rollback), that one is what the audit knows.
     """
 
     via: Via
     by: str = ""
     confirm: str | None = None
+    follows: bool = False
 
     @property
     def manual(self) -> bool:

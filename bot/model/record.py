@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -13,6 +14,8 @@ from bot.model.control import Pin, Via
 from bot.model.outcome import HealthState, PassKind, Result
 from bot.model.plan import Summary
 from bot.model.resource import Body, ResourceRef
+
+_HASH: Final = re.compile(r"\b(?:[0-9a-f]{40}|(sha256:)[0-9a-f]{64})\b")
 
 
 class SyncState(Enum):
@@ -134,6 +137,12 @@ class AuditEntry:
     arguments: str
     decision: Decision
     why: str = ""
+
+    @property
+    def detail(self) -> str:
+        """What was ordered and what became of it, with hashes as long as people write them."""
+        parts = dict.fromkeys(part for part in (self.arguments, self.why) if part)
+        return _HASH.sub(lambda found: found[0][: 19 if found[1] else 7], ": ".join(parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,8 @@ class Attention:
         if page.act is PageAct.OPEN:
             self._change(page.alias, lambda one: None if one.arrived else replace(one, arrived=True), at, lambda *_: ())
 
-    def acknowledge(self, alias: str, person: Person, *, tell_service: bool) -> str:
-        """Note who has the page; returns the answer for them. Raises `OrderRefused` when it is not open.
+    def acknowledge(self, alias: str, person: Person, *, tell_service: bool) -> None:
+        """Note who has the page. Raises `OrderRefused` when it is not open, or somebody has it.
 
         Without `tell_service` the service has told us.
         """
@@ -46,10 +46,11 @@ class Attention:
             person.at,
             lambda incident, page: self._acknowledged(incident, page, person, tell_service=tell_service),
         )
-        return "You have the page." if changed else f"The page is already acknowledged by {by}."
+        if not changed:
+            raise OrderRefused(f"The page is already acknowledged by {by}.")
 
-    def closed(self, alias: str, by: str, *, at: datetime) -> None:
-        """Somebody closed the alert over there; apps that still fail page again later."""
+    def closed(self, alias: str, by: str, *, at: datetime) -> bool:
+        """Somebody closed the alert over there; apps that still fail page again later. False when it is no news."""
 
         def close(one: OpenPage) -> OpenPage | None:
             return None if one.closed_by else replace(one, closed_by=by, closed_at=at, acknowledged_by="")
@@ -61,7 +62,7 @@ class Attention:
             again = "It pages again if that goes on."
             return self._post.exactly([replace(one, next_step=again, by=by, via=Via.WEBHOOK.value) for one in lines])
 
-        self._change(alias, close, at, said)
+        return self._change(alias, close, at, said)
 
     def notes(self, app: str, ordered: Ordered) -> Iterator[Page]:
         """Yield what the alert of an app hears of an order: whoever looks into it there sees it."""

@@ -86,7 +86,10 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
     pin = Pin(commit=revision.commit, by=person.who, reason=reason, since=person.at, operation=person.order)
     return Ordered(
         control=Control(pin=pin),
-        audit=audit(app, person, "rollback", f"{revision.commit} {reason}".strip()),
+        audit=replace(
+            audit(app, person, "rollback", f"{revision.commit} {reason}".strip()),
+            decision=Decision.ALLOWED,  # the pass does it
+        ),
         announcement=replace(
             announcement(app, person, News.SYNCING),
             revision=revision,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from bot.errors import OrderRefused
+from bot.errors import NotThere, OrderRefused
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
@@ -34,6 +35,8 @@ from bot.reconcile.post import Post
 from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
 from bot.reconcile.world import World
+
+_NAMED: Final = 50  # apps of one page in the audit
 
 
 class Desk(Enquiry):
@@ -60,12 +63,14 @@ class Desk(Enquiry):
         self._keeping = Keeping(world, door)
         self._introduced: dict[str, str] = {}
 
-    def sync(self, app: str, *, trigger: Trigger) -> str:
-        """Ask for a pass at once; the request survives a restart."""
+    def sync(self, app: str, *, trigger: Trigger, words: str) -> str:
+        """Ask for a pass at once; the request survives a restart. `words` is what was typed, for the audit."""
         control = self._store.control(app).at(self._world.clock())
         title = self._apps[app].title
         if control.pause is not None:
             raise OrderRefused(f"{title} is {control.pause}: `resume {self._apps[app].name}` first")
+        asked = commands.audit(self._apps[app], self._person(trigger.by, trigger.via), "sync", words)
+        self._store.add_audit(replace(asked, decision=Decision.ALLOWED))
         self._store.request(app, trigger=trigger, at=self._world.clock())
         if self._wake(app):
             operation = self._store.memory(app).operation or "a pass"
@@ -125,8 +130,13 @@ class Desk(Enquiry):
         for one in sorted(kept, key=lambda one: (rank(id_of(one.body)), id_of(one.body))):
             answer = self._world.clusters[spec.cluster].create(spec, one.body)
             done.append((id_of(one.body), answer.message if isinstance(answer, Rejected) else ""))
-        if done:
-            self._store.add_audit(commands.audit(spec, person, "restore", ", ".join(str(id) for id, _ in done)))
+        for decision, some in (
+            (Decision.DONE, [str(id) for id, why in done if not why]),
+            (Decision.FAILED, [f"{id}: {why}" for id, why in done if why]),
+        ):
+            if some:
+                entry = commands.audit(spec, person, "restore", ", ".join(some))
+                self._store.add_audit(replace(entry, decision=decision))
         return tuple(done)
 
     def preview_rollback(self, app: str, commit: str) -> Plan | PlanFailure:
@@ -349,6 +359,8 @@ class Desk(Enquiry):
         """Follow an order: one that is refused stands in the audit with its reason, whichever door it came by."""
         try:
             yield
+        except NotThere:
+            raise
         except OrderRefused as refused:
             entry = replace(commands.audit_of(self._person(by, via), verb, words), app=app, decision=Decision.DENIED)
             self._store.add_audit(replace(entry, why=str(refused)))
@@ -370,18 +382,29 @@ class Desk(Enquiry):
     def acknowledge(self, alias: str, *, by: str, via: Via) -> str:
         """Tell the on-call service who has a page. Raises `OrderRefused` when it is not open."""
         person = self._person(by, via)
-        answer = self._attention.acknowledge(alias, person, tell_service=True)
-        self._store.add_audit(commands.audit_of(person, "oncall", f"acknowledge {alias}"))
-        return answer
+        entry = self._of_page(person, "acknowledge", alias)
+        self._attention.acknowledge(alias, person, tell_service=True)
+        self._store.add_audit(entry)
+        return "You have the page."
+
+    def _of_page(self, person: commands.Person, what: str, alias: str) -> AuditEntry:
+        """Return the audit line of what somebody did with a page: of its app, or with the apps that it speaks for."""
+        apps = self.paged(alias)
+        entry = commands.audit_of(person, "oncall", f"{what} {alias}")
+        if len(apps) == 1:
+            return replace(entry, app=apps[0].key)
+        return replace(entry, why=", ".join(one.key for one in apps[:_NAMED]))
 
     def heard(self, action: str, alias: str, by: str) -> None:
         """Follow what a person did with an alert over there; an alias that is not ours is ignored."""
         person = self._person(by, Via.WEBHOOK)
-        if action == "Close":
-            self._attention.closed(alias, by, at=person.at)
-            return
-        with suppress(OrderRefused):
-            self._attention.acknowledge(alias, person, tell_service=False)
+        entry = self._of_page(person, "close" if action == "Close" else "acknowledge", alias)
+        with suppress(OrderRefused):  # somebody has it, or our own call comes back
+            if action != "Close":
+                self._attention.acknowledge(alias, person, tell_service=False)
+            elif not self._attention.closed(alias, by, at=person.at):
+                return
+            self._store.add_audit(entry)
 
     def pushed(self, repo: str, tips: Mapping[str, str]) -> tuple[str, ...]:
         """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
@@ -431,7 +454,9 @@ class Desk(Enquiry):
         said = replace(said, channel=self._post.placed(self._apps[app]).channel)
         notes = self._attention.notes(app, ordered)
         self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said, *notes]))
-        self._store.request(app, trigger=Trigger(via=audit.via, by=audit.who, confirm=confirm), at=audit.at)
+        self._store.request(
+            app, trigger=Trigger(via=audit.via, by=audit.who, confirm=confirm, follows=True), at=audit.at
+        )
         self._wake(app)
         return Followed(text=ordered.answer, heard_in=frozenset(self._post.heard(said)))
 

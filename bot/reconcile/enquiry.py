@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from bot.errors import OrderRefused, PassError, SourceError
+from bot.errors import NotThere, OrderRefused, PassError, SourceError
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, ControlState
 from bot.model.incident import Incident
@@ -48,10 +48,10 @@ class Enquiry:
         if len(found) == 1:
             return found[0]
         if found:
-            raise OrderRefused(f"{text} can be {' or '.join(sorted(app.key for app in found))}: write one of them")
+            raise NotThere(f"{text} can be {' or '.join(sorted(app.key for app in found))}: write one of them")
         close = difflib.get_close_matches(text, {app.name for app in self._apps.values()}, n=1)
         shown = text[:60]
-        raise OrderRefused(f'unknown app "{shown}"' + (f", did you mean {close[0]}?" if close else ""))
+        raise NotThere(f'unknown app "{shown}"' + (f", did you mean {close[0]}?" if close else ""))
 
     def status(self, apps: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return one line for each app, in the order given."""
@@ -248,7 +248,8 @@ class Enquiry:
         try:
             return self._world.repos[spec.repo].resolve(commit, ref=spec.ref, deployed=self._store.deployed(app))
         except SourceError as error:
-            raise OrderRefused(str(error)) from error
+            refused = OrderRefused if error.transient else NotThere
+            raise refused(str(error)) from error
 
 
 def _is_under_way(memory: AppMemory) -> bool:

@@ -175,6 +175,7 @@ class Passes:
             self._store.save_pass(
                 replace(before, app=app.key),
                 history=journal.history(report, report.summary),
+                audits=[journal.line(app, report, report.summary)] if report.result is not Result.CONVERGED else (),
                 dispatches=self._parcels(news.removed(report, base=ended, keep_objects=keep_objects)),
             )
             if report.result is Result.CONVERGED:
@@ -287,6 +288,8 @@ class Passes:
         # Nor does who says yes to a plan for which others have to as well: that yes has its line.
         asked = asked and not (report.result is Result.WAITING_APPROVAL and report.trigger.confirm is not None)
         summary = told.history.summary if told.history is not None else report.summary
+        followed = report.trigger.follows and report.kind is not PassKind.ROLLBACK
+        asked = asked and not (followed or (report.trigger.follows and report.result is Result.CONVERGED))
         audits = [journal.line(app, report, summary)] if asked or report.did or summary != report.summary else []
         after, folded = told.memory, Folded(memory=told.memory, said=told.announcements)
         trouble = before.incident or before.paged or after.failing_since or after.degraded_since

@@ -117,7 +117,7 @@ class Rounds:
             who="gitops-bot",
             via=Via.SCHEDULE,
             verb="unmute",
-            app="" if key == EVERY_APP else key,
+            app=key,
             arguments="",
             decision=Decision.DONE,
             why="the mute has run out",

@@ -17,7 +17,7 @@ from bot.model.control import Control, Pause, Via
 from bot.model.record import AuditEntry, Decision
 from bot.sandbox.faults import Fault, FaultKind
 from bot.state.store import SqlStore
-from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, Office
+from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, Office
 from tests.flow.workplace import said
 from tests.waiting import until
 
@@ -167,6 +167,46 @@ def test_audit_in_chat_and_terminal_is_one_chain(offices: Offices) -> None:
     for one in lines:  # whoever has the export can count the chain up
         chain = hashlib.sha256(f"{chain}\n{one['line']}".encode()).hexdigest()
         assert one["chain"] == chain
+
+
+def test_every_order_has_one_decision_and_one_outcome(offices: Offices) -> None:
+    """A paused app's sync was allowed and denied, a typo denied, a rollback done twice, who had a page of no app."""
+    office = offices(ONCALL_WEBHOOK_SECRET="hook")
+    good = office.open()
+    for mistake in ("sync nosuch", "frobnicate", "rollback shop 1234567", "rollback shop zz"):
+        office.types(ANA, mistake, DEPLOYS)
+    assert "No rule allows" in office.types(EVE, "mute all for 1h", DEPLOYS).text
+    assert "No rule allows" in office.types(EVE, "oncall test", DEPLOYS).text
+    for order in ("pause shop", "sync shop", "resume shop"):
+        office.types(ANA, order, DEPLOYS)
+    office.commit("debug")
+    until(lambda: office.level("shop") == "debug")
+    until(lambda: office.bot.status("shop")["sync"] == "synced")
+    office.types(ANA, "sync shop", DEPLOYS)
+
+    def of(who: str, *, app: str | None) -> list[tuple[str, str]]:
+        code, text = office.bot.run("audit", "--output", "json", "--limit", "100")
+        assert code == 0
+        lines = [json.loads(line) for line in reversed(text.splitlines())]
+        return [(one["verb"], one["decision"]) for one in lines if one["who"] == who and app in {None, one["app"]}]
+
+    orders = [("pause", "done"), ("sync", "denied"), ("resume", "done"), ("sync", "allowed"), ("sync", "done")]
+    until(lambda: of(ANA.id, app=None) == orders)
+    assert (of(EVE.id, app="*"), of(EVE.id, app="")) == ([("mute", "denied")], [("oncall", "denied")])
+    assert office.bot.run("rollback", "shop", good[:7])[0] == 0
+    assert office.bot.run("delete", "docs")[0] == 4
+    terminal = [one for one in (office.audit("shop")[0]["who"],) if one.startswith("os:")]
+    assert of(terminal[0], app="shop") == [("rollback", "allowed"), ("rollback", "done")]
+    assert of(terminal[0], app="docs") == [("delete", "denied")]
+    shown = json.dumps(office.types(ANA, "audit shop", DEPLOYS).blocks)
+    assert f"*rollback* prod/shop: allowed, {good[:7]}" in shown
+    assert f"is paused by <@{ANA.id}>" in shown
+
+    office.upstream.commit({"docs/a.yaml": "kind: [broken"})
+    until(office.oncall.opened)
+    said = office.sees(DEPLOYS, "Sync failed", "docs", "gitops.acknowledge")
+    office.presses(ANA, said, "gitops.acknowledge")
+    assert office.audit("docs")[0]["arguments"] == "acknowledge gitops-bot:prod:docs"
 
 
 def test_audit_without_its_newest_lines_is_seen_by_its_head(offices: Offices) -> None:

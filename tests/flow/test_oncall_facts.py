@@ -264,7 +264,8 @@ def test_page_that_is_closed_is_not_acknowledged_and_the_audit_says_so(story: St
     assert until(lambda: story.slack.ephemerals(ANA.id))[0].text == "That page is closed already."
     code, text = story.bot.run("audit", "--output", "json")
     assert code == 0
-    (line,) = [one for one in map(json.loads, text.splitlines()) if one["verb"] == "oncall"]
+    line, closed = [one for one in map(json.loads, text.splitlines()) if one["verb"] == "oncall"]
+    assert (closed["who"], closed["arguments"], closed["app"]) == ("ana", f"close {alias}", "shop")
     assert (line["who"], line["arguments"], line["decision"]) == (ANA.id, f"acknowledge {alias}", "denied")
     assert line["why"] == "That page is closed already."
     assert story.calls("acknowledge") == 0
