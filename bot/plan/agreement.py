@@ -7,7 +7,7 @@ Secrets are in it, and cannot be guessed from it.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -65,9 +65,9 @@ def _is_done(one: AgreedChange, live: Body | None, key: bytes) -> bool:
     return _state(one.id, live, key) != one.before
 
 
-def left_leaving(agreed: Agreed, plan: Plan) -> tuple[AgreedChange, ...]:
-    """Return the agreed deletes of objects that a plan which was carried out still knows: their turn comes later."""
-    there = {change.id for change in plan.changes if change.manifest is None}
+def left_leaving(agreed: Agreed, plan: Plan, gone: Collection[ResourceId]) -> tuple[AgreedChange, ...]:
+    """Return the agreed deletes of objects that a plan knows and that carrying it out has not ended: they go later."""
+    there = {change.id for change in plan.changes if change.manifest is None}.difference(gone)
     return tuple(one for one in agreed.changes if one.action is Action.DELETE and one.id in there)
 
 

@@ -216,6 +216,6 @@ def expired(memory: AppMemory, *, base: Announcement) -> Announcement:
         news=News.EXPIRED,
         id=f"{memory.operation}:expired:{memory.waiting_hash[-12:]}:{base.at.timestamp():.0f}",
         plan_hash=memory.waiting_hash,
-        message="Nobody decided on the plan in time; nothing is applied.",
+        message="Nobody decided on the plan in time; it is not applied.",
         next_step=f"/gitops sync {base.app} asks again",
     )

@@ -114,7 +114,9 @@ def verdict(
     """
     waiting = memory.waiting_hash
     if not waiting:
-        raise OrderRefused(f"no plan of {app.title} waits for approval")
+        under_way = memory.planned is not None
+        stop = f"; what is applied now is stopped by `pause {app.name}`, after the step it is at" if under_way else ""
+        raise OrderRefused(f"no plan of {app.title} waits for approval{stop}")
     if not is_meant(waiting, plan_hash):
         raise OrderRefused(f"{app.title} waits for approval of another plan by now: {waiting}")
     ends = expires_at(memory)

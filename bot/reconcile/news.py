@@ -199,7 +199,7 @@ def _converged(
         revision=commit,
         digest=report.digest,
         begun="",
-        agreed=_left_leaving(memory.agreed, report.plan),
+        agreed=_left_leaving(memory.agreed, report),
         live_digest=report.live_digest,
         last_sync_at=now,
         last_error="",
@@ -262,10 +262,13 @@ def _converged(
     return Told(memory=after, announcements=(*news, *waiting), writebacks=backs)
 
 
-def _left_leaving(agreed: Agreed | None, plan: Plan | None) -> Agreed | None:
+def _left_leaving(agreed: Agreed | None, report: SyncReport) -> Agreed | None:
     """Return what people agreed to as far as it is about objects that go later, when others have gone."""
-    left = agreement.left_leaving(agreed, plan) if agreed is not None and plan is not None else ()
-    return replace(agreed, changes=left) if agreed is not None and left else None
+    if agreed is None or report.plan is None:
+        return None
+    gone = {one.id for one in report.outcomes if one.deed in {Deed.DELETED, Deed.KEPT}}
+    left = agreement.left_leaving(agreed, report.plan, gone)
+    return replace(agreed, changes=left) if left else None
 
 
 def _over(report: SyncReport, before: AppMemory, base: Announcement) -> Announcement:

@@ -171,6 +171,8 @@ def _run(order: Order, story: _Story, world: World, listener: Listener, ends: En
     if given.held is not None:
         story.plan, story.reason = whole, given.reason
         return given.held
+    if given.agreed is not None and story.kind is PassKind.DRIFT and given.unfinished is not None:
+        story.kind = PassKind.SYNC  # what was to go later goes now: nobody has changed anything by hand
     if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = "self_heal is off"

@@ -69,7 +69,8 @@ class Rounds:
                 if (key := fight_pages.key_of(app.key)) in fought:
                     self._attention.gone(app.key, "is left alone again", at=now, key=key)
             ends = commands.expires_at(memory) if memory is not None else None
-            if memory is not None and ends is not None and now >= ends and memory.failing_since is None:
+            open_still = memory is not None and memory.failing_since is None and not asking.is_over(memory)
+            if memory is not None and ends is not None and now >= ends and open_still:
                 name = f"expired {app.key} {memory.waiting_hash} {ends.isoformat()}"
                 said.append((name, asking.expired(memory, base=self._base(app, now))))
         for incident in incidents:

@@ -10,10 +10,11 @@ import pytest
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement
 from bot.model.control import Trigger, Via
-from bot.model.outcome import Deed, Result, SyncReport
+from bot.model.outcome import Deed, PassKind, Result, SyncReport
 from bot.model.record import SyncState
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, secret
+from tests.waiting import until
 
 Worlds = Callable[..., EngineWorld]
 SCHEDULE: Final = Trigger(via=Via.SCHEDULE)
@@ -212,3 +213,26 @@ def test_no_to_a_refused_sync_holds_the_rest_that_nobody_would_be_asked_about(wo
     assert world.get("configmaps", "a") is not None
     world.sync(trigger=Trigger(via=Via.SLACK, by="U0ANA"))
     assert world.get("configmaps", "a") is None
+
+
+def test_delete_whose_turn_came_later_is_part_of_what_was_agreed_to(worlds: Worlds) -> None:
+    """Once what held it was gone, people were asked about the rest as if it were new."""
+    world = worlds()
+    world.commit({"a.yaml": config("kept"), "b.yaml": config("base"), "web.yaml": deployment("web")})
+    world.sync()
+    world.restart(mode="approve")
+    held = {"metadata": {"finalizers": ["example.com/hold"]}}
+    world.patch("deployments", "web", held, base="/apis/apps/v1")
+    world.commit({"b.yaml": None, "web.yaml": None})
+    world.tick()
+    approve(world)
+    assert world.sync(trigger=SCHEDULE, stop=True).result is Result.CONVERGED
+    assert world.get("configmaps", "base") is not None
+    world.heard()
+    world.patch("deployments", "web", {"metadata": {"finalizers": None}}, base="/apis/apps/v1")
+    until(lambda: world.get("deployments", "web", base="/apis/apps/v1") is None)
+    assert world.tick().result is Result.CONVERGED
+    assert world.get("configmaps", "base") is None
+    (entry,) = world.engine.desk.history("prod/shop", 1)
+    assert (entry.kind, entry.approved_by) == (PassKind.SYNC, ("U0BEN",))
+    assert world.memory().agreed is None

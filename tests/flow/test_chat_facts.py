@@ -15,7 +15,7 @@ import pytest
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack.values import Message
 from bot.state.store import SqlStore
-from tests.flow.office import ANA, BOB, DEPLOYS, PAYMENTS, SRE, Office, configmap
+from tests.flow.office import ANA, BOB, CAT, DEPLOYS, PAYMENTS, SRE, Office, configmap
 from tests.flow.workplace import said
 from tests.waiting import until
 
@@ -134,6 +134,28 @@ def test_request_that_nobody_decides_on_in_time_is_edited_and_can_be_asked_again
     office.sees(DEPLOYS, "Waiting for approval", "shop", "gitops.approve")
     assert "it is applied now" in office.types(BOB, "approve shop", DEPLOYS).text
     office.sees(DEPLOYS, "Converged", "shop", commit[:7])
+
+
+def test_rejected_plan_is_not_said_to_have_waited_in_vain(offices: Offices) -> None:
+    """Half an hour after the no its message said that nobody had decided."""
+    zoo = "  - {name: zoo, repo: fleet, cluster: prod, interval: 1s, path: zoo, env: staging, mode: approve}"
+    office = offices(shop=", mode: approve", apps=zoo)
+    office.commit("info")
+    office.upstream.commit({"zoo/a.yaml": configmap("zoo", "info")})
+    office.start()
+    office.sees(DEPLOYS, "Waiting for approval", "zoo")
+    office.sees(DEPLOYS, "Waiting for approval", "shop")
+    office.types(CAT, "reject shop not today", DEPLOYS)
+    rejected = office.sees(DEPLOYS, "Rejected", "shop", "Ask again")
+    assert office.bot.stop() == 0
+    store = SqlStore(f"sqlite:///{office.bot.folder}/gitops-bot.db")
+    for app in ("prod/shop", "prod/zoo"):
+        store.save_pass(replace(store.memory(app), waiting_since=datetime.now(UTC) - timedelta(minutes=31)))
+    store.close()
+    office.start()
+    office.sees(DEPLOYS, "Request expired", "zoo")  # in the same round, after what is said of shop
+    (still,) = [one for one in office.slack.roots(DEPLOYS) if one.ts == rejected.ts]
+    assert still.text == rejected.text
 
 
 @pytest.mark.door

@@ -83,6 +83,7 @@ def test_live_is_what_was_written_or_deleted_and_not_what_is_leaving() -> None:
 
 def test_deletes_whose_turn_comes_later_stay_agreed_to() -> None:
     after = plan([wanted(ONE, live=live(ONE)), wanted(TWO, live=live(TWO))], [dropped(GONE)], key=KEY)
-    assert [one.id.name for one in agreement.left_leaving(AGREED, after)] == ["gone"]
+    assert [one.id.name for one in agreement.left_leaving(AGREED, after, ())] == ["gone"]
     done = plan([wanted(ONE, live=live(ONE)), wanted(TWO, live=live(TWO))], key=KEY)
-    assert agreement.left_leaving(AGREED, done) == ()
+    assert agreement.left_leaving(AGREED, done, ()) == ()
+    assert agreement.left_leaving(AGREED, after, [id_of(GONE)]) == ()
