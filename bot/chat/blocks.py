@@ -50,6 +50,7 @@ _ALARMS: Final = {
     News.DEGRADED: "is degraded",
     News.APPROVAL: "waits for approval",
     News.REFUSED: "waits for a yes",
+    News.PAUSED: "is paused",
 }
 TROUBLED: Final = frozenset({News.FAILED, News.DEGRADED})
 _GOOD: Final = frozenset({News.CONVERGED, News.ROLLED_BACK, News.RECOVERED, News.SETTLED})

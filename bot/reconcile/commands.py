@@ -18,6 +18,7 @@ from bot.model.record import AppMemory, Approval, AuditEntry, Decision
 from bot.model.source import Revision
 
 APPROVAL_LASTS: Final = timedelta(minutes=30)  # a plan is looked at while it is fresh
+_SAME_END: Final = timedelta(minutes=1)  # an order typed twice
 _PREFIX: Final = 7  # digits of a plan's hash, as of a commit
 
 
@@ -42,25 +43,49 @@ class Ordered:
 
 
 def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | None, reason: str) -> Ordered:
-    """Stop applying. Raises `OrderRefused` when the app is paused already."""
-    if control.pause is not None:
-        raise OrderRefused(f"{app.title} is already {control.pause}")
-    end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until someone resumes it"
+    """Stop applying, or go on so on other terms: another end, another reason; a term that is not given stays.
+
+    Raises `OrderRefused` when the app is paused like that already.
+    """
+    held = control.pause
+    if held is not None and (until is None or is_about(until, held.until)) and reason in {"", held.reason}:
+        raise OrderRefused(f"{app.title} is already {held}")
+    if held is not None:
+        until, reason = until or held.until, reason or held.reason
+    made = Pause(
+        by=person.who,
+        reason=reason,
+        since=held.since if held is not None else person.at,
+        until=until,
+        operation=(held.operation if held is not None else "") or person.order,
+    )
+    end = ending(until)
+    was = f"before: {ending(held.until)}, by {held.by}" if held is not None else ""
+    message = f"{person.who} changed it: nothing is applied {end} ({was})." if was else f"Nothing is applied {end}."
     return Ordered(
-        control=replace(
-            control,
-            pause=Pause(by=person.who, reason=reason, since=person.at, until=until, operation=person.order),
-        ),
-        audit=audit(app, person, "pause", f"{end} {reason}".strip()),
+        control=replace(control, pause=made),
+        audit=replace(audit(app, person, "pause", f"{end} {reason}".strip()), why=was),
         announcement=replace(
             announcement(app, person, News.PAUSED),
+            operation=made.operation,
             reason=reason,
             until=until,
-            message=f"Nothing is applied {end}. New commits wait.",
+            message=f"{message} New commits wait.",
             next_step=f"/gitops resume {app.name} ends it",
+            rings=held is not None,
         ),
-        answer=f"{app.title} is paused {end}.",
+        answer=f"{app.title} is paused {end}" + (f" ({was})." if was else "."),
     )
+
+
+def ending(until: datetime | None) -> str:
+    """Return when a pause ends, as people read it."""
+    return f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until someone resumes it"
+
+
+def is_about(until: datetime, other: datetime | None) -> bool:
+    """Tell whether two ends are the same to people, who say for how long."""
+    return other is not None and abs(until - other) < _SAME_END
 
 
 def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:

@@ -97,11 +97,39 @@ def test_muted_app_is_synced_in_silence_and_its_end_says_what_happened(offices: 
     office.sees(DEPLOYS, "Converged", "docs", commit[:7])
     until(lambda: office.bot.status("shop")["revision"] == commit)
     assert office.level("shop") == "debug"
-    assert "already muted by <@U0BOB>" in office.types(ANA, "mute shop for 5m", DEPLOYS).text
+    assert "already muted by <@U0BOB>" in office.types(ANA, "mute shop for 1h", DEPLOYS).text
+    changed = office.types(ANA, "mute shop for 5m", DEPLOYS)
+    assert "It was muted by <@U0BOB> until" in changed.text
+    assert "load test" in said(changed)
     assert "sent again" in office.types(ANA, "unmute shop", DEPLOYS).text
     office.sees(DEPLOYS, "No longer muted", "shop")
     assert not [one for one in office.slack.messages(DEPLOYS) if "shop" in one.text and commit[:7] in one.text]
     assert "No rule allows you to mute" in office.types(BOB, "mute all for 1h", DEPLOYS).text
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_pause_is_changed_in_its_message_with_old_and_new_end(offices: Offices, mode: str) -> None:
+    """It could only be ended and begun again, and was over for whoever looked in between."""
+    office = offices(mode=mode)
+    office.open()
+    paused = office.types(BOB, "pause shop for 2h migration", DEPLOYS)
+    assert "already paused" in office.types(ANA, "pause shop", DEPLOYS).text
+    assert "already paused" in office.types(ANA, "pause shop for 2h", DEPLOYS).text
+    first = str(office.bot.status("shop")["control_until"])
+    office.heard(lambda: office.slack.command(ANA.id, DEPLOYS, "pause shop for 4h"))
+    line = office.sees(DEPLOYS, "shop / prod is paused", f"<@{ANA.id}> changed it", f"by <@{BOB.id}>")
+    assert line.thread_ts == paused.ts
+    until(lambda: str(office.bot.status("shop")["control_until"]) > first)
+    root = office.sees(DEPLOYS, "Paused: shop", "before: until", "migration")
+    assert (root.ts, office.bot.status("shop")["control_by"]) == (paused.ts, ANA.id)
+    office.heard(lambda: office.slack.command(BOB.id, DEPLOYS, "pause shop because of tea"))
+    until(lambda: office.bot.status("shop")["control_reason"] == "because of tea")
+    ordered = [one for one in office.audit("shop") if (one["verb"], one["decision"]) == ("pause", "done")]
+    assert [(one["who"], one["why"][:14]) for one in ordered] == [
+        (BOB.id, "before: until "),
+        (ANA.id, "before: until "),
+        (BOB.id, ""),
+    ]
 
 
 def test_information_waits_in_quiet_hours_and_failures_do_not(offices: Offices) -> None:
