@@ -1,8 +1,8 @@
 """A page of a LIST that is asked for before the one before it is read: bytes in, an answer or nothing out.
 
-The surprising part: most answers of an API server tell where the next page begins before their first object. So that
-page is asked for while this one is still on its way, and the server, which makes a page as fast as it is read, has
-always one to make.
+The surprising part: a list of a built-in kind tells where the next page begins before its first object (one of custom
+resources does so last). So that page is asked for while this one is still on its way, and the server, which makes a
+page as fast as it is read, has always one to make.
 """
 
 from __future__ import annotations

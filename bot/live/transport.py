@@ -120,12 +120,12 @@ class Transport:
             self._raise_for_all(reply, path, seconds)
         return reply
 
-    def pages(self, path: str) -> Generator[Reply]:
-        """Yield the answers to a LIST in pages; the last may be a refusal. Raises as `request`.
+    def pages(self, path: str, *, size: int = PAGE) -> Generator[Reply]:
+        """Yield the answers to a LIST in pages of `size` objects; the last may be a refusal. Raises as `request`.
 
         The next page is asked for before one is read, or handed out at the latest: the server makes it meanwhile.
         """
-        first = {"limit": str(PAGE)}
+        first = {"limit": str(size)}
         reply = self.request("GET", path, query=first)
         asked: deque[tuple[Ahead, Mapping[str, str]]] = deque()
 

@@ -12,11 +12,12 @@ from bot.live.feeds import Change, Feed
 from bot.live.spec import ClusterSpec
 from bot.live.streams import Streams
 from bot.live.transport import Transport
+from bot.model.outcome import Result
 from bot.model.record import SyncState
 from bot.model.resource import KindInfo
 from bot.reconcile.loop import Loop
 from tests.contract.engine import EngineWorld, now
-from tests.contract.manifests import config, definition, deployment
+from tests.contract.manifests import config, definition, deployment, widget
 from tests.controlplane.plane import ControlPlane
 from tests.waiting import until
 
@@ -205,6 +206,29 @@ def test_watch_that_fell_behind_begins_with_a_list() -> None:
         streams.close()
         transport.close()
         plane.stop()
+
+
+def test_pages_asked_for_ahead_have_every_object_once(world: EngineWorld, unique: str) -> None:
+    """A list of a built-in kind tells where the next page begins before its objects, one of custom resources after."""
+    group = f"{unique}.example.com"
+    world.commit({"crd.yaml": definition(group), "w.yaml": widget(group), "c.yaml": config("settings")})
+    base = f"/apis/{group}/v1"
+    transport = Transport(ClusterSpec(name="prod", kubeconfig=world.plane.kubeconfig))
+    try:
+        assert world.sync().result is Result.CONVERGED
+        kinds = {world.path("configmaps"): "ConfigMap", f"{base}/namespaces/{world.namespace}/widgets": "Widget"}
+        for path, kind in kinds.items():
+            version = f"{group}/v1" if kind == "Widget" else "v1"
+            for number in range(7):
+                body = {"apiVersion": version, "kind": kind, "metadata": {"name": f"n{number}"}}
+                world.plane.request("POST", path, body=body)
+            pages = [[one["metadata"]["name"] for one in page.body["items"]] for page in transport.pages(path, size=2)]
+            assert [len(page) for page in pages[:-1]] == [2] * (len(pages) - 1)
+            found = [name for page in pages for name in page if name.startswith("n")]
+            assert found == [f"n{number}" for number in range(7)]
+    finally:
+        transport.close()
+        world.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
 
 
 def test_health_that_turns_bad_without_a_commit_wakes_the_app(world: EngineWorld) -> None:
