@@ -199,8 +199,10 @@ class Streams:
             return
         stream.heard_at = time.monotonic()
         try:
-            wire.advance()
-            goes_on = self._learn(stream, wire)
+            try:
+                wire.advance()
+            finally:  # what came before a connection broke is learned, and not asked for again
+                goes_on = self._learn(stream, wire)
         except ClosedEarlyError:
             goes_on = False
         except OSError as error:
