@@ -454,6 +454,9 @@ class Store(Protocol):
     def save_verdicts(self, app: str, value: bytes) -> None:
         """Replace what the server said to be equal, as the cluster's room packs it."""
 
+    def began_at(self) -> datetime | None:
+        """Return since when this store is written: nothing before it is known. None where it did not note that yet."""
+
     def key(self) -> bytes:
         """Return the random 32-byte key of this installation, for digests of secrets."""
 

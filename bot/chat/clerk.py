@@ -24,7 +24,7 @@ from bot.chat.parse import Order, ParseProblem, needs_app, parse
 from bot.chat.people import People
 from bot.chat.permissions import Rule
 from bot.chat.rights import VERDICTS, Rights
-from bot.chat.verbs import VERBS
+from bot.chat.verbs import VERBS, deed
 from bot.chat.views import Views
 from bot.errors import BotError, OrderRefused
 from bot.model.app import AppSpec
@@ -361,8 +361,10 @@ class Clerk:
         decided = self._rights.decide(order.verb, app, caller)
         self._desk.introduce(caller.user, self._rights.email(caller))
         if not decided.allowed:
-            self._denied(order, _about(order, app), caller, decided.why)
-            caller.answer(f"You may not {_denied(order, app)}. {decided.why}", ())
+            about = _about(order, app)
+            self._denied(order, about, caller, decided.why)
+            what = {"": "any app", EVERY_APP: "all apps"}.get(about, app.title)
+            caller.answer(f"You may not {deed(order.verb, what)}. {decided.why}", ())
         return decided.allowed
 
     def _denied(self, order: Order, app: str, caller: Caller, why: str) -> None:
@@ -386,10 +388,3 @@ def _about(order: Order, app: AppSpec) -> str:
         return EVERY_APP
     of_none = VERBS[order.verb].app == "none" or order.verb in {"status", "audit"}
     return "" if of_none and not order.app else app.key
-
-
-def _denied(order: Order, app: AppSpec) -> str:
-    """Name what somebody may not do, in words: on-call is of no app."""
-    verb = {"oncall": "use on-call", "rollback": "roll back"}.get(order.verb, order.verb)
-    whole = {"": verb, EVERY_APP: f"{verb} all apps"}
-    return whole.get(_about(order, app), verb if VERBS[order.verb].app == "none" else f"{verb} {app.title}")

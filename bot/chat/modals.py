@@ -47,9 +47,9 @@ def waiting(picked: Picked, title: str = "Roll back") -> View:
     return _view(title, picked, [kit.section("One moment: asking Git and the cluster.")], callback=PICK)
 
 
-def pick(app: AppSpec, picked: Picked, choices: Sequence[Choice], deployed: str) -> View:
-    """Return the picker: the last good commits to read, a menu that searches all of them, a reason."""
-    now = f" It is at `{deployed[:7]}` now." if deployed else ""
+def pick(app: AppSpec, picked: Picked, choices: Sequence[Choice], stands: str) -> View:
+    """Return the picker: how the app `stands`, the last good commits to read, a menu that searches all, a reason."""
+    now = f" It is {stands} now." if stands else ""
     head = kit.section(f"*{escape(app.title)}* returns to a commit and stays there until someone resumes it.{now}")
     good = [one for one in choices if one.deployed_at is not None][:_LAST]
     lines = [f"{_commit(one.revision, 80)}{_origin(one)}" for one in good]

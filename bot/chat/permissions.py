@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bot.chat.verbs import deed
 from bot.model.app import Approvers
 
 
@@ -68,10 +69,10 @@ def decide(request: Request, rules: Sequence[Rule], *, in_group: InGroup) -> Dec
             verb = "denies" if rule.deny else "allows"
             silent = _silence(request, unknown) if rule.deny else ""
             return Decided(allowed=not rule.deny, rule=number, why=f"rule {number} {verb} it{silent}")
-    place = f" for {request.app} ({request.env or 'no environment'})" if request.app else ""
+    what = f"{request.app} ({request.env or 'no environment'})" if request.app else "any app"
     who = _who_could(request, rules)
     hint = f" It is allowed to {', '.join(who)}." if who else " No rule allows it to anybody here."
-    why = f"No rule allows you to {request.verb}{place}.{hint}{_silence(request, unknown)}"
+    why = f"No rule allows you to {deed(request.verb, what)}.{hint}{_silence(request, unknown)}"
     return Decided(allowed=False, rule=0, why=why)
 
 
@@ -92,8 +93,8 @@ def decide_verdict(request: Request, rules: Sequence[Rule], approvers: Approvers
     if approvers.name(request.identities, in_group=lambda group: in_group(group) is True):
         return Decided(allowed=True, rule=0, why="approvers names you")
     who = ", ".join([*map(_mention, approvers.users), *(f"<!subteam^{one}>" for one in approvers.groups)])
-    place = f" for {request.app} ({request.env or 'no environment'})"
-    return Decided(allowed=False, rule=0, why=f"No rule allows you to {request.verb}{place}. Approvers are {who}.")
+    what = f"{request.app} ({request.env or 'no environment'})"
+    return Decided(allowed=False, rule=0, why=f"No rule allows you to {deed(request.verb, what)}. Approvers are {who}.")
 
 
 def _mention(user: str) -> str:

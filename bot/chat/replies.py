@@ -10,7 +10,7 @@ from typing import Final
 
 from bot.chat import kit
 from bot.chat.kit import Block, cut, escape, many, person, when
-from bot.chat.verbs import FREE, VERBS, usage
+from bot.chat.verbs import FREE, VERBS, deed, usage
 from bot.model.app import AppSpec
 from bot.model.control import ControlState
 from bot.model.outcome import HealthState, Result
@@ -95,9 +95,9 @@ def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
 
 
 def _status_lines(one: AppStatus) -> Iterator[str]:
-    at = f" at `{one.revision[:7]}`" if one.revision else ""
+    at = f" {stands_at(one)}" if stands_at(one) else ""
     text = f"*{escape(one.app)} / {escape(one.cluster)}*  {', '.join(one.words)}{at}{_health(one)}"
-    if one.target_revision and one.target_revision != one.revision:
+    if one.target_revision and one.target_revision not in {one.revision, one.failing_commit}:
         text += f", `{one.target_revision[:7]}` is in Git"
     yield text
     if one.control is not ControlState.RUNNING:
@@ -113,6 +113,17 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
         yield f"{often}{kit.spoken(cut(kit.one_line(one.last_error), _ERROR))}"
     if one.last_sync_at:
         yield f"last sync {when(one.last_sync_at)}"
+
+
+def stands_at(one: AppStatus) -> str:
+    """Return which commit the cluster has, "" where none was ever applied; of one that fails how far it got."""
+    good, bad = one.revision[:7], one.failing_commit[:7]
+    if not one.is_failing or bad in {"", good}:
+        return f"at `{good}`" if good else ""
+    before = f", before it `{good}` was good" if good else ""
+    return (
+        f"at `{bad}`, written last{before}" if one.is_begun else f"at `{good}`, `{bad}` was not applied" if good else ""
+    )
 
 
 def _health(one: AppStatus) -> str:
@@ -253,7 +264,7 @@ def rollback_preview(app: AppSpec, found: Plan | PlanFailure, reason: str) -> An
 
 def app_picker(verb: str, apps: Sequence[AppSpec]) -> Answer:
     """Ask which app is meant: a menu of them, or one that searches where there are more than a menu holds."""
-    question = f"Which app do you want to {verb}?" if verb != "history" else "Whose history do you want?"
+    question = f"{deed(verb, 'which app').capitalize()}?"
     action = f"gitops.pick.{verb}"
     if len(apps) > kit.OPTIONS_LIMIT:
         element = kit.search_menu(action, "Type the beginning of a name")

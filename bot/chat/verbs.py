@@ -74,6 +74,25 @@ ALIASES: Final = {"diff": "plan", "?": "help", "--help": "help", "-h": "help"}
 FREE: Final = frozenset({"help", "whoami"})  # anybody may
 
 
+_DEEDS: Final = {  # what a verb is in a sentence about an app, where the word alone is none
+    "status": "see the status of",
+    "plan": "see the plan of",
+    "history": "see the history of",
+    "audit": "read the audit of",
+    "route": "see the routes of",
+    "rollback": "roll back",
+    "keep": "keep changes of",
+    "ignore": "ignore a field of",
+    "approve": "approve a plan of",
+    "reject": "reject a plan of",
+}
+
+
+def deed(verb: str, what: str) -> str:
+    """Return what somebody does to an app in a sentence: `roll back payments / prod`; on-call is of none."""
+    return "use on-call" if verb == "oncall" else f"{_DEEDS.get(verb, verb)} {what}"
+
+
 def usage(verb: str) -> str:
     """Return the form of a verb as it is typed, escaped for Slack."""
     return f"/gitops {VERBS[verb].form}".replace("<", "&lt;").replace(">", "&gt;")

@@ -14,6 +14,7 @@ from bot.chat import home, kit, modals, replies
 from bot.chat.caller import Caller
 from bot.chat.desk import Desk
 from bot.chat.rights import Rights
+from bot.chat.verbs import deed
 from bot.errors import BotError, OrderRefused
 from bot.model.app import AppSpec
 from bot.model.plan import Plan
@@ -37,7 +38,7 @@ class Views:
             caller.answer(*replies.commit_asked(app, now.revision))
             return
         try:
-            view = modals.pick(app, picked, self._desk.choices(app.key), now.revision)
+            view = modals.pick(app, picked, self._desk.choices(app.key), replies.stands_at(now))
         except BotError as error:
             view = modals.refused(picked, str(error))
         caller.windows.update(view_id, view)
@@ -57,7 +58,7 @@ class Views:
         try:
             decided = self._rights.decide("rollback", app, replace(caller, channel=seen.channel))
             if not decided.allowed:
-                raise OrderRefused(f"You may not rollback {app.title}. {decided.why}")
+                raise OrderRefused(f"You may not {deed('rollback', app.title)}. {decided.why}")
             found = self._desk.preview_rollback(app.key, seen.commit)
             known = replace(seen, plan=found.hash) if isinstance(found, Plan) else seen
             shown = modals.preview(app, known, found)

@@ -69,6 +69,8 @@ class AppStatus:
     question: Question | None = None
     mute: Mute | None = None
     page: str = ""
+    failing_commit: str = ""  # the one that cannot be applied, or does not become healthy
+    is_begun: bool = False  # something of it was written
     ref: str = ""  # what it follows when nobody has pinned it
 
     @property

@@ -85,6 +85,8 @@ class Enquiry:
                     question=self._question(app, memory, now),
                     mute=muting.longest([mutes.get(key), mutes.get(EVERY_APP)], now),
                     page=pages.get(key, ""),
+                    failing_commit=memory.failing_commit,
+                    is_begun=memory.begun not in {"", memory.digest},
                     ref=str(app.ref),
                 )
             )

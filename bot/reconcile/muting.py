@@ -72,7 +72,7 @@ def said(muted: Muted, base: Announcement) -> Announcement:
         news=News.MUTED,
         reason=held.reason,
         until=held.until,
-        message=f"No messages and no pages until {held.until:%Y-%m-%d %H:%M} UTC; syncs go on."
+        message=f"No messages and no pages until {held.until:%Y-%m-%d %H:%M} UTC, but questions; syncs go on."
         + (f" It was {_before(muted.was)}." if muted.was is not None else ""),
         next_step=f"/gitops unmute {'all' if held.app == EVERY_APP else base.app} ends it",
     )

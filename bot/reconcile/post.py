@@ -17,7 +17,10 @@ from bot.ports import Store
 from bot.reconcile.routing import Routing
 
 OWN: Final = frozenset({News.FAILED, News.DEGRADED, News.CONVERGED, News.RECOVERED, News.SETTLED})
-_OF_THE_MUTE: Final = frozenset({News.MUTED, News.UNMUTED, News.DIGEST})
+# What is said of the mute itself, and what people are asked: a question that nobody hears holds the app for ever.
+_HEARD: Final = frozenset(
+    {News.MUTED, News.UNMUTED, News.DIGEST} | {News.REFUSED, News.APPROVAL, News.APPROVED, News.REJECTED, News.EXPIRED}
+)
 
 
 class Post:
@@ -95,8 +98,8 @@ class Post:
         return tuple(rows)
 
     def _is_hushed(self, news: Announcement) -> bool:
-        """Tell whether somebody has muted what news is about; what is said of the mute itself is heard."""
-        return news.news not in _OF_THE_MUTE and self.is_muted(f"{news.cluster}/{news.app}", news.at)
+        """Tell whether somebody has muted what news is about."""
+        return news.news not in _HEARD and self.is_muted(f"{news.cluster}/{news.app}", news.at)
 
     def _said(self, news: Announcement, hushed: Collection[str]) -> list[Dispatch]:
         muted = self._is_hushed(news)

@@ -151,7 +151,8 @@ class Rounds:
         """Yield what channels hear after quiet hours and at the time of their digest; looked at once by a process."""
         quiet = self._post.routing.quiet
         apps = list(self._apps.values())
-        if quiet is not None and not quiet.holds(now):
+        began = self._store.began_at()
+        if quiet is not None and not quiet.holds(now) and (began is None or began < quiet.ended(now)):
             since = quiet.began(now)
             yield from self._once("quiet", apps, since, now, since, "While it was quiet:")
         due = windows.last_opened(self._schedule, now) if self._schedule is not None else None
@@ -182,7 +183,11 @@ class Rounds:
         by_channel: dict[str, list[AppSpec]] = {}
         for app in map(self._post.placed, apps):
             by_channel.setdefault(app.channel, []).append(app)
-        anchor = (f"audit: it ends at {self._store.audit_head()}",) if opening == _SINCE_DIGEST else ()
+        digests = opening == _SINCE_DIGEST
+        began = self._store.began_at()
+        if began is not None and began > since:
+            since, opening = began, f"Since {began:%Y-%m-%d %H:%M} UTC, when the bot began to watch:"
+        anchor = (f"audit: it ends at {self._store.audit_head()}",) if digests else ()
         for here in by_channel.values():
             history = {app.title: self._store.history(app.key, limit=_HISTORY) for app in here}
             found = digest(since, history, self._enquiry.status([app.key for app in here]))

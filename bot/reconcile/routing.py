@@ -2,8 +2,8 @@
 
 An app lives in one channel: its own, else that of the first route that fits it without naming severities, else the
 default. Every other route that fits gets a copy of what has one of its severities. Quiet hours hold information back
-and never a failure; a mute holds everything back. What is held back still edits messages that are there already,
-because an edit rings for nobody.
+and never a failure; a mute holds back everything but what people are asked. What is held back still edits messages that
+are there already, because an edit rings for nobody.
 """
 
 from __future__ import annotations
@@ -89,6 +89,10 @@ class Quiet:
         local = at.astimezone(ZoneInfo(self.zone))
         start = local.replace(hour=self.start.hour, minute=self.start.minute, second=0, microsecond=0)
         return (start if start <= local else start - timedelta(days=1)).astimezone(at.tzinfo)
+
+    def ended(self, at: datetime) -> datetime:
+        """Return when the last quiet hours ended."""
+        return replace(self, start=self.end).began(at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

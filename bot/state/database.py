@@ -77,6 +77,7 @@ class Database:
                     [
                         {"name": "version", "value": str(tables.VERSION)},
                         {"name": "key", "value": secrets.token_hex(32)},
+                        {"name": "began_at", "value": moment(datetime.now(tz=UTC))},
                     ],
                 )
             elif int(found) > tables.VERSION:

@@ -228,6 +228,12 @@ class SqlStore(Ledger, Outbox):
         with self._transaction() as connection:
             self._put(connection, tables.verdicts, app=app, value=value)
 
+    def began_at(self) -> datetime | None:
+        query = sa.select(tables.about.c.value).where(tables.about.c.name == "began_at")
+        with self._reading() as connection:
+            text = connection.execute(query).scalar()
+        return datetime.fromisoformat(text) if text else None
+
     def check(self) -> None:
         with self._transaction() as connection:
             self._put(connection, tables.about, name="checked_at", value=moment(datetime.now(tz=UTC)))

@@ -119,6 +119,26 @@ def test_status_has_a_word_for_each_thing_that_holds(one: AppStatus, words: str)
     assert "unknown" not in text
 
 
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (SYNCED, "at `aaaaaaa`"),
+        (replace(FAILED, failing_commit="b" * 40), "at `aaaaaaa`, `bbbbbbb` was not applied"),
+        (
+            replace(FAILED, failing_commit="b" * 40, is_begun=True),
+            "at `bbbbbbb`, written last, before it `aaaaaaa` was good",
+        ),
+        (replace(FAILED, failing_commit="a" * 40), "at `aaaaaaa`"),
+        (replace(FAILED, failing_commit="b" * 40, is_begun=True, revision=""), "at `bbbbbbb`, written last"),
+        (replace(FAILED, failing_commit="b" * 40, revision=""), ""),
+    ],
+)
+def test_commit_that_the_cluster_has_is_the_one_that_was_written_last(one: AppStatus, words: str) -> None:
+    """While a newer commit ran broken, status and the rollback's modal said that the app was at the good one."""
+    assert replies.stands_at(one) == words
+    assert words in str(replies.status([one])[1])
+
+
 def test_what_waits_for_a_yes_is_no_trouble() -> None:
     """The header said "2 in trouble" of apps that waited for approval."""
     apps = [

@@ -271,6 +271,7 @@ def test_digest_says_what_happened_in_each_channel_and_where_the_audit_ends(offi
     office.bot.configure(lambda text: text.replace(f"default_channel: {DEPLOYS}", daily))
     office.start()
     said = office.sees(DEPLOYS, "Digest", "all apps", "2 syncs converged, 0 failed, in 2 apps", "on average")
+    assert "UTC>, when the bot began to watch: 2 syncs" in said.text  # it speaks of no time before that
     assert "shop / prod: paused by <@U0BOB> until <!date^" in json.dumps(said.blocks)
     assert "migration" in json.dumps(said.blocks)
     (anchor,) = set(re.findall(r"audit: it ends at (\d+:[0-9a-f]{64})", json.dumps(said.blocks)))
@@ -291,6 +292,9 @@ def test_what_was_held_back_in_quiet_hours_is_summed_up_after_them(offices: Offi
     until(lambda: office.bot.metric("gitops_bot_app_synced") == 3)
     assert office.slack.messages(DEPLOYS) == ()
     assert office.bot.stop() == 0
+    with closing(sqlite3.connect(office.bot.folder / "gitops-bot.db")) as database, database:
+        began = (now - timedelta(days=1)).isoformat(timespec="microseconds")
+        database.execute("UPDATE about SET value = ? WHERE name = 'began_at'", (began,))
     ended = f"{{start: '{now - timedelta(hours=2):%H:%M}', end: '{now - timedelta(minutes=1):%H:%M}'}}"
     office.bot.configure(lambda text: text.replace(quiet, ended))
     office.start()
