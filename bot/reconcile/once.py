@@ -1,4 +1,4 @@
-"""One pass of one app, on one screen: pull, render, observe, plan, apply, wait.
+"""One pass of one app: pull, render, observe, plan, and decide; then it is applied, or held.
 
 In go the app, why the pass runs, what people have ordered and what the last pass left; out comes the whole story as
 a `SyncReport`. The pass changes the cluster and nothing else: it saves nothing and tells nobody but its listener.
@@ -7,68 +7,28 @@ A neighbour's trouble is part of the report; what raises is a bug.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Protocol
+from dataclasses import dataclass, replace
 
-from bot.apply.execute import execute
-from bot.apply.hooks import HookRun, run_hooks
 from bot.apply.inventory import narrowed, widened
 from bot.errors import ClusterError, PassError, Problem
-from bot.health.wait import HealthWait, await_health, survey
+from bot.health.wait import survey
 from bot.model.app import AppSpec, Mode
-from bot.model.outcome import Deed, Failure, Health, Outcome, PassKind, Result, SyncReport
-from bot.model.plan import Plan
-from bot.model.record import AppMemory, Inventory, SyncState
-from bot.model.resource import Body, ResourceId, ResourceRef, names
+from bot.model.outcome import Failure, Health, PassKind, Result, SyncReport
+from bot.model.record import AppMemory, SyncState
+from bot.model.resource import ResourceId, names
 from bot.model.source import RefKind, Revision
-from bot.plan.order import Phase
 from bot.plan.planner import select
 from bot.ports import Cluster, Repository
 from bot.reconcile import windows
-from bot.reconcile.consent import Consent, consent
+from bot.reconcile.applying import Ends, Listener, carry_out
+from bot.reconcile.consent import consent
 from bot.reconcile.orders import Order
 from bot.reconcile.planning import Planned, plan_of, wanted_refs
 from bot.reconcile.rest import Rest, are_good
+from bot.reconcile.story import Story
 from bot.reconcile.trouble import failure_of
 from bot.reconcile.world import World, rendered
-
-
-class Listener(Protocol):
-    """Hears of a pass while it runs. Must not raise and must not block on a neighbour."""
-
-    def planned(self, plan: Plan, kind: PassKind, digest: str, consent: Consent) -> None:
-        """The plan is about to be applied; `digest` is that of the rendering it comes of."""
-
-    def applied(self, outcome: Outcome) -> None:
-        """One object is done."""
-
-    def pruning(self, bodies: list[Body]) -> None:
-        """These objects are about to be deleted."""
-
-    def waiting(self, health: Mapping[ResourceId, Health]) -> None:
-        """The objects are applied; this is how they are by now."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Story:
-    """What is known so far; a failure at any point reports all of it."""
-
-    kind: PassKind = PassKind.SYNC
-    revision: Revision | None = None
-    target: Revision | None = None
-    plan: Plan | None = None
-    digest: str = ""
-    outcomes: tuple[Outcome, ...] = ()
-    health: tuple[tuple[ResourceId, Health], ...] = ()
-    failure: Failure | None = None
-    reason: str = ""
-    partial: bool = False
-    made: Planned | None = None
-    rest: Rest | None = None  # the one that held, as it is now
-    consent: Consent = field(default_factory=Consent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +40,11 @@ class Ran:
     rest: Rest | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """What ends a pass before its time. Orders and newer commits end what it waits for, and never its writes."""
-
-    waiting: Callable[[str], bool]  # asked with the commit: True when shutting down, or an order or newer commit waits
-    writing: Callable[[], bool]  # True when shutting down, or people have paused the app or sent it elsewhere
-
-
 def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> Ran:
     """Run the pass to its end, or to the first safe point at which it `ends`."""
-    started = world.clock()
-    story = _Story()
+    story = Story()
     try:
-        result = _run(order, story, world, listener, ends, started)
+        result = _run(order, story, world, listener, ends)
     except PassError as error:
         result, story.failure = Result.FAILED, failure_of(error)
         if story.revision is not None and story.plan is None:
@@ -111,7 +62,7 @@ def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> R
         app=order.app.key,
         kind=story.kind,
         trigger=order.trigger,
-        started_at=started,
+        started_at=order.now,
         finished_at=world.clock(),
         result=result,
         revision=story.revision,
@@ -131,12 +82,12 @@ def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> R
     return Ran(report=report, made=story.made, rest=story.rest)
 
 
-def _run(order: Order, story: _Story, world: World, listener: Listener, ends: Ends, started: datetime) -> Result:
+def _run(order: Order, story: Story, world: World, listener: Listener, ends: Ends) -> Result:
     app, cluster = order.app, world.clusters[order.app.cluster]
     if order.waits_for:
         story.reason = f"waits for {order.waits_for}, which is not ready"
         return Result.SKIPPED
-    made = story.made = _plan(order, story, world, started)
+    made = story.made = _plan(order, story, world)
     if story.rest is not None and order.control.pause is None:
         now = story.rest.surveyed(cluster)
         story.health = now.health
@@ -163,7 +114,7 @@ def _run(order: Order, story: _Story, world: World, listener: Listener, ends: En
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = str(order.control.pause)
         return Result.PAUSED
-    if plan.writes and (why := windows.closed(app.windows, started, manual=order.trigger.manual)):
+    if plan.writes and (why := windows.closed(app.windows, order.now, manual=order.trigger.manual)):
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = why
         return Result.SKIPPED
@@ -184,10 +135,10 @@ def _run(order: Order, story: _Story, world: World, listener: Listener, ends: En
     if settled:
         story.health = survey(cluster, wanted_refs(plan))
         return Result.CONVERGED
-    return _carry_out(order, story, made, cluster, world, listener, ends)
+    return carry_out(order, story, made, world=world, listener=listener, ends=ends)
 
 
-def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Planned:
+def _plan(order: Order, story: Story, world: World) -> Planned:
     """Pull, render, observe and plan; the story learns each step."""
     app, repo = order.app, world.repos[order.app.repo]
     pin = order.control.pin
@@ -216,7 +167,7 @@ def _plan(order: Order, story: _Story, world: World, asked_at: datetime) -> Plan
         world=world,
         deployed=order.memory.digest,
         since=order.since,
-        newer_than=asked_at if order.asks else None,
+        newer_than=order.now if order.asks else None,
         attends=True,
     )
     if made.plan.writes and pin is None and (note := _rewritten(order, repo, story.target)):
@@ -274,130 +225,5 @@ def _is_drift(memory: AppMemory, revision: Revision, digest: str) -> bool:
     return untouched and (memory.revision == revision.commit or memory.digest == digest)
 
 
-def _carry_out(
-    order: Order,
-    story: _Story,
-    made: Planned,
-    cluster: Cluster,
-    world: World,
-    listener: Listener,
-    ends: Ends,
-) -> Result:
-    app, plan, inventory, commit = order.app, made.plan, made.inventory, made.plan.revision.commit
-
-    def wait(refs: Sequence[ResourceRef]) -> HealthWait:
-        return await_health(
-            cluster,
-            refs,
-            timeout=app.timeout,
-            stop=lambda: ends.waiting(commit),
-            progress=listener.waiting,
-            clock=world.clock,
-        )
-
-    def hooks(phase: Phase) -> HookRun:
-        run = run_hooks(plan, phase, app=app, cluster=cluster, wait=wait, progress=listener.applied)
-        story.outcomes = (*story.outcomes, *run.outcomes)
-        return run
-
-    cluster.hold(world.holder)
-    if plan.writes:
-        listener.planned(plan, story.kind, story.digest, story.consent)
-    if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
-        inventory = cluster.save_inventory(app, inventory)
-    result = _apply(plan, inventory, app, story, cluster, wait, listener, ends)
-    if result is Result.CONVERGED:
-        result = _hooked(story, plan, hooks(Phase.POST_SYNC), Result.UNHEALTHY)
-    if result in {Result.FAILED, Result.UNHEALTHY} and made.runs_hooks:
-        hooks(Phase.SYNC_FAILED)
-    if result is Result.CONVERGED and made.former is not None:
-        cluster.forget(made.former)
-    return result
-
-
-def _hooked(story: _Story, plan: Plan, run: HookRun, otherwise: Result) -> Result:
-    """Return how the pass goes on after its hooks; `otherwise` when one of them failed."""
-    if run.stopped:
-        return Result.SUPERSEDED
-    if run.succeeded:
-        return Result.CONVERGED
-    failed = {one.id: one.message for one in run.outcomes if one.deed is Deed.FAILED}
-    failed |= {id: health.message or health.state.value for id, health in run.bad}
-    story.health = (*story.health, *run.bad)
-    story.failure = Failure(
-        message=f"the hook {names(tuple(failed))} did not succeed",
-        problems=tuple(
-            Problem(message=message, where=_origin(plan, id), subject=str(id)) for id, message in failed.items()
-        ),
-    )
-    return otherwise
-
-
-def _apply(
-    plan: Plan,
-    inventory: Inventory,
-    app: AppSpec,
-    story: _Story,
-    cluster: Cluster,
-    wait: Callable[[Sequence[ResourceRef]], HealthWait],
-    listener: Listener,
-    ends: Ends,
-) -> Result:
-    """Run the pre-sync hooks, write, prune and wait for health."""
-    done = execute(
-        plan,
-        app=app,
-        inventory=inventory,
-        cluster=cluster,
-        wait=wait,
-        progress=listener.applied,
-        stop=lambda: ends.waiting(plan.revision.commit),
-        leaves=ends.writing,
-        keep=listener.pruning,
-    )
-    story.outcomes, story.health = done.outcomes, done.health
-    if (hooked := _hooked(story, plan, done.hooks, Result.FAILED)) is not Result.CONVERGED:
-        return hooked
-    failed = [outcome for outcome in done.outcomes if outcome.deed is Deed.FAILED]
-    if failed:
-        story.failure = Failure(
-            message=f"{names([outcome.id for outcome in failed])} could not be applied",
-            problems=tuple(
-                Problem(message=one.message, where=_origin(plan, one.id), subject=str(one.id)) for one in failed
-            ),
-        )
-        return Result.FAILED
-    if done.stopped:
-        return Result.SUPERSEDED
-    unhealthy = [(id, health) for id, health in done.health if not health.state.is_good]
-    skipped = [outcome for outcome in done.outcomes if outcome.deed is Deed.SKIPPED]
-    if skipped and not unhealthy:
-        return Result.SUPERSEDED
-    if not unhealthy:
-        waited = wait(wanted_refs(plan))
-        story.health = waited.health
-        unhealthy = [(id, health) for id, health in waited.health if not health.state.is_good]
-        if waited.stopped and unhealthy:
-            return Result.SUPERSEDED
-    if unhealthy:
-        story.failure = Failure(
-            message=f"{names([id for id, _ in unhealthy])} did not become healthy",
-            problems=tuple(
-                Problem(
-                    message=f"{health.state.value}: {health.message}" if health.message else health.state.value,
-                    where=_origin(plan, id),
-                    subject=str(id),
-                )
-                for id, health in unhealthy
-            ),
-        )
-        return Result.UNHEALTHY
-    return Result.CONVERGED
-
-
-def _commit(story: _Story) -> str:
+def _commit(story: Story) -> str:
     return story.revision.commit if story.revision is not None else ""
-
-
-def _origin(plan: Plan, id: ResourceId) -> str:
-    return next((str(change.origin) for change in plan.changes if change.id == id and change.origin), "")

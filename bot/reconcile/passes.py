@@ -27,11 +27,12 @@ from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports import Store
 from bot.reconcile import asking, fight_pages, fights, journal, news
+from bot.reconcile.applying import Ends
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
 from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
-from bot.reconcile.once import Ends, Ran, run_pass
+from bot.reconcile.once import Ran, run_pass
 from bot.reconcile.orders import Order
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting
