@@ -15,7 +15,7 @@ from bot.plan.rights import Contents, needed
 from bot.ports import Cluster
 from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
-from bot.wiring import Engine, alert_api, oncall_providers, write_back_targets
+from bot.wiring import Engine, alert_api, build_heartbeat, oncall_providers, write_back_targets
 
 if TYPE_CHECKING:  # the running bot, which only asks for the ending, does not pay for it
     from bot.oncall.sink import Provider
@@ -49,6 +49,9 @@ def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
             if page:
                 way = alert_api(configuration, name, host, variable) if name in HOSTS else AlertHook(host)
                 tries.append(lambda way=way, team=team, subject=subject: _named(subject, _tried(way, team, engine)))  # type: ignore[misc]
+    heartbeat = build_heartbeat(configuration)
+    if heartbeat is not None:
+        tries.append(lambda: _named("oncall.heartbeat", heartbeat.check()))
     for index, target in enumerate(write_back_targets(engine)):
         name = f"writebacks[{index}]"
         tries.append(lambda name=name, target=target: _named(name, target.check()))  # type: ignore[misc]

@@ -20,12 +20,13 @@ from bot.cli.metrics import Metrics
 from bot.cli.reloading import Reloading
 from bot.delivery.courier import Courier
 from bot.errors import StateError
+from bot.oncall.heartbeat import Heartbeat
 from bot.oncall.webhook_in import read_webhook
 from bot.reconcile.loop import Loop
 from bot.server.web import Answer, Handlers, Web, WebServer, WsgiApp
 from bot.settings import Configuration
 from bot.source.push_events import PushRefused, read_push
-from bot.wiring import Engine, build_courier, build_engine, build_heartbeat, build_loop, order_threads, rules
+from bot.wiring import Engine, build_courier, build_engine, build_heartbeat, build_loop, notice_of, order_threads, rules
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +82,13 @@ def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | No
     """Run one configuration to its end; returns the engine of the next one, None when the bot stops."""
     configuration = engine.configuration
     metrics = Metrics(engine)
-    loop = build_loop(engine, clock=_now, beat=build_heartbeat(configuration), ended=metrics.passed)
+    heartbeat = build_heartbeat(configuration, tell=notice_of(engine, clock=_now))
+    beat = heartbeat.beat if heartbeat is not None else lambda: None
+    loop = build_loop(engine, clock=_now, beat=beat, ended=metrics.passed)
     courier = build_courier(engine, clock=_now, failed=metrics.undelivered)
     door, slack = _slack(engine)
     server = WebServer(
-        Web(_handlers(engine, loop, courier, door, slack, reloading, metrics)),
+        Web(_handlers(engine, loop, courier, heartbeat, door, slack, reloading, metrics)),
         host=configuration.settings.server.host,
         port=configuration.port,
     )
@@ -156,6 +159,7 @@ def _handlers(
     engine: Engine,
     loop: Loop,
     courier: Courier,
+    heartbeat: Heartbeat | None,
     door: _Door | None,
     slack: WsgiApp | None,
     reloading: Reloading,
@@ -177,6 +181,8 @@ def _handlers(
         for memory in engine.store.memories().values() if parts["state"] == "ok" else ():
             if memory.failing_since is not None:
                 parts[f"app {memory.app}"] = "failing"
+        if heartbeat is not None and heartbeat.trouble:
+            parts["heartbeat"] = heartbeat.trouble
         if reloading.trouble:
             parts["configuration"] = reloading.trouble
         if "stuck" in parts.values():

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
-from bot.model.announcement import Announcement, News, Page, PageAct
+from bot.model.announcement import TEST_ALIAS, Announcement, News, Page, PageAct
 from bot.model.control import Via
 from bot.model.record import Consignment
 
@@ -26,6 +26,8 @@ def tidings(consignment: Consignment, fate: Fate, *, why: str, at: datetime) -> 
     page = consignment.parcel
     if not isinstance(page, Page):
         return ()
+    if page.alias == TEST_ALIAS:
+        return _of_test(page, fate, why=why, at=at)
     match fate, page.act:
         case Fate.ARRIVED, PageAct.OPEN:
             who = f"{page.team or 'on-call'}, {page.priority}"
@@ -44,9 +46,28 @@ def tidings(consignment: Consignment, fate: Fate, *, why: str, at: datetime) -> 
             return (replace(late, next_step="It is tried again by itself. Call the on-call person if it cannot wait."),)
         case Fate.LOST, _:
             lost = _own(page, News.UNDELIVERABLE, f"On-call could not be {_done(page)}{_by(page)}: {why}.", at)
-            return (replace(lost, next_step="Call the on-call person, and correct the on-call settings."),)
+            # Another service may have them: its arrival stands in the thread.
+            unless = ", unless the thread says that another service has paged them" if page.via else ""
+            return (replace(lost, next_step=f"Call the on-call person{unless}, and correct the on-call settings."),)
         case _:
             return ()
+
+
+def _of_test(page: Page, fate: Fate, *, why: str, at: datetime) -> tuple[Announcement, ...]:
+    """Return what is said of a test alert: that it arrived, then that it is closed, or that on-call does not work.
+
+    An end without a beginning says nothing.
+    """
+    own = _own(page, News.PAGED, f"The test alert has arrived{_by(page)}.", at)
+    if fate is Fate.ARRIVED and page.act is PageAct.OPEN:
+        return (replace(own, operation=f"{own.operation}:test"),)
+    if fate is Fate.ARRIVED and page.act is PageAct.CLOSE:
+        said = f"The test alert has arrived{_by(page)} and is closed again: on-call works."
+        closed = _own(page, News.PAGE_CLOSED, said, at)
+        return (replace(closed, operation=f"{closed.operation}:test", edits_only=True),)
+    message = f"The test alert could not be opened and closed{_by(page)}: {why}."
+    lost = _own(page, News.UNDELIVERABLE, message, at)
+    return (replace(lost, next_step="Nobody would be woken now: correct the on-call settings and test again."),)
 
 
 def _by(page: Page) -> str:

@@ -173,6 +173,9 @@ class Announcement:
         return self.root or self.operation
 
 
+TEST_ALIAS: Final = "gitops-bot:test"  # of the alert that people try on-call with
+
+
 class PageAct(Enum):
     OPEN = "open"
     NOTE = "note"

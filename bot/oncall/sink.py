@@ -11,7 +11,7 @@ import orjson
 import urllib3
 
 from bot.errors import DeliveryFailed
-from bot.model.announcement import Page, PageAct
+from bot.model.announcement import TEST_ALIAS, Page, PageAct
 from bot.model.record import Consignment, SinkName
 from bot.oncall.briefing import DESCRIPTION_LIMIT, shortened
 
@@ -81,7 +81,13 @@ class OncallSink:
         if link:
             page = replace(page, description=shortened(f"In Slack: {link}\n\n{page.description}", DESCRIPTION_LIMIT))
         if page.provider < len(self._providers):
-            self._providers[page.provider].send(page)
+            try:
+                self._providers[page.provider].send(page)
+            except DeliveryFailed as failed:
+                if page.alias != TEST_ALIAS:
+                    raise
+                # Whoever tries on-call wants to know how it is now, and no alert an hour later.
+                raise DeliveryFailed(str(failed), retry_after_seconds=None) from failed
         else:
             log.info("%s is not sent: its provider is not in the configuration any more", page.id)
         return 0.0

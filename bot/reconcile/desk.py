@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from bot.errors import NotThere, OrderRefused
-from bot.model.announcement import Announcement, News
+from bot.model.announcement import TEST_ALIAS, Announcement, News
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
@@ -329,19 +329,19 @@ class Desk(Enquiry):
             raise OrderRefused("on-call is off: name a provider under oncall in the configuration")
         person = self._person(by, via)
         pages = trial(
-            "gitops-bot:test",
+            TEST_ALIAS,
             id=person.order,
             at=person.at,
             opened=f"Test alert of gitops-bot, asked for by {by}; it closes by itself.",
             closed="The test is over.",
             operation=person.order,
-            channel=channel,
+            channel=channel or self._post.routing.default,
             by=by,
         )
         self._store.add_audit(replace(commands.audit_of(person, "oncall", "test"), app=""))
         # Not by the post: there a close takes back an alert that was not sent yet.
         self._store.dispatch([row for one in pages for row in self._post.copies(one)])
-        return "A test alert is on its way, and closes by itself; it has the alias gitops-bot:test."
+        return f"A test alert is on its way; whether it arrives is said in the channel. It has the alias {TEST_ALIAS}."
 
     # --- the rest ---------------------------------------------------------------------------------------------
 

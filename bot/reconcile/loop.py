@@ -41,6 +41,7 @@ _ROUND_SECONDS: Final = 5  # reminders, expiries and digests are as late as that
 _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
 _NOTING: Final = 4  # passes at a time that only note a commit: each costs a transaction, and they are in no hurry
+_FIRST_BEAT: Final = timedelta(seconds=10)
 _NUDGED_AFTER: Final = timedelta(seconds=5)  # a failed app that a newer commit does not concern
 
 
@@ -104,7 +105,8 @@ class Loop:
         self._scheduler.add_job(self._poll, IntervalTrigger(seconds=1), next_run_time=self._clock(), max_instances=1)
         self._scheduler.add_job(self._hold, IntervalTrigger(seconds=10), max_instances=1)
         every = int(BEAT_EVERY.total_seconds())
-        self._scheduler.add_job(self._pulse.tick, IntervalTrigger(seconds=every), max_instances=1)
+        soon = self._clock() + _FIRST_BEAT  # a restart is no minute of silence
+        self._scheduler.add_job(self._pulse.tick, IntervalTrigger(seconds=every, start_date=soon), max_instances=1)
         self._scheduler.add_job(self._remind, IntervalTrigger(seconds=_ROUND_SECONDS), max_instances=1)
         self._scheduler.start()
 

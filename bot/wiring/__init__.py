@@ -5,7 +5,7 @@ Nothing is contacted while building: the bot starts with Slack, Git, the cluster
 
 from bot.wiring.engine import Engine, build_engine
 from bot.wiring.outward import alert_api, oncall_providers, write_back_targets
-from bot.wiring.running import build_courier, build_heartbeat, build_loop, order_threads
+from bot.wiring.running import build_courier, build_heartbeat, build_loop, notice_of, order_threads
 from bot.wiring.values import rules
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "build_engine",
     "build_heartbeat",
     "build_loop",
+    "notice_of",
     "oncall_providers",
     "order_threads",
     "rules",

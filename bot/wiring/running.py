@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bot.model.announcement import Page
+from bot.model.announcement import Announcement, News, Page
+from bot.model.control import Via
 from bot.model.outcome import SyncReport
 from bot.model.record import Consignment, Dispatch, SinkName
 from bot.ports import Sink
 from bot.reconcile.attention import Attention
+from bot.reconcile.news import operation_at
 from bot.reconcile.rounds import Rounds
 from bot.settings import Configuration
 from bot.wiring import values
@@ -22,6 +25,7 @@ from bot.wiring.outward import alert_api, oncall_providers, write_back_targets
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.chat.poster import SlackSink
     from bot.delivery.courier import Courier
+    from bot.oncall.heartbeat import Heartbeat
     from bot.reconcile.loop import Loop
 
 
@@ -113,17 +117,44 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Call
     return Courier(engine.store, sinks, clock=clock, tell=tell, failed=failed)
 
 
-def build_heartbeat(configuration: Configuration) -> Callable[[], None]:
-    """Return what is called once a minute while passes complete."""
+def build_heartbeat(configuration: Configuration, *, tell: Callable[[str], None] = lambda _: None) -> Heartbeat | None:
+    """Return what beats once a minute while passes complete; None without a heartbeat."""
     oncall = configuration.settings.oncall
     if not oncall.heartbeat:
-        return lambda: None
+        return None
     from bot.oncall.heartbeat import Heartbeat
 
-    heartbeat = Heartbeat(
-        oncall.heartbeat, host=oncall.host, provider=oncall.provider, key=configuration.secret("OPSGENIE_API_KEY")
+    return Heartbeat(
+        oncall.heartbeat,
+        host=oncall.host,
+        provider=oncall.provider,
+        key=configuration.secret("OPSGENIE_API_KEY"),
+        tell=tell,
     )
-    return heartbeat.beat
+
+
+def notice_of(engine: Engine, *, clock: Callable[[], datetime]) -> Callable[[str], None]:
+    """Return what tells the default channel that the dead man's switch does not hear us, and what to do."""
+
+    def tell(why: str) -> None:
+        now = clock()
+        operation = operation_at(now, secrets.token_hex(3))
+        news = Announcement(
+            id=operation,
+            operation=operation,
+            news=News.NOTICE,
+            app="heartbeat",
+            cluster="all clusters",
+            env="",
+            channel=engine.post.routing.default,
+            at=now,
+            message=f"The heartbeat does not arrive: {why}.",
+            next_step="Nobody is woken when this bot stops, until it does. /healthz says how it is",
+            via=Via.SCHEDULE.value,
+        )
+        engine.store.dispatch(engine.post.rows([news]))
+
+    return tell
 
 
 def order_threads(count: int) -> ThreadPoolExecutor:

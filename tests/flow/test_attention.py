@@ -307,8 +307,41 @@ def test_alert_is_tried_on_request(offices: Offices) -> None:
     assert "after 3 failures in a row" in office.types(BOB, "oncall", DEPLOYS).text
     assert "on its way" in office.types(BOB, "oncall test", DEPLOYS).text
     (alert,) = until(lambda: [one for one in office.oncall.alerts if one.alias == "gitops-bot:test"])
-    until(lambda: not office.oncall.opened())
+    office.sees(DEPLOYS, "Page closed: test alert", "has arrived and is closed again: on-call works")
+    assert not office.oncall.opened()
     assert "Test alert" in alert.message
+
+
+@pytest.mark.parametrize("case", ["key", "down", "spoiled"])
+def test_alert_that_does_not_arrive_is_said_when_it_is_known(offices: Offices, case: str) -> None:
+    """It was said to be on its way, then that on-call could not be told that it is over: call the on-call person."""
+    office = offices(**({"OPSGENIE_API_KEY": "canary"} if case == "key" else {}))
+    office.open()
+    if case == "down":
+        office.oncall.faults.add(Fault(kind=FaultKind.REFUSE))
+    if case == "spoiled":
+        office.oncall.spoiled = 1
+    office.types(BOB, "oncall test", DEPLOYS)
+    shown = office.sees(DEPLOYS, "The test alert could not be opened and closed", "Nobody would be woken now")
+    assert {"key": "OPSGENIE_API_KEY", "down": "answers nothing", "spoiled": "did not make it"}[case] in shown.text
+    assert "canary" not in said(shown)
+    if case == "key":
+        code, text = office.bot.run("check", "--page")
+        assert (code, "a test alert could not be opened and closed" in text) == (1, True)
+
+
+def test_heartbeat_that_nobody_hears_is_said_in_channel_check_and_health(offices: Offices) -> None:
+    office = offices()
+    office.bot.configure(lambda text: text.replace("provider: opsgenie", "provider: jsm, heartbeat: gitops-bot"))
+    office.oncall.faults.add(Fault(kind=FaultKind.STATUS, status=404), match="GET */ping*")
+    office.open()
+    code, text = office.bot.run("check")
+    assert code == 1
+    why = "Jira Service Management has no heartbeats by name (404)"
+    assert f"oncall.heartbeat: {why}" in text
+    office.sees(DEPLOYS, "Notice: heartbeat", f"The heartbeat does not arrive: {why}")
+    health = office.bot.health()
+    assert (health["status"], why in health["parts"]["heartbeat"]) == ("degraded", True)
 
 
 def test_hand_edit_is_undone_and_says_who_made_it(offices: Offices) -> None:

@@ -51,6 +51,34 @@ def test_opsgenie_hears_by_name_until_passes_stop_completing() -> None:
         service.stop()
 
 
+def test_heartbeat_that_is_refused_is_said_once_with_its_fix_and_again_after_it_had_arrived() -> None:
+    """Under jsm a name answers 404: it was a line in the log, once a minute, and nobody had a dead man's switch."""
+    service, told = OncallService(flavour="jsm"), list[str]()
+    service.start()
+    try:
+        heartbeat = Heartbeat("gitops-bot", host=service.url, provider="jsm", key="oncall-key", tell=told.append)
+        for _ in range(3):
+            heartbeat.beat()
+        assert told == [heartbeat.trouble] == [heartbeat.check()]
+        assert "has no heartbeats by name (404): give oncall.heartbeat the URL" in heartbeat.trouble
+    finally:
+        service.stop()
+
+
+def test_heartbeat_that_is_missed_now_and_then_is_no_trouble() -> None:
+    answers = [(503, dict[str, str](), "")] * 4 + [(204, {}, "")] + [(503, {}, "")] * 5 + [(204, {}, "")]
+    told: list[str] = []
+    with Receiver(*answers) as switch:
+        heartbeat = Heartbeat(f"{switch.url}/ping", host="", provider="jsm", key="", tell=told.append)
+        for _ in range(9):
+            heartbeat.beat()
+            assert heartbeat.trouble == ""
+        heartbeat.beat()
+        assert told == [heartbeat.trouble] == ["its URL answers 503: correct oncall.heartbeat"]
+        heartbeat.beat()
+        assert (heartbeat.trouble, len(told)) == ("", 1)
+
+
 def test_any_other_switch_hears_by_its_url_and_gets_no_key() -> None:
     with Receiver() as switch:
         day = Day()
