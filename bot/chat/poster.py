@@ -61,6 +61,7 @@ class SlackSink:
         self._token, self._api_url, self._store, self._people = token, api_url, store, people
         self._fallback, self._clock, self._diverted = fallback_channel, clock, diverted
         self._local = threading.local()
+        self._done: dict[str, set[str]] = {}  # what is not done again of news that is tried again; by its lane's worker
         self._workspace = ""  # its web address; one write of one reference, by whoever posts first
 
     def link(self, operation: str, channel: str) -> str:
@@ -79,11 +80,15 @@ class SlackSink:
             assert isinstance(parcel, Announcement)  # the sink's rows hold nothing else
             rest = self._announce(parcel)
         except SlackApiError as error:
-            raise self._failed(error) from error
+            failed = self._failed(error)
+            if failed.retry_after_seconds is None:
+                self._done.pop(parcel.id, None)
+            raise failed from error
         except (SlackClientError, OSError, ValueError) as error:
             raise DeliveryFailed(
                 f"Slack cannot be reached: {type(error).__name__}", retry_after_seconds=_RETRY_SECONDS
             ) from error
+        self._done.pop(parcel.id, None)
         self._ask_workspace()
         return rest
 
@@ -98,8 +103,10 @@ class SlackSink:
         if root is None or news.in_thread:
             self._post(news, root)
             return _AFTER_POST
+        done = self._done.setdefault(news.id, set())
         try:
-            self._client().chat_update(channel=root.channel, ts=root.ts, **self._content(news))
+            if "edit" not in done:
+                self._client().chat_update(channel=root.channel, ts=root.ts, **self._content(news))
         except SlackApiError as error:
             if error.response.get("error") not in _NO_MESSAGE | _NO_CHANNEL:
                 raise
@@ -107,8 +114,10 @@ class SlackSink:
                 return _AFTER_EDIT
             self._post(news, None)  # the message was deleted, or its channel: the operation goes on in a new one
             return _AFTER_POST
-        if file is not None and not news.edits_only:  # it is in the thread since the edge
+        done.add("edit")
+        if file is not None and not news.edits_only and "file" not in done:  # it is in the thread since the edge
             self._upload(file, root, comment="")
+            done.add("file")
         if not news.edits_only and (news.rings or (news.news in TROUBLED and not news.apps)):
             self._ring(news, root)
             return _AFTER_POST

@@ -65,7 +65,10 @@ def pager(configuration: Configuration, apps: Sequence[AppSpec]) -> tuple[str, .
         return ()
     after = oncall.page_after
     counts = Counter((app.oncall_team or "the default team", app.oncall_priority) for app in apps)
-    teams = [f"{team} ({priority}, {count} apps)" for (team, priority), count in sorted(counts.items())]
+    teams = [
+        f"{team} ({priority}, {count} app{'' if count == 1 else 's'})"
+        for (team, priority), count in sorted(counts.items())
+    ]
     minutes = int(after.duration.total_seconds() // 60)
     return (
         f"pages go to {' and '.join(name for name, _, _ in oncall_providers(configuration))}: {', '.join(teams)}",

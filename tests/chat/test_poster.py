@@ -14,7 +14,7 @@ import pytest
 from bot.chat.people import People
 from bot.chat.poster import SlackSink
 from bot.delivery.courier import Courier
-from bot.model.announcement import Announcement, AppLine, News
+from bot.model.announcement import Announcement, AppLine, News, TroubleLine
 from bot.model.record import Dispatch, SinkName
 from bot.model.source import Revision
 from bot.sandbox.faults import Fault, FaultKind
@@ -206,6 +206,20 @@ def test_first_failure_of_an_operation_rings_once_and_mentions_the_author(post: 
     posts = [one.arguments for one in post.slack.calls() if one.method == "chat.postMessage"]
     assert [str(one.get("reply_broadcast", "")).lower() in {"1", "true"} for one in posts] == [False, True]
     assert [one.ts for one in post.slack.roots(HOME)] == [root.ts]
+
+
+def test_ring_that_is_refused_is_tried_again_alone(post: Post) -> None:
+    """The edit before it was made again with each try, and so was the file."""
+    long = TroubleLine(subject="ConfigMap shop", message="x" * 5_000)
+    post.say(news("begun", word=News.DIFF))
+    post.shown(HOME, "Said begun.")
+    post.slack.fail("chat.postMessage", Fault(kind=FaultKind.THROTTLE, seconds=2), times=1)
+    post.say(replace(news("failed", word=News.FAILED), troubles=(long,)))
+    assert post.trouble() == "Slack asks to wait"
+    post.wind(timedelta(seconds=2))
+    post.shown(HOME, "could not be synced", "Said failed.")
+    calls = [one.method for one in post.slack.calls() if one.outcome == "ok"]
+    assert (calls.count("chat.update"), calls.count("files.completeUploadExternal")) == (1, 1)
 
 
 def test_failure_that_is_a_message_of_its_own_rings_by_itself(post: Post) -> None:
