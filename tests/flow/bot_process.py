@@ -6,6 +6,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,5 +125,9 @@ class BotProcess:
             return False
 
     def _get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=PATIENCE_SECONDS) as answer:
-            return str(answer.read().decode())
+        """Raises `OSError`, also where the process begins anew in the middle of its answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=PATIENCE_SECONDS) as answer:
+                return str(answer.read().decode())
+        except HTTPException as error:
+            raise ConnectionResetError(str(error)) from error
