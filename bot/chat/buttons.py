@@ -64,6 +64,8 @@ def buttons(news: Announcement) -> Iterator[Block]:
         case News.DRIFT | News.PROPOSED:
             if news.changes:
                 yield from _choices(news, value, name)
+            elif news.next_step:  # all of it is decided, and may be undone still
+                yield _revert(value, name)
             yield diff
         case News.PAUSED | News.ROLLED_BACK if news.holds:
             yield kit.button(
@@ -88,9 +90,13 @@ def _acknowledge(news: Announcement, value: dict[str, str], name: str) -> Iterat
         yield kit.button("gitops.acknowledge", "Acknowledge", value, says=f"Acknowledge the page of {name}")
 
 
+def _revert(value: dict[str, str], name: str) -> Block:
+    return kit.button("gitops.sync", "Revert now", value, style="primary", says=f"Revert now: make {name} equal to Git")
+
+
 def _choices(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:
     """Yield what may become of a drift: undone, kept in Git, or left alone from now on."""
-    yield kit.button("gitops.sync", "Revert now", value, style="primary", says=f"Revert now: make {name} equal to Git")
+    yield _revert(value, name)
     yield kit.button(
         "gitops.keep",
         "Keep it",

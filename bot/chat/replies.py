@@ -106,6 +106,9 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
         yield f"{one.control.value} by {person(one.control_by)}{until}{why}"
     if one.question is not None:
         yield _asked(one.question)
+    if one.decided is not None:
+        what = escape(cut(kit.one_line(one.decided.arguments), _ERROR))
+        yield f"to {one.decided.verb}, proposed by {person(one.decided.who)} {when(one.decided.at)}: {what}"
     if one.mute is not None:
         yield f"muted by {person(one.mute.by)} until {when(one.mute.until)}"
     if one.last_error:

@@ -76,6 +76,11 @@ def status_text(lines: Sequence[AppStatus]) -> str:
         for one in lines
         if one.control_by
     ]
+    notes += [
+        f"{one.app}: to {one.decided.verb}, proposed by {one.decided.who}: {one.decided.arguments}"
+        for one in lines
+        if one.decided is not None
+    ]
     return "\n".join([table(rows), *notes])
 
 

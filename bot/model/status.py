@@ -8,7 +8,7 @@ from typing import Final
 
 from bot.model.control import ControlState
 from bot.model.outcome import HealthState
-from bot.model.record import Mute, SyncState
+from bot.model.record import AuditEntry, Mute, SyncState
 from bot.model.source import Revision
 
 STANDINGS: Final = (  # the words of how apps stand, the worst first
@@ -69,6 +69,7 @@ class AppStatus:
     question: Question | None = None
     mute: Mute | None = None
     page: str = ""
+    decided: AuditEntry | None = None  # what people chose last about the drift that there is
     failing_commit: str = ""  # the one that cannot be applied, or does not become healthy
     is_begun: bool = False  # something of it was written
     ref: str = ""  # what it follows when nobody has pinned it

@@ -13,6 +13,7 @@ import orjson
 
 from bot.errors import Problem
 from bot.model.announcement import ChangeLine
+from bot.model.marks import IGNORE, ignored
 from bot.model.plan import Action, Change, FieldChange, Plan, PlanFailure, Summary
 from bot.model.resource import ResourceId
 from bot.model.source import Revision
@@ -105,6 +106,9 @@ def _plan_lines(plan: Plan, *, hands: bool) -> Iterator[str]:
         yield f"warning: {warning}"
     for sentence in plan.impact:
         yield f"impact: {sentence}"
+    for change in plan.changes:
+        if change.manifest is not None and (fields := ignored(change.manifest.annotations)):
+            yield f"left alone: {change.id} {', '.join(fields)} ({IGNORE})"
     if plan.refusals:
         yield f"A human may agree to exactly this plan: {plan.hash}"
     elif plan.writes:

@@ -256,18 +256,21 @@ class Desk(Enquiry):
         """Propose to Git what people changed on the cluster; nothing else changes. Raises `OrderRefused`."""
         spec, memory, person = self._apps[app], self._store.memory(app), self._person(by, via)
         made = self._keeping.keep(spec, memory, person=person, name=name, reason=reason)
-        return self._proposed(spec, memory, made, "keep", person)
+        return self._proposed(spec, memory, made, "keep", person, reason)
 
     def ignore(self, app: str, field: str, *, by: str, name: str, reason: str, via: Via) -> str:
         """Propose to leave one field alone from now on; "" means the only one that differs. Raises `OrderRefused`."""
         spec, memory, person = self._apps[app], self._store.memory(app), self._person(by, via)
         made = self._keeping.ignore(spec, memory, field, person=person, name=name, reason=reason)
-        return self._proposed(spec, memory, made, "ignore", person)
+        return self._proposed(spec, memory, made, "ignore", person, reason)
 
-    def _proposed(self, app: AppSpec, memory: AppMemory, made: Proposal, verb: str, person: commands.Person) -> str:
+    def _proposed(
+        self, app: AppSpec, memory: AppMemory, made: Proposal, verb: str, person: commands.Person, reason: str
+    ) -> str:
+        why = f" ({reason})" if reason else ""
         base = self._base(app, person, memory.operation or person.order)
-        said = replace(keeping.told(made, base=base, verb=verb), in_thread=bool(memory.operation))
-        self._store.add_audit(commands.audit(app, person, verb, f"{made.branch}: {'; '.join(made.changes)}"))
+        said = replace(keeping.told(made, base=base, verb=verb, reason=reason), in_thread=bool(memory.operation))
+        self._store.add_audit(commands.audit(app, person, verb, f"{made.branch}: {'; '.join(made.changes)}{why}"))
         asked = [keeping.chosen(made, said)] if memory.said.startswith(holding.DRIFT) else []
         self._store.dispatch(self._post.rows([said, *asked]))
         return f"Proposed, to {verb}: {made.text}"

@@ -27,6 +27,7 @@ from bot.reconcile import approval, asking, commands, muting
 from bot.reconcile.planning import plan_at, plan_or_failure, wanted_refs
 from bot.reconcile.world import World
 
+_CHOICES: Final = frozenset({"keep", "ignore"})
 _LOG: Final = 200  # commits of the branch among which a person searches
 
 
@@ -85,12 +86,22 @@ class Enquiry:
                     question=self._question(app, memory, now),
                     mute=muting.longest([mutes.get(key), mutes.get(EVERY_APP)], now),
                     page=pages.get(key, ""),
+                    decided=self._decided(key, memory),
                     failing_commit=memory.failing_commit,
                     is_begun=memory.begun not in {"", memory.digest},
                     ref=str(app.ref),
                 )
             )
         return tuple(lines)
+
+    def _decided(self, app: str, memory: AppMemory) -> AuditEntry | None:
+        """Return what was chosen about a drift; only an app that has drifted costs a question to the store."""
+        if memory.sync is not SyncState.DRIFTED:
+            return None
+        lines = self._store.audit(app=app, limit=_LOG)
+        newest = next((one for one in lines if one.verb in _CHOICES and one.decision is Decision.DONE), None)
+        since = memory.last_sync_at
+        return newest if newest is not None and (since is None or newest.at > since) else None
 
     def _question(self, app: AppSpec, memory: AppMemory, now: datetime) -> Question | None:
         """Return what waits for people; only an app that waits costs a question to the store."""

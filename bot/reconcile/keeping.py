@@ -35,6 +35,7 @@ from bot.render.documents import read_bytes
 from bot.render.objects import entries
 
 _SUBJECT: Final = 72  # characters, as people write the first line of a commit
+_HANDS: Final = 2  # named with a proposal
 _DIGITS: Final = 8  # of the digest in a branch's name
 
 
@@ -60,6 +61,7 @@ class Proposal:
     url: str
     changes: tuple[str, ...]
     left: tuple[str, ...]
+    hands: tuple[str, ...] = ()  # who had changed it on the cluster, and when
     rest: tuple[ChangeLine, ...] = ()  # what differs besides: it is not decided by this
     note: str = ""  # why there is no pull request although a token is configured
 
@@ -68,7 +70,8 @@ class Proposal:
         where = f"{self.url} (branch {self.branch})" if self.url else f"branch {self.branch}"
         rest = f" Not in it: {'; '.join(self.left)}." if self.left else ""
         note = f" {self.note}." if self.note else ""
-        return f"{'; '.join(self.changes)}. Review and merge it: {where}.{rest}{note}"
+        by = f" (changed by {', '.join(self.hands)})" if self.hands else ""
+        return f"{'; '.join(self.changes)}{by}. Review and merge it: {where}.{rest}{note}"
 
 
 class Keeping:
@@ -179,7 +182,11 @@ class Keeping:
             except DeliveryFailed as error:
                 note = str(error)
         rest = tuple(_rest(found.lines, fields))
-        return Proposal(branch=branch, url=url, changes=changes, left=tuple(left), rest=rest, note=note)
+        objects = {str(field.id) for field in fields}
+        hands = tuple(dict.fromkeys(hand for line in found.lines if line.object in objects for hand in line.hands))
+        return Proposal(
+            branch=branch, url=url, changes=changes, left=tuple(left), hands=hands[:_HANDS], rest=rest, note=note
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,14 +201,15 @@ class _Found:
     live: Mapping[ResourceId, Body]
 
 
-def told(proposal: Proposal, *, base: Announcement, verb: str) -> Announcement:
-    """Return what the thread of the drift hears."""
+def told(proposal: Proposal, *, base: Announcement, verb: str, reason: str) -> Announcement:
+    """Return what the thread of the drift hears: what was decided, by whom, why, and about whose edit."""
     return replace(
         base,
-        id=f"{base.operation}:{verb}:{proposal.branch}:{base.at.timestamp():.0f}",
+        id=f"{base.operation}:{verb}:{proposal.branch}:{base.by}:{base.at.timestamp():.0f}",
         news=News.PROPOSED,
         in_thread=True,
         message=f"To {verb}: {proposal.text}",
+        reason=reason,
     )
 
 

@@ -60,9 +60,14 @@ def test_hand_edit_is_kept_by_a_branch_that_changes_one_line(offices: Offices, m
     assert office.upstream.git("rev-parse", branch) == tip
     said = office.sees(DEPLOYS, "Change proposed", "shop", branch)
     assert said.thread_ts == drift.ts
-    settled = office.sees(DEPLOYS, "Change proposed", "shop", branch, "Merge it, or undo it after all")
+    settled = office.sees(DEPLOYS, "Change proposed", "shop", branch, "Merge it, or undo it after all", "it is better")
+    for words in ("(changed by kubectl-edit at <!date^", f"By <@{BOB.id}>", "Reason: because it is better"):
+        assert words in settled.text
+    stands = office.types(BOB, "status shop", DEPLOYS).text
+    assert f"to keep, proposed by <@{BOB.id}>" in stands
+    assert "because it is better" in stands
     assert settled.ts == drift.ts
-    assert buttons(settled) == {"gitops.diff"}
+    assert buttons(settled) == {"gitops.sync", "gitops.diff"}
     lines = [(one["who"], one["decision"]) for one in office.audit("shop") if one["verb"] == "keep"]
     assert lines == [(BOB.id, "done"), (ANA.id, "done"), (EVE.id, "denied")]
     office.upstream.git("update-ref", "refs/heads/main", tip)
@@ -82,7 +87,7 @@ def test_ignored_field_is_left_alone_after_the_merge(offices: Offices) -> None:
     assert "annotations: {gitops-bot/ignore: /data/level}" in office.upstream.git("show", f"{branch}:shop/a.yaml")
     settled = office.sees(DEPLOYS, "Change proposed", f"<@{BOB.id}>", branch, "Merge it, or undo it after all")
     assert settled.ts == drift.ts
-    assert buttons(settled) == {"gitops.diff"}
+    assert buttons(settled) == {"gitops.sync", "gitops.diff"}
     assert "is no field that differs" in office.types(BOB, "ignore shop data.other", DEPLOYS).text
     assert drifted(office, office.types(BOB, "ignore shop /data/level", DEPLOYS).text) == branch
     tip = office.upstream.git("rev-parse", branch)
@@ -95,6 +100,7 @@ def test_ignored_field_is_left_alone_after_the_merge(offices: Offices) -> None:
     until(lambda: [one for one in office.audit("shop") if one["verb"] == "sync"])
     assert office.level("shop") == "trace"
     assert "does not differ from Git" in office.types(BOB, "keep shop", DEPLOYS).text
+    assert "left alone: ConfigMap default/shop /data/level" in str(office.types(BOB, "plan shop", DEPLOYS).blocks)
     assert not [one for one in office.slack.messages(DEPLOYS)[before:] if one.text.startswith("Drift")]
 
 
@@ -110,11 +116,11 @@ def test_choice_about_one_field_leaves_the_others_to_be_chosen(offices: Offices)
     assert buttons(settled) == {"gitops.sync", "gitops.keep", "gitops.ignore", "gitops.diff"}
     office.presses(BOB, settled, "gitops.keep")
     kept = office.sees(DEPLOYS, "Change proposed", "To keep", "Merge it, or undo it after all")
-    assert (kept.ts, buttons(kept)) == (drift.ts, {"gitops.diff"})
+    assert (kept.ts, buttons(kept)) == (drift.ts, {"gitops.sync", "gitops.diff"})
     elsewhere = office.upstream.commit({"docs/a.yaml": configmap("docs", "trace")})
     office.sees(DEPLOYS, "Converged", "docs", elsewhere[:7])
     until(lambda: office.bot.status("shop")["target_revision"] == elsewhere)
-    assert buttons(office.sees(DEPLOYS, "shop", "To keep", "Merge it")) == {"gitops.diff"}
+    assert buttons(office.sees(DEPLOYS, "shop", "To keep", "Merge it")) == {"gitops.sync", "gitops.diff"}
 
 
 def test_what_has_no_place_in_git_is_named_with_the_way_out(offices: Offices) -> None:
