@@ -34,14 +34,15 @@ def menu(news: Announcement) -> Iterator[Block]:
         yield kit.search_menu("gitops.pick.status", "Look at one app")
         return
     options = [
-        kit.option(f"{one.name} / {one.cluster}", one.key) for one in sorted(news.apps, key=lambda one: bool(one.how))
+        kit.option(f"{one.name} / {one.cluster}", one.key)
+        for one in sorted(news.apps, key=lambda one: (bool(one.how), one.name))
     ]
     yield kit.menu("gitops.pick.status", "Look at one app", options)
 
 
 def names(news: Announcement) -> str:
     """Return who still fails, for the sentence."""
-    failing = [one.name for one in news.apps if not one.how]
+    failing = sorted(one.name for one in news.apps if not one.how)
     return f"Failing: {', '.join(failing)}." if failing else ""
 
 

@@ -153,7 +153,8 @@ class SlackSink:
             reason = error.response.get("error")
             if reason not in _NO_CHANNEL or channel == self._fallback or not self._fallback:
                 raise
-            log.error("Slack channel %s takes no messages (%s): type /invite @gitops there", channel, reason)
+            fix = "unarchive it, or name another one" if reason == "is_archived" else "type /invite @gitops there"
+            log.error("Slack channel %s takes no messages (%s): %s", channel, reason, fix)
             self._diverted()
             answer = self._client().chat_postMessage(channel=self._fallback, **content)
         if root is None:

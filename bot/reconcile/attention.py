@@ -148,6 +148,8 @@ class Attention:
                 page=words,
                 alias=page.alias if words else "",
                 acknowledged_by=page.acknowledged_by,
+                edits_only=one.edits_only or not one.apps,  # nothing new failed: it rings for nobody
+                rings=False,
             )
             for one in shown
             if one is not None

@@ -147,10 +147,15 @@ def page_of_many(due: Page, failing: Sequence[Sufferer], incident: Incident) -> 
         app=count,
         cluster=here.cluster,
         env=here.env,
-        message=shortened(f"{place(count, here.cluster, here.env)}: {incident.message}", MESSAGE_LIMIT),
+        message=shortened(_headline(count, here, incident), MESSAGE_LIMIT),
         description=shortened("\n".join(_briefing(failing, incident)), DESCRIPTION_LIMIT),
         priority=min(one.priority for one in failing),
     )
+
+
+def _headline(count: str, here: Place, incident: Incident) -> str:
+    where = place(count, here.cluster, here.env)
+    return f"{where} fail, {incident.message}" if incident.mixed else f"{where}: {incident.message}"
 
 
 def _briefing(failing: Sequence[Sufferer], incident: Incident) -> Iterator[str]:
@@ -163,7 +168,7 @@ def _briefing(failing: Sequence[Sufferer], incident: Incident) -> Iterator[str]:
     if blamed is not None:
         yield from commit_lines(blamed.revision, blamed.revision_url)
     yield f"{'1 app fails' if len(failing) == 1 else f'{len(failing)} apps fail'}{more}:"
-    for one in failing:
+    for one in sorted(failing, key=lambda one: one.title):
         good = "" if incident.shared else good_before(one.revision, one.previous)
         own = f": {shortened(one.reason, _REASON)}" if incident.mixed else ""
         since = f"since {one.since:%Y-%m-%d %H:%M:%S} UTC"

@@ -417,7 +417,12 @@ def _kin(alone: Alone) -> tuple[str, bool]:
     plan, app = alone.report.plan, alone.app
     objects = [change.id for change in plan.changes] if plan is not None else []
     own = [app.name, app.namespace, app.path, *(id.name for id in objects), *(id.namespace for id in objects)]
-    return kinship(list(_texts(alone)), own=own), False
+    alike = kinship(list(_texts(alone)), own=own)
+    revision = alone.report.revision
+    if failure is None or plan is not None or revision is None:
+        return alike, False
+    # Files that nobody could read: two commits with the same mistake are two authors to tell.
+    return hashlib.sha256(f"{alike} {revision.blamed.commit}".encode()).hexdigest(), False
 
 
 def _texts(alone: Alone) -> Iterator[str]:

@@ -74,7 +74,10 @@ class Slack(Section):
 
 
 class PageAfter(Section):
-    """When somebody is woken: after this many failures in a row or this long, whichever comes first."""
+    """When somebody is woken: after this many failures in a row or this long, whichever comes first.
+
+    An outage of the Git host, the API server or a registry counts by its time alone.
+    """
 
     failures: Annotated[int, Field(ge=1)] = 3
     duration: Duration = timedelta(minutes=15)

@@ -72,7 +72,8 @@ def pager(configuration: Configuration, apps: Sequence[AppSpec]) -> tuple[str, .
     minutes = int(after.duration.total_seconds() // 60)
     return (
         f"pages go to {' and '.join(name for name, _, _ in oncall_providers(configuration))}: {', '.join(teams)}",
-        f"after {after.failures} failures in a row or {minutes} min of trouble, whichever comes first",
+        f"after {after.failures} failures in a row or {minutes} min of trouble, whichever comes first; "
+        "an outage counts by time alone",
     )
 
 

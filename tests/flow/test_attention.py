@@ -54,6 +54,7 @@ def test_whoever_heard_of_a_page_hears_who_has_it_and_of_its_end(offices: Office
         assert line.thread_ts == root.ts
         assert line.text.count(ANA.id) == 1
     until(lambda: office.oncall.alerts[0].acknowledged_by == ANA.email)
+    assert not [one for one in office.slack.messages(DEPLOYS) if "could not be synced" in one.text], "it rang again"
     office.commit("debug")
     for place in (DEPLOYS, PAYMENTS):
         assert office.sees(place, "Page closed", "shop").thread_ts == office.sees(place, "is equal to", "shop").ts

@@ -193,6 +193,16 @@ def test_commit_that_leaves_the_app_alone_is_no_note_on_its_page() -> None:
     assert "now at ddddddd" in world.pages[-1].message
 
 
+def test_same_mistake_in_two_commits_is_two_reasons() -> None:
+    """The second author's mistake was an edit of the first one's message, and nobody was told."""
+    world, (first, second, third) = World(), apps(3)
+    world.ends(first, broken("did not find expected ','"))
+    world.commit = "b" * 40
+    alone = world.ends(second, broken("did not find expected ','"))
+    assert (alone.hushed, alone.said[0].news) == (frozenset(), News.FAILED)
+    assert world.ends(third, broken("did not find expected ','")).hushed == {"C1"}
+
+
 def test_app_that_fails_for_another_reason_is_not_over_it() -> None:
     world, (first, second, third) = World(), apps(3)
     all_end(world, [first, second, third], broken("quota exceeded"))
@@ -384,7 +394,7 @@ def test_apps_that_fail_at_once_for_reasons_of_their_own_are_one_crowd() -> None
         for one, word in zip(some, WORDS, strict=True):
             assert world.ends(one, broken(f"no such {word}")).said == ()
     (page,) = world.pages
-    assert page.message == "30 apps / prod (production): each for a reason of its own"
+    assert page.message == "30 apps / prod (production) fail, each for a reason of its own"
     assert all(f"no such {word}" in page.description for word in WORDS)
     (told,) = world.ends(some[0], None).folds
     assert told.message.startswith("29 of 30 apps still fail")
