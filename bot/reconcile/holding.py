@@ -19,7 +19,7 @@ _PAUSED: Final = "paused:"  # begins what is remembered of a failure whose messa
 def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits) -> Told:
     """Paused, or drift that is not to be undone: said once per commit and once per drift."""
     plan = report.plan
-    if plan is None:
+    if plan is None and report.failure is None:
         return Told(memory=replace(memory, last_error=report.reason))
     if memory.failing_since is not None and not memory.consecutive_failures:  # a neighbour was away, and that was all
         told = held(report, replace(memory, failing_since=None, failing_commit="", last_error=""), base, waits)
@@ -27,6 +27,12 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
     if report.result is Result.PAUSED and memory.failing_since is not None and _is_failure(memory.said):
         told = held(report, replace(memory, said=_PAUSED + memory.said), base, waits)
         return replace(told, announcements=(_resting(report, memory, base, waits), *told.announcements))
+    if plan is None or plan.blocked:
+        commits, after = waiting(report, memory, base, waits)
+        failing = memory.failing_since is not None
+        return Told(
+            memory=replace(after, sync=SyncState.FAILED if failing else SyncState.BEHIND), announcements=commits
+        )
     # A newer commit that only finds drift changes nothing of the app: it does not wait.
     idle = report.kind is PassKind.DRIFT and report.revision == report.target
     behind = report.target is not None and report.target.commit != memory.revision and not idle
@@ -104,11 +110,13 @@ def waiting(
         newest = target
     if target is None or newest is None or newest.commit in {memory.revision, memory.waiting_commit}:
         return (), memory
-    if report.result is Result.CONVERGED and report.kind is PassKind.ROLLBACK:
+    known = newest.commit == memory.failing_commit  # the message of the failure says what it waits for
+    if known or (report.result is Result.CONVERGED and report.kind is PassKind.ROLLBACK):
         return (), replace(memory, waiting_commit=newest.commit)
     pinned = report.revision is not None and report.revision.commit != target.commit
     why = "pinned" if pinned else "paused" if report.result is Result.PAUSED else report.reason
     count = f" {waits.behind} commits wait." if waits.behind > 1 else ""
+    useless = f" It could not be applied: {report.failure.message}." if report.failure is not None else ""
     if pinned:  # the plan is that of the pin: it does not say what these commits would change
         base = replace(base, summary=None, changes=(), impact=(), warnings=())
     news = replace(
@@ -121,7 +129,7 @@ def waiting(
         revision_url=waits.links.commit,
         compare_url=waits.links.compare,
         previous=memory.revision,
-        message=f"{newest.short} waiting ({why}).{count}",
+        message=f"{newest.short} waiting ({why}).{count}{useless}",
         next_step=f"/gitops resume {base.app} applies it" if pinned or report.result is Result.PAUSED else "",
     )
     return (news,), replace(memory, waiting_commit=newest.commit)

@@ -46,7 +46,8 @@ def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> R
     try:
         result = _run(order, story, world, listener, ends)
     except PassError as error:
-        result, story.failure = Result.FAILED, failure_of(error)
+        story.failure = failure_of(error)
+        result = _resting(order, story) or Result.FAILED
         if story.revision is not None and story.plan is None:
             with suppress(PassError):  # that Git is away as well is not what failed first
                 story.revision = _caused(order, story.revision, world)
@@ -109,11 +110,12 @@ def _run(order: Order, story: Story, world: World, listener: Listener, ends: End
                 Problem(message=one.why, where=str(one.origin or ""), subject=str(one.id)) for one in plan.blocked
             ),
         )
-        return Result.FAILED
     if order.control.pause is not None:
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = str(order.control.pause)
         return Result.PAUSED
+    if plan.blocked:
+        return Result.FAILED
     if plan.writes and (why := windows.closed(app.windows, order.now, manual=order.trigger.manual)):
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = why
@@ -136,6 +138,14 @@ def _run(order: Order, story: Story, world: World, listener: Listener, ends: End
         story.health = survey(cluster, wanted_refs(plan))
         return Result.CONVERGED
     return carry_out(order, story, made, world=world, listener=listener, ends=ends)
+
+
+def _resting(order: Order, story: Story) -> Result | None:
+    """Return how a pass ends that found what Git has to be of no use while the app is paused: nothing was tried."""
+    if order.control.pause is None or story.failure is None or story.failure.transient:
+        return None
+    story.reason = str(order.control.pause)
+    return Result.PAUSED
 
 
 def _plan(order: Order, story: Story, world: World) -> Planned:

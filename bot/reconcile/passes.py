@@ -301,7 +301,8 @@ class Passes:
             incidents = self._store.incidents()
             if trouble:
                 failing = [one for one in incidents if not fight_pages.is_fight(one)]
-                folded = self._folded(app, report, covered(before, incidents), told, failing)
+                rests = order.control.pause is not None
+                folded = self._folded(app, report, covered(before, incidents), told, failing, rests=rests)
             if fight is not None:
                 folded = self._fought(app, folded, fight, incidents)
             return self._end(folded, told, audits, ran, stored)
@@ -317,11 +318,18 @@ class Passes:
         return replace(folded, said=said, pages=(*folded.pages, *pages), incidents=(*folded.incidents, incident))
 
     def _folded(
-        self, app: AppSpec, report: SyncReport, before: AppMemory, told: Told, incidents: Sequence[Incident]
+        self,
+        app: AppSpec,
+        report: SyncReport,
+        before: AppMemory,
+        told: Told,
+        incidents: Sequence[Incident],
+        *,
+        rests: bool,
     ) -> Folded:
-        """Return what is said and paged, given what other apps fail for."""
+        """Return what is said and paged, given what other apps fail for; an app that `rests` on order calls nobody."""
         post, policy = self._outside.post, self._outside.policy
-        if not before.paged and post.is_muted(app.key, report.finished_at):
+        if not before.paged and (rests or post.is_muted(app.key, report.finished_at)):
             policy = None
         memory = replace(told.memory, paged=before.paged)
         pages: tuple[Page, ...] = ()

@@ -64,6 +64,11 @@ class Heads:
             raise type(found)(str(found), repo=self._mirror.spec.name) from found
         return found
 
+    def forget(self) -> None:
+        """Share no answer of before now: we have pushed ourselves."""
+        with self._asking:
+            self._answer = None
+
     def tag(self, ref: GitRef) -> str:
         """Return the tag (`refs/tags/…`) that `tip` was found by last, "" for anything else."""
         name = self._names.get(ref, "")

@@ -269,9 +269,10 @@ class GitRepository:
     def advance(self, branch: str, commit: str, *, expects: str) -> None:
         """Push a commit that was put back: to the branch whose tip is `expects`, or as a new one with "".
 
-        Raises `PushRefused`.
+        Whoever asks for a head after that gets one that has it. Raises `PushRefused`.
         """
         self._mirror.healed(lambda: self._writing.advance(branch, commit, expects=expects))
+        self._heads.forget()
 
     # --- what people mean -------------------------------------------------------------------------------------
 

@@ -89,6 +89,23 @@ def test_message_of_a_failure_is_paused_and_ends_with_the_rollback_in_every_chan
     assert not [one for place in failed for one in office.slack.roots(place) if one.text.startswith("Sync failed")]
 
 
+def test_app_that_is_paused_tries_nothing_counts_nothing_and_calls_nobody(offices: Offices) -> None:
+    """Each look at what Git has was one failure more: who paused a failing app was paged at once."""
+    office = offices()
+    office.open()
+    office.types(ANA, "pause shop for 2h I am on it", DEPLOYS)
+    paused = office.sees(DEPLOYS, "Paused", "shop", "I am on it")
+    for text in ("broken", "broken again", "broken for good"):
+        commit = office.upstream.commit({"shop/a.yaml": f"kind: [{text}"})
+        waits = office.sees(DEPLOYS, "New commit waits", f"{commit[:7]} waiting (paused)", "It could not be applied")
+        assert waits.thread_ts == paused.ts
+    now = office.bot.status("shop")
+    assert (now["sync"], now["control"], now["consecutive_failures"]) == ("behind", "paused", 0)
+    assert not office.oncall.alerts
+    office.types(ANA, "resume shop", DEPLOYS)
+    until(office.oncall.opened)
+
+
 def test_muted_app_is_synced_in_silence_and_its_end_says_what_happened(offices: Offices) -> None:
     office = offices()
     office.open()

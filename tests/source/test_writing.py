@@ -97,6 +97,7 @@ def test_folder_is_put_back_on_the_branch_and_nothing_else_is(upstream: Upstream
     assert upstream.git("rev-parse", "main") == head
     repository.advance("main", made, expects=head)
     assert upstream.git("rev-parse", "main", "main^").split() == [made, head]
+    assert repository.head(MAIN, newer_than=START) == made  # what was heard before we pushed is not said again
     assert upstream.git("rev-parse", f"{made}:apps/shop") == upstream.git("rev-parse", f"{good}:apps/shop")
     assert (read(upstream, "main", "README"), read(upstream, "main", "apps/docs/d.yaml")) == ("y", "d: 1")
 
