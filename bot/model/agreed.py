@@ -12,12 +12,16 @@ from bot.model.resource import ResourceId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreedChange:
-    """One change of it. Both digests are keyed: of what was agreed to, and of the object as it was, "" for none."""
+    """One change of it. The digests are keyed: of what was agreed to, and of the object as it was and as Git wanted it.
+
+    The last two are "" for none.
+    """
 
     id: ResourceId
     action: Action
     digest: str
     before: str
+    wanted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class Agreed:
     by: tuple[str, ...]  # who said yes
     trigger: Trigger
     over: bool = False
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,7 @@ class Unfinished:
     refused: bool = False
 
     def __str__(self) -> str:
-        """`2 of 5 objects of the sync that U0BOB approved`."""
+        """`2 of 5 objects of 2692a4f, which U0BOB approved,`."""
         agreed = self.agreed
-        return f"{self.live} of {agreed.summary.total} objects of the sync that {' and '.join(agreed.by)} approved"
+        which = agreed.commit[:7] or "the sync"
+        return f"{self.live} of {agreed.summary.total} objects of {which}, which {' and '.join(agreed.by)} approved,"

@@ -33,6 +33,7 @@ def agreed_changes(plan: Plan, live: Mapping[ResourceId, Body], key: bytes) -> t
             action=change.action,
             digest=change.digest,
             before=_state(change.id, live.get(change.id), key),
+            wanted=_wanted(change, key),
         )
         for change in plan.writes
     )
@@ -54,14 +55,20 @@ def _is_second_half(change: Change, again: set[ResourceId]) -> bool:
     return change.action is Action.CREATE and change.id in again
 
 
-def count_live(agreed: Agreed, live: Mapping[ResourceId, Body], key: bytes) -> int:
-    """Return how many objects are no longer as they were when the sync began; what is being deleted still is."""
-    return sum(1 for one in agreed.changes if _is_done(one, live.get(one.id), key))
+def count_live(agreed: Agreed, plan: Plan, live: Mapping[ResourceId, Body], key: bytes) -> int:
+    """Return how many objects are as the sync that was agreed to has made them; what is being deleted still is.
+
+    `live` need not have what the plan leaves alone: that is as Git wants it now, which may be as it was before.
+    """
+    now = {change.id: change for change in plan.changes}
+    return sum(1 for one in agreed.changes if _is_done(one, now.get(one.id), live.get(one.id), key))
 
 
-def _is_done(one: AgreedChange, live: Body | None, key: bytes) -> bool:
+def _is_done(one: AgreedChange, now: Change | None, live: Body | None, key: bytes) -> bool:
     if live is None or one.action is Action.DELETE:
         return live is None and one.action is Action.DELETE
+    if now is not None and not now.hook and (now.action is Action.UNCHANGED or _wanted(now, key) == one.wanted):
+        return now.action is Action.UNCHANGED and _wanted(now, key) == one.wanted
     return _state(one.id, live, key) != one.before
 
 
@@ -73,3 +80,7 @@ def left_leaving(agreed: Agreed, plan: Plan, gone: Collection[ResourceId]) -> tu
 
 def _state(id: ResourceId, live: Body | None, key: bytes) -> str:
     return digest([uid_of(live), comparable(live, id=id)], key) if live is not None else ""
+
+
+def _wanted(change: Change, key: bytes) -> str:
+    return digest(change.manifest.body, key) if change.manifest is not None else ""

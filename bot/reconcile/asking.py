@@ -19,7 +19,7 @@ from bot.model.agreed import Agreed, Unfinished
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Pin
-from bot.model.outcome import Result, SyncReport
+from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.record import AppMemory, Approval, SyncState
 from bot.reconcile import approval
 from bot.reconcile.commands import APPROVAL_LASTS, expires_at
@@ -125,7 +125,10 @@ def asked(
     said = f"{ASKED}{plan_hash}:{commit}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
     if said == before.said:
         return Asked(memory=memory)
-    why = " ".join(refusal.message for refusal in report.plan.refusals) or f"{report.plan.summary} at {base.ref}."
+    why = " ".join(refusal.message for refusal in report.plan.refusals)
+    if report.kind is PassKind.ROLLBACK:
+        why = f"Roll back to {base.ref}: {why or f'{report.plan.summary}.'}"
+    why = why or f"{report.plan.summary} at {base.ref}."
     moved = before.waiting_hash not in {"", plan_hash} and not is_over(before)
     part = _part(report.unfinished)
     again = "" if told else f":{report.finished_at.timestamp():.0f}"

@@ -108,6 +108,8 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
         since = f"{control.pin.since:%Y-%m-%d %H:%M} UTC"
         raise OrderRefused(f"{app.title} is already pinned at {revision.short} by {control.pin.by} since {since}")
     end = f"{app.ref} has the same" if app.rollback is Rollback.REVERT else "it is resumed"
+    people = "somebody else approves" if app.approvals == 1 else f"{app.approvals} other people approve"
+    once = f" once {people}: it waits for that," if app.mode is Mode.APPROVE else ""
     pin = Pin(commit=revision.commit, by=person.who, reason=reason, since=person.at, operation=person.order)
     return Ordered(
         control=Control(pin=pin),
@@ -121,7 +123,7 @@ def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Per
             reason=reason,
             message=f"Rolling back to {revision.short}.",
         ),
-        answer=f"{app.title} goes back to {revision.short} ({revision.subject}) and stays there until {end}.",
+        answer=f"{app.title} goes back to {revision.short} ({revision.subject}){once} and stays there until {end}.",
     )
 
 
@@ -149,7 +151,7 @@ def verdict(
         again = f"/gitops sync {app.name} asks again"
         raise OrderRefused(f"nobody decided on this plan of {app.title} until {ends:%Y-%m-%d %H:%M} UTC: {again}")
     if granted and app.mode is Mode.APPROVE and person.who in memory.requested_by:
-        raise OrderRefused(f"this plan of {app.title} needs someone else: {person.who} asked for the sync")
+        raise OrderRefused(f"this plan of {app.title} needs someone else: {person.who} asked for it")
     return Approval(
         app=app.key, plan_hash=waiting, by=person.who, via=person.via, at=person.at, granted=granted, reason=reason
     )

@@ -38,7 +38,7 @@ def consent(order: Order, made: Planned, *, key: bytes) -> Consent:
         return Consent(agreed=begun if cut_short else None)
     unfinished = None
     if begun is not None:
-        unfinished = Unfinished(agreed=begun, live=agreement.count_live(begun, made.live(), key))
+        unfinished = Unfinished(agreed=begun, live=agreement.count_live(begun, plan, made.live(), key))
         if agreement.is_rest(begun, plan, made.desired.digest):
             return _rest(order, begun, unfinished)
     app, verdicts = order.app, order.verdicts(plan.hash)
@@ -83,4 +83,5 @@ def _agreed(order: Order, made: Planned, by: tuple[str, ...], key: bytes) -> Agr
         at=order.now,
         by=by,
         trigger=order.trigger,
+        commit=made.plan.revision.blamed.commit,
     )

@@ -70,8 +70,9 @@ def test_rest_of_an_approved_sync_is_applied_without_asking_again(worlds: Worlds
     line = next(one for one in world.engine.desk.log("prod/shop", 5) if one.verb == "sync")
     assert (line.who, line.why) == ("U0CAT", "converged: 3 to create; approved by U0BEN, U0CAT")
     said = [one for one in world.heard() if not one.in_thread]
-    assert "It goes on with the rest: 2 of 3 objects of the sync that U0BEN and U0CAT approved are live" in " ".join(
-        one.message for one in said
+    assert (
+        f"It goes on with the rest: 2 of 3 objects of {commit[:7]}, which U0BEN and U0CAT approved, are live"
+        in " ".join(one.message for one in said)
     )
     assert said[-1].given == ("U0BEN", "U0CAT")
     assert world.memory().agreed is None
@@ -89,17 +90,32 @@ def test_agreement_tells_nothing_of_secrets(worlds: Worlds) -> None:
 
 def test_what_moved_since_is_asked_for_with_what_is_live(worlds: Worlds) -> None:
     world = worlds(mode="approve")
-    asked(world)
+    begun = asked(world)
     approve(world)
     cut_short(world)
     world.commit({"c.yaml": deployment("third", "nginx:2"), "d.yaml": config("fourth")})
     world.heard()
     report = world.tick()
     assert report.result is Result.WAITING_APPROVAL
-    assert root(world).message.startswith("2 of 3 objects of the sync that U0BEN approved are live already. ")
+    assert root(world).message.startswith(f"2 of 3 objects of {begun[:7]}, which U0BEN approved, are live already. ")
     assert world.get("configmaps", "fourth") is None
     world.commit({"c.yaml": deployment("third"), "d.yaml": None})
     assert world.tick().result is Result.CONVERGED  # Git went back to what was agreed to
+
+
+def test_what_no_sync_has_written_is_not_live_when_git_goes_back(worlds: Worlds) -> None:
+    """All of it counted as live, for nothing is read of what is as Git wants it."""
+    world = worlds(mode="approve")
+    asked(world)
+    approve(world)
+    assert world.tick().result is Result.CONVERGED
+    begun = world.commit({"a.yaml": config("first", "debug"), "c.yaml": deployment("third", "nginx:2")})
+    world.tick()
+    approve(world)
+    assert world.sync(trigger=SCHEDULE, leaves=lambda: True).result is Result.SUPERSEDED
+    world.commit({"a.yaml": config("first", "warning"), "c.yaml": deployment("third")})
+    assert world.tick().result is Result.WAITING_APPROVAL
+    assert root(world).message.startswith(f"1 of 2 objects of {begun[:7]}, which U0BEN approved, is live already. ")
 
 
 def test_hand_edit_of_what_is_live_is_no_rest(worlds: Worlds) -> None:
@@ -123,7 +139,7 @@ def test_no_during_an_approved_sync_ends_it_where_it_is(worlds: Worlds) -> None:
     approve(world)
     assert world.tick().result is Result.CONVERGED
     deployed = world.memory().revision
-    asked(world)
+    begun = asked(world)
     approve(world)
     answers: list[str] = []
 
@@ -141,7 +157,8 @@ def test_no_during_an_approved_sync_ends_it_where_it_is(worlds: Worlds) -> None:
     assert world.tick().result is Result.WAITING_APPROVAL
     said = root(world)
     assert said.news.value == "rejected"
-    assert said.message == "2 of 3 objects of the sync that U0BEN approved are live already. No more of it is applied."
+    live = f"2 of 3 objects of {begun[:7]}, which U0BEN approved, are live already."
+    assert said.message == f"{live} No more of it is applied."
     assert f"/gitops rollback shop {deployed[:7]}" in said.next_step
     with pytest.raises(OrderRefused, match="already rejected by U0CAT"):
         approve(world)

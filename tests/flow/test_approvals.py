@@ -158,7 +158,7 @@ def test_confirmed_rollback_confirms_what_its_plan_refuses(offices: Offices) -> 
 
 
 def test_who_rolls_back_is_not_counted_either(offices: Offices) -> None:
-    """Confirming a rollback let its author approve the plan alone."""
+    """Confirming a rollback let its author approve the plan alone; nobody was told that a rollback waits."""
     office = offices(shop=APPROVE)
     office.commit("info")
     office.start()
@@ -171,8 +171,10 @@ def test_who_rolls_back_is_not_counted_either(offices: Offices) -> None:
     office.sees(DEPLOYS, "Converged", "shop", second[:7])
     preview = office.types(ANA, f"rollback shop {good[:7]}", DEPLOYS)
     assert office.slack.click(preview, "gitops.rollback_go", ANA.id).acknowledged
-    asked = office.sees(DEPLOYS, "Waiting for approval", good[:7], "gitops.approve")
-    assert "needs someone else" in office.presses(ANA, asked, "gitops.approve").text
+    told = "once somebody else approves: it waits for that"
+    until(lambda: any(told in one.text for one in office.slack.ephemerals(ANA.id)))
+    asked = office.sees(DEPLOYS, "Waiting for approval", f"Roll back to {good[:7]}: 1 to update", "gitops.approve")
+    assert f"needs someone else: <@{ANA.id}> asked for it" in office.presses(ANA, asked, "gitops.approve").text
     assert office.level("shop") == "debug"
     assert "it is applied now" in office.presses(BOB, asked, "gitops.approve").text
     office.sees(DEPLOYS, "Rolled back", "shop", good[:7])
@@ -339,7 +341,7 @@ def test_approved_sync_goes_on_after_a_kill_and_a_no_ends_it_where_it_is(offices
     until(lambda: office.kube.cluster.get("deployments.apps", "default", "stuck") is not None)
     office.bot.kill()
     office.start()
-    live = f"2 of 3 objects of the sync that <@{BOB.id}> approved are live"
+    live = f"2 of 3 objects of {second[:7]}, which <@{BOB.id}> approved, are live"
     on = f"It goes on with the rest: {live}. 1 to create"
     until(lambda: [one for one in office.slack.messages(DEPLOYS) if one.thread_ts == asked.ts and on in said(one)])
     answer = office.types(CAT, "reject shop wrong day", DEPLOYS).text

@@ -48,6 +48,14 @@ def is_rest(made: Plan, rendered: str = RENDERED) -> bool:
     return agreement.is_rest(AGREED, made, rendered)
 
 
+def count_live(*bodies: Body) -> int:
+    """Return how many are live where Git wants what was agreed to, and the cluster has these."""
+    there = at(*bodies)
+    seen = [wanted(one, live=there.get(id_of(one))) for one in (ONE, TWO)]
+    now = plan(seen, [dropped(GONE)] if id_of(GONE) in there else [], key=KEY)
+    return agreement.count_live(AGREED, now, there, KEY)
+
+
 def test_whole_plan_and_each_part_of_it_is_a_rest() -> None:
     assert is_rest(WHOLE)
     assert is_rest(plan([wanted(ONE, live=live(ONE)), wanted(TWO)], [dropped(GONE)], key=KEY))
@@ -74,11 +82,20 @@ def test_hook_that_has_run_runs_again_and_what_was_deleted_is_created() -> None:
 
 
 def test_live_is_what_was_written_or_deleted_and_not_what_is_leaving() -> None:
-    assert agreement.count_live(AGREED, at(OLD, GONE), KEY) == 0
-    assert agreement.count_live(AGREED, at(live(ONE), GONE), KEY) == 1
-    assert agreement.count_live(AGREED, at(live(ONE), live(TWO), GONE), KEY) == 2
-    assert agreement.count_live(AGREED, at(live(ONE), live(TWO)), KEY) == 3
-    assert agreement.count_live(AGREED, at({**OLD, "status": {"seen": 1}}, GONE), KEY) == 0
+    assert count_live(OLD, GONE) == 0
+    assert count_live(live(ONE), GONE) == 1
+    assert count_live(live(ONE), live(TWO), GONE) == 2
+    assert count_live(live(ONE), live(TWO)) == 3
+    assert count_live({**OLD, "status": {"seen": 1}}, GONE) == 0
+
+
+def test_what_is_neither_as_it_was_nor_as_agreed_is_not_live() -> None:
+    """When Git went back, objects that no sync had written counted as live: nothing is read of what is left alone."""
+    edited = live(config("one", level="mine"))
+    assert count_live(edited, live(TWO), GONE) == 1
+    back = plan([wanted(config("one", level="debug"), live=OLD), wanted(TWO, live=live(TWO))], key=KEY)
+    short: Body = {"metadata": {"uid": "u1"}}
+    assert agreement.count_live(AGREED, back, {id_of(ONE): short, id_of(TWO): short, **at(GONE)}, KEY) == 1
 
 
 def test_deletes_whose_turn_comes_later_stay_agreed_to() -> None:
