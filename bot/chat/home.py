@@ -26,7 +26,7 @@ ALL: Final = "all"
 _TROUBLE: Final = "trouble"
 _ASKED: Final = "asked"
 _HELD: Final = "held"
-_FINE: Final = frozenset({"synced", "behind", "waiting for approval", "rejected", "paused", "pinned"})
+_FINE: Final = frozenset({"synced", "behind", "syncing", "waiting for approval", "rejected", "paused", "pinned"})
 _SHOWS: Final = {ALL: "All apps", _TROUBLE: "Trouble", _ASKED: "Waiting for a yes", _HELD: "Paused or pinned"}
 
 

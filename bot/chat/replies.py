@@ -140,11 +140,13 @@ def _health(one: AppStatus) -> str:
 
 def _asked(question: Question) -> str:
     """Return what waits for people, and whether they may still decide."""
+    live = f"{kit.spoken(question.live)}; " if question.live else ""
     if question.over:
-        return f"nothing is applied: {kit.spoken(question.over)}"
+        why = f" ({escape(cut(kit.one_line(question.reason), _REASON))})" if question.reason else ""
+        return f"{live}{'no more of it' if live else 'nothing'} is applied: {kit.spoken(question.over)}{why}"
     given = f" by {', '.join(map(person, question.given))}" if question.given else ""
     counts = f"{len(question.given)} of {question.needed} approvals{given}"
-    return f"waits for a yes until {when(question.until)}, {counts}, plan `{question.plan_hash[:19]}`"
+    return f"{live}waits for a yes until {when(question.until)}, {counts}, plan `{question.plan_hash[:19]}`"
 
 
 def _trouble(one: AppStatus) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from bot.model.people import named
 from bot.model.plan import Summary
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.resource import ResourceId
-from bot.model.status import AppStatus
+from bot.model.status import AppStatus, Question
 from bot.model.verification import Verification
 from bot.plan.explain import object_json, summary_json
 
@@ -76,12 +76,23 @@ def status_text(lines: Sequence[AppStatus]) -> str:
         for one in lines
         if one.control_by
     ]
+    notes += [f"{one.app}: syncing to {one.target_revision[:7]}" for one in lines if one.is_syncing]
+    notes += [f"{one.app}: {_asked(one.question)}" for one in lines if one.question is not None]
     notes += [
         f"{one.app}: to {one.decided.verb}, proposed by {one.decided.who}: {one.decided.arguments}"
         for one in lines
         if one.decided is not None
     ]
     return "\n".join([table(rows), *notes])
+
+
+def _asked(question: Question) -> str:
+    live = f"{question.live}; " if question.live else ""
+    if question.over:
+        why = f" ({question.reason})" if question.reason else ""
+        return f"{live}{'no more of it' if live else 'nothing'} is applied: {question.over}{why}"
+    counts = f"{len(question.given)} of {question.needed} approvals"
+    return f"{live}waits for a yes until {stamp(question.until)}, {counts}, plan {question.plan_hash[:19]}"
 
 
 def history_json(app: str, entries: Sequence[HistoryEntry]) -> dict[str, Any]:

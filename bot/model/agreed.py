@@ -40,6 +40,7 @@ class Agreed:
     trigger: Trigger
     over: bool = False
     commit: str = ""
+    live: int = 0  # objects of it that were, when people were asked about the rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,10 @@ class Unfinished:
     live: int
     refused: bool = False
 
-    def __str__(self) -> str:
-        """`2 of 5 objects of 2692a4f, which U0BOB approved,`."""
-        agreed = self.agreed
+    @property
+    def sentence(self) -> str:
+        """`2 of 5 objects of 2692a4f, which U0BOB approved, are live`."""
+        agreed, verb = self.agreed, "is" if self.live == 1 else "are"
         which = agreed.commit[:7] or "the sync"
-        return f"{self.live} of {agreed.summary.total} objects of {which}, which {' and '.join(agreed.by)} approved,"
+        by = " and ".join(agreed.by)
+        return f"{self.live} of {agreed.summary.total} objects of {which}, which {by} approved, {verb} live"

@@ -90,3 +90,8 @@ class Trigger:
     @property
     def manual(self) -> bool:
         return self.via in {Via.SLACK, Via.CLI}
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether a person asked for a sync, whose own yes does not count then."""
+        return self.manual and self.confirm is None and not self.follows

@@ -20,6 +20,7 @@ STANDINGS: Final = (  # the words of how apps stand, the worst first
     "refused",
     "drifted",
     "behind",
+    "syncing",
     "released",
     "not synced yet",
     "paused",
@@ -32,7 +33,11 @@ UNDECIDED: Final = "nobody decided in time"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A plan that waits for people, and who agreed by now; `over` says why nobody can decide on it any more."""
+    """A plan that waits for people, and who agreed by now.
+
+    `over` says why nobody can decide on it any more, `reason` what was said with a no; `live` what is live of a
+    sync that people had agreed to before.
+    """
 
     plan_hash: str
     until: datetime
@@ -40,6 +45,8 @@ class Question:
     given: tuple[str, ...] = ()
     requesters: tuple[str, ...] = ()  # who asked for the sync: their own yes is not counted
     over: str = ""
+    reason: str = ""
+    live: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,7 @@ class AppStatus:
     decided: AuditEntry | None = None  # what people chose last about the drift that there is
     failing_commit: str = ""  # the one that cannot be applied, or does not become healthy
     is_begun: bool = False  # something of it was written
+    is_syncing: bool = False  # the cluster is being made equal to `target_revision`
     ref: str = ""  # what it follows when nobody has pinned it
 
     @property
@@ -99,7 +107,8 @@ class AppStatus:
             "not decided on in time": over == UNDECIDED,
             "refused": sync is SyncState.REFUSED and self.question is None,
             "drifted": sync is SyncState.DRIFTED,
-            "behind": sync is SyncState.BEHIND,
+            "behind": sync is SyncState.BEHIND and not self.is_syncing,
+            "syncing": self.is_syncing,
             "released": sync is SyncState.RELEASED,
             "not synced yet": sync is SyncState.UNKNOWN and not self.is_failing,
             "paused": self.control is ControlState.PAUSED,

@@ -118,6 +118,8 @@ def asked(
         waiting_since=since,
         requested_by=requesters,
     )
+    if report.unfinished is not None and memory.agreed is not None:
+        memory = replace(memory, agreed=replace(memory.agreed, live=report.unfinished.live))
     no = next((one for one in verdicts if not one.granted), None)
     given = approval.granted_by(app, verdicts, requesters=requesters)
     # Who reads the question sees whose commit it is about now; a no is not asked about again.
@@ -164,9 +166,7 @@ def asked(
 
 def _part(unfinished: Unfinished | None) -> str:
     """Return the sentence about an agreed sync of which a part is live; "" where there is none."""
-    if unfinished is None or not unfinished.live:
-        return ""
-    return f"{unfinished} {'is' if unfinished.live == 1 else 'are'} live already. "
+    return f"{unfinished.sentence} already. " if unfinished is not None and unfinished.live else ""
 
 
 def _way_back(base: Announcement) -> str:
@@ -191,7 +191,8 @@ def _lost(said: str) -> str:
 
 def decided(verdict: Approval, memory: AppMemory, *, base: Announcement, given: int) -> Announcement:
     """Return the line in the thread that says who decided."""
-    words = f"approved this plan ({given} of {base.needed})" if verdict.granted else "rejected this plan"
+    count = f"({given} of {base.needed})" if given <= base.needed else "too"  # others were enough a moment ago
+    words = f"approved this plan {count}" if verdict.granted else "rejected this plan"
     return replace(
         base,
         needed=0,  # the sentence counts; the message above says until when

@@ -7,6 +7,7 @@ No order touches a cluster here: each is a transaction on the state store. What 
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -62,6 +63,7 @@ class Desk(Enquiry):
         self._attention = Attention(store, post=post)
         self._keeping = Keeping(world, door)
         self._introduced: dict[str, str] = {}
+        self._deciding = threading.Lock()  # one verdict after the other: five clicks of one person are one yes
 
     def sync(self, app: str, *, trigger: Trigger, words: str) -> str:
         """Ask for a pass at once; the request survives a restart. `words` is what was typed, for the audit."""
@@ -159,7 +161,8 @@ class Desk(Enquiry):
         Without a hash it is the plan that its message shows.
         """
         spec, memory = self._apps[app], self._store.memory(app)
-        verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=True, reason="")
+        with self._deciding:
+            verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=True, reason="")
         verdicts = (*self._counted(memory, verdict.plan_hash), verdict)
         given = approval.granted_by(spec, verdicts, requesters=memory.requested_by)
         enough = len(given) >= spec.approvals
@@ -178,7 +181,8 @@ class Desk(Enquiry):
         """Hold the plan that waits; a newer plan asks anew. One that is being applied is stopped where it is."""
         spec, memory = self._apps[app], self._store.memory(app)
         begun = commands.is_begun(memory, plan_hash)
-        verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=False, reason=reason)
+        with self._deciding:
+            verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=False, reason=reason)
         self._store.request(app, trigger=Trigger(via=via, by=by, confirm=verdict.plan_hash), at=verdict.at)
         self._wake(app)
         said = f"{spec.title}: you rejected plan {verdict.plan_hash[:19]}"
@@ -240,7 +244,7 @@ class Desk(Enquiry):
     def _asking(self, app: str) -> tuple[str, ...]:
         """Return who asked for a pass that has not ended: the memory does not know them yet."""
         waiting = (one.trigger for one in self._store.requests() if one.app == app)
-        return tuple(one.by for one in waiting if one.manual and one.confirm is None)
+        return tuple(one.by for one in waiting if one.asks)
 
     def _counted(self, memory: AppMemory, plan_hash: str) -> tuple[Approval, ...]:
         verdicts = self._store.approvals(memory.app, plan_hash)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from bot.errors import NotThere, OrderRefused, PassError, SourceError
+from bot.model.agreed import Unfinished
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, ControlState
 from bot.model.incident import Incident
@@ -88,6 +89,7 @@ class Enquiry:
                     page=pages.get(key, ""),
                     decided=self._decided(key, memory),
                     failing_commit=memory.failing_commit,
+                    is_syncing=_is_under_way(memory),
                     is_begun=memory.begun not in {"", memory.digest},
                     ref=str(app.ref),
                 )
@@ -106,11 +108,15 @@ class Enquiry:
     def _question(self, app: AppSpec, memory: AppMemory, now: datetime) -> Question | None:
         """Return what waits for people; only an app that waits costs a question to the store."""
         ends = commands.expires_at(memory)
-        if not memory.waiting_hash or ends is None:
+        if not memory.waiting_hash or ends is None or _is_under_way(memory):
             return None
         verdicts = self._store.approvals(app.key, memory.waiting_hash)
         counted = asking.counted(memory, memory.waiting_hash, verdicts, now=now)
-        no = next((one.by for one in counted if not one.granted), asking.refused_by(memory))
+        begun = memory.agreed
+        refused = next((one for one in counted if not one.granted), None)
+        if refused is None and begun is not None and asking.is_over(memory):
+            refused = asking.against(begun, self._store.approvals(app.key, begun.plan_hash))
+        no = refused.by if refused is not None else asking.refused_by(memory)
         return Question(
             plan_hash=memory.waiting_hash,
             until=ends,
@@ -118,6 +124,8 @@ class Enquiry:
             given=approval.granted_by(app, counted, requesters=memory.requested_by),
             requesters=memory.requested_by if app.mode is Mode.APPROVE else (),
             over=f"{no} {REJECTED}" if no else (UNDECIDED if now >= ends else ""),
+            reason=refused.reason if refused is not None else "",
+            live=Unfinished(agreed=begun, live=begun.live).sentence if begun is not None and begun.live else "",
         )
 
     def released(self) -> tuple[AppStatus, ...]:
@@ -266,7 +274,12 @@ class Enquiry:
 
 
 def _is_under_way(memory: AppMemory) -> bool:
-    """Tell whether a pass has begun to change an app whose last one converged: what that one found is not true now."""
+    """Tell whether a pass has begun to change an app whose last one converged, or waited for people who have agreed.
+
+    What that one found is not true now.
+    """
+    if memory.sync in {SyncState.WAITING_APPROVAL, SyncState.REFUSED}:
+        return memory.planned is not None and memory.agreed is not None and not memory.agreed.over
     return memory.planned is not None and memory.sync is SyncState.SYNCED
 
 

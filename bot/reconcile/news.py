@@ -42,7 +42,7 @@ def found(
         PassKind.ROLLBACK: f"Going back to {plan.revision.short}: {plan.summary}.",
     }[kind]
     if unfinished is not None and unfinished.live:
-        message = f"It goes on with the rest: {unfinished} are live. {message}"
+        message = f"It goes on with the rest: {unfinished.sentence}. {message}"
     root = replace(
         base,
         news=News.DIFF,

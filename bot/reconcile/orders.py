@@ -46,7 +46,7 @@ class Order:
     def requesters(self, plan: Plan) -> tuple[str, ...]:
         """Return who asked for this plan: everybody who typed sync since it was first seen, and who rolls back."""
         asked = self.memory.requested_by if self.memory.waiting_hash == plan.hash else ()
-        asks = [self.trigger.by] if self.trigger.manual and self.trigger.confirm is None else []
+        asks = [self.trigger.by] if self.trigger.asks else []
         if (pin := self.control.pin) is not None and not self.memory.has_reached(pin):
             asks.append(pin.by)
         return tuple(dict.fromkeys([*asked, *asks]))

@@ -105,6 +105,7 @@ def test_plan_is_decided_by_who_may_and_did_not_ask_for_it_and_in_time() -> None
         ),
         (replace(ASKED, question=replace(QUESTION, over=UNDECIDED)), "not decided on in time"),
         (ASKED, "waiting for approval"),
+        (replace(SYNCED, sync=SyncState.BEHIND, is_syncing=True), "syncing"),
         (replace(SYNCED, sync=SyncState.REFUSED, question=QUESTION), "waiting for approval"),
         (replace(SYNCED, health=HealthState.DEGRADED), "degraded, synced"),
         (replace(SYNCED, sync=SyncState.UNKNOWN, health=HealthState.UNKNOWN), "not synced yet"),
@@ -117,6 +118,15 @@ def test_status_has_a_word_for_each_thing_that_holds(one: AppStatus, words: str)
     assert text.startswith(f"shop / prod  {words}")
     assert f"*shop / prod*  {words}" in str(blocks)
     assert "unknown" not in text
+
+
+def test_status_says_what_is_live_of_a_sync_that_was_rejected_and_why() -> None:
+    """It said that nothing was applied, and the reason of the reject nowhere."""
+    live = "4 of 5 objects of 1651a32, which U0ANA approved, are live"
+    no = replace(QUESTION, over=f"U0CAT {REJECTED}", reason="stop it now", live=live)
+    told = replies.status([replace(ASKED, question=no)])[0]
+    assert "4 of 5 objects of 1651a32, which <@U0ANA> approved, are live; no more of it is applied" in told
+    assert "<@U0CAT> rejected it (stop it now)" in told
 
 
 @pytest.mark.parametrize(

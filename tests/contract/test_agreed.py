@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import pytest
 
+from bot.cli.reports import status_text
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Deed, PassKind, Result, SyncReport
-from bot.model.record import SyncState
+from bot.model.record import Decision, SyncState
+from bot.model.status import AppStatus
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, deployment, secret
 from tests.waiting import until
@@ -142,13 +145,17 @@ def test_no_during_an_approved_sync_ends_it_where_it_is(worlds: Worlds) -> None:
     begun = asked(world)
     approve(world)
     answers: list[str] = []
+    standing: list[AppStatus] = []
 
     def stopping() -> bool:
+        standing.extend(world.engine.desk.status(["prod/shop"]))
         answers.append(reject(world))
         return False
 
     report = world.sync(trigger=SCHEDULE, leaves=stopping)
     assert report.result is Result.SUPERSEDED
+    assert standing[0].words == ("syncing",)
+    assert standing[0].question is None  # it was said to wait for a yes, with its buttons
     assert "is being applied: it ends after the step it is at" in answers[0]
     assert f"`rollback shop {deployed[:7]}` takes it back" in answers[0]
     for refused in (reject, approve):
@@ -164,7 +171,9 @@ def test_no_during_an_approved_sync_ends_it_where_it_is(worlds: Worlds) -> None:
         approve(world)
     (status,) = world.engine.desk.status(["prod/shop"])
     assert status.question is not None
-    assert status.question.over == "U0CAT rejected it"
+    assert status.words == ("rejected",)
+    told = f"shop: {live.removesuffix(' already.')}; no more of it is applied: U0CAT rejected it (wrong day)"
+    assert told in status_text([status])
     world.restart()
     assert world.tick().result is Result.WAITING_APPROVAL
     assert world.get("deployments", "third", base="/apis/apps/v1") is None
@@ -253,3 +262,35 @@ def test_delete_whose_turn_came_later_is_part_of_what_was_agreed_to(worlds: Worl
     (entry,) = world.engine.desk.history("prod/shop", 1)
     assert (entry.kind, entry.approved_by) == (PassKind.SYNC, ("U0BEN",))
     assert world.memory().agreed is None
+
+
+def test_five_clicks_of_one_person_are_one_yes(worlds: Worlds) -> None:
+    """Clicks at once were up to four yeses in the audit."""
+    world = worlds(mode="approve", approvals=2)
+    asked(world)
+
+    def click(_: int) -> bool:
+        try:
+            approve(world)
+        except OrderRefused as error:
+            assert "already approved by U0BEN" in str(error)  # noqa: PT017 - four of five
+            return False
+        return True
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sum(pool.map(click, range(5))) == 1
+    assert [one.verb for one in world.engine.desk.log("prod/shop", 9)].count("approve") == 1
+
+
+def test_who_resumes_an_app_has_asked_for_no_sync_and_may_approve(worlds: Worlds) -> None:
+    world = worlds(mode="approve")
+    asked(world)
+    desk = world.engine.desk
+    desk.pause("prod/shop", by="U0ANA", via=Via.SLACK, until=None, reason="")
+    world.tick()
+    desk.resume("prod/shop", by="U0BEN", via=Via.SLACK)
+    (request,) = [one for one in world.engine.store.requests() if one.trigger.by == "U0BEN"]
+    assert world.sync(trigger=request.trigger).result is Result.WAITING_APPROVAL
+    approve(world)
+    assert world.tick().result is Result.CONVERGED
+    assert not [one for one in desk.log("prod/shop", 9) if one.verb == "sync" and one.decision is Decision.DENIED]
