@@ -104,6 +104,9 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
         until = f" until {when(one.control_until)}" if one.control_until else ""
         why = f": {escape(cut(one.control_reason, _REASON))}" if one.control_reason else ""
         yield f"{one.control.value} by {person(one.control_by)}{until}{why}"
+    if one.pin is not None and one.control is ControlState.PAUSED:
+        why = f": {escape(cut(one.pin.reason, _REASON))}" if one.pin.reason else ""
+        yield f"and pinned at `{one.pin.commit[:7]}` by {person(one.pin.by)}{why}; `resume` ends both"
     if one.question is not None:
         yield _asked(one.question)
     if one.decided is not None:

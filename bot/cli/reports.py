@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.model.control import ControlState
 from bot.model.outcome import Result, SyncReport
 from bot.model.people import named
 from bot.model.plan import Summary
@@ -78,6 +79,11 @@ def status_text(lines: Sequence[AppStatus]) -> str:
     ]
     notes += [f"{one.app}: syncing to {one.target_revision[:7]}" for one in lines if one.is_syncing]
     notes += [f"{one.app}: {_asked(one.question)}" for one in lines if one.question is not None]
+    notes += [
+        f"{one.app}: pinned at {one.pin.commit[:7]} by {one.pin.by}, under the pause; `resume` ends both"
+        for one in lines
+        if one.pin is not None and one.control is ControlState.PAUSED
+    ]
     notes += [
         f"{one.app}: to {one.decided.verb}, proposed by {one.decided.who}: {one.decided.arguments}"
         for one in lines

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from bot.model.control import ControlState
+from bot.model.control import ControlState, Pin
 from bot.model.outcome import HealthState
 from bot.model.record import AuditEntry, Mute, SyncState
 from bot.model.source import Revision
@@ -67,6 +67,7 @@ class AppStatus:
     control_by: str = ""
     control_reason: str = ""
     control_until: datetime | None = None
+    pin: Pin | None = None  # which a pause does not end
     revision: str = ""
     target_revision: str = ""
     last_sync_at: datetime | None = None
@@ -112,7 +113,7 @@ class AppStatus:
             "released": sync is SyncState.RELEASED,
             "not synced yet": sync is SyncState.UNKNOWN and not self.is_failing,
             "paused": self.control is ControlState.PAUSED,
-            "pinned": self.control is ControlState.PINNED,
+            "pinned": self.pin is not None,
             "synced": sync is SyncState.SYNCED and not self.is_failing,
         }
         return tuple(word for word in STANDINGS if is_so[word])

@@ -62,6 +62,8 @@ def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | N
     end = ending(until)
     was = f"before: {ending(held.until)}, by {held.by}" if held is not None else ""
     message = f"{person.who} changed it: nothing is applied {end} ({was})." if was else f"Nothing is applied {end}."
+    pin = control.pin
+    stays = f" It stays at {pin.commit[:7]}, where {pin.by} has rolled it back to." if pin is not None else ""
     return Ordered(
         control=replace(control, pause=made),
         audit=replace(audit(app, person, "pause", f"{end} {reason}".strip()), why=was),
@@ -70,8 +72,8 @@ def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | N
             operation=made.operation,
             reason=reason,
             until=until,
-            message=f"{message} New commits wait.",
-            next_step=f"/gitops resume {app.name} ends it",
+            message=f"{message} New commits wait.{stays}",
+            next_step=f"/gitops resume {app.name} ends it{' and the rollback' if pin is not None else ''}",
             rings=held is not None,
         ),
         answer=f"{app.title} is paused {end}" + (f" ({was})." if was else "."),

@@ -78,6 +78,7 @@ class Enquiry:
                     control_by=held.by if held else "",
                     control_reason=held.reason if held else "",
                     control_until=control.pause.until if control.pause else None,
+                    pin=control.pin,
                     revision=memory.revision,
                     target_revision=memory.target,
                     last_sync_at=memory.last_sync_at,

@@ -13,7 +13,7 @@ import pytest
 from bot.chat import replies
 from bot.chat.home import Filters, home
 from bot.chat.replies import counts
-from bot.model.control import ControlState, Via
+from bot.model.control import ControlState, Pin, Via
 from bot.model.outcome import HealthState, PassKind, Result
 from bot.model.plan import Summary
 from bot.model.record import EVERY_APP, HistoryEntry, Mute, SyncState
@@ -22,6 +22,7 @@ from bot.model.status import REJECTED, UNDECIDED, AppStatus, Question
 from bot.sandbox.slack import limits
 
 NOW: Final = datetime(2026, 11, 26, 4, 35, tzinfo=UTC)
+PIN: Final = Pin(commit="a" * 40, by="U0BOB", reason="", since=NOW)
 HASH: Final = "sha256:" + "1" * 64
 SYNCED: Final = AppStatus(
     app="shop",
@@ -70,8 +71,11 @@ def offered(
         (replace(ASKED, sync=SyncState.REFUSED), "Approve, Reject, What would change, Roll back, Pause"),
         (PAUSED, "Resume, What would change"),
         (replace(ASKED, control=ControlState.PAUSED), "Resume, What would change"),
-        (replace(SYNCED, control=ControlState.PINNED), "Resume, What would change, Roll back, Pause"),
-        (replace(ASKED, control=ControlState.PINNED), "Approve, Reject, Resume, What would change, Roll back, Pause"),
+        (replace(SYNCED, control=ControlState.PINNED, pin=PIN), "Resume, What would change, Roll back, Pause"),
+        (
+            replace(ASKED, control=ControlState.PINNED, pin=PIN),
+            "Approve, Reject, Resume, What would change, Roll back, Pause",
+        ),
         (replace(SYNCED, mute=MUTE), "Sync now, What would change, Roll back, Pause, Unmute"),
         (replace(SYNCED, mute=replace(MUTE, app=EVERY_APP)), "Sync now, What would change, Roll back, Pause"),
     ],
@@ -98,9 +102,9 @@ def test_plan_is_decided_by_who_may_and_did_not_ask_for_it_and_in_time() -> None
             replace(SYNCED, sync=SyncState.BEHIND, consecutive_failures=3, control=ControlState.PAUSED),
             "failing, behind, paused",
         ),
-        (replace(SYNCED, control=ControlState.PINNED), "pinned, synced"),
+        (replace(SYNCED, control=ControlState.PINNED, pin=PIN), "pinned, synced"),
         (
-            replace(ASKED, control=ControlState.PINNED, question=replace(QUESTION, over=f"U0BOB {REJECTED}")),
+            replace(ASKED, control=ControlState.PINNED, pin=PIN, question=replace(QUESTION, over=f"U0BOB {REJECTED}")),
             "rejected, pinned",
         ),
         (replace(ASKED, question=replace(QUESTION, over=UNDECIDED)), "not decided on in time"),
@@ -169,7 +173,7 @@ def test_what_waits_for_a_yes_is_no_trouble() -> None:
 
 
 def test_pinned_app_shows_what_a_resume_would_do() -> None:
-    pinned = replace(SYNCED, control=ControlState.PINNED, ref="main")
+    pinned = replace(SYNCED, control=ControlState.PINNED, pin=PIN, ref="main")
     blocks = home([pinned], Filters(), user="U", may=lambda *_: True, now=NOW)["blocks"]
     values = [one["value"] for block in blocks for one in block.get("elements") or () if "value" in one]
     assert orjson.dumps({"app": "prod/shop", "commit": "main"}).decode() in values

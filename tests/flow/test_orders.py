@@ -156,6 +156,10 @@ def test_rollback_is_seen_confirmed_and_stays(offices: Offices, mode: str) -> No
     assert "already pinned" in office.presses(ANA, late, "gitops.rollback_go").text
     refused = office.audit("payments")[0]
     assert (refused["who"], refused["verb"], refused["decision"]) == (ANA.id, "rollback", "denied")
+    office.types(BOB, "pause payments for 1h")
+    office.sees(PAYMENTS, "Paused", f"It stays at {first[:7]}", "/gitops resume payments ends it and the rollback")
+    stands = json.dumps(office.types(ANA, "status payments").blocks)
+    assert f"and pinned at `{first[:7]}` by <@{ANA.id}>: too loud; `resume` ends both" in stands
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
