@@ -43,6 +43,28 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One pass that changed or tried to change the cluster."""
+
+    operation: str
+    app: str
+    revision: str
+    ref: str
+    kind: PassKind
+    by: str
+    via: Via
+    started_at: datetime
+    finished_at: datetime
+    result: Result
+    summary: Summary
+    digest: str = ""  # of the rendered objects
+    live_digest: str = ""  # of the live fields we own
+    committed_at: datetime | None = None  # of the commit that changed the app; None where none did
+    approved_by: tuple[str, ...] = ()  # who said yes to the plan, where it needed that
+    id: int = 0  # given by the store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppMemory:
     """The app as the last pass left it; the news compares it with the present to find edges.
 
@@ -71,6 +93,7 @@ class AppMemory:
     operation: str = ""  # whose thread the present trouble lives in
     overtaken: tuple[str, ...] = ()  # operations whose messages a rollback ends when it has converged
     planned: Summary | None = None  # what that operation set out to do, until a pass of it has ended
+    cut: HistoryEntry | None = None  # the line of what was begun, until it or one of a pass that goes on is entered
     said: str = ""
     paged: bool = False
     page_operation: str = ""
@@ -94,28 +117,6 @@ class AppMemory:
         The commit alone does not tell: what people roll back to is the last that converged, while a newer one fails.
         """
         return self.revision == pin.commit and pin.operation in {"", self.pin_operation}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
-    """One pass that changed or tried to change the cluster."""
-
-    operation: str
-    app: str
-    revision: str
-    ref: str
-    kind: PassKind
-    by: str
-    via: Via
-    started_at: datetime
-    finished_at: datetime
-    result: Result
-    summary: Summary
-    digest: str = ""  # of the rendered objects
-    live_digest: str = ""  # of the live fields we own
-    committed_at: datetime | None = None  # of the commit that changed the app; None where none did
-    approved_by: tuple[str, ...] = ()  # who said yes to the plan, where it needed that
-    id: int = 0  # given by the store
 
 
 class Decision(Enum):

@@ -28,7 +28,10 @@ def line(app: AppSpec, report: SyncReport, summary: Summary) -> AuditEntry:
     `summary` is what became of it; a pass that was cut short says how much of its plan it did.
     """
     detail = report.failure.message if report.failure is not None else report.reason or str(summary)
+    decision = _DECIDED.get(report.result, Decision.FAILED)
     if report.result is Result.SUPERSEDED:
+        if len(report.did) < report.summary.total:
+            decision = Decision.FAILED
         detail = f"{len(report.did)} of {report.summary.total} objects done"
     if report.agreed is not None:
         detail += f"; approved by {', '.join(report.agreed.by)}"
@@ -39,7 +42,7 @@ def line(app: AppSpec, report: SyncReport, summary: Summary) -> AuditEntry:
         verb=report.kind.value,
         app=app.key,
         arguments=report.revision.commit if report.revision else "",
-        decision=_DECIDED.get(report.result, Decision.FAILED),
+        decision=decision,
         why=f"{report.result.value}: {detail}",
     )
 

@@ -11,13 +11,13 @@ from bot.model.announcement import Announcement
 from bot.model.app import AppSpec
 from bot.model.outcome import Health, HealthState, Outcome, PassKind
 from bot.model.plan import Plan
-from bot.model.record import AppMemory, Pruned
+from bot.model.record import AppMemory, HistoryEntry, Pruned
 from bot.model.resource import Body, ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
 from bot.ports import Store
-from bot.reconcile import fights, news
+from bot.reconcile import cutting, fights, news
 from bot.reconcile.consent import Consent
 from bot.reconcile.keeping import Door
 from bot.reconcile.post import Post
@@ -79,8 +79,18 @@ class Narrator:
         # The operation is remembered first: a pass killed after this line goes on in the same message.
         agreed = consent.agreed
         planned = agreed.summary if agreed is not None else plan.summary
-        self.memory = replace(self.memory, operation=self._base.operation, planned=planned, begun=digest, agreed=agreed)
+        cut, own = self.memory.cut, cutting.begun(plan, kind, digest, consent, app=self._app.key, base=self._base)
+        if cut is not None and cut.digest != digest:
+            self.enter(cut)
+        self.memory = replace(
+            self.memory, operation=self._base.operation, planned=planned, begun=digest, agreed=agreed, cut=own
+        )
         self._store.save_pass(self.memory, dispatches=rows)
+
+    def enter(self, cut: HistoryEntry) -> None:
+        """Enter the line of what another pass had begun, in one transaction with that it is entered."""
+        self.memory = replace(self.memory, cut=None)
+        self._store.save_pass(self.memory, history=cut, audits=cutting.lines(cut))
 
     def applied(self, outcome: Outcome) -> None:
         self._done.add(outcome.id)

@@ -26,7 +26,7 @@ from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports import Store
-from bot.reconcile import asking, fight_pages, fights, journal, news
+from bot.reconcile import asking, cutting, fight_pages, fights, journal, news
 from bot.reconcile.applying import Ends
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
@@ -119,6 +119,8 @@ class Passes:
                 recorded=lambda plan_hash: self._store.approvals(app.key, plan_hash),
             )
             base = self._base(app, operation, trigger, started)
+            if pin is not None and not before.has_reached(pin):
+                base = replace(base, by=pin.by)
             narrator = Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
 
             def ends_writing() -> bool:
@@ -132,7 +134,7 @@ class Passes:
             # The end of a pass follows from what it found: the same rest, memory and orders again leave no trace again.
             same = ran.rest is not None and ran.rest is rest and self._silent.get(app.key) == before
             silent = same and not trigger.manual and control == Control()
-            after = before if silent else self._save(order, ran, narrator.memory)
+            after = before if silent else self._save(order, ran, narrator)
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
@@ -254,8 +256,8 @@ class Passes:
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    def _save(self, order: Order, ran: Ran, stored: AppMemory) -> AppMemory:
-        app, report = order.app, ran.report
+    def _save(self, order: Order, ran: Ran, narrator: Narrator) -> AppMemory:
+        app, report, stored = order.app, ran.report, narrator.memory
         before = replace(stored, path=app.path, app_set=app.app_set, channel=app.channel)
         base = self._base(app, order.operation, report.cause, report.finished_at)
         linked = self._linked(app, base, report.revision, before.revision)
@@ -282,6 +284,10 @@ class Passes:
             until=order.control.pause.until if order.control.pause is not None else None,
         )
         told = news.ended(app, report, before, base=linked, targets=self._outside.targets, waits=waits)
+        cut = stored.cut
+        if cut is not None and cut is order.memory.cut and cutting.is_lost(cut, report, told.history):
+            narrator.enter(cut)
+        told = replace(told, memory=replace(told.memory, cut=cutting.left(cut, report)))
         if report.result is Result.CONVERGED and order.control.pin is not None:
             told = replace(told, memory=replace(told.memory, pin_operation=order.control.pin.operation))
         # Who pauses an app wakes it too, and asks for no sync.
@@ -292,6 +298,9 @@ class Passes:
         followed = report.trigger.follows and report.kind is not PassKind.ROLLBACK
         asked = asked and not (followed or (report.trigger.follows and report.result is Result.CONVERGED))
         audits = [journal.line(app, report, summary)] if asked or report.did or summary != report.summary else []
+        if report.kind is PassKind.ROLLBACK and (pin := order.control.pin) is not None:  # whoever approved or retried
+            audits = [replace(one, who=pin.by) for one in audits]
+            told = replace(told, history=replace(told.history, by=pin.by)) if told.history is not None else told
         after, folded = told.memory, Folded(memory=told.memory, said=told.announcements)
         trouble = before.incident or before.paged or after.failing_since or after.degraded_since
         fight = next((one for one in told.announcements if one.news is News.FIGHT), None)

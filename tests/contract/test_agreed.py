@@ -174,6 +174,13 @@ def test_no_during_an_approved_sync_ends_it_where_it_is(worlds: Worlds) -> None:
     assert status.words == ("rejected",)
     told = f"shop: {live.removesuffix(' already.')}; no more of it is applied: U0CAT rejected it (wrong day)"
     assert told in status_text([status])
+    (entry,) = [one for one in world.engine.desk.history("prod/shop", 9) if one.revision == begun]
+    assert (entry.result, entry.approved_by) == (Result.SUPERSEDED, ("U0BEN",))
+    (line,) = [one for one in world.engine.desk.log("prod/shop", 9) if one.verb == "sync" and one.arguments == begun]
+    assert (line.decision, line.why) == (
+        Decision.FAILED,
+        "superseded: 2 of 3 objects done; approved by U0BEN",
+    )
     world.restart()
     assert world.tick().result is Result.WAITING_APPROVAL
     assert world.get("deployments", "third", base="/apis/apps/v1") is None
@@ -294,3 +301,24 @@ def test_who_resumes_an_app_has_asked_for_no_sync_and_may_approve(worlds: Worlds
     approve(world)
     assert world.tick().result is Result.CONVERGED
     assert not [one for one in desk.log("prod/shop", 9) if one.verb == "sync" and one.decision is Decision.DENIED]
+
+
+def test_history_of_a_rollback_names_who_ordered_it_and_apart_who_approved(worlds: Worlds) -> None:
+    world = worlds(mode="approve")
+    first = asked(world)
+    approve(world)
+    assert world.tick().result is Result.CONVERGED
+    world.commit({"a.yaml": config("first", "debug")})
+    world.tick()
+    approve(world)
+    assert world.tick().result is Result.CONVERGED
+    desk = world.engine.desk
+    desk.rollback("prod/shop", first, by="U0ANA", reason="too loud", via=Via.SLACK)
+    assert world.tick().result is Result.WAITING_APPROVAL
+    approver = Trigger(via=Via.SLACK, by="U0CAT", confirm=world.memory().waiting_hash)
+    approve(world, "U0CAT")
+    assert world.sync(trigger=approver).result is Result.CONVERGED
+    (entry,) = [one for one in desk.history("prod/shop", 9) if one.kind is PassKind.ROLLBACK]
+    assert (entry.by, entry.approved_by) == ("U0ANA", ("U0CAT",))
+    done = [one for one in desk.log("prod/shop", 9) if one.verb == "rollback" and one.decision is Decision.DONE]
+    assert [one.who for one in done] == ["U0ANA"]

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
+import pytest
+
 from bot.model.announcement import News
+from bot.model.app import Mode
 from bot.model.control import Via
 from bot.model.outcome import Result
+from bot.model.record import Decision
 from bot.sandbox.faults import Fault, FaultKind
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config
@@ -25,12 +29,13 @@ _SCENE: Final = Scene(
 _GOES_ON: Final = "It goes on with the rest"
 
 
-def approved(world: EngineWorld) -> None:
-    """Commit what is new, and have somebody agree to it."""
-    world.commit(_SCENE.new)
+def approved(world: EngineWorld) -> str:
+    """Commit what is new, and have somebody agree to it; returns the commit."""
+    commit = world.commit(_SCENE.new)
     assert world.tick().result is Result.WAITING_APPROVAL
     world.engine.desk.approve("prod/shop", world.memory().waiting_hash, by="U0BEN", via=Via.SLACK)
     world.heard()
+    return commit
 
 
 def returned(world: EngineWorld) -> None:
@@ -83,3 +88,42 @@ def test_outage_between_the_writes_of_an_approved_sync_asks_nobody(
     settled(world)
     _SCENE.check(world)
     assert world.engine.desk.history("prod/shop", 1)[0].approved_by == ("U0BEN",)
+
+
+@pytest.mark.parametrize("mode", ["auto", "approve"])
+def test_what_a_killed_sync_wrote_stands_in_history_and_audit_when_git_moves_on(
+    worlds: Callable[..., EngineWorld], proxy: Proxy, mode: str
+) -> None:
+    """The cluster was changed, and no line said so."""
+    world = worlds(mode=mode)
+    returned(world)
+    killed = begun(world, proxy)
+    returned(world)
+    settled(world)
+    desk = world.engine.desk
+    (entry,) = [one for one in desk.history("prod/shop", 9) if one.result is Result.SUPERSEDED]
+    (line,) = [one for one in desk.log("prod/shop", 20) if one.arguments == killed and one.verb == "sync"]
+    assert entry.revision == killed
+    assert line.decision is Decision.FAILED
+    assert line.why.startswith("cut off while it was applied: ")
+    if mode == "approve":
+        assert entry.approved_by == ("U0BEN",)
+    again = begun(world, proxy)
+    settled(world)  # goes on with the same, which has one line
+    assert [one.result for one in desk.history("prod/shop", 9) if one.revision == again] == [Result.CONVERGED]
+
+
+def begun(world: EngineWorld, proxy: Proxy) -> str:
+    """Kill a sync before its last write, which somebody has agreed to where that is needed; returns its commit."""
+    commit = approved(world) if world.spec().mode is Mode.APPROVE else world.commit(_SCENE.new)
+    process = terminal_sync(world)
+    first = world.path("configmaps/changed")
+
+    def kill_after_the_first(request: str) -> None:
+        if "configmaps/last" in request and world.plane.request("GET", first)["data"] == {"level": "debug"}:
+            process.kill()
+
+    proxy.before = kill_after_the_first
+    assert process.wait(120) == -9, complaints(world)
+    proxy.before = lambda _: None
+    return commit
