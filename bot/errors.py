@@ -187,7 +187,14 @@ class OrderRefused(BotError):
 
 
 class NotThere(OrderRefused):
-    """An order names what there is not: a mistake in typing, of which the audit says nothing."""
+    """An order names what there is not: a mistake in typing, of which the audit says nothing.
+
+    `near` when it is close to something there is, or the beginning of several.
+    """
+
+    def __init__(self, message: str, *, near: bool = False) -> None:
+        self.near = near
+        super().__init__(message)
 
 
 class DeliveryFailed(BotError):

@@ -26,7 +26,7 @@ from bot.chat.permissions import Rule
 from bot.chat.rights import VERDICTS, Rights
 from bot.chat.verbs import VERBS, deed
 from bot.chat.views import Views
-from bot.errors import BotError, OrderRefused
+from bot.errors import BotError, NotThere, OrderRefused
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.record import EVERY_APP, AuditEntry, Decision
@@ -150,8 +150,8 @@ class Clerk:
 
     def _follow(self, order: Order, caller: Caller) -> None:
         form = VERBS[order.verb]
-        if caller.thread and not order.app and form.app != "none":
-            order = replace(order, app=self._desk.subject(caller.channel, caller.thread))
+        if caller.thread and form.app != "none":
+            order = self._below(order, caller)
             if form.app == "needed" and not order.app:
                 caller.answer(needs_app(order.verb), ())
                 return
@@ -328,6 +328,22 @@ class Clerk:
                 caller.hear(said)
 
     # --- apps and rights --------------------------------------------------------------------------------------
+
+    def _below(self, order: Order, caller: Caller) -> Order:
+        """Return an order given in a thread: without an app it means the thread's.
+
+        What stands in the place of an app, and is none nor nearly one, begins the reason: `reject not now`.
+        """
+        if order.app:
+            try:
+                self._desk.find(order.app)
+            except NotThere as no:
+                if no.near or not VERBS[order.verb].reason:
+                    return order
+                order = replace(order, reason=f"{order.app} {order.reason}".strip())
+            else:
+                return order
+        return replace(order, app=self._desk.subject(caller.channel, caller.thread))
 
     def _meant(self, order: Order, caller: Caller) -> tuple[Order, AppSpec | None]:
         """Return the app a person means; without a name, the only one of this channel, or a menu of them."""

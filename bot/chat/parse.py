@@ -152,6 +152,8 @@ def _arguments(verb: str, form: Verb, words: _Words, typed: str, *, in_thread: b
 
 def _goes_on(form: Verb, word: str) -> bool:
     """Tell whether a word is what follows the app, in a thread where that was left out."""
+    if form.reason and not _NAME.fullmatch(word):
+        return True
     if form.second in {"commit", "plan"}:
         return HASH.fullmatch(word.lower()) is not None
     if form.second == "field":

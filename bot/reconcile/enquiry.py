@@ -29,6 +29,7 @@ from bot.reconcile.planning import plan_at, plan_or_failure, wanted_refs
 from bot.reconcile.world import World
 
 _CHOICES: Final = frozenset({"keep", "ignore"})
+_NAMED: Final = 10  # apps that one answer lists
 _LOG: Final = 200  # commits of the branch among which a person searches
 
 
@@ -50,10 +51,13 @@ class Enquiry:
         if len(found) == 1:
             return found[0]
         if found:
-            raise NotThere(f"{text} can be {' or '.join(sorted(app.key for app in found))}: write one of them")
+            keys = sorted(app.key for app in found)
+            more = f" or one of {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+            raise NotThere(f"{text} can be {' or '.join(keys[:_NAMED])}{more}: write one of them", near=True)
         close = difflib.get_close_matches(text, {app.name for app in self._apps.values()}, n=1)
         shown = text[:60]
-        raise NotThere(f'unknown app "{shown}"' + (f", did you mean {close[0]}?" if close else ""))
+        hint = f", did you mean {close[0]}?" if close else ""
+        raise NotThere(f'unknown app "{shown}"{hint}', near=bool(close))
 
     def status(self, apps: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return one line for each app, in the order given."""

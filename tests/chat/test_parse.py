@@ -54,6 +54,7 @@ def test_duration_may_stand_without_its_for(text: str) -> None:
         ("plan 9f8e7d6", Order(verb="plan", commit="9f8e7d6")),
         ("approve sha256:1234567", Order(verb="approve", plan="sha256:1234567")),
         ("ignore data.level noisy", Order(verb="ignore", field="data.level", reason="noisy")),
+        ('reject "not now, friday"', Order(verb="reject", reason="not now, friday")),
         ("pause shop for 2h", Order(verb="pause", app="shop", duration=timedelta(hours=2))),
     ],
 )

@@ -101,6 +101,9 @@ def test_mention_in_a_thread_is_about_the_app_of_its_message(offices: Offices, m
     assert "docs / prod is paused until" in mentions(ANA, "pause for 2h the move").text
     assert "shop / prod is paused until" in mentions(ANA, "pause shop for 2h").text
     assert "docs / prod is running" in mentions(ANA, "resume").text
+    assert "docs / prod is paused until" in mentions(ANA, "pause deploy freeze").text
+    office.sees(DEPLOYS, "Paused", "docs", "Reason: deploy freeze")
+    assert 'unknown app "dcos", did you mean docs?' in mentions(ANA, "pause dcos maintenance").text
 
 
 NONSENSE = (
