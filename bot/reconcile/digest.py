@@ -31,7 +31,7 @@ def digest(
         return None
     spans = [one.finished_at - one.committed_at for one in good if one.committed_at is not None]
     mean = f" Commits were live after {_minutes(sum(spans, timedelta()) / len(spans))} on average." if spans else ""
-    failed = len(entries) - len(good)
+    failed = sum(1 for one in entries if _has_failed(one))
     apps = sum(1 for one in ended.values() if one)
     message = f"{_many(len(good), 'sync')} converged, {failed} failed, in {_many(apps, 'app')}.{mean}"
     lines = [f"{app}: {_counts(found)}" for app, found in sorted(ended.items()) if found]
@@ -42,7 +42,13 @@ def digest(
 def _counts(entries: Sequence[HistoryEntry]) -> str:
     good = sum(1 for one in entries if one.result is Result.CONVERGED)
     newest = max(entries, key=lambda one: one.finished_at)
-    return f"{good} converged, {len(entries) - good} failed, now {newest.result.value} at {newest.revision[:7]}"
+    failed = sum(1 for one in entries if _has_failed(one))
+    return f"{good} converged, {failed} failed, now {newest.result.value} at {newest.revision[:7]}"
+
+
+def _has_failed(one: HistoryEntry) -> bool:
+    """Tell whether a sync failed: one that was cut off by people or a newer commit did not."""
+    return one.result not in {Result.CONVERGED, Result.SUPERSEDED}
 
 
 def _held(one: AppStatus) -> str:

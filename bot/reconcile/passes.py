@@ -99,7 +99,9 @@ class Passes:
                 decided = self._verdicts(before, before.waiting_hash, started)
                 before = asking.renewed(before, decided, objection=self._objection(before), now=started)
             operation = pin.operation if pin is not None and not before.has_reached(pin) else ""
-            if operation and before.said and before.operation not in {"", operation, *before.overtaken}:
+            # A pass that was cut off has left its message at "syncing".
+            told = before.said or before.planned is not None
+            if operation and told and before.operation not in {"", operation, *before.overtaken}:
                 before = replace(before, overtaken=(*before.overtaken, before.operation))
             operation = operation or asked_in or news.operation_at(started, secrets.token_hex(3))
             order = Order(

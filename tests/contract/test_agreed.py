@@ -10,7 +10,7 @@ import pytest
 
 from bot.cli.reports import status_text
 from bot.errors import OrderRefused
-from bot.model.announcement import Announcement
+from bot.model.announcement import Announcement, News
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Deed, PassKind, Result, SyncReport
 from bot.model.record import Decision, SyncState
@@ -322,3 +322,23 @@ def test_history_of_a_rollback_names_who_ordered_it_and_apart_who_approved(world
     assert (entry.by, entry.approved_by) == ("U0ANA", ("U0CAT",))
     done = [one for one in desk.log("prod/shop", 9) if one.verb == "rollback" and one.decision is Decision.DONE]
     assert [one.who for one in done] == ["U0ANA"]
+
+
+def test_message_of_a_rollback_that_another_one_cut_off_is_ended(worlds: Worlds) -> None:
+    """It said for ever that it was syncing, none of its objects applied."""
+    world = worlds()
+    commits = []
+    for level, image in (("info", "nginx:1"), ("debug", "nginx:2"), ("warning", "nginx:3")):
+        commits.append(world.commit({"a.yaml": config("first", level), "c.yaml": deployment("third", image)}))
+        world.sync()
+    world.heard()
+    desk = world.engine.desk
+    desk.rollback("prod/shop", commits[0], by="U0ANA", reason="", via=Via.SLACK)
+    assert world.sync(trigger=SCHEDULE, leaves=lambda: True).result is Result.SUPERSEDED
+    (begun,) = {one.operation for one in world.heard() if one.news is News.DIFF}
+    desk.rollback("prod/shop", commits[1], by="U0ANA", reason="", via=Via.SLACK)
+    world.restart()
+    assert world.tick().result is Result.CONVERGED
+    (ended,) = [one for one in world.heard() if one.operation == begun and not one.in_thread]
+    assert ended.news is News.SETTLED
+    assert ended.message.startswith(f"The rollback to {commits[1][:7]} has ended it")
