@@ -33,20 +33,21 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
         return Told(
             memory=replace(after, sync=SyncState.FAILED if failing else SyncState.BEHIND), announcements=commits
         )
-    # A newer commit that only finds drift changes nothing of the app: it does not wait.
-    idle = report.kind is PassKind.DRIFT and report.revision == report.target
-    behind = report.target is not None and report.target.commit != memory.revision and not idle
+    # A newer commit that only finds drift changes nothing of the app; of one that is pinned it is what waits.
+    drifted = report.kind is PassKind.DRIFT
+    behind = report.target is not None and report.target.commit != memory.revision and not drifted
     if not plan.writes:
         return Told(memory=replace(memory, sync=SyncState.BEHIND if behind else SyncState.SYNCED))
     sync = SyncState.BEHIND if behind else SyncState.DRIFTED
     after = replace(memory, sync=sync)
-    if behind or report.kind is not PassKind.DRIFT:
-        commits, after = waiting(report, after, base, waits)
+    pinned = report.revision != report.target
+    commits, after = waiting(report, after, base, waits) if pinned or not drifted else ((), after)
+    if not drifted:
         return Told(memory=after, announcements=commits)
     # Not the plan's hash: a commit that changes nothing of the app would open again what people have decided.
     said = DRIFT + hashlib.sha256(repr(changed(plan, report.kind)).encode()).hexdigest()
     if said == memory.said:
-        return Told(memory=after)
+        return Told(memory=after, announcements=commits)
     news = replace(
         base,
         news=News.DRIFT,
@@ -54,7 +55,7 @@ def held(report: SyncReport, memory: AppMemory, base: Announcement, waits: Waits
         message=f"The cluster differs from Git and is left so: {report.reason}.",
         next_step=_choices(report, base.app),
     )
-    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news,))
+    return Told(memory=replace(after, said=said, operation=base.operation), announcements=(news, *commits))
 
 
 def _choices(report: SyncReport, app: str) -> str:

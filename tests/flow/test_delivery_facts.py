@@ -129,7 +129,8 @@ def test_channel_that_takes_no_message_has_a_fallback_and_a_hint(tell: Tell, mod
     story.bot.start()
     said = story.sees("Converged", commit[:7])
     assert said.channel == DEPLOYS
-    assert "/invite @gitops" in story.bot.log()
+    hint = "unarchive it" if reason == "is_archived" else "/invite @gitops"
+    assert hint in story.bot.log()
     assert story.bot.metric("gitops_bot_delivery_failures_total", 'how="diverted"', 'sink="slack"') == 1
 
 

@@ -176,3 +176,17 @@ def test_branch_that_cannot_be_pushed_is_said_with_the_way_out(offices: Offices)
     answer = office.presses(BOB, drift, "gitops.keep").text
     assert "cannot be pushed: [remote rejected] (pre-receive hook declined)" in answer
     assert "give the repository's credentials the right to push this branch" in answer
+
+
+def test_hand_edit_of_an_app_that_is_pinned_is_told_too(offices: Offices) -> None:
+    office = offices(shop=LEFT)
+    good = office.open()
+    bad = office.commit("debug")
+    office.sees(DEPLOYS, "Converged", "shop", bad[:7])
+    assert office.bot.run("rollback", "shop", good[:7])[0] == 0
+    office.sees(DEPLOYS, "Rolled back", "shop", good[:7])
+    office.edits("shop", level="loud")
+    office.sees(DEPLOYS, "Drift", "shop", "loud", "Revert now")
+    assert (office.bot.status("shop")["sync"], office.bot.status("shop")["control"]) == ("drifted", "pinned")
+    office.types(ANA, "sync shop", DEPLOYS)
+    until(lambda: office.level("shop") == "info")
