@@ -348,6 +348,7 @@ def test_alert_that_does_not_arrive_is_said_when_it_is_known(offices: Offices, c
         assert (code, "a test alert could not be opened and closed" in text) == (1, True)
 
 
+@pytest.mark.door
 def test_heartbeat_that_nobody_hears_is_said_in_channel_check_and_health(offices: Offices) -> None:
     office = offices()
     office.bot.configure(lambda text: text.replace("provider: opsgenie", "provider: jsm, heartbeat: gitops-bot"))
