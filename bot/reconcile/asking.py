@@ -8,14 +8,14 @@ Nobody decides after half an hour.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final
 
 from bot.errors import OrderRefused
-from bot.model.agreed import Agreed, Unfinished
+from bot.model.agreed import Unfinished
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Pin
@@ -63,9 +63,15 @@ def meant(app: AppSpec, memory: AppMemory, shown: Sequence[Announcement], *, now
     return waiting
 
 
-def against(agreed: Agreed, verdicts: Sequence[Approval]) -> Approval | None:
-    """Return a person's no to a sync that has begun, None where there is none. It does not expire."""
-    return next((one for one in verdicts if not one.granted and one.at >= agreed.at and not agreed.over), None)
+def objection(memory: AppMemory, recorded: Callable[[str], Sequence[Approval]]) -> Approval | None:
+    """Return a person's no to the sync that people agreed to and that has begun, None where there is none.
+
+    It does not expire. `recorded` returns all that people said of the plan with a hash.
+    """
+    agreed = memory.agreed
+    if agreed is None or agreed.over:
+        return None
+    return next((one for one in recorded(agreed.plan_hash) if not one.granted and one.at >= agreed.at), None)
 
 
 def renewed(memory: AppMemory, verdicts: Sequence[Approval], *, objection: Approval | None, now: datetime) -> AppMemory:

@@ -154,9 +154,7 @@ def verdict(
         raise OrderRefused(f"nobody decided on this plan of {app.title} until {ends:%Y-%m-%d %H:%M} UTC: {again}")
     if granted and app.mode is Mode.APPROVE and person.who in memory.requested_by:
         raise OrderRefused(f"this plan of {app.title} needs someone else: {person.who} asked for it")
-    return Approval(
-        app=app.key, plan_hash=waiting, by=person.who, via=person.via, at=person.at, granted=granted, reason=reason
-    )
+    return _said_of(app, waiting, person, granted=granted, reason=reason)
 
 
 def is_begun(memory: AppMemory, plan_hash: str) -> bool:
@@ -169,14 +167,12 @@ def is_begun(memory: AppMemory, plan_hash: str) -> bool:
 
 def objection(app: AppSpec, agreed: Agreed, *, person: Person, reason: str) -> Approval:
     """Return a person's no to a sync that is being applied."""
+    return _said_of(app, agreed.plan_hash, person, granted=False, reason=reason)
+
+
+def _said_of(app: AppSpec, plan_hash: str, person: Person, *, granted: bool, reason: str) -> Approval:
     return Approval(
-        app=app.key,
-        plan_hash=agreed.plan_hash,
-        by=person.who,
-        via=person.via,
-        at=person.at,
-        granted=False,
-        reason=reason,
+        app=app.key, plan_hash=plan_hash, by=person.who, via=person.via, at=person.at, granted=granted, reason=reason
     )
 
 

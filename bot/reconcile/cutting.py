@@ -15,11 +15,11 @@ from bot.model.plan import Plan
 from bot.model.record import AuditEntry, Decision, HistoryEntry
 from bot.reconcile.consent import Consent
 
-_INTERRUPTS = frozenset({Result.PAUSED, Result.SKIPPED})  # it goes on afterwards
+_INTERRUPTS = frozenset({Result.PAUSED, Result.SKIPPED, Result.SUPERSEDED})
 
 
 def begun(plan: Plan, kind: PassKind, digest: str, consent: Consent, *, app: str, base: Announcement) -> HistoryEntry:
-    """Return the line of a pass that is about to write; it ends when it began until `ended` says otherwise."""
+    """Return the line of a pass that is about to write; it ends when it began until `left` says otherwise."""
     agreed = consent.agreed
     cause = agreed.trigger if agreed is not None and kind is not PassKind.ROLLBACK else None
     return HistoryEntry(
@@ -42,16 +42,19 @@ def begun(plan: Plan, kind: PassKind, digest: str, consent: Consent, *, app: str
 
 def left(cut: HistoryEntry | None, report: SyncReport) -> HistoryEntry | None:
     """Return what is to be remembered of what was begun, now that a pass has ended."""
-    if cut is None or report.result is Result.SUPERSEDED:
-        return replace(cut, finished_at=report.finished_at) if cut is not None else None
-    return cut if report.plan is None or report.result in _INTERRUPTS else None
+    if cut is None or not _goes_on(report):
+        return None
+    return replace(cut, finished_at=report.finished_at) if report.result is Result.SUPERSEDED else cut
 
 
 def is_lost(cut: HistoryEntry, report: SyncReport, own: HistoryEntry | None) -> bool:
     """Tell whether no line will speak of what another pass had begun; `own` is the one of the pass that has ended."""
-    if report.plan is None or report.result in _INTERRUPTS or report.result is Result.SUPERSEDED:
-        return False
-    return own is None or own.digest != cut.digest
+    return not _goes_on(report) and (own is None or own.digest != cut.digest)
+
+
+def _goes_on(report: SyncReport) -> bool:
+    """Tell whether a later pass may still go on with what was begun."""
+    return report.plan is None or report.result in _INTERRUPTS
 
 
 def lines(cut: HistoryEntry) -> tuple[AuditEntry, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from bot.errors import NotThere, OrderRefused
@@ -227,7 +228,7 @@ class Desk(Enquiry):
         """Save a no to a sync that is being applied. Raises `OrderRefused`."""
         agreed = memory.agreed
         assert agreed is not None  # else nothing has begun
-        no = asking.against(agreed, self._store.approvals(app.key, agreed.plan_hash))
+        no = asking.objection(memory, partial(self._store.approvals, app.key))
         if no is not None:
             raise OrderRefused(f"this plan was already rejected by {no.by} at {no.at:%Y-%m-%d %H:%M} UTC")
         if granted:
@@ -249,9 +250,9 @@ class Desk(Enquiry):
     def _counted(self, memory: AppMemory, plan_hash: str) -> tuple[Approval, ...]:
         verdicts = self._store.approvals(memory.app, plan_hash)
         counted = asking.counted(memory, plan_hash, verdicts, now=self._world.clock())
-        if memory.agreed is None or not asking.is_over(memory):
+        if not asking.is_over(memory):
             return counted
-        no = asking.against(memory.agreed, self._store.approvals(memory.app, memory.agreed.plan_hash))
+        no = asking.objection(memory, partial(self._store.approvals, memory.app))
         return (*counted, no) if no is not None else counted  # what waits is the rest that this no is about
 
     # --- drift as a choice ------------------------------------------------------------------------------------

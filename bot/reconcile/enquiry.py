@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from bot.errors import NotThere, OrderRefused, PassError, SourceError
@@ -119,8 +120,8 @@ class Enquiry:
         counted = asking.counted(memory, memory.waiting_hash, verdicts, now=now)
         begun = memory.agreed
         refused = next((one for one in counted if not one.granted), None)
-        if refused is None and begun is not None and asking.is_over(memory):
-            refused = asking.against(begun, self._store.approvals(app.key, begun.plan_hash))
+        if refused is None and asking.is_over(memory):
+            refused = asking.objection(memory, partial(self._store.approvals, app.key))
         no = refused.by if refused is not None else asking.refused_by(memory)
         return Question(
             plan_hash=memory.waiting_hash,

@@ -40,8 +40,7 @@ class Order:
 
     def objection(self) -> Approval | None:
         """Return the no of a person to the sync that people agreed to and that has begun; None where there is none."""
-        agreed = self.memory.agreed
-        return asking.against(agreed, self.recorded(agreed.plan_hash)) if agreed is not None else None
+        return asking.objection(self.memory, self.recorded)
 
     def requesters(self, plan: Plan) -> tuple[str, ...]:
         """Return who asked for this plan: everybody who typed sync since it was first seen, and who rolls back."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.errors import PassError
 from bot.model.announcement import Announcement, News, Page, Parcel
@@ -211,8 +212,7 @@ class Passes:
         return asking.counted(memory, plan_hash, self._store.approvals(memory.app, plan_hash), now=now)
 
     def _objection(self, memory: AppMemory) -> Approval | None:
-        agreed = memory.agreed
-        return asking.against(agreed, self._store.approvals(memory.app, agreed.plan_hash)) if agreed else None
+        return asking.objection(memory, partial(self._store.approvals, memory.app))
 
     # --- orders -----------------------------------------------------------------------------------------------
 
