@@ -19,7 +19,7 @@ from bot.chat.replies import counts, status_block
 from bot.chat.rights import VERDICTS
 from bot.model.control import ControlState
 from bot.model.record import EVERY_APP, SyncState
-from bot.model.status import STANDINGS, AppStatus, Question
+from bot.model.status import AppStatus, Question
 
 PAGE: Final = 20  # apps; two blocks each, and the frame, stay below 100 blocks and the size of a view
 ALL: Final = "all"
@@ -191,4 +191,4 @@ def _is_trouble(one: AppStatus) -> bool:
 
 
 def _urgency(one: AppStatus) -> tuple[int, str, str]:
-    return min((STANDINGS.index(word) for word in one.words), default=len(STANDINGS)), one.app, one.cluster
+    return one.rank, one.app, one.cluster

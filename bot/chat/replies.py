@@ -53,7 +53,7 @@ def whoami(user: str, identities: frozenset[str], rights: Mapping[str, Sequence[
 
 def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
     """Return one block per app, the troubled ones first, a page at a time."""
-    ordered = sorted(lines, key=_trouble)
+    ordered = sorted(lines, key=lambda one: (one.rank, one.app))
     head = counts(lines)
     begin = page * PAGE
     shown = ordered[begin : begin + PAGE]
@@ -95,8 +95,8 @@ def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
 
 
 def _status_lines(one: AppStatus) -> Iterator[str]:
-    at = f" {stands_at(one)}" if stands_at(one) else ""
-    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {', '.join(one.words)}{at}{_health(one)}"
+    at = stands_at(one)
+    text = f"*{escape(one.app)} / {escape(one.cluster)}*  {', '.join(one.words)}{at and f' {at}'}{_health(one)}"
     if one.target_revision and one.target_revision not in {one.revision, one.failing_commit}:
         text += f", `{one.target_revision[:7]}` is in Git"
     yield text
@@ -126,10 +126,9 @@ def stands_at(one: AppStatus) -> str:
     good, bad = one.revision[:7], one.failing_commit[:7]
     if not one.is_failing or bad in {"", good}:
         return f"at `{good}`" if good else ""
-    before = f", before it `{good}` was good" if good else ""
-    return (
-        f"at `{bad}`, written last{before}" if one.is_begun else f"at `{good}`, `{bad}` was not applied" if good else ""
-    )
+    if one.is_begun:
+        return f"at `{bad}`, written last" + (f", before it `{good}` was good" if good else "")
+    return f"at `{good}`, `{bad}` was not applied" if good else ""
 
 
 def _health(one: AppStatus) -> str:
@@ -150,10 +149,6 @@ def _asked(question: Question) -> str:
     given = f" by {', '.join(map(person, question.given))}" if question.given else ""
     counts = f"{len(question.given)} of {question.needed} approvals{given}"
     return f"{live}waits for a yes until {when(question.until)}, {counts}, plan `{question.plan_hash[:19]}`"
-
-
-def _trouble(one: AppStatus) -> tuple[int, str]:
-    return min((STANDINGS.index(word) for word in one.words), default=len(STANDINGS)), one.app
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

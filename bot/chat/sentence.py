@@ -114,11 +114,11 @@ def _told(news: Announcement) -> Iterator[str]:
     """Yield what the fields of a message say and nobody should miss."""
     if news.news in _ENDED and news.summary is not None and news.summary.total and news.started_at is not None:
         yield f"{news.summary.done} in {took(news.at - news.started_at)}."
-    since = f" since {news.since:%Y-%m-%d %H:%M} UTC" if news.since is not None else ""
+    began = f"{news.since:%Y-%m-%d %H:%M} UTC" if news.since is not None else ""
     if news.news is News.FAILED and news.failures > 1:
-        yield f"Failure {news.failures} in a row{since}."
-    elif since and (news.outage or news.apps or news.news in {News.DEGRADED, News.REMINDER, News.RECOVERED}):
-        yield f"It began{since.replace(' since', ' at')}."
+        yield f"Failure {news.failures} in a row" + (f" since {began}." if began else ".")
+    elif began and (news.outage or news.apps or news.news in {News.DEGRADED, News.REMINDER, News.RECOVERED}):
+        yield f"It began at {began}."
     if news.page:
         yield f"Paged: {news.page}."
     if news.needed:

@@ -118,6 +118,11 @@ class AppStatus:
         }
         return tuple(word for word in STANDINGS if is_so[word])
 
+    @property
+    def rank(self) -> int:
+        """How it stands among others, the worst first."""
+        return STANDINGS.index(self.words[0]) if self.words else len(STANDINGS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:

@@ -14,8 +14,6 @@ from bot.oncall.hosts import HOSTS
 log = logging.getLogger(__name__)
 
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=10)
-
-
 _MISSES: Final = 5  # minutes without an answer before people hear of it; a refusal is said at once
 
 

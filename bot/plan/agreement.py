@@ -67,8 +67,10 @@ def count_live(agreed: Agreed, plan: Plan, live: Mapping[ResourceId, Body], key:
 def _is_done(one: AgreedChange, now: Change | None, live: Body | None, key: bytes) -> bool:
     if live is None or one.action is Action.DELETE:
         return live is None and one.action is Action.DELETE
-    if now is not None and not now.hook and (now.action is Action.UNCHANGED or _wanted(now, key) == one.wanted):
-        return now.action is Action.UNCHANGED and _wanted(now, key) == one.wanted
+    if now is not None and not now.hook:
+        settled, same = now.action is Action.UNCHANGED, _wanted(now, key) == one.wanted
+        if settled or same:
+            return settled and same
     return _state(one.id, live, key) != one.before
 
 

@@ -371,7 +371,7 @@ class _Book:
         for note in self._alone.pages:
             if note.act is PageAct.NOTE:  # once for each commit, however many apps say it
                 commit = note.id.rpartition(":")[2]
-                self._pages.append(replace(call_of(page, app, PageAct.NOTE, note.message, self._now, unique=commit)))
+                self._pages.append(call_of(page, app, PageAct.NOTE, note.message, self._now, unique=commit))
         failing = [one for one in incident.failing if one.team == page.team]
         if joins and len(failing) > 1:
             why = OWN_REASONS if incident.mixed else "for this reason"

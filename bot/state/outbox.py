@@ -75,8 +75,7 @@ class Outbox(Database):
         query = sa.select(tables.roots.c.value).where(tables.roots.c.operation == operation)
         with self._reading() as connection:
             text = connection.execute(query).scalar()
-        found: Announcement | None = codec.load(Announcement, text) if text else None
-        return found
+        return codec.load(Announcement, text) if text else None
 
     def shown(self, operation: str) -> tuple[Announcement, ...]:
         box = tables.outbox
