@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -128,11 +128,13 @@ class SyncReport:
     partial: bool = False  # only some of the objects were synced, by order
     agreed: Agreed | None = None  # what people said yes to, and this pass has written or found done
     unfinished: Unfinished | None = None  # what of that is live while people are asked about the plan
+    ordered_by: str = ""  # who ordered the rollback that the pass was, whoever approved or retried it
 
     @property
     def cause(self) -> Trigger:
         """Why the pass ran; where it went on by itself with what people had agreed to, why that did."""
-        return self.agreed.trigger if self.agreed is not None and not self.trigger.manual else self.trigger
+        ran = self.agreed.trigger if self.agreed is not None and not self.trigger.manual else self.trigger
+        return replace(ran, by=self.ordered_by) if self.ordered_by else ran
 
     @property
     def summary(self) -> Summary:

@@ -79,6 +79,7 @@ def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> R
         partial=story.partial,
         agreed=story.consent.agreed,
         unfinished=story.consent.unfinished,
+        ordered_by=order.control.pin.by if story.kind is PassKind.ROLLBACK and order.control.pin is not None else "",
     )
     return Ran(report=report, made=story.made, rest=story.rest)
 

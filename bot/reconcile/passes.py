@@ -267,7 +267,7 @@ class Passes:
             pause = self._outside.retry(order.failures + 1)
             linked = replace(linked, next_at=report.finished_at + pause)
         if report.kind is PassKind.ROLLBACK and order.control.pin is not None:
-            linked = replace(linked, reason=order.control.pin.reason, by=order.control.pin.by)
+            linked = replace(linked, reason=order.control.pin.reason)
         if report.result is Result.CONVERGED and report.agreed is not None:
             linked = replace(linked, given=report.agreed.by)
         deployed = report.revision.commit if report.revision and report.result is Result.CONVERGED else report.previous
@@ -297,12 +297,9 @@ class Passes:
         # Nor does who says yes to a plan for which others have to as well: that yes has its line.
         asked = asked and not (report.result is Result.WAITING_APPROVAL and report.trigger.confirm is not None)
         summary = told.history.summary if told.history is not None else report.summary
-        followed = report.trigger.follows and report.kind is not PassKind.ROLLBACK
-        asked = asked and not (followed or (report.trigger.follows and report.result is Result.CONVERGED))
+        ended = report.kind is not PassKind.ROLLBACK or report.result is Result.CONVERGED
+        asked = asked and not (report.trigger.follows and ended)
         audits = [journal.line(app, report, summary)] if asked or report.did or summary != report.summary else []
-        if report.kind is PassKind.ROLLBACK and (pin := order.control.pin) is not None:  # whoever approved or retried
-            audits = [replace(one, who=pin.by) for one in audits]
-            told = replace(told, history=replace(told.history, by=pin.by)) if told.history is not None else told
         after, folded = told.memory, Folded(memory=told.memory, said=told.announcements)
         trouble = before.incident or before.paged or after.failing_since or after.degraded_since
         fight = next((one for one in told.announcements if one.news is News.FIGHT), None)
