@@ -15,6 +15,7 @@ from datetime import datetime
 from bot.model.agreed import Agreed, Unfinished
 from bot.model.announcement import Announcement, News, Progress, Verdict, WriteBack
 from bot.model.app import AppSpec, Rollback
+from bot.model.control import Via
 from bot.model.outcome import Deed, HealthState, PassKind, Result, SyncReport
 from bot.model.plan import Plan, Summary
 from bot.model.record import AppMemory, SyncState
@@ -332,6 +333,23 @@ def removed(report: SyncReport, *, base: Announcement, keep_objects: bool) -> tu
     what = "Its objects stay, of nobody." if keep_objects else f"{report.summary.delete} objects were deleted."
     said = replace(said, news=News.DELETED, id=f"{base.operation}:deleted")
     return (replace(said, message=f"{what} The app is forgotten."),)
+
+
+def notice(about: str, message: str, next_step: str, *, operation: str, channel: str, at: datetime) -> Announcement:
+    """Say in a channel what concerns all clusters and no app."""
+    return Announcement(
+        id=operation,
+        operation=operation,
+        news=News.NOTICE,
+        app=about,
+        cluster="all clusters",
+        env="",
+        channel=channel,
+        at=at,
+        message=message,
+        next_step=next_step,
+        via=Via.SCHEDULE.value,
+    )
 
 
 def operation_at(now: datetime, unique: str) -> str:

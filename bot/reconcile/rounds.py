@@ -23,7 +23,7 @@ from bot.reconcile import asking, commands, fight_pages, fights, windows
 from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
 from bot.reconcile.enquiry import Enquiry
-from bot.reconcile.news import operation_at
+from bot.reconcile.news import notice, operation_at
 from bot.reconcile.post import Post
 
 log = logging.getLogger(__name__)
@@ -128,24 +128,12 @@ class Rounds:
 
     def _notices(self, now: datetime) -> Iterator[tuple[str, Announcement]]:
         """Yield the warning that the on-call service ends, in the default channel."""
-        notice, channel = self._notice(now), self._post.routing.default
-        if notice is None or not notice.slot or not channel:
+        ends, channel = self._notice(now), self._post.routing.default
+        if ends is None or not ends.slot or not channel:
             return
         operation = operation_at(now, secrets.token_hex(3))
-        news = Announcement(
-            id=operation,
-            operation=operation,
-            news=News.NOTICE,
-            app="on-call",
-            cluster="all clusters",
-            env="",
-            channel=channel,
-            at=now,
-            message=notice.message,
-            next_step=notice.next_step,
-            via=Via.SCHEDULE.value,
-        )
-        yield f"sunset {notice.slot}", news
+        news = notice("on-call", ends.message, ends.next_step, operation=operation, channel=channel, at=now)
+        yield f"sunset {ends.slot}", news
 
     def _digests(self, now: datetime) -> Iterator[tuple[str, Announcement]]:
         """Yield what channels hear after quiet hours and at the time of their digest; looked at once by a process."""

@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bot.model.announcement import Announcement, News, Page
-from bot.model.control import Via
+from bot.model.announcement import Page
 from bot.model.outcome import SyncReport
 from bot.model.record import Consignment, Dispatch, SinkName
 from bot.ports import Sink
 from bot.reconcile.attention import Attention
-from bot.reconcile.news import operation_at
+from bot.reconcile.news import notice, operation_at
 from bot.reconcile.rounds import Rounds
 from bot.settings import Configuration
 from bot.wiring import values
@@ -138,19 +137,13 @@ def notice_of(engine: Engine, *, clock: Callable[[], datetime]) -> Callable[[str
 
     def tell(why: str) -> None:
         now = clock()
-        operation = operation_at(now, secrets.token_hex(3))
-        news = Announcement(
-            id=operation,
-            operation=operation,
-            news=News.NOTICE,
-            app="heartbeat",
-            cluster="all clusters",
-            env="",
+        news = notice(
+            "heartbeat",
+            f"The heartbeat does not arrive: {why}.",
+            "Nobody is woken when this bot stops, until it does. /healthz says how it is",
+            operation=operation_at(now, secrets.token_hex(3)),
             channel=engine.post.routing.default,
             at=now,
-            message=f"The heartbeat does not arrive: {why}.",
-            next_step="Nobody is woken when this bot stops, until it does. /healthz says how it is",
-            via=Via.SCHEDULE.value,
         )
         engine.store.dispatch(engine.post.rows([news]))
 
