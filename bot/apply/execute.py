@@ -19,7 +19,7 @@ from bot.model.plan import Plan
 from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.order import Phase, Stage, prune_stages, stages
-from bot.ports import Cluster
+from bot.ports.live import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from bot.model.resource import ResourceRef
-from bot.ports import Cluster
+from bot.ports.live import Cluster
 
 _PATIENCE: Final = timedelta(seconds=10)  # an operator needs a second or two; nobody waits for a stuck finalizer
 _LOOK_UP: Final = timedelta(seconds=1)

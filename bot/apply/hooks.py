@@ -15,7 +15,7 @@ from bot.model.outcome import Deed, Health, HealthState, Outcome
 from bot.model.plan import Plan
 from bot.model.resource import ResourceId, ResourceRef
 from bot.plan.order import Phase, hook_stages
-from bot.ports import Cluster
+from bot.ports.live import Cluster
 
 
 class Waited(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Outcome
 from bot.model.plan import Action, Change, Rejected
-from bot.ports import Cluster
+from bot.ports.live import Cluster
 
 
 def write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:

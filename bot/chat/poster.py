@@ -26,7 +26,7 @@ from bot.chat.sentence import sentence
 from bot.errors import DeliveryFailed
 from bot.model.announcement import Announcement, News, Reply
 from bot.model.record import Consignment, SinkName
-from bot.ports import MessageRef, Store
+from bot.ports.state import MessageRef, Store
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _MENDABLE: Final = frozenset({"invalid_auth", "account_inactive", "token_revoked
 
 
 class SlackSink:
-    """A `bot.ports.Sink`. `fallback_channel` takes what an app's channel does not; `diverted` hears of it."""
+    """A `bot.ports.delivery.Sink`. `fallback_channel` takes what an app's channel does not; `diverted` hears of it."""
 
     name = SinkName.SLACK
 

@@ -12,7 +12,7 @@ from bot.oncall.escalation import trial
 from bot.oncall.hosts import HOSTS
 from bot.oncall.sunset import Sunset, sunset
 from bot.plan.rights import Contents, needed
-from bot.ports import Cluster
+from bot.ports.live import Cluster
 from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
 from bot.wiring import Engine, alert_api, build_heartbeat, oncall_providers, write_back_targets

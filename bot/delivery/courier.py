@@ -19,7 +19,8 @@ from typing import Final
 from bot.delivery.tidings import Fate
 from bot.errors import DeliveryFailed, StateError
 from bot.model.record import Consignment, Dispatch, SinkName
-from bot.ports import Sink, Store
+from bot.ports.delivery import Sink
+from bot.ports.state import Store
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Final
 from bot.health.rules import assess
 from bot.model.outcome import Health, HealthState
 from bot.model.resource import Body, ResourceId, ResourceRef
-from bot.ports import Cluster, Watch
+from bot.ports.live import Cluster, Watch
 
 _LOOK_UP: Final = timedelta(seconds=1)  # how often `stop` is asked while nothing changes
 _EXPLAINED: Final = 20  # each costs a request or two; the others say what they wait for

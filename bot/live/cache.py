@@ -20,7 +20,7 @@ from bot.live.feeds import Change, Feed, Place, Seen
 from bot.live.transport import Transport
 from bot.live.verdicts import Verdicts
 from bot.model.resource import Body, KindInfo, ResourceId, ResourceRef
-from bot.ports import Stamp
+from bot.ports.live import Stamp
 
 if TYPE_CHECKING:
     from bot.live.streams import Streams

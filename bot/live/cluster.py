@@ -33,14 +33,14 @@ from bot.model.plan import Observation, Rejected, Tracked
 from bot.model.record import Inventory
 from bot.model.resource import Body, KindTable, Manifest, ResourceId, ResourceRef
 from bot.model.rights import Grant
-from bot.ports import Applied, Deleted, Stamp
+from bot.ports.live import Applied, Deleted, Stamp
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class KubeCluster:
-    """A `bot.ports.Cluster`. Safe to use from several threads; contacts nobody before its first call.
+    """A `bot.ports.live.Cluster`. Safe to use from several threads; contacts nobody before its first call.
 
     `follow` False takes every LIST for the truth for as long as this object lives: for a command that only looks.
     `recall` returns the verdicts an app had when they were last saved; `stir` hears that an app has something to

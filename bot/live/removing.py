@@ -11,7 +11,7 @@ from bot.live.verdicts import Verdicts
 from bot.model.app import AppSpec
 from bot.model.plan import Rejected
 from bot.model.resource import Body, ResourceRef
-from bot.ports import Deleted
+from bot.ports.live import Deleted
 
 _ANOTHER = Deleted(gone=False, kept="another object has its name now")
 

@@ -17,7 +17,7 @@ _THROUGH: Final[Mapping[str, tuple[str, ...]]] = {"Deployment": ("ReplicaSet",),
 
 
 class KubeWatch:
-    """A `bot.ports.Watch`. Enter it before use."""
+    """A `bot.ports.live.Watch`. Enter it before use."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ from bot.model import marks
 from bot.model.app import AppSpec
 from bot.model.plan import Rejected
 from bot.model.resource import Body, KindInfo, Manifest, id_of
-from bot.ports import Applied
+from bot.ports.live import Applied
 
 _ADOPT_TRIES: Final = 5
 

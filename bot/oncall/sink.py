@@ -63,7 +63,7 @@ class AlertHook:
 
 
 class OncallSink:
-    """A `bot.ports.Sink`; `providers` in the order of the configuration, each page names one of them.
+    """A `bot.ports.delivery.Sink`; `providers` in the order of the configuration, each page names one of them.
 
     `link` leads to what is said of an operation in a channel, "" while that is not known; it asks nobody.
     """

@@ -20,7 +20,7 @@ from bot.model.plan import Plan
 from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.order import Phase
-from bot.ports import Cluster
+from bot.ports.live import Cluster
 from bot.reconcile.consent import Consent
 from bot.reconcile.orders import Order
 from bot.reconcile.planning import Planned, wanted_refs

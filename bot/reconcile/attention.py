@@ -16,7 +16,7 @@ from bot.model.control import Via
 from bot.model.incident import Incident, OpenPage, Sufferer, place_of
 from bot.model.people import named
 from bot.model.record import Dispatch
-from bot.ports import Store
+from bot.ports.state import Store
 from bot.reconcile.commands import Ordered, Person
 from bot.reconcile.folding import dropped
 from bot.reconcile.ledger import entering

@@ -27,7 +27,7 @@ from bot.model.source import RefKind
 from bot.model.status import Followed
 from bot.oncall.escalation import trial
 from bot.plan.order import rank
-from bot.ports import MessageRef, Store
+from bot.ports.state import MessageRef, Store
 from bot.reconcile import approval, asking, commands, holding, keeping, muting, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry

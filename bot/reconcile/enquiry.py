@@ -24,7 +24,8 @@ from bot.model.record import EVERY_APP, AppMemory, AuditEntry, Decision, History
 from bot.model.source import Revision
 from bot.model.status import REJECTED, UNDECIDED, AppStatus, Choice, Question, Settled
 from bot.model.verification import Proof, Verification
-from bot.ports import Repository, Store
+from bot.ports.source import Repository
+from bot.ports.state import Store
 from bot.reconcile import approval, asking, commands, muting
 from bot.reconcile.planning import plan_at, plan_or_failure, wanted_refs
 from bot.reconcile.world import World

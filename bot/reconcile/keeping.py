@@ -26,7 +26,7 @@ from bot.model.resource import Body, Origin, ResourceId
 from bot.model.source import RefKind, Revision
 from bot.plan import keeping
 from bot.plan.keeping import Field, Kept, Left
-from bot.ports import Proposals, Repository
+from bot.ports.source import Proposals, Repository
 from bot.reconcile import commands, telling
 from bot.reconcile.planning import plan_at
 from bot.reconcile.world import World

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from bot.errors import StateError
-from bot.ports import INCIDENTS, Store
+from bot.ports.state import INCIDENTS, Store
 
 _PATIENCE: Final = timedelta(seconds=30)  # an entry is one short transaction: longer means that a process hangs
 

@@ -27,7 +27,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.source import GitRef
-from bot.ports import PassRequest, Store
+from bot.ports.state import PassRequest, Store
 from bot.reconcile.lanes import Lane
 from bot.reconcile.passes import Passes
 from bot.reconcile.pulse import BEAT_EVERY, Pulse

@@ -16,7 +16,7 @@ from bot.model.resource import Body, ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
-from bot.ports import Store
+from bot.ports.state import Store
 from bot.reconcile import cutting, fights, news
 from bot.reconcile.consent import Consent
 from bot.reconcile.keeping import Door

@@ -19,7 +19,8 @@ from bot.model.record import AppMemory, SyncState
 from bot.model.resource import ResourceId, names
 from bot.model.source import RefKind, Revision
 from bot.plan.planner import select
-from bot.ports import Cluster, Repository
+from bot.ports.live import Cluster
+from bot.ports.source import Repository
 from bot.reconcile import windows
 from bot.reconcile.applying import Ends, Listener, carry_out
 from bot.reconcile.consent import consent

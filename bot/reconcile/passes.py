@@ -26,7 +26,7 @@ from bot.model.record import AppMemory, Approval, AuditEntry, Dispatch, SyncStat
 from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import escalate
-from bot.ports import Store
+from bot.ports.state import Store
 from bot.reconcile import asking, cutting, fight_pages, fights, journal, news
 from bot.reconcile.applying import Ends
 from bot.reconcile.attention import Attention

@@ -13,7 +13,7 @@ from typing import Final
 from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
 from bot.model.app import AppSpec
 from bot.model.record import EVERY_APP, Dispatch, SinkName
-from bot.ports import Store
+from bot.ports.state import Store
 from bot.reconcile.routing import Routing
 
 OWN: Final = frozenset({News.FAILED, News.DEGRADED, News.CONVERGED, News.RECOVERED, News.SETTLED})

@@ -22,7 +22,7 @@ from bot.model.record import AppMemory
 from bot.model.resource import Body, ResourceRef, names
 from bot.model.source import MAIN, Revision
 from bot.plan.planner import make_plan
-from bot.ports import Cluster
+from bot.ports.live import Cluster
 from bot.reconcile.handover import heirs
 from bot.reconcile.trouble import failure_of
 from bot.reconcile.world import World

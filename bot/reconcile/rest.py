@@ -16,7 +16,7 @@ from bot.model.outcome import Health
 from bot.model.plan import Plan
 from bot.model.record import Inventory
 from bot.model.resource import DesiredState, ResourceId, ResourceRef
-from bot.ports import Cluster, Stamp
+from bot.ports.live import Cluster, Stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

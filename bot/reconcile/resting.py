@@ -17,7 +17,8 @@ from bot.model.control import Control
 from bot.model.outcome import Result
 from bot.model.record import AppMemory
 from bot.model.source import GitRef
-from bot.ports import Stamp, Store
+from bot.ports.live import Stamp
+from bot.ports.state import Store
 from bot.reconcile.once import Ran
 from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.roster import Roster

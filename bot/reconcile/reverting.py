@@ -21,7 +21,7 @@ from bot.model.outcome import Result
 from bot.model.people import named
 from bot.model.record import AppMemory, AuditEntry, Decision
 from bot.model.source import Revision
-from bot.ports import Store
+from bot.ports.state import Store
 from bot.reconcile.keeping import Door
 from bot.reconcile.once import Ran
 from bot.reconcile.orders import Order

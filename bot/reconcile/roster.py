@@ -20,7 +20,8 @@ from bot.model.app import AppSpec
 from bot.model.appset import AppSet, matches
 from bot.model.record import AppMemory
 from bot.model.source import SourceTree
-from bot.ports import Repository, Store
+from bot.ports.source import Repository
+from bot.ports.state import Store
 from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)

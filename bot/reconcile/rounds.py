@@ -18,7 +18,7 @@ from bot.model.app import AppSpec, Window
 from bot.model.control import Control, Via
 from bot.model.record import EVERY_APP, AuditEntry, Decision, Mute
 from bot.oncall.sunset import Sunset
-from bot.ports import Store
+from bot.ports.state import Store
 from bot.reconcile import asking, commands, fight_pages, fights, windows
 from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest

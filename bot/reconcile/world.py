@@ -12,7 +12,8 @@ from bot.model.app import AppSpec
 from bot.model.control import Control
 from bot.model.resource import DesiredState, Manifest
 from bot.plan.placing import place
-from bot.ports import Cluster, Repository
+from bot.ports.live import Cluster
+from bot.ports.source import Repository
 from bot.render import CommitFiles, Renderer
 
 

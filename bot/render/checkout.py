@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.errors import PathNotFound
 from bot.model.source import SourceFile
-from bot.ports import Repository
+from bot.ports.source import Repository
 from bot.render.files import plain
 
 

@@ -35,7 +35,7 @@ _LOG_FORMAT = "%H%n%an%n%ae%n%ct%n%B"
 
 
 class GitRepository:
-    """A `bot.ports.Repository` on a bare copy below `directory`. Safe to use from several threads.
+    """A `bot.ports.source.Repository` on a bare copy below `directory`. Safe to use from several threads.
 
     `ask_timeout` bounds one question to the remote, `fetch_timeout` one transfer. Raises `RepositoryRefused` for a
     spec that cannot be used, as `RepoSpec.problems` says; nothing else happens before the first call. `depth` counts

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bot.model.announcement import Announcement, News
 from bot.model.record import Consignment, Dispatch, SinkName
-from bot.ports import MessageRef
+from bot.ports.state import MessageRef
 from bot.state import codec, tables
 from bot.state.database import Database, moment
 

@@ -28,7 +28,7 @@ from bot.model.record import (
     Mute,
     Pruned,
 )
-from bot.ports import PassRequest
+from bot.ports.state import PassRequest
 from bot.state import codec, tables
 from bot.state.database import moment
 from bot.state.ledger import Ledger
@@ -42,7 +42,7 @@ _READ_KEPT: Final = (
 
 
 class SqlStore(Ledger, Outbox):
-    """A `bot.ports.Store`. Safe to use from several threads and processes."""
+    """A `bot.ports.state.Store`. Safe to use from several threads and processes."""
 
     # --- control and memory -----------------------------------------------------------------------------------
 

@@ -13,7 +13,9 @@ from bot.model import marks
 from bot.model.app import AppSpec
 from bot.model.control import Control
 from bot.model.record import SyncState
-from bot.ports import Cluster, Repository, Store
+from bot.ports.live import Cluster
+from bot.ports.source import Repository
+from bot.ports.state import Store
 from bot.reconcile.desk import Desk
 from bot.reconcile.narrator import Outside
 from bot.reconcile.passes import Passes

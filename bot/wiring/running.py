@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from bot.model.announcement import Page
 from bot.model.outcome import SyncReport
 from bot.model.record import Consignment, Dispatch, SinkName
-from bot.ports import Sink
+from bot.ports.delivery import Sink
 from bot.reconcile.attention import Attention
 from bot.reconcile.news import notice, operation_at
 from bot.reconcile.rounds import Rounds

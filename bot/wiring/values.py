@@ -10,7 +10,7 @@ from bot.chat.permissions import Rule
 from bot.model.app import AppSpec
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
-from bot.ports import Proposals
+from bot.ports.source import Proposals
 from bot.reconcile.keeping import Door
 from bot.reconcile.retry import Retry
 from bot.reconcile.routing import Quiet, Route, Routing, Severity

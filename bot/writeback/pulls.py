@@ -21,7 +21,7 @@ _BODY_LIMIT: Final = 30_000  # characters; Bitbucket Data Center allows 32,768, 
 
 
 class PullRequests:
-    """A `bot.ports.Proposals`: opens pull requests at one repository of a Git host."""
+    """A `bot.ports.source.Proposals`: opens pull requests at one repository of a Git host."""
 
     def __init__(self, host: GitHost) -> None:
         self._host = host

@@ -19,7 +19,7 @@ class Target(Protocol):
 
 
 class WriteBackSink:
-    """A `bot.ports.Sink`; `targets` are in the order of the configuration."""
+    """A `bot.ports.delivery.Sink`; `targets` are in the order of the configuration."""
 
     name = SinkName.WRITEBACK
 

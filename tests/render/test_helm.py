@@ -11,7 +11,7 @@ import pytest
 
 from bot.model.app import HelmSpec, Render
 from bot.model.resource import KindInfo, KindTable
-from bot.ports import Repository
+from bot.ports.source import Repository
 from bot.render import CommitFiles, Renderer
 from bot.render.programs import Limits
 from tests.render.worlds import APP, KINDS, FilesOnly, origins, problems, render, renderer

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from bot.model.resource import DesiredState
-from bot.ports import Repository
+from bot.ports.source import Repository
 from bot.render import CommitFiles, Renderer
 from tests.render.worlds import APP, KINDS, FilesOnly, renderer
 

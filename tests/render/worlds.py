@@ -14,7 +14,7 @@ from typing import Any, cast
 from bot.errors import PathNotFound, RefNotFound, RenderError
 from bot.model.resource import DesiredState, KindInfo, KindTable
 from bot.model.source import GitRef, SourceFile, SourceTree
-from bot.ports import Repository
+from bot.ports.source import Repository
 from bot.render import CommitFiles, Renderer
 from bot.render.charts import Charts
 from bot.render.documents import CACHED_MANIFESTS

@@ -21,7 +21,7 @@ from bot.errors import (
     SourceError,
 )
 from bot.model.source import branch
-from bot.ports import Repository
+from bot.ports.source import Repository
 from bot.source.repository import GitRepository
 from bot.source.spec import RepoSpec
 from tests.source.upstream import LATER, START, Clock, Upstream

@@ -20,7 +20,7 @@ from bot.model.control import Control, Pause, Pin, Trigger, Via
 from bot.model.outcome import PassKind, Result
 from bot.model.plan import Summary
 from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, HistoryEntry, Pruned, SinkName, SyncState
-from bot.ports import MessageRef
+from bot.ports.state import MessageRef
 from bot.state.store import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
