@@ -15,6 +15,7 @@ from bench.world import Engine, Measured, World, cpu_of, memory_of
 Bodies = Callable[[], Iterator[Body]]
 _RESTS = 1000  # rounds at rest that are timed together
 _PASSES = 9  # over an app at rest, of which the middle one counts
+_TURNS = 3  # of first applies, of which the fastest counts: what else the machine does slows now one, now the other
 
 
 def apply_configmaps(count: int) -> Iterator[Row]:
@@ -24,13 +25,9 @@ def apply_configmaps(count: int) -> Iterator[Row]:
         return configmaps(count, SPACE)
 
     what = f"first apply, {count} ConfigMaps"
-    with new_world(controllers=False) as world:
-        bare = world.bare("apply", world.requests_file(bodies()))
-    yield Row(what=what, who="bare client", measured=bare)
-    with new_world(controllers=False) as world:
-        yield Row(what=what, who="kubectl apply --server-side", measured=_kubectl(world, bodies), against=bare.seconds)
+    yield from _first_applies(what, bodies, count, controllers=False, most=1.9)
     with new_world(controllers=False) as world, _engine(world, bodies()) as engine:
-        yield _first(what, engine.converged("pass prod/shop"), count, against=bare.seconds, most=1.9)
+        engine.converged("pass prod/shop")
         yield from _unchanged(world, engine, what.replace("first apply", "unchanged"), count, bodies)
 
 
@@ -41,19 +38,14 @@ def apply_packages(count: int) -> Iterator[Row]:
         return packages(count // 4, SPACE)
 
     what = f"first apply, {count} objects of services"
+    yield from _first_applies(what, bodies, count, controllers=True, most=1.3)
     with new_world(controllers=True) as world:
-        bare = world.bare("apply", world.requests_file(bodies()))
         path = f"/apis/apps/v1/namespaces/{SPACE}/deployments"
-        bare_ready = _together(bare, world.bare("ready", path, str(count // 4)))
-    yield Row(what=what, who="bare client", measured=bare)
-    with new_world(controllers=True) as world:
-        yield Row(what=what, who="kubectl apply --server-side", measured=_kubectl(world, bodies), against=bare.seconds)
+        bare = _together(_bare(world, bodies), world.bare("ready", path, str(count // 4)))
+    yield Row(what=f"{what}, all ready", who="bare client", measured=bare)
     with new_world(controllers=True) as world, _engine(world, bodies()) as engine:
-        first, _ = engine.ask("apply prod/shop")
-        yield _first(what, first, count, against=bare.seconds, most=1.3)
-        ready = _together(first, engine.converged("pass prod/shop"))
-        yield Row(what=f"{what}, all ready", who="bare client", measured=bare_ready)
-        yield Row(what=f"{what}, all ready", who="gitops-bot", measured=ready, against=bare_ready.seconds)
+        ready = _together(engine.ask("apply prod/shop")[0], engine.converged("pass prod/shop"))
+        yield Row(what=f"{what}, all ready", who="gitops-bot", measured=ready, against=bare.seconds)
         yield from _unchanged(world, engine, what.replace("first apply", "unchanged"), count, bodies)
 
 
@@ -74,7 +66,7 @@ def _grown(number: int, *, goals: bool, kubectl: bool) -> Iterator[Row]:
 
     apply, unchanged = (f"{GROWTH}{what}, {number} ConfigMaps" for what in ("first apply", "unchanged"))
     with new_world(controllers=False) as world:
-        bare = world.bare("apply", world.requests_file(bodies()))
+        bare = _bare(world, bodies)
     yield Row(what=apply, who="bare client", measured=bare)
     if kubectl:
         with new_world(controllers=False) as world:
@@ -124,13 +116,33 @@ def _engine(world: World, bodies: Iterator[Body]) -> Engine:
     return Engine(world, world.configure([{"name": "shop", "path": "apps/shop", "namespace": SPACE}]))
 
 
-def _first(what: str, first: Measured, count: int, *, against: float, most: float) -> Row:
+def _first_applies(what: str, bodies: Bodies, count: int, *, controllers: bool, most: float) -> Iterator[Row]:
+    """The bare client with one request for each object and with two, kubectl, and we, by turns; the fastest of each."""
+
+    def ours(world: World, bodies: Bodies) -> Measured:
+        with _engine(world, bodies()) as engine:
+            measured, said = engine.ask("apply prod/shop")
+            if said["result"] not in {"converged", "unhealthy"}:  # nobody waits for health here
+                raise RuntimeError(f"{what}: {said}")
+            return measured
+
+    turns: list[list[Measured]] = []
+    for _ in range(_TURNS):
+        turn = []
+        for client in (_bare, _bare_twice, _kubectl, ours):
+            with new_world(controllers=controllers) as world:
+                turn.append(client(world, bodies))
+        turns.append(turn)
+    bare, twice, kubectl, first = (min(one, key=lambda run: run.seconds) for one in zip(*turns, strict=True))
+    yield Row(what=what, who="bare client", measured=bare)
+    yield Row(what=what, who="bare client, after a dry-run of each", measured=twice, against=bare.seconds)
+    yield Row(what=what, who="kubectl apply --server-side", measured=kubectl, against=bare.seconds)
     goals = (
-        Goal(got=first.seconds / against, most=most, unit="x"),
+        Goal(got=first.seconds / bare.seconds, most=most, unit="x"),
         Goal(got=sum(first.requests.values()), most=2 * count + 5, unit="requests"),
         _cpu(first, count),
     )
-    return Row(what=what, who="gitops-bot", measured=first, against=against, goals=goals)
+    yield Row(what=what, who="gitops-bot", measured=first, against=bare.seconds, goals=goals)
 
 
 def _cpu(first: Measured, count: int) -> Goal:
@@ -163,6 +175,14 @@ def _rest(engine: Engine, what: str, count: int) -> Iterator[Row]:
         raise RuntimeError(f"{what}: the app is not at rest")
     one = replace(rests, seconds=rests.seconds / _RESTS, cpu=rests.cpu / _RESTS)
     yield Row(what=what, who="gitops-bot, a round at rest", measured=one)
+
+
+def _bare(world: World, bodies: Bodies) -> Measured:
+    return world.bare("apply", world.requests_file(bodies()))
+
+
+def _bare_twice(world: World, bodies: Bodies) -> Measured:
+    return world.bare("twice", world.requests_file(bodies()))
 
 
 def _kubectl(world: World, bodies: Bodies) -> Measured:

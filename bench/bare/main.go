@@ -2,6 +2,7 @@
 // connections, and says how long that took. It plans nothing, checks nothing and remembers nothing.
 //
 //	bare URL TOKEN CA apply FILE    one server-side apply per line, "PATH<TAB>JSON"
+//	bare URL TOKEN CA twice FILE    the same, after a dry-run of every line
 //	bare URL TOKEN CA list PATH     one LIST, in pages of 1000
 //	bare URL TOKEN CA ready PATH N  watch until N Deployments are available
 package main
@@ -43,7 +44,9 @@ func main() {
 	var requests int
 	switch os.Args[4] {
 	case "apply":
-		requests = apply(os.Args[5])
+		requests = apply(os.Args[5], "")
+	case "twice":
+		requests = apply(os.Args[5], "&dryRun=All") + apply(os.Args[5], "")
 	case "list":
 		requests = list(os.Args[5])
 	case "ready":
@@ -63,7 +66,7 @@ func main() {
 	}))
 }
 
-func apply(path string) int {
+func apply(path, query string) int {
 	file, err := os.ReadFile(path)
 	must(err)
 	lines := bytes.Split(bytes.TrimSpace(file), []byte("\n"))
@@ -73,7 +76,7 @@ func apply(path string) int {
 		done.Go(func() {
 			for line := range work {
 				place, body, _ := bytes.Cut(line, []byte("\t"))
-				target := url + string(place) + "?fieldManager=bare&force=true"
+				target := url + string(place) + "?fieldManager=bare&force=true" + query
 				send("PATCH", target, body, "application/apply-patch+yaml")
 			}
 		})
