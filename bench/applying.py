@@ -1,18 +1,17 @@
-"""Applying: first syncs, passes that find nothing to do, and how both grow, beside the bare client and kubectl."""
+"""Applying: first syncs, and passes that find nothing to do, beside the bare client and kubectl."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bench.rows import GROWTH, Goal, Row
+from bench.clients import Bodies, bare_apply, bare_twice, bot_plan, engine_of, kubectl_apply, kubectl_diff
+from bench.rows import Goal, Row
 from bench.running import SPACE, bot_in, new_world
 from bench.workloads import Body, configmaps, package, packages
 from bench.world import Engine, Measured, World, cpu_of, memory_of
 
-Bodies = Callable[[], Iterator[Body]]
 _RESTS = 1000  # rounds at rest that are timed together
 _PASSES = 9  # over an app at rest, of which the middle one counts
 _TURNS = 3  # of first applies, of which the fastest counts: what else the machine does slows now one, now the other
@@ -26,7 +25,7 @@ def apply_configmaps(count: int) -> Iterator[Row]:
 
     what = f"first apply, {count} ConfigMaps"
     yield from _first_applies(what, bodies, count, controllers=False, most=1.9)
-    with new_world(controllers=False) as world, _engine(world, bodies()) as engine:
+    with new_world(controllers=False) as world, engine_of(world, bodies) as engine:
         engine.converged("pass prod/shop")
         yield from _unchanged(world, engine, what.replace("first apply", "unchanged"), count, bodies)
 
@@ -41,44 +40,12 @@ def apply_packages(count: int) -> Iterator[Row]:
     yield from _first_applies(what, bodies, count, controllers=True, most=1.3)
     with new_world(controllers=True) as world:
         path = f"/apis/apps/v1/namespaces/{SPACE}/deployments"
-        bare = _together(_bare(world, bodies), world.bare("ready", path, str(count // 4)))
+        bare = _together(bare_apply(world, bodies), world.bare("ready", path, str(count // 4)))
     yield Row(what=f"{what}, all ready", who="bare client", measured=bare)
-    with new_world(controllers=True) as world, _engine(world, bodies()) as engine:
+    with new_world(controllers=True) as world, engine_of(world, bodies) as engine:
         ready = _together(engine.ask("apply prod/shop")[0], engine.converged("pass prod/shop"))
         yield Row(what=f"{what}, all ready", who="gitops-bot", measured=ready, against=bare.seconds)
         yield from _unchanged(world, engine, what.replace("first apply", "unchanged"), count, bodies)
-
-
-def growth(count: int) -> Iterator[Row]:
-    """How a first apply, a pass and a round at rest grow with the number of objects of one app."""
-    for number in (count // 10, count, count * 10):
-        yield from _grown(number, goals=number >= count, kubectl=True)  # a few objects do not carry the start
-
-
-def large(count: int) -> Iterator[Row]:
-    """The same with 50,000 objects, without kubectl, which would take ten minutes."""
-    yield from _grown(count * 50, goals=True, kubectl=False)
-
-
-def _grown(number: int, *, goals: bool, kubectl: bool) -> Iterator[Row]:
-    def bodies() -> Iterator[Body]:
-        return configmaps(number, SPACE)
-
-    apply, unchanged = (f"{GROWTH}{what}, {number} ConfigMaps" for what in ("first apply", "unchanged"))
-    with new_world(controllers=False) as world:
-        bare = _bare(world, bodies)
-    yield Row(what=apply, who="bare client", measured=bare)
-    if kubectl:
-        with new_world(controllers=False) as world:
-            applied = _kubectl(world, bodies)
-            diff = _diff(world, bodies)
-        yield Row(what=apply, who="kubectl apply --server-side", measured=applied, against=bare.seconds)
-        yield Row(what=unchanged, who="kubectl diff --server-side", measured=diff)
-    with new_world(controllers=False) as world, _engine(world, bodies()) as engine:
-        first = engine.converged("pass prod/shop")
-        wanted = (_cpu(first, number),) if goals else ()
-        yield Row(what=apply, who="gitops-bot", measured=first, against=bare.seconds, goals=wanted)
-        yield from _rest(engine, unchanged, number)
 
 
 def many_apps(count: int) -> Iterator[Row]:
@@ -111,16 +78,11 @@ def many_apps(count: int) -> Iterator[Row]:
         yield Row(what=what, who="gitops-bot run", measured=measured, against=both.seconds, goals=goals)
 
 
-def _engine(world: World, bodies: Iterator[Body]) -> Engine:
-    world.commit("apps/shop", bodies)
-    return Engine(world, world.configure([{"name": "shop", "path": "apps/shop", "namespace": SPACE}]))
-
-
 def _first_applies(what: str, bodies: Bodies, count: int, *, controllers: bool, most: float) -> Iterator[Row]:
     """The bare client with one request for each object and with two, kubectl, and we, by turns; the fastest of each."""
 
     def ours(world: World, bodies: Bodies) -> Measured:
-        with _engine(world, bodies()) as engine:
+        with engine_of(world, bodies) as engine:
             measured, said = engine.ask("apply prod/shop")
             if said["result"] not in {"converged", "unhealthy"}:  # nobody waits for health here
                 raise RuntimeError(f"{what}: {said}")
@@ -129,7 +91,7 @@ def _first_applies(what: str, bodies: Bodies, count: int, *, controllers: bool, 
     turns: list[list[Measured]] = []
     for _ in range(_TURNS):
         turn = []
-        for client in (_bare, _bare_twice, _kubectl, ours):
+        for client in (bare_apply, bare_twice, kubectl_apply, ours):
             with new_world(controllers=controllers) as world:
                 turn.append(client(world, bodies))
         turns.append(turn)
@@ -140,26 +102,27 @@ def _first_applies(what: str, bodies: Bodies, count: int, *, controllers: bool, 
     goals = (
         Goal(got=first.seconds / bare.seconds, most=most, unit="x"),
         Goal(got=sum(first.requests.values()), most=2 * count + 5, unit="requests"),
-        _cpu(first, count),
+        cpu_goal(first, count),
     )
     yield Row(what=what, who="gitops-bot", measured=first, against=bare.seconds, goals=goals)
 
 
-def _cpu(first: Measured, count: int) -> Goal:
+def cpu_goal(first: Measured, count: int) -> Goal:
+    """Return what a first apply costs us for each object."""
     return Goal(got=first.cpu / count * 1000, most=1.5, unit="ms CPU per object")
 
 
 def _unchanged(world: World, engine: Engine, what: str, count: int, bodies: Bodies) -> Iterator[Row]:
-    yield from _rest(engine, what, count)
-    diff = _diff(world, bodies)
+    yield from resting(engine, what, count)
+    diff = kubectl_diff(world, bodies)
     yield Row(what=what, who="kubectl diff --server-side", measured=diff)
-    bot = [sys.executable, "-m", "bot", "--log-level", "error", "--config", str(world.path / "gitops-bot.yaml")]
-    planned, _ = world.run([*bot, "plan"])
+    planned = bot_plan(world)
     goals = (Goal(got=planned.seconds / diff.seconds, most=0.33, unit="x"),)
     yield Row(what=what, who="gitops-bot plan, a fresh process", measured=planned, against=diff.seconds, goals=goals)
 
 
-def _rest(engine: Engine, what: str, count: int) -> Iterator[Row]:
+def resting(engine: Engine, what: str, count: int) -> Iterator[Row]:
+    """A whole pass and a round of an app that is synced."""
     engine.converged("pass prod/shop")  # what controllers wrote meanwhile is looked at once
     engine.converged("pass prod/shop")
     passes = sorted((engine.converged("pass prod/shop") for _ in range(_PASSES)), key=lambda one: one.cpu)
@@ -175,25 +138,6 @@ def _rest(engine: Engine, what: str, count: int) -> Iterator[Row]:
         raise RuntimeError(f"{what}: the app is not at rest")
     one = replace(rests, seconds=rests.seconds / _RESTS, cpu=rests.cpu / _RESTS)
     yield Row(what=what, who="gitops-bot, a round at rest", measured=one)
-
-
-def _bare(world: World, bodies: Bodies) -> Measured:
-    return world.bare("apply", world.requests_file(bodies()))
-
-
-def _bare_twice(world: World, bodies: Bodies) -> Measured:
-    return world.bare("twice", world.requests_file(bodies()))
-
-
-def _kubectl(world: World, bodies: Bodies) -> Measured:
-    manifests = world.manifests_file(bodies())
-    command = [world.kubectl_path, f"--kubeconfig={world.kubeconfig}", "apply", "--server-side", "-f", manifests]
-    return world.run(command)[0]
-
-
-def _diff(world: World, bodies: Bodies) -> Measured:
-    command = [world.kubectl_path, f"--kubeconfig={world.kubeconfig}", "diff", "--server-side", "-f"]
-    return world.run([*command, world.manifests_file(bodies())], accept=(0, 1))[0]
 
 
 def _together(*parts: Measured) -> Measured:

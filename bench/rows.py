@@ -97,7 +97,7 @@ def grown(table: str) -> str:
         client = next((one for one in _CLIENTS if who.startswith(one)), "")
         if what.startswith(GROWTH) and client:
             sent = sum(float(one.split(" ")[0]) for one in requests.split(", "))
-            text = f"{wall} s, {cpu} s CPU, {sent:,.0f} requests, {peak} MiB"
+            text = f"{wall} s, {cpu} s CPU, {sent:,.0f} requests" + (f", {peak} MiB" if peak else "")
             cells.setdefault(what.removeprefix(GROWTH), {}).setdefault(client, text)  # a whole pass before a round
     lines = [_joined(("what", *_CLIENTS)), "|---" * (len(_CLIENTS) + 1) + "|"]
     lines += [
@@ -107,7 +107,7 @@ def grown(table: str) -> str:
 
 
 def _size(cell: tuple[str, Mapping[str, str]]) -> tuple[str, int]:
-    what, _, objects = cell[0].partition(", ")
+    what, _, objects = cell[0].rpartition(", ")
     return what, int(objects.partition(" ")[0])
 
 

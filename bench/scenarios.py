@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from bench import applying, fleet, living, paging, starting
+from bench import applying, fleet, growing, living, paging, starting
 from bench.rows import Row
 
 SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
@@ -20,8 +20,8 @@ SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
     "apply-packages": applying.apply_packages,
     "many-apps": applying.many_apps,
     "watching": starting.watching,
-    "growth": applying.growth,
-    "large": applying.large,
+    "growth": growing.growth,
+    "large": growing.large,
     "delete": fleet.delete,
     "idle": fleet.idle,
 }

@@ -41,6 +41,8 @@ def test_growth_has_a_line_for_each_size_and_a_column_for_each_client() -> None:
         one("first apply, 1000 ConfigMaps", "gitops-bot", 2),
         one("first apply, 100 ConfigMaps", "bare client", 1),
         one("first apply, 100 ConfigMaps", "kubectl apply", 4),
+        one("render, 10 changed, 1000 ConfigMaps", "gitops-bot", 6),
+        one("render, 10 changed, 100 ConfigMaps", "gitops-bot", 5),
         row("drift", 50),
     ]
     cost = "s, 0.5 s CPU, 12 requests, 64 MiB"
@@ -49,5 +51,7 @@ def test_growth_has_a_line_for_each_size_and_a_column_for_each_client() -> None:
         "|---|---|---|---|",
         f"| first apply, 100 ConfigMaps | 1 {cost} | 4 {cost} |  |",
         f"| first apply, 1000 ConfigMaps |  |  | 2 {cost} |",
+        f"| render, 10 changed, 100 ConfigMaps |  |  | 5 {cost} |",
+        f"| render, 10 changed, 1000 ConfigMaps |  |  | 6 {cost} |",
         f"| unchanged, 100 ConfigMaps |  |  | 3 {cost} |",
     ]
