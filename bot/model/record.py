@@ -118,6 +118,10 @@ class AppMemory:
         """
         return self.revision == pin.commit and pin.operation in {"", self.pin_operation}
 
+    def unreached(self, pin: Pin | None) -> Pin | None:
+        """Return the pin of a rollback that has not converged yet; None for one that has, and where there is none."""
+        return pin if pin is not None and not self.has_reached(pin) else None
+
 
 class Decision(Enum):
     ALLOWED = "allowed"

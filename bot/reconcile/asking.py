@@ -36,15 +36,27 @@ class Asked:
     announcements: tuple[Announcement, ...] = ()
 
 
-def counted(memory: AppMemory, plan_hash: str, verdicts: Sequence[Approval], *, now: datetime) -> tuple[Approval, ...]:
+def counted(
+    memory: AppMemory, plan_hash: str, recorded: Callable[[str], Sequence[Approval]], *, now: datetime
+) -> tuple[Approval, ...]:
     """Return the verdicts on a plan that count: those since it was asked for, fresh ones where something came between.
 
-    A sync that converged has used up all before it: the same change may come up again.
+    A sync that converged has used up all before it: the same change may come up again. `recorded` returns all that
+    people said of the plan with a hash.
     """
     waits = memory.waiting_hash == plan_hash and memory.waiting_since is not None
     since = memory.waiting_since if waits and memory.waiting_since is not None else now - APPROVAL_LASTS
     since = max(since, memory.last_sync_at or since)
-    return tuple(one for one in verdicts if one.at >= since)
+    return tuple(one for one in recorded(plan_hash) if one.at >= since)
+
+
+def standing(
+    memory: AppMemory, plan_hash: str, recorded: Callable[[str], Sequence[Approval]], *, now: datetime
+) -> tuple[Approval, ...]:
+    """Return the verdicts that count, and after a sync that was stopped the no that what is left of it waits for."""
+    verdicts = counted(memory, plan_hash, recorded, now=now)
+    no = objection(memory, recorded) if is_over(memory) else None
+    return (*verdicts, no) if no is not None else verdicts
 
 
 def meant(app: AppSpec, memory: AppMemory, shown: Sequence[Announcement], *, now: datetime) -> str:

@@ -7,12 +7,10 @@ No order touches a cluster here: each is a transaction on the state store. What 
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from bot.errors import NotThere, OrderRefused
@@ -21,14 +19,14 @@ from bot.model.app import AppSpec, Mode
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
 from bot.model.plan import Plan, PlanFailure, Rejected
-from bot.model.record import EVERY_APP, AppMemory, Approval, AuditEntry, Decision, Mute, Pruned, SyncState
+from bot.model.record import EVERY_APP, AppMemory, AuditEntry, Decision, Mute, Pruned, SyncState
 from bot.model.resource import ResourceId, id_of
 from bot.model.source import RefKind
 from bot.model.status import Followed
 from bot.oncall.escalation import trial
 from bot.plan.order import rank
 from bot.ports.state import MessageRef, Store
-from bot.reconcile import approval, asking, commands, holding, keeping, muting, news
+from bot.reconcile import commands, holding, keeping, muting, news
 from bot.reconcile.attention import Attention
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
@@ -36,6 +34,7 @@ from bot.reconcile.planning import plan_or_failure
 from bot.reconcile.post import Post
 from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
+from bot.reconcile.verdicts import Verdicts
 from bot.reconcile.world import World
 
 _NAMED: Final = 50  # apps of one page in the audit
@@ -64,7 +63,7 @@ class Desk(Enquiry):
         self._attention = Attention(store, post=post)
         self._keeping = Keeping(world, door)
         self._introduced: dict[str, str] = {}
-        self._deciding = threading.Lock()  # one verdict after the other: five clicks of one person are one yes
+        self._verdicts = Verdicts(store, post=post)
 
     def sync(self, app: str, *, trigger: Trigger, words: str) -> str:
         """Ask for a pass at once; the request survives a restart. `words` is what was typed, for the audit."""
@@ -162,10 +161,7 @@ class Desk(Enquiry):
         Without a hash it is the plan that its message shows.
         """
         spec, memory = self._apps[app], self._store.memory(app)
-        with self._deciding:
-            verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=True, reason="")
-        verdicts = (*self._counted(memory, verdict.plan_hash), verdict)
-        given = approval.granted_by(spec, verdicts, requesters=memory.requested_by)
+        verdict, given = self._verdicts.give(spec, memory, plan_hash, person=self._person(by, via), granted=True)
         enough = len(given) >= spec.approvals
         # The hash in `confirm` tells an approver from a requester.
         confirm = verdict.plan_hash if enough or spec.mode is Mode.APPROVE else None
@@ -182,8 +178,9 @@ class Desk(Enquiry):
         """Hold the plan that waits; a newer plan asks anew. One that is being applied is stopped where it is."""
         spec, memory = self._apps[app], self._store.memory(app)
         begun = commands.is_begun(memory, plan_hash)
-        with self._deciding:
-            verdict = self._verdict(spec, memory, plan_hash, by=by, via=via, granted=False, reason=reason)
+        verdict, _ = self._verdicts.give(
+            spec, memory, plan_hash, person=self._person(by, via), granted=False, reason=reason
+        )
         self._store.request(app, trigger=Trigger(via=via, by=by, confirm=verdict.plan_hash), at=verdict.at)
         self._wake(app)
         said = f"{spec.title}: you rejected plan {verdict.plan_hash[:19]}"
@@ -193,67 +190,6 @@ class Desk(Enquiry):
             f"`rollback {spec.name} {memory.revision[:7]}` takes it back" if memory.revision else "a commit changes it"
         )
         return f"{said}, which is being applied: it ends after the step it is at. What is live by then stays, {back}."
-
-    def _verdict(
-        self, app: AppSpec, memory: AppMemory, plan_hash: str, *, by: str, via: Via, granted: bool, reason: str
-    ) -> Approval:
-        """Save a verdict with its line in the thread and the audit. Raises `OrderRefused`."""
-        person = self._person(by, via)
-        memory = replace(memory, requested_by=(*memory.requested_by, *self._asking(app.key)))
-        if commands.is_begun(memory, plan_hash):
-            return self._objected(app, memory, person, granted=granted, reason=reason)
-        earlier = self._store.approvals(app.key, plan_hash) if not memory.waiting_hash else ()
-        counted = self._counted(memory, memory.waiting_hash)
-        last = next(iter(reversed(earlier)), None)
-        if commands.is_meant(memory.waiting_hash, plan_hash):
-            last = last or next((one for one in counted if not one.granted), None)
-            last = last or next((one for one in counted if one.by == by and one.granted is granted), None)
-        if last is not None:
-            word = "approved" if last.granted else "rejected"
-            raise OrderRefused(f"this plan was already {word} by {last.by} at {last.at:%Y-%m-%d %H:%M} UTC")
-        if granted and not plan_hash and memory.waiting_hash:
-            plan_hash = asking.meant(app, memory, self._store.shown(memory.operation), now=person.at)
-        verdict = commands.verdict(app, memory, plan_hash, granted=granted, person=person, reason=reason)
-        given = approval.granted_by(app, (*counted, verdict), requesters=memory.requested_by)
-        base = replace(self._base(app, person, memory.operation), needed=app.approvals)
-        said = asking.decided(verdict, memory, base=base, given=len(given))
-        verb = "approve" if granted else "reject"
-        audit = commands.audit(app, person, verb, f"{verdict.plan_hash} {reason}".strip())
-        self._store.save_approval(verdict, audit=audit, dispatches=self._post.rows([said]))
-        return verdict
-
-    def _objected(
-        self, app: AppSpec, memory: AppMemory, person: commands.Person, *, granted: bool, reason: str
-    ) -> Approval:
-        """Save a no to a sync that is being applied. Raises `OrderRefused`."""
-        agreed = memory.agreed
-        assert agreed is not None  # else nothing has begun
-        no = asking.objection(memory, partial(self._store.approvals, app.key))
-        if no is not None:
-            raise OrderRefused(f"this plan was already rejected by {no.by} at {no.at:%Y-%m-%d %H:%M} UTC")
-        if granted:
-            by = " and ".join(agreed.by)
-            raise OrderRefused(
-                f"this plan was already approved by {by} at {agreed.at:%Y-%m-%d %H:%M} UTC and is being applied"
-            )
-        verdict = commands.objection(app, agreed, person=person, reason=reason)
-        said = asking.objected(verdict, memory, base=self._base(app, person, memory.operation))
-        audit = commands.audit(app, person, "reject", f"{verdict.plan_hash} {reason}".strip())
-        self._store.save_approval(verdict, audit=audit, dispatches=self._post.rows([said]))
-        return verdict
-
-    def _asking(self, app: str) -> tuple[str, ...]:
-        """Return who asked for a pass that has not ended: the memory does not know them yet."""
-        waiting = (one.trigger for one in self._store.requests() if one.app == app)
-        return tuple(one.by for one in waiting if one.asks)
-
-    def _counted(self, memory: AppMemory, plan_hash: str) -> tuple[Approval, ...]:
-        verdicts = self._store.approvals(memory.app, plan_hash)
-        counted = asking.counted(memory, plan_hash, verdicts, now=self._world.clock())
-        if not asking.is_over(memory):
-            return counted
-        no = asking.objection(memory, partial(self._store.approvals, memory.app))
-        return (*counted, no) if no is not None else counted  # what waits is the rest that this no is about
 
     # --- drift as a choice ------------------------------------------------------------------------------------
 

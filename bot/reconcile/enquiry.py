@@ -117,18 +117,16 @@ class Enquiry:
         ends = commands.expires_at(memory)
         if not memory.waiting_hash or ends is None or _is_under_way(memory):
             return None
-        verdicts = self._store.approvals(app.key, memory.waiting_hash)
-        counted = asking.counted(memory, memory.waiting_hash, verdicts, now=now)
+        recorded = partial(self._store.approvals, app.key)
+        verdicts = asking.standing(memory, memory.waiting_hash, recorded, now=now)
+        refused = next((one for one in verdicts if not one.granted), None)
         begun = memory.agreed
-        refused = next((one for one in counted if not one.granted), None)
-        if refused is None and asking.is_over(memory):
-            refused = asking.objection(memory, partial(self._store.approvals, app.key))
         no = refused.by if refused is not None else asking.refused_by(memory)
         return Question(
             plan_hash=memory.waiting_hash,
             until=ends,
             needed=app.approvals,
-            given=approval.granted_by(app, counted, requesters=memory.requested_by),
+            given=approval.granted_by(app, verdicts, requesters=memory.requested_by),
             requesters=memory.requested_by if app.mode is Mode.APPROVE else (),
             over=f"{no} {REJECTED}" if no else (UNDECIDED if now >= ends else ""),
             reason=refused.reason if refused is not None else "",

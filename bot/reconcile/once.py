@@ -157,7 +157,7 @@ def _plan(order: Order, story: Story, world: World) -> Planned:
     head = repo.head(app.ref, newer_than=order.since)
     story.target = repo.revision(head)
     story.revision = repo.revision(pin.commit) if pin is not None else story.target
-    if pin is not None and not order.memory.has_reached(pin):
+    if order.memory.unreached(pin) is not None:
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
     desired = rendered(app, story.revision.commit, world)
@@ -205,8 +205,8 @@ def _caused(order: Order, revision: Revision, world: World) -> Revision:
     Of a first sync only where people are asked about it: all of the history is looked through. So it is for a
     rollback, which goes back beyond what is deployed, or to that very commit.
     """
-    app, deployed, pin = order.app, order.memory.revision, order.control.pin
-    back = pin is not None and not order.memory.has_reached(pin)
+    app, deployed = order.app, order.memory.revision
+    back = order.memory.unreached(order.control.pin) is not None
     if not back and (deployed == revision.commit or not (deployed or app.mode is Mode.APPROVE)):
         return revision
     roots, repo = world.renderer.roots(app), world.repos[app.repo]

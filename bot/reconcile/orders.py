@@ -36,7 +36,7 @@ class Order:
 
     def verdicts(self, plan_hash: str) -> tuple[Approval, ...]:
         """Return what people said of a plan, as far as it counts now."""
-        return asking.counted(self.memory, plan_hash, self.recorded(plan_hash), now=self.now)
+        return asking.counted(self.memory, plan_hash, self.recorded, now=self.now)
 
     def objection(self) -> Approval | None:
         """Return the no of a person to the sync that people agreed to and that has begun; None where there is none."""
@@ -46,6 +46,6 @@ class Order:
         """Return who asked for this plan: everybody who typed sync since it was first seen, and who rolls back."""
         asked = self.memory.requested_by if self.memory.waiting_hash == plan.hash else ()
         asks = [self.trigger.by] if self.trigger.asks else []
-        if (pin := self.control.pin) is not None and not self.memory.has_reached(pin):
+        if (pin := self.memory.unreached(self.control.pin)) is not None:
             asks.append(pin.by)
         return tuple(dict.fromkeys([*asked, *asks]))

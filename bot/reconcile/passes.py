@@ -94,12 +94,12 @@ class Passes:
             before, ordered = self._store.standing(app.key)
             control = self._control(app, before, ordered, started)
             asked_in = "" if asking.is_over(before) else before.operation
-            pin = control.pin
-            before = asking.sent_elsewhere(before, pin)
+            before = asking.sent_elsewhere(before, control.pin)
             if trigger.manual and trigger.confirm is None and (before.waiting_hash or before.agreed):
                 decided = self._verdicts(before, before.waiting_hash, started)
                 before = asking.renewed(before, decided, objection=self._objection(before), now=started)
-            operation = pin.operation if pin is not None and not before.has_reached(pin) else ""
+            pin = before.unreached(control.pin)
+            operation = pin.operation if pin is not None else ""
             # A pass that was cut off has left its message at "syncing".
             told = before.said or before.planned is not None
             if operation and told and before.operation not in {"", operation, *before.overtaken}:
@@ -122,7 +122,7 @@ class Passes:
                 recorded=lambda plan_hash: self._store.approvals(app.key, plan_hash),
             )
             base = self._base(app, operation, trigger, started)
-            if pin is not None and not before.has_reached(pin):
+            if pin is not None:
                 base = replace(base, by=pin.by)
             narrator = Narrator(app, base, self._store, self._outside, before, fold=self._fold(app, before))
 
@@ -209,7 +209,7 @@ class Passes:
         return next((one.fold(app.channel) for one in incidents if one.is_folded(app.channel)), "")
 
     def _verdicts(self, memory: AppMemory, plan_hash: str, now: datetime) -> tuple[Approval, ...]:
-        return asking.counted(memory, plan_hash, self._store.approvals(memory.app, plan_hash), now=now)
+        return asking.counted(memory, plan_hash, partial(self._store.approvals, memory.app), now=now)
 
     def _objection(self, memory: AppMemory) -> Approval | None:
         return asking.objection(memory, partial(self._store.approvals, memory.app))
