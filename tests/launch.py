@@ -21,7 +21,15 @@ from bot.__main__ import main
 _ROOT: Final = Path(__file__).parent.parent
 _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["bot.cli.commands", "bot.cli.serve", "bot.chat.app", "bot.chat.http", "bot.chat.socket", "tests.launch"]
+    [
+        "bot.cli.commands",
+        "bot.cli.serve",
+        "bot.cli.doors",
+        "bot.chat.app",
+        "bot.chat.http",
+        "bot.chat.socket",
+        "tests.launch",
+    ]
 )
 
 

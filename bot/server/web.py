@@ -7,26 +7,20 @@ of a body and that an unexpected error is a 500 without details. Bodies are neve
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from waitress import wasyncore
-from waitress.server import create_server
-from waitress.trigger import trigger
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from bot.server.listening import MAX_PUSH_BYTES, WsgiApp
+
 log = logging.getLogger(__name__)
 
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 MAX_BODY_BYTES: Final = 1_000_000
-MAX_PUSH_BYTES: Final = 25_000_000  # GitHub sends no more, and one push may carry 2,048 commits with their files
-_THREADS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,38 +95,3 @@ class Web:
 
 def _text(answer: Answer) -> Response:
     return Response(f"{answer.text}\n", status=answer.status)
-
-
-class WebServer:
-    """Serves a WSGI application from its own threads. `port` 0 takes a free one."""
-
-    def __init__(self, web: WsgiApp, *, host: str, port: int) -> None:
-        self._sockets: dict[int, Any] = {}  # waitress's own: the listener, its trigger and every connection
-        self._server: Any = create_server(
-            web,
-            map=self._sockets,
-            host=host,
-            port=port,
-            threads=_THREADS,
-            max_request_body_size=MAX_PUSH_BYTES,
-            ident="gitops-bot",
-        )
-        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.effective_port)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Take no more requests. Idempotent.
-
-        The sockets are closed in the server's own thread: closed in another, they would fail its `select`.
-        """
-        wake: Any = next((one for one in [*self._sockets.values()] if isinstance(one, trigger)), None)
-        if wake is not None:
-            with suppress(OSError):  # a request that ended just now woke the thread, and it has closed the trigger
-                wake.pull_trigger(lambda: wasyncore.close_all(self._sockets, ignore_all=True))
-        self._thread.join(5)

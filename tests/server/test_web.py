@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from bot.server.web import MAX_BODY_BYTES, MAX_PUSH_BYTES, Answer, Handlers, Web, WebServer
+from bot.server.listening import MAX_PUSH_BYTES, WebServer
+from bot.server.web import MAX_BODY_BYTES, Answer, Handlers, Web
 
 Reply = tuple[int, str]
 
@@ -30,8 +31,8 @@ def handlers(health: str = "ok") -> Handlers:
 
 @pytest.fixture
 def server() -> Iterator[WebServer]:
-    made = WebServer(Web(handlers()), host="127.0.0.1", port=0)
-    made.start()
+    made = WebServer(host="127.0.0.1", port=0)
+    made.start(Web(handlers()))
     yield made
     made.stop()
 
@@ -83,19 +84,32 @@ def test_push_of_many_commits_is_read(server: WebServer) -> None:
 
 @pytest.mark.parametrize(("word", "status"), [("ok", 200), ("degraded", 200), ("stuck", 503)])
 def test_only_what_a_restart_may_cure_is_unhealthy(word: str, status: int) -> None:
-    server = WebServer(Web(handlers(word)), host="127.0.0.1", port=0)
-    server.start()
+    server = WebServer(host="127.0.0.1", port=0)
+    server.start(Web(handlers(word)))
     try:
         assert ask(server, "GET", "/healthz")[0] == status
     finally:
         server.stop()
 
 
+def test_request_that_comes_before_the_answers_waits_for_them() -> None:
+    """The port is taken before anything begins, and what answers there is loaded after that."""
+    server = WebServer(host="127.0.0.1", port=0)
+    early = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    early.request("GET", "/readyz")
+    server.start(Web(handlers()))
+    try:
+        assert early.getresponse().read() == b"ready\n"
+    finally:
+        early.close()
+        server.stop()
+
+
 def test_end_with_open_connections_is_quiet_and_frees_the_port() -> None:
     """The listener was closed under the server's select, whose thread then died with a traceback."""
     before = set(threading.enumerate())
-    server = WebServer(Web(handlers()), host="127.0.0.1", port=0)
-    server.start()
+    server = WebServer(host="127.0.0.1", port=0)
+    server.start(Web(handlers()))
     port = server.port
     idle = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     idle.request("GET", "/readyz")
@@ -104,6 +118,6 @@ def test_end_with_open_connections_is_quiet_and_frees_the_port() -> None:
     server.stop()
     idle.close()
     assert not [one for one in set(threading.enumerate()) - before if one.name == "http"]
-    again = WebServer(Web(handlers()), host="127.0.0.1", port=port)
-    again.start()
+    again = WebServer(host="127.0.0.1", port=port)
+    again.start(Web(handlers()))
     again.stop()

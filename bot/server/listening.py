@@ -1,0 +1,56 @@
+"""The port of the running bot, and the threads that serve a WSGI application at it.
+
+The port is taken when a `WebServer` is made; from then on connections wait to be answered, which begins with `start`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from waitress import wasyncore
+from waitress.server import create_server
+from waitress.trigger import trigger
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+MAX_PUSH_BYTES: Final = 25_000_000  # GitHub sends no more, and one push may carry 2,048 commits with their files
+_THREADS: Final = 8
+
+
+class WebServer:
+    """Serves from its own threads. `port` 0 takes a free one. Raises `OSError` where the port cannot be had."""
+
+    def __init__(self, *, host: str, port: int) -> None:
+        self._web: WsgiApp  # there before the first request is read
+        self._sockets: dict[int, Any] = {}  # waitress's own: the listener, its trigger and every connection
+        self._server: Any = create_server(
+            lambda environ, respond: self._web(environ, respond),
+            map=self._sockets,
+            host=host,
+            port=port,
+            threads=_THREADS,
+            max_request_body_size=MAX_PUSH_BYTES,
+            ident="gitops-bot",
+        )
+        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.effective_port)
+
+    def start(self, web: WsgiApp) -> None:
+        self._web = web
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more requests. Idempotent.
+
+        The sockets are closed in the server's own thread: closed in another, they would fail its `select`.
+        """
+        wake: Any = next((one for one in [*self._sockets.values()] if isinstance(one, trigger)), None)
+        if wake is not None:
+            with suppress(OSError):  # a request that ended just now woke the thread, and it has closed the trigger
+                wake.pull_trigger(lambda: wasyncore.close_all(self._sockets, ignore_all=True))
+        self._thread.join(5)
