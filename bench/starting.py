@@ -16,10 +16,11 @@ from bench.render import Bench
 from bench.rows import Goal, Row
 from bench.running import SPACE, bot_in, new_world
 from bench.workloads import configmaps
-from bench.world import ROOT, Measured, cpu_of, memory_of
+from bench.world import ROOT, Measured, World, cpu_of, memory_of
 from bot.cli.main import collect_less
 
 _WATCHED: Final = 50  # times the number of objects: 50,000
+_TRIES: Final = 3
 _MIB: Final = 1024**2
 
 
@@ -38,36 +39,45 @@ def help(_: int) -> Iterator[Row]:
 
 
 def watching(count: int) -> Iterator[Row]:
-    """From the start of the process to the first app synced, in a namespace that is full of other people's objects."""
+    """From the start of the process to the first app synced, in a namespace that is full of other people's objects.
+
+    The best of three, of LISTs and of starts alike: what else the machine does only adds. Each start is a first one:
+    a state of its own, a namespace of its own on the cluster, and objects that are not there yet.
+    """
     number = count * _WATCHED
     with new_world(controllers=False) as world:
         world.bare("apply", world.requests_file(configmaps(number, SPACE)))
         path = f"/api/v1/namespaces/{SPACE}/configmaps"
-        listed = min((world.bare("list", path) for _ in range(3)), key=lambda one: one.seconds)
+        listed = min((world.bare("list", path) for _ in range(_TRIES)), key=lambda one: one.seconds)
         what = f"ready, with {number} ConfigMaps watched"
-        yield Row(what=what, who="bare client, one LIST", measured=listed)
-        ours = [
-            {**body, "metadata": {"name": f"ours-{n}", "namespace": SPACE}}
-            for n, body in enumerate(configmaps(4, SPACE))
-        ]
-        world.commit("apps/shop", ours)
-        app = {"name": "shop", "path": "apps/shop", "namespace": SPACE, "interval": "1h"}
-        began, server = time.perf_counter(), world.server_cpu()
-        with world.counted() as requests, bot_in(world, [app]) as bot:
-            bot.converged("prod/shop")
-            seconds = time.perf_counter() - began
-            used, spent = cpu_of(bot.pid), world.server_cpu() - server
-            time.sleep(2)
-            peak, after = memory_of(bot.pid), _resident(bot.pid)
-        measured = Measured(seconds=seconds, cpu=used, server=spent, requests=requests, peak=peak)
+        yield Row(what=what, who=f"bare client, one LIST (best of {_TRIES})", measured=listed)
+        measured, after = min((_started(world, turn) for turn in range(_TRIES)), key=lambda one: one[0].seconds)
         goals = (
-            Goal(got=seconds / listed.seconds, most=1.3, unit="x"),
-            Goal(got=peak / _MIB, most=250, unit="MiB at most"),
+            Goal(got=measured.seconds / listed.seconds, most=1.3, unit="x"),
+            Goal(got=measured.peak / _MIB, most=250, unit="MiB at most"),
             Goal(got=after / _MIB, most=250, unit="MiB after"),
         )
-        yield Row(
-            what=what, who="gitops-bot run, from its start", measured=measured, against=listed.seconds, goals=goals
-        )
+        who = f"gitops-bot run, from its start (best of {_TRIES})"
+        yield Row(what=what, who=who, measured=measured, against=listed.seconds, goals=goals)
+
+
+def _started(world: World, turn: int) -> tuple[Measured, int]:
+    """Start a bot that knows nothing yet; return what that cost, and the bytes it holds when all is done."""
+    ours = [
+        {**body, "metadata": {"name": f"ours-{turn}-{n}", "namespace": SPACE}}
+        for n, body in enumerate(configmaps(4, SPACE))
+    ]
+    world.commit(f"apps/shop-{turn}", ours)
+    app = {"name": "shop", "path": f"apps/shop-{turn}", "namespace": SPACE, "interval": "1h"}
+    own = [{"name": "prod", "kubeconfig": world.kubeconfig, "namespace": f"gitops-bot-{turn}"}]
+    began, server = time.perf_counter(), world.server_cpu()
+    with world.counted() as requests, bot_in(world, [app], clusters=own, instance=f"start-{turn}") as bot:
+        bot.converged("prod/shop")
+        seconds = time.perf_counter() - began
+        used, spent = cpu_of(bot.pid), world.server_cpu() - server
+        time.sleep(2)
+        peak, after = memory_of(bot.pid), _resident(bot.pid)
+    return Measured(seconds=seconds, cpu=used, server=spent, requests=requests, peak=peak), after
 
 
 def render(count: int) -> Iterator[Row]:
