@@ -15,6 +15,7 @@ from bot.plan.rights import Contents, needed
 from bot.ports.live import Cluster
 from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
+from bot.settings import Configuration
 from bot.wiring import Engine, alert_api, build_heartbeat, oncall_providers, write_back_targets
 
 if TYPE_CHECKING:  # the running bot, which only asks for the ending, does not pay for it
@@ -58,6 +59,20 @@ def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
     tries.append(lambda: check_tools(engine))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
+
+
+def addresses(configuration: Configuration) -> dict[str, str]:
+    """Return where those that have a secret here post to; nobody knows that without `server.base_url`."""
+    base = configuration.settings.server.base_url.rstrip("/")
+    ways = {"Slack": "/slack/events"} if configuration.settings.slack.mode == "http" else {}
+    ways |= {
+        f"pushes to {repo.name}": f"/webhooks/git/{repo.name}"
+        for repo in configuration.repos
+        if configuration.secret("WEBHOOK_SECRET", suffix=repo.name)
+    }
+    if configuration.secret("ONCALL_WEBHOOK_SECRET"):
+        ways["on-call"] = "/webhooks/oncall"
+    return {who: f"{base}{path}" for who, path in ways.items()} if base else {}
 
 
 def ending(engine: Engine) -> Sunset | None:

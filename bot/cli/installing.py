@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TextIO
 
 import yaml
 
-from bot.cli.main import ERROR, OK
+from bot.cli.main import ERROR, OK, config_path
 from bot.cli.terminal import configuration, engine, write_json
 from bot.errors import Problem, UsageError
 from bot.plan.rights import roles
-from bot.settings import schema
+from bot.settings import base_url, schema
 
 
 def run(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -22,23 +23,25 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def check(arguments: argparse.Namespace, out: TextIO) -> int:
-    from bot.cli.checking import check_all, ending
+    from bot.cli.checking import addresses, check_all, ending
 
     with engine(arguments) as built:
         problems, end = check_all(built, page=arguments.page), ending(built)
+        reached = addresses(built.configuration)
     notice = f"{end.message} {end.next_step}" if end is not None else ""
     if end is not None and end.is_over:
         problems = (*problems, Problem(message=notice, subject="on-call"))
     warnings = [notice] if end is not None and not end.is_over else []
     if arguments.output == "json":
         found = [{"subject": p.subject, "message": p.message, "where": p.where} for p in problems]
-        write_json(out, {"problems": found, "warnings": warnings})
+        write_json(out, {"problems": found, "warnings": warnings, "addresses": reached})
         return ERROR if problems else OK
     out.writelines(f"warning: {one}\n" for one in warnings)
     if problems:
         out.write("\n".join(f"{one.subject + ': ' if one.subject else ''}{one}" for one in problems) + "\n")
     else:
         out.write("everything answers\n")
+    out.writelines(f"address for {what}: {url}\n" for what, url in reached.items())
     return ERROR if problems else OK
 
 
@@ -70,7 +73,10 @@ def config(arguments: argparse.Namespace, out: TextIO) -> int:
 def slack(arguments: argparse.Namespace, out: TextIO) -> int:
     from bot.chat.manifest import manifest
 
-    if arguments.mode == "http" and not arguments.url:
-        raise UsageError("slack manifest --mode http needs --url, where Slack reaches the bot")
-    write_json(out, manifest(mode=arguments.mode, url=arguments.url))
+    url, path = arguments.url, config_path(arguments.config)
+    if arguments.mode == "http" and not url and (arguments.config or path.exists()):
+        url = base_url(path, os.environ)
+    if arguments.mode == "http" and not url:
+        raise UsageError("slack manifest --mode http needs --url, or server.base_url: where Slack reaches the bot")
+    write_json(out, manifest(mode=arguments.mode, url=url))
     return OK

@@ -102,7 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
     slack = add("slack", "about the Slack app")
     slack.add_argument("what", choices=["manifest"])
     slack.add_argument("--mode", default="socket", choices=["socket", "http"])
-    slack.add_argument("--url", default="", help="where Slack reaches the bot, for --mode http")
+    slack.add_argument(
+        "--url", default="", help="for --mode http: where Slack reaches the bot (default: server.base_url)"
+    )
     demo = add("demo", "a shop, its cluster, Slack and on-call desk on this machine, with the bot at work")
     demo.add_argument("--port", type=int, default=None, help="of the page; 8420 or a free one when left out")
     demo.add_argument("--no-browser", action="store_true", help="only print the page's address")

@@ -45,8 +45,7 @@ class Configuration:
         return (self.secrets.get(own) if suffix else None) or self.secrets.get(name, "")
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Configuration:
-    """Read and check the file. Raises `ConfigError`."""
+def _opened(path: Path, environment: Mapping[str, str]) -> YamlFile:
     shown = str(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -57,7 +56,22 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
     except (OSError, UnicodeDecodeError) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
         raise ConfigError([Problem(message=f"cannot be read: {reason}", where=shown)]) from error
-    file = read(text, path=shown, environment=environment)
+    return read(text, path=shown, environment=environment)
+
+
+def base_url(path: Path, environment: Mapping[str, str]) -> str:
+    """Return `server.base_url` alone: Slack is told of it before there are tokens. Raises `ConfigError`."""
+    file = _opened(path, environment)
+    found = examine(file.value)
+    if found.right is None:
+        raise ConfigError([_at(file, str(path), *one) for one in found.faults])
+    return found.right.server.base_url
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Configuration:
+    """Read and check the file. Raises `ConfigError`."""
+    shown = str(path)
+    file = _opened(path, environment)
     problems = list(file.problems)
     found = examine(file.value)
     problems += [_at(file, shown, *one) for one in (*found.faults, *dangling(file.value), *_incomplete(found))]

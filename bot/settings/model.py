@@ -99,8 +99,8 @@ class Server(Section):
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """`PORT` of the environment wins."""
-    base_url: str = ""
-    """Where others reach it."""
+    base_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    """Where others reach it: the default of `slack manifest --url`, and `check` prints the address of each webhook."""
 
 
 class Retry(Section):

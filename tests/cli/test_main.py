@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from bot.cli.checking import addresses
 from bot.cli.main import build_parser, run
+from bot.settings import load
+
+APPS: Final = """\
+clusters: [{name: prod}]
+repos: [{name: fleet, url: fleet.git}, {name: shop, url: shop.git}]
+apps: [{name: payments, repo: fleet, path: ., cluster: prod}]
+"""
 
 
 @pytest.mark.parametrize(
@@ -50,3 +60,30 @@ def test_bad_usage_is_one_line_and_64(
     assert out.err.startswith(said)
     assert out.err.count("\n") == 1
     assert out.out == ""
+
+
+def test_manifest_takes_the_address_of_the_configuration_before_there_are_tokens(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Slack is told where the bot is when its app is created: its tokens come after that."""
+    file = tmp_path / "gitops-bot.yaml"
+    file.write_text(
+        APPS + "slack: {mode: http, default_channel: C0}\nserver: {base_url: https://gitops.example.com/}\n"
+    )
+    assert run(["slack", "manifest", "--mode", "http", "--config", str(file)]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["interactivity"]["request_url"] == "https://gitops.example.com/slack/events"
+    file.write_text(APPS + "slack: {mode: http, default_channel: C0}\n")
+    assert run(["slack", "manifest", "--mode", "http", "--config", str(file)]) == 64
+    assert "needs --url, or server.base_url" in capsys.readouterr().err
+
+
+def test_check_says_where_others_post_to(tmp_path: Path) -> None:
+    file = tmp_path / "gitops-bot.yaml"
+    file.write_text(APPS + "server: {base_url: https://gitops.example.com/bot/}\n")
+    secrets = {"WEBHOOK_SECRET_FLEET": "canary", "ONCALL_WEBHOOK_SECRET": "canary"}
+    assert addresses(load(file, secrets)) == {
+        "pushes to fleet": "https://gitops.example.com/bot/webhooks/git/fleet",
+        "on-call": "https://gitops.example.com/bot/webhooks/oncall",
+    }
+    assert addresses(load(file, {})) == {}
