@@ -28,13 +28,13 @@ from bot.chat.verbs import VERBS, deed
 from bot.chat.views import Views
 from bot.errors import BotError, NotThere, OrderRefused
 from bot.model.app import AppSpec
+from bot.model.attempt import READ, attempts
 from bot.model.control import Trigger, Via
 from bot.model.record import EVERY_APP, AuditEntry, Decision
 
 log = logging.getLogger(__name__)
 
 _LINES: Final = 10  # of history and audit
-_ENTRIES: Final = 200  # of history, of which equal failures in a row are one line
 _SLOW: Final = frozenset({"history", "plan", "rollback", "keep", "ignore"})
 _ALL: Final = "all"
 _MENTION: Final = re.compile(r"<(?:@|!subteam\^)(\w+)>")
@@ -186,8 +186,8 @@ class Clerk:
             case "status":
                 caller.answer(*self._views.status(app, caller))
             case "history":
-                entries = self._desk.history(key, _ENTRIES)
-                shown = replies.attempts(entries)[:_LINES]
+                entries = self._desk.history(key, READ)
+                shown = attempts(entries)[:_LINES]
                 commits = self._desk.revisions(key, {one.newest.revision for one in shown})
                 caller.answer(*replies.history(app.title, shown, commits))
             case "audit":

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Final
 
 from bot.chat import kit
 from bot.chat.kit import Block, cut, escape, many, person, when
 from bot.chat.verbs import FREE, VERBS, deed, usage
 from bot.model.app import AppSpec
+from bot.model.attempt import Attempt
 from bot.model.control import ControlState
-from bot.model.outcome import HealthState, Result
-from bot.model.plan import Plan, PlanFailure, Summary
+from bot.model.outcome import HealthState
+from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.source import Revision
 from bot.model.status import STANDINGS, AppStatus, Question, Settled
@@ -142,43 +142,15 @@ def _health(one: AppStatus) -> str:
 
 def _asked(question: Question) -> str:
     """Return what waits for people, and whether they may still decide."""
-    live = f"{kit.spoken(question.live)}; " if question.live else ""
-    if question.over:
-        why = f" ({escape(cut(kit.one_line(question.reason), _REASON))})" if question.reason else ""
-        return f"{live}{'no more of it' if live else 'nothing'} is applied: {kit.spoken(question.over)}{why}"
-    given = f" by {', '.join(map(person, question.given))}" if question.given else ""
-    counts = f"{len(question.given)} of {question.needed} approvals{given}"
-    return f"{live}waits for a yes until {when(question.until)}, {counts}, plan `{question.plan_hash[:19]}`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One pass, or the same failure of a commit again and again."""
-
-    newest: HistoryEntry
-    first: datetime
-    count: int = 1
-
-
-def attempts(entries: Sequence[HistoryEntry]) -> list[Attempt]:
-    """Return a history, newest first, with equal failures that follow each other as one."""
-    found: list[Attempt] = []
-    for one in entries:
-        last = found[-1] if found else None
-        if last is not None and one.result is not Result.CONVERGED and _is_again(last.newest, one):
-            found[-1] = replace(last, first=one.finished_at, count=last.count + 1)
-        else:
-            found.append(Attempt(newest=one, first=one.finished_at))
-    return found
-
-
-def _is_again(one: HistoryEntry, other: HistoryEntry) -> bool:
-    return (one.revision, one.kind, one.result, one.summary) == (
-        other.revision,
-        other.kind,
-        other.result,
-        other.summary,
+    marked = replace(
+        question,
+        plan_hash=f"`{question.plan_hash[:19]}`",
+        given=tuple(map(person, question.given)),
+        over=kit.spoken(question.over),
+        reason=escape(cut(kit.one_line(question.reason), _REASON)),
+        live=kit.spoken(question.live),
     )
+    return marked.told(until=when(question.until))
 
 
 def history(title: str, shown: Sequence[Attempt], commits: Mapping[str, Revision]) -> Answer:
@@ -197,14 +169,10 @@ def _told(one: Attempt, revision: Revision | None) -> str:
     at = f" (commit {blamed.short})" if blamed is not None and blamed.commit != entry.revision else ""
     subject = f" {escape(cut(blamed.subject, _SUBJECT))}{at}" if blamed is not None else ""
     author = f" by {escape(cut(blamed.author, _SUBJECT))}" if blamed is not None and blamed.author else ""
-    if entry.result is Result.CONVERGED:
-        did = entry.summary.done
-    else:
-        did = str(entry.summary) if entry.summary != Summary() else "no plan"
     by = person(entry.by) if entry.by else entry.via.value
     again = f" {one.count} times from {when(one.first)} to" if one.count > 1 else ""
     ended = f"{again or ','} {when(entry.finished_at)}"
-    return f"{subject}{author}: {entry.kind.value} {entry.result.value}{ended}, {did}, by {by}{_approved(entry)}"
+    return f"{subject}{author}: {entry.kind.value} {entry.result.value}{ended}, {entry.did}, by {by}{_approved(entry)}"
 
 
 def _approved(one: HistoryEntry) -> str:

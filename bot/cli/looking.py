@@ -12,6 +12,7 @@ from bot.cli import reports
 from bot.cli.main import ERROR, OK
 from bot.cli.terminal import app_named, apps_named, engine, write_json
 from bot.errors import OrderRefused, UsageError
+from bot.model.attempt import READ, attempts
 from bot.model.people import named
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AuditHead, AuditLink
@@ -47,12 +48,13 @@ def status(arguments: argparse.Namespace, out: TextIO) -> int:
 def history(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
         app = app_named(built, arguments)
-        entries = built.desk.history(app.key, arguments.limit)
+        as_json = arguments.output == "json"
+        entries = built.desk.history(app.key, arguments.limit if as_json else max(arguments.limit, READ))
         names = built.store.names()
-    if arguments.output == "json":
+    if as_json:
         write_json(out, reports.history_json(app.name, entries))
     else:
-        out.write(named(reports.history_text(entries), names) + "\n")
+        out.write(named(reports.history_text(attempts(entries)[: arguments.limit]), names) + "\n")
     return OK
 
 

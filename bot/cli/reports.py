@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.model.attempt import Attempt
 from bot.model.control import ControlState
-from bot.model.outcome import Result, SyncReport
+from bot.model.outcome import SyncReport
 from bot.model.people import named
-from bot.model.plan import Summary
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.resource import ResourceId
 from bot.model.status import AppStatus, Question
@@ -93,12 +94,8 @@ def status_text(lines: Sequence[AppStatus]) -> str:
 
 
 def _asked(question: Question) -> str:
-    live = f"{question.live}; " if question.live else ""
-    if question.over:
-        why = f" ({question.reason})" if question.reason else ""
-        return f"{live}{'no more of it' if live else 'nothing'} is applied: {question.over}{why}"
-    counts = f"{len(question.given)} of {question.needed} approvals"
-    return f"{live}waits for a yes until {stamp(question.until)}, {counts}, plan {question.plan_hash[:19]}"
+    shown = replace(question, plan_hash=question.plan_hash[:19])
+    return shown.told(until=stamp(question.until) or "")
 
 
 def history_json(app: str, entries: Sequence[HistoryEntry]) -> dict[str, Any]:
@@ -125,20 +122,20 @@ def history_json(app: str, entries: Sequence[HistoryEntry]) -> dict[str, Any]:
     }
 
 
-def history_text(entries: Sequence[HistoryEntry]) -> str:
-    if not entries:
+def history_text(shown: Sequence[Attempt]) -> str:
+    if not shown:
         return "nothing was deployed yet"
     rows = [("FINISHED", "REVISION", "KIND", "RESULT", "CHANGES", "BY")]
     rows += [
         (
-            stamp(one.finished_at) or "",
-            one.revision[:7],
-            one.kind.value,
-            one.result.value,
-            _changes(one),
-            _by(one),
+            stamp(one.newest.finished_at) or "",
+            one.newest.revision[:7],
+            one.newest.kind.value,
+            one.newest.result.value + (f" {one.count} times since {stamp(one.first)}" if one.count > 1 else ""),
+            one.newest.did,
+            _by(one.newest),
         )
-        for one in entries
+        for one in shown
     ]
     return table(rows)
 
@@ -146,13 +143,6 @@ def history_text(entries: Sequence[HistoryEntry]) -> str:
 def _by(one: HistoryEntry) -> str:
     approved = f", approved by {', '.join(one.approved_by)}" if one.approved_by else ""
     return f"{one.by or one.via.value}{approved}"
-
-
-def _changes(one: HistoryEntry) -> str:
-    """Return what a pass did, or set out to do."""
-    if one.result is Result.CONVERGED:
-        return one.summary.done
-    return str(one.summary) if one.summary != Summary() else "no plan"
 
 
 def audit_json(one: AuditEntry) -> dict[str, Any]:

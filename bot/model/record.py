@@ -63,6 +63,13 @@ class HistoryEntry:
     approved_by: tuple[str, ...] = ()  # who said yes to the plan, where it needed that
     id: int = 0  # given by the store
 
+    @property
+    def did(self) -> str:
+        """What the pass did, or set out to do."""
+        if self.result is Result.CONVERGED:
+            return self.summary.done
+        return str(self.summary) if self.summary != Summary() else "no plan"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppMemory:

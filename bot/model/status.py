@@ -48,6 +48,16 @@ class Question:
     reason: str = ""
     live: str = ""
 
+    def told(self, *, until: str) -> str:
+        """Return what waits for people, and whether they may still decide; the texts stand in it as they are."""
+        live = f"{self.live}; " if self.live else ""
+        if self.over:
+            why = f" ({self.reason})" if self.reason else ""
+            return f"{live}{'no more of it' if live else 'nothing'} is applied: {self.over}{why}"
+        given = f" by {', '.join(self.given)}" if self.given else ""
+        counts = f"{len(self.given)} of {self.needed} approvals{given}"
+        return f"{live}waits for a yes until {until}, {counts}, plan {self.plan_hash}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStatus:

@@ -13,6 +13,7 @@ import pytest
 from bot.chat import replies
 from bot.chat.home import Filters, home
 from bot.chat.replies import counts
+from bot.model.attempt import attempts
 from bot.model.control import ControlState, Pin, Via
 from bot.model.outcome import HealthState, PassKind, Result
 from bot.model.plan import Summary
@@ -196,7 +197,7 @@ def test_equal_failures_in_a_row_are_one_line_of_history() -> None:
     )
     good = replace(entry, result=Result.CONVERGED, revision="a" * 40)
     failures = [replace(entry, finished_at=NOW - timedelta(minutes=n)) for n in range(14)]
-    shown = replies.attempts([*failures, good, replace(good, revision="c" * 40), entry])
+    shown = attempts([*failures, good, replace(good, revision="c" * 40), entry])
     assert [one.count for one in shown] == [14, 1, 1, 1]
     commit = Revision(commit="b" * 40, author="Ana Lima", subject="Say <more>")
     text, blocks = replies.history("shop / prod", shown, {commit.commit: commit})

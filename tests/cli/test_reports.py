@@ -1,0 +1,41 @@
+"""What a terminal shows of values that chat shows too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bot.cli.reports import history_text
+from bot.model.attempt import attempts
+from bot.model.control import Via
+from bot.model.outcome import PassKind, Result
+from bot.model.plan import Summary
+from bot.model.record import HistoryEntry
+
+NOW: Final = datetime(2026, 11, 23, 4, 35, tzinfo=UTC)
+
+
+def test_equal_failures_in_a_row_are_one_line_with_their_span() -> None:
+    """Each retry of a failing sync was a row, and twenty rows all said the same."""
+    failed = HistoryEntry(
+        operation="op",
+        app="prod/shop",
+        revision="b" * 40,
+        ref="main",
+        kind=PassKind.SYNC,
+        by="",
+        via=Via.SCHEDULE,
+        started_at=NOW,
+        finished_at=NOW,
+        result=Result.FAILED,
+        summary=Summary(update=1),
+    )
+    good = replace(failed, result=Result.CONVERGED, revision="a" * 40, by="os:ana", approved_by=("os:ben",))
+    often = [replace(failed, finished_at=NOW - timedelta(minutes=n)) for n in range(30)]
+    header, first, second = history_text(attempts([*often, good])).splitlines()
+    assert header.split() == ["FINISHED", "REVISION", "KIND", "RESULT", "CHANGES", "BY"]
+    assert "2026-11-23T04:35:00Z  bbbbbbb" in first
+    assert "failed 30 times since 2026-11-23T04:06:00Z" in first
+    assert "os:ana, approved by os:ben" in second
+    assert history_text([]) == "nothing was deployed yet"
