@@ -121,9 +121,9 @@ class Questions:
 
     def _cover(self, infos: Mapping[ResourceRef, KindInfo], newer_than: datetime | None) -> set[KindInfo]:
         """Return the kinds whose objects the cache knows well enough."""
-        places: dict[KindInfo, list[tuple[str, str]]] = {}
+        places: dict[KindInfo, set[tuple[str, str]]] = {}
         for ref, info in infos.items():
-            places.setdefault(info, []).append((ref.id.namespace, ref.id.name))
+            places.setdefault(info, set()).add((ref.id.namespace, ref.id.name))
         known = set()
         for info, some in places.items():
             if self._cache.cover(info, some) and (

@@ -9,7 +9,7 @@ The surprising part: `attend` is a promise to look. What nobody attends to is ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
@@ -91,7 +91,7 @@ class LiveCache:
 
     # --- reading ----------------------------------------------------------------------------------------------
 
-    def cover(self, info: KindInfo, wanted: Collection[Place]) -> bool:
+    def cover(self, info: KindInfo, wanted: Set[Place]) -> bool:
         """Make sure that all these places are known; False when this kind cannot be listed or watched by us now.
 
         Raises `ClusterError` when the server does not answer.
@@ -124,7 +124,7 @@ class LiveCache:
                 known = self._kinds.setdefault(key, _Kind(info))
         return known
 
-    def _cover(self, kind: _Kind, spaces: set[str], wanted: Collection[Place]) -> None:
+    def _cover(self, kind: _Kind, spaces: Set[str], wanted: Set[Place]) -> None:
         missing = {one for one in spaces if kind.feed(one) is None}
         if not missing:
             return

@@ -7,7 +7,7 @@ are learned from their answers, before the watch tells of them; an older event n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from threading import RLock
@@ -110,8 +110,11 @@ class Feed:
 
     # --- learning ---------------------------------------------------------------------------------------------
 
-    def list(self, wanted: Collection[Place] = ()) -> None:
-        """Read the whole scope anew. Raises `ClusterError`; what was known stays then."""
+    def list(self, wanted: Set[Place] = frozenset()) -> None:
+        """Read the whole scope anew and keep what is `wanted` whole.
+
+        Raises `ClusterError`; what was known stays then.
+        """
         started = self._clock()
         fresh: dict[Place, Seen] = {}
         version = ""
@@ -125,9 +128,9 @@ class Feed:
             if not reply.ok:
                 raise self._refused(reply.status, reply.message)
             for item in reply.body.get("items") or ():
-                body = {**item, "apiVersion": self._api_version, "kind": self.info.kind}
+                item["apiVersion"], item["kind"] = self._api_version, self.info.kind  # a list names them once
                 place = _place(item)
-                fresh[place] = self._seen(body, place, always=place in wanted)
+                fresh[place] = self._seen(item, place, always=place in wanted)
             version = str((reply.body.get("metadata") or {}).get("resourceVersion") or "")
         self._replace(fresh, version)
         self.listed_at = started

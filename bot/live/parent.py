@@ -72,7 +72,7 @@ class Parents:
         id = self.id(app)
         body: Body | None = None
         known = self._known.get(app.name)
-        if self._cache.cover(_CONFIG_MAP, [(id.namespace, id.name)]):
+        if self._cache.cover(_CONFIG_MAP, {(id.namespace, id.name)}):
             seen = self._cache.seen(_CONFIG_MAP, id)
             version = seen.version if seen is not None else 0
             if known is not None and known.version == version and (version or seen is None):
@@ -161,7 +161,7 @@ class Parents:
         One that is there has ConfigMaps: of ours, or the `kube-root-ca.crt` that every namespace is given.
         """
         namespace = self._spec.namespace
-        return self._cache.cover(_CONFIG_MAP, [(namespace, "")]) and not self._cache.count(_CONFIG_MAP, namespace)
+        return self._cache.cover(_CONFIG_MAP, {(namespace, "")}) and not self._cache.count(_CONFIG_MAP, namespace)
 
     def make_namespace(self) -> None:
         """Make the namespace of the parents. Idempotent. Raises `ClusterError`."""

@@ -88,9 +88,9 @@ def test_few_namespaces_are_watched_one_by_one_and_many_as_one(
     def listed() -> list[str]:
         return [one.path.partition("?")[0] for one in control_plane.served()[start:] if one.verb == "list"]
 
-    assert cache.cover(CONFIG_MAP, [(name, "settings") for name in spaces[:FEW]])
+    assert cache.cover(CONFIG_MAP, {(name, "settings") for name in spaces[:FEW]})
     assert listed() == [f"/api/v1/namespaces/{name}/configmaps" for name in spaces[:FEW]]
-    assert cache.cover(CONFIG_MAP, [(spaces[FEW], "settings")])
+    assert cache.cover(CONFIG_MAP, {(spaces[FEW], "settings")})
     assert listed()[FEW:] == ["/api/v1/configmaps"]
     follows(control_plane, cache, spaces[0])
     follows(control_plane, cache, spaces[-1])
@@ -111,11 +111,11 @@ def test_who_may_not_list_the_cluster_watches_each_namespace_they_may(
         }
         control_plane.request("POST", f"{place}/rolebindings", body=binding)
     # the authorizer learns of roles by a watch of its own
-    until(lambda: caches(LIMITED_TOKEN).cover(CONFIG_MAP, [(name, "settings") for name in allowed]), "it may list")
+    until(lambda: caches(LIMITED_TOKEN).cover(CONFIG_MAP, {(name, "settings") for name in allowed}), "it may list")
     cache = caches(LIMITED_TOKEN)
-    assert cache.cover(CONFIG_MAP, [(name, "settings") for name in allowed])
+    assert cache.cover(CONFIG_MAP, {(name, "settings") for name in allowed})
     for name in allowed:
         follows(control_plane, cache, name)
-    assert not cache.cover(CONFIG_MAP, [(forbidden, "settings")])
+    assert not cache.cover(CONFIG_MAP, {(forbidden, "settings")})
     assert not cache.knows(CONFIG_MAP, ResourceId("", "ConfigMap", forbidden, "settings"))
     assert cache.knows(CONFIG_MAP, ResourceId("", "ConfigMap", allowed[0], "absent"))
