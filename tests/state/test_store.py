@@ -51,6 +51,14 @@ def waiting(store: SqlStore, lane: str = "C1") -> list[str]:
     return ids
 
 
+def executed(url: str, statement: str) -> None:
+    """Run a statement past the store."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
+
+
 def test_control_memory_and_history_come_back_as_they_were(store: SqlStore, state_url: str) -> None:
     control = Control(
         pause=Pause(by="U0ANA", reason="x", since=NOW, until=NOW), pin=Pin(commit="a", by="b", reason="", since=NOW)
@@ -202,15 +210,9 @@ def test_audit_chain_shows_a_changed_line(store: SqlStore, state_url: str) -> No
     store.add_audit(AUDIT)
     store.add_audit(AUDIT)
     assert [one.holds for one in store.audit_chain()] == [True, True]
-    engine = sa.create_engine(state_url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE audit SET value = replace(value, 'U0ANA', 'U0BOB') WHERE id = 1"))
-    engine.dispose()
+    executed(state_url, "UPDATE audit SET value = replace(value, 'U0ANA', 'U0BOB') WHERE id = 1")
     assert [one.holds for one in store.audit_chain()] == [False, True]
-    engine = sa.create_engine(state_url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("DELETE FROM audit WHERE id = 1"))
-    engine.dispose()
+    executed(state_url, "DELETE FROM audit WHERE id = 1")
     assert [one.holds for one in store.audit_chain()] == [False]
 
 
@@ -244,3 +246,23 @@ def test_store_that_cannot_be_opened_says_so_without_secrets(url: str) -> None:
     with pytest.raises(StateError, match="state: ") as failed:
         SqlStore(url)
     assert "canary" not in str(failed.value)
+
+
+def test_store_that_breaks_says_so_and_goes_on_when_it_is_mended(store: SqlStore, state_url: str) -> None:
+    """A pass reads its app past SQLAlchemy, whose errors alone were once turned into ours."""
+    store.save_control(APP, Control(pause=Pause(by="U0ANA", reason="x", since=NOW)), audit=AUDIT)
+    executed(state_url, "ALTER TABLE controls RENAME TO elsewhere")
+    with pytest.raises(StateError, match=r"state: .* cannot be used: .*controls"):
+        store.standing(APP)
+    executed(state_url, "ALTER TABLE elsewhere RENAME TO controls")
+    _, control = store.standing(APP)
+    assert control.pause is not None
+    assert store.control(APP) == control
+
+
+@pytest.mark.parametrize("state_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_connections_that_the_server_ended_are_made_anew(store: SqlStore, state_url: str) -> None:
+    assert store.standing(APP)[1] == Control()
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    executed(state_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+    assert store.standing(APP)[1] == Control()
