@@ -142,7 +142,7 @@ class Passes:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
                     self._store.forget(former, audit=journal.note(app, report.finished_at, "move", f"from {former}"))
-            if self._reverting.follow(order, ran, after, base=replace(base, at=report.finished_at)):
+            if self._reverting.follow(order, ran, after, base=base):
                 self.resting.settle(app, ran, after, control, stamp)
         held_by = (report.result, report.summary, report.revision) if report.result in _HELD else None
         again = held_by is not None and held_by == self._held.get(app.key) and not trigger.manual

@@ -51,14 +51,15 @@ class Reverting:
     def follow(self, order: Order, ran: Ran, memory: AppMemory, *, base: Announcement) -> bool:
         """Do what is due after a pass; False when the next one has something to do: follow the branch, or try again.
 
-        `base` carries the app, its channel and the time. Raises `StateError`.
+        `base` carries the app and its channel. Raises `StateError`.
         """
         app, pin, report = order.app, order.control.pin, ran.report
         if app.rollback is not Rollback.REVERT or pin is None or order.control.pause is not None:
             return True
         if report.result is not Result.CONVERGED or report.target is None or not memory.has_reached(pin):
             return True
-        said = replace(base, operation=pin.operation or base.operation, in_thread=bool(pin.operation))
+        operation = pin.operation or base.operation
+        said = replace(base, at=report.finished_at, operation=operation, in_thread=bool(pin.operation))
         try:
             if self._renders_the_same(app, report.target.commit, memory.digest):
                 self._resume(app, pin, report.target, said)

@@ -105,7 +105,8 @@ class Routing:
 
     def placed(self, app: AppSpec) -> AppSpec:
         """Return the app with the channel it lives in."""
-        return replace(app, channel=self._home(app)[0])
+        home, _ = self._home(app)
+        return app if home == app.channel else replace(app, channel=home)
 
     def channels(self, app: AppSpec) -> frozenset[str]:
         """Return every channel that hears of the app."""
