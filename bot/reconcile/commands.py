@@ -34,12 +34,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
-    """An order that is followed: what holds from now on, its audit line, what all are told, what its author reads."""
+    """An order that is followed: what holds from now on, its audit line, what all are told, what its author reads.
+
+    `ends` is how the message of the pause that it ends reads.
+    """
 
     control: Control
     audit: AuditEntry
     announcement: Announcement
     answer: str
+    ends: tuple[Announcement, ...] = ()
 
 
 def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | None, reason: str) -> Ordered:
@@ -96,12 +100,22 @@ def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
         raise OrderRefused(f"{app.title} is neither paused nor pinned")
     pin = control.pin
     back = f"It leaves {pin.commit[:7]} and follows {app.ref} again." if pin else f"It follows {app.ref} again."
+    said = announcement(app, person, News.RESUMED)
     return Ordered(
         control=Control(),
         audit=audit(app, person, "resume", ""),
-        announcement=replace(announcement(app, person, News.RESUMED), message=back),
+        announcement=replace(said, message=back),
         answer=f"{app.title} is running. {back}",
+        ends=over(control.pause, f"{person.who} has resumed it at {person.at:%Y-%m-%d %H:%M} UTC.", base=said),
     )
+
+
+def over(pause: Pause | None, how: str, *, base: Announcement) -> tuple[Announcement, ...]:
+    """Return how the message of a pause reads once it has ended: nothing there is left to be resumed."""
+    if pause is None or not pause.operation:
+        return ()
+    ended = replace(base, operation=pause.operation, news=News.PAUSED, by=pause.by, reason=pause.reason, message=how)
+    return (replace(ended, id=f"{base.id}:over", edits_only=True),)
 
 
 def roll_back(app: AppSpec, control: Control, revision: Revision, *, person: Person, reason: str) -> Ordered:

@@ -395,9 +395,10 @@ class Desk(Enquiry):
 
     def _follow(self, ordered: commands.Ordered, *, confirm: str | None = None) -> Followed:
         app, audit, said = ordered.audit.app, ordered.audit, ordered.announcement
-        said = replace(said, channel=self._post.placed(self._apps[app]).channel)
+        channel = self._post.placed(self._apps[app]).channel
+        said, *ends = (replace(one, channel=channel) for one in (said, *ordered.ends))
         notes = self._attention.notes(app, ordered)
-        self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said, *notes]))
+        self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said, *ends, *notes]))
         self._store.request(
             app, trigger=Trigger(via=audit.via, by=audit.who, confirm=confirm, follows=True), at=audit.at
         )

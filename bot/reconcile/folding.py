@@ -436,6 +436,8 @@ def _texts(alone: Alone) -> Iterator[str]:
 
 
 def _reason(alone: Alone) -> str:
+    """Return what the app fails for, of a file that could not be read with its place: `app/a.yaml:3: …`."""
     failure = alone.report.failure
-    texts = list(_texts(alone))
-    return texts[0] if texts else (failure.message if failure is not None else "")
+    if failure is not None and failure.problems and not failure.problems[0].subject:
+        return str(failure.problems[0])
+    return next(_texts(alone), "")

@@ -131,6 +131,7 @@ def waiting(
         compare_url=waits.links.compare,
         previous=memory.revision,
         message=f"{newest.short} waiting ({why}).{count}{useless}",
+        by="",  # who paused the app, or typed sync, has not made it wait
         next_step=f"/gitops resume {base.app} applies it" if pinned or report.result is Result.PAUSED else "",
     )
     return (news,), replace(memory, waiting_commit=newest.commit)

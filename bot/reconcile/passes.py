@@ -27,7 +27,7 @@ from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
-from bot.reconcile import asking, cutting, fight_pages, fights, journal, news
+from bot.reconcile import asking, commands, cutting, fight_pages, fights, journal, news
 from bot.reconcile.applying import Ends
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
@@ -234,11 +234,12 @@ class Passes:
                 news=News.RESUMED,
                 message="The pause has run out.",
             )
+            ends = commands.over(stored.pause, ended.message, base=ended)
             self._store.save_control(
                 app.key,
                 current,
                 audit=journal.note(app, now, "resume", "the pause ran out"),
-                dispatches=self._parcels([ended]),
+                dispatches=self._parcels([ended, *ends]),
             )
         if self._mirrored.get(app.key) != current:
             try:

@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from bot.model.record import AuditEntry, Decision
 from bot.sandbox.faults import Fault, FaultKind
 from bot.state.store import SqlStore
 from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, Office
-from tests.flow.workplace import said
+from tests.flow.workplace import buttons, said
 from tests.waiting import until
 
 Offices = Callable[..., Office]
@@ -166,20 +167,27 @@ def test_information_waits_in_quiet_hours_and_failures_do_not(offices: Offices) 
 def test_old_pause_is_reminded_of_and_one_that_ran_out_ends(offices: Offices, mode: str) -> None:
     office = offices(mode=mode)
     office.open()
+    told = office.types(BOB, "pause docs for 2h tea", DEPLOYS)
     assert office.bot.stop() == 0
     store = SqlStore(f"sqlite:///{office.bot.folder}/gitops-bot.db")
     since = datetime.now(UTC) - timedelta(hours=9)
-    for app, end in (("prod/shop", None), ("prod/docs", datetime.now(UTC) - timedelta(seconds=1))):
+    held = store.control("prod/docs").pause
+    assert held is not None
+    for app, pause in (
+        ("prod/shop", Pause(by=ANA.id, reason="migration", since=since)),
+        ("prod/docs", replace(held, until=datetime.now(UTC) - timedelta(seconds=1))),
+    ):
         audit = AuditEntry(
             at=since, who=ANA.id, via=Via.CLI, verb="pause", app=app, arguments="", decision=Decision.DONE
         )
-        pause = Pause(by=ANA.id, reason="migration", since=since, until=end)
         store.save_control(app, Control(pause=pause), audit=audit)
     store.close()
     office.start()
     reminder = office.sees(DEPLOYS, "Reminder", "shop", "still paused", "migration")
     assert f"<@{ANA.id}>" in json.dumps(reminder.blocks)
     office.sees(DEPLOYS, "Resumed", "docs", "The pause has run out.")
+    ended = office.sees(DEPLOYS, "Paused", "docs", "The pause has run out.", "tea")
+    assert (ended.ts, buttons(ended)) == (told.ts, set())
     reminders = [one for one in office.slack.messages(DEPLOYS) if one.text.startswith("Reminder")]
     assert len(reminders) == 1
 

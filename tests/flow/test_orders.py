@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack.values import Message, User
 from tests.flow.office import ANA, BOB, DEPLOYS, EVE, PAYMENTS, SRE, Office, configmap
+from tests.flow.workplace import buttons
 from tests.waiting import until
 
 Offices = Callable[..., Office]
@@ -49,12 +51,17 @@ def test_conversation_about_one_app(offices: Offices, mode: str) -> None:
     third = office.commit("trace")
     waits = office.sees(PAYMENTS, "waiting (paused)", third[:7])
     assert waits.thread_ts == paused.ts
+    assert "By <@" not in waits.text, "who paused the app is not who made the commit"
     office.sees(DEPLOYS, "Converged", "shop", third[:7])
     assert office.level("payments") == "debug"
+    office.slack.fail("chat.update", Fault(kind=FaultKind.STATUS, status=500), times=None)  # the button stays a while
     office.presses(ANA, paused, "gitops.resume")
-    office.sees(PAYMENTS, "Converged", third[:7])
     late = office.presses(ANA, paused, "gitops.resume")
     assert "Already done by <@U0ANA> at <!date^" in late.text
+    office.slack.heal()
+    office.sees(PAYMENTS, "Converged", third[:7])
+    ended = office.sees(PAYMENTS, "Paused", "<@U0ANA> has resumed it at", "db migration")
+    assert (ended.ts, buttons(ended)) == (paused.ts, set())
     assert first[:7] in json.dumps(office.types(ANA, "history payments").blocks)
 
 

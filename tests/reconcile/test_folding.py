@@ -162,6 +162,17 @@ def test_message_of_many_apps_names_the_commit_that_broke_all_of_them_and_the_wa
     assert outage.revision is None  # a neighbour is to blame, and no commit
 
 
+def test_reason_that_is_in_a_file_names_the_file() -> None:
+    """Of thirty apps with one broken file people read what was wrong in it, and not where it was."""
+    world, some = World(), apps(2)
+    unread = Problem(message="did not find expected ','", where="apps/shared/a.yaml:3")
+    failure = Failure(message="the commit cannot be read", problems=(unread,))
+    (told,) = all_end(world, some, failure).folds
+    assert told.troubles[0].message == "apps/shared/a.yaml:3: did not find expected ','"
+    all_end(world, some, failure, times=3)
+    assert world.pages[0].message == "2 apps / prod (production): apps/shared/a.yaml:3: did not find expected ','"
+
+
 def test_page_of_many_apps_names_the_commit_and_what_each_can_go_back_to() -> None:
     world, some = World(), apps(2)
     all_end(world, some, None)
