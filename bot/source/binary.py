@@ -23,9 +23,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from git import Git
-from git.exc import GitCommandNotFound
-
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES: Final = 1 << 16  # what a pipe holds
@@ -64,7 +61,7 @@ class GitBinary:
     """Starts git with one environment in one folder. Safe to use from several threads."""
 
     def __init__(self, *, directory: Path, environment: Mapping[str, str]) -> None:
-        self._git = Git(str(directory))
+        self._directory = str(directory)
         self._program = shutil.which("git") or "git"  # looking for it at each start takes 0.1 ms of CPU
         self._environment = dict(environment)
         self._lock = threading.Lock()
@@ -107,7 +104,13 @@ class GitBinary:
             if self._closed.is_set():
                 raise GitClosed
             try:
-                handle = self._git.execute(
+                # Imported late: most commands ask Git nothing. It looks for the binary while it loads.
+                from git import Git
+                from git.exc import GitCommandNotFound
+            except ImportError as error:
+                raise GitMissing from error
+            try:
+                handle = Git(self._directory).execute(
                     [self._program, *arguments],
                     istream=subprocess.PIPE,
                     as_process=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -87,3 +89,25 @@ def test_check_says_where_others_post_to(tmp_path: Path) -> None:
         "on-call": "https://gitops.example.com/bot/webhooks/oncall",
     }
     assert addresses(load(file, {})) == {}
+
+
+def test_machine_without_git_is_told_to_install_it(tmp_path: Path) -> None:
+    """GitPython cannot even be imported there: every command ended with an unexpected error."""
+    file = tmp_path / "gitops-bot.yaml"
+    file.write_text(APPS)
+    options = ["--config", str(file), "--log-level", "error"]
+    environment = {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def typed(*words: str) -> tuple[int, str]:
+        ended = subprocess.run(
+            [sys.executable, "-m", "bot", *options, *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return ended.returncode, ended.stdout + ended.stderr
+
+    assert "install git" in typed("plan")[1]
+    status, said = typed("status")
+    assert status == 0, said
