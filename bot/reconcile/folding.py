@@ -16,67 +16,23 @@ are read by nobody. An app that fails anew later leaves the crowd and speaks for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from bot.model.announcement import MOVED, Announcement, News, Page, PageAct
-from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Sufferer
-from bot.model.outcome import HealthState, Result, SyncReport
 from bot.model.record import AppMemory
 from bot.oncall.escalation import PagePolicy, urgency
+from bot.reconcile.alone import TROUBLES, Alone
 from bot.reconcile.crowd import call_of, closed, page_of_many, spoken_for, told
-from bot.reconcile.fingerprint import fingerprint, kinship
 
 TOGETHER: Final = timedelta(minutes=5)
 MOMENT: Final = timedelta(seconds=30)  # from one app to the next; what one cause breaks, breaks within it
 _FEW: Final = 2  # reasons that are told one by one, whenever they begin
 OWN_REASONS: Final = "each for a reason of its own"
-TROUBLES: Final = frozenset({News.FAILED, News.DEGRADED})
 _LISTED: Final = 50  # apps in a note; the message in Slack has all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
-    """What a pass would say if its app were alone.
-
-    `heard` names the root message in each channel that hears of its trouble; `owns` tells that it begins with it.
-    """
-
-    app: AppSpec
-    report: SyncReport
-    before: AppMemory
-    memory: AppMemory
-    said: tuple[Announcement, ...]
-    pages: tuple[Page, ...]
-    heard: Mapping[str, str]
-    owns: bool
-
-    @property
-    def trouble(self) -> Announcement | None:
-        return next((one for one in self.said if one.news in TROUBLES and not one.edits_only), None)
-
-    @property
-    def is_well(self) -> bool:
-        quiet = self.memory.failing_since is None and self.memory.degraded_since is None
-        return self.report.result is Result.CONVERGED and quiet
-
-    @property
-    def holds(self) -> str:
-        """Say what keeps an app that has a plan from being synced: people, a pause, the hour; "" for nothing."""
-        if self.report.plan is None:
-            return ""
-        if self.report.result in {Result.REFUSED, Result.WAITING_APPROVAL}:
-            return "waits for a yes"
-        return self.report.reason if self.report.result in {Result.PAUSED, Result.SKIPPED} else ""
-
-    @property
-    def is_cut_off(self) -> bool:
-        """True while a neighbour is away; others that need it are about to notice."""
-        failure = self.report.failure
-        return failure is not None and failure.transient and bool(failure.neighbour)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +148,7 @@ class _Book:
 
     def join(self, held: Incident | None) -> Incident:
         """Enter the app under the incident of its trouble; it leaves the one it was under when that is another."""
-        key, shared = _kin(self._alone)
+        key, shared = self._alone.kin()
         page = held.page(self._alone.app.oncall_team) if held is not None else None
         awake = page is not None and not page.closed_by
         stays = held is not None and held.mixed and not shared and self._now - held.joined_at <= MOMENT
@@ -269,7 +225,7 @@ class _Book:
             key=key,
             shared=shared,
             news=(trouble.news if trouble is not None else News.FAILED).value,
-            message=_reason(self._alone),
+            message=self._alone.reason,
             since=self._since,
             joined_at=self._now,
         )
@@ -279,7 +235,7 @@ class _Book:
         team, title = self._alone.app.oncall_team, self._alone.app.title
         page = held.page(team)
         if page is not None and any(one.team == team and one.app != self._key for one in held.failing):
-            text = f"{title} {MOVED}: {_reason(self._alone)}"
+            text = f"{title} {MOVED}: {self._alone.reason}"
             self._pages.append(call_of(page, self._alone.app, PageAct.NOTE, text, self._now))
         elif page is not None and incident.page(team) is None:
             held = replace(held, pages=tuple(one for one in held.pages if one is not page))
@@ -299,13 +255,13 @@ class _Book:
         heard = tuple(self._alone.heard.items()) if self._alone.trouble is not None else ()
         if known is not None:
             urgent, roots = urgency(app, self._alone.report), known.roots or heard
-            return self._blaming(replace(known, reason=_reason(self._alone), roots=roots, priority=urgent))
+            return self._blaming(replace(known, reason=self._alone.reason, roots=roots, priority=urgent))
         return self._blaming(
             Sufferer.of(
                 app,
                 priority=urgency(app, self._alone.report),
                 since=self._since,
-                reason=_reason(self._alone),
+                reason=self._alone.reason,
                 roots=heard,
                 owns=self._alone.owns,
             )
@@ -407,37 +363,3 @@ def _own(incident: Incident, app: str) -> Sufferer:
 def _names(failing: Sequence[Sufferer]) -> str:
     rest = f" and {len(failing) - _LISTED} more" if len(failing) > _LISTED else ""
     return ", ".join(one.title for one in failing[:_LISTED]) + rest
-
-
-def _kin(alone: Alone) -> tuple[str, bool]:
-    """Return the key of the app's incident, and whether a neighbour is to blame for it."""
-    failure = alone.report.failure
-    if failure is not None and failure.neighbour:
-        return fingerprint(failure.neighbour), True
-    plan, app = alone.report.plan, alone.app
-    objects = [change.id for change in plan.changes] if plan is not None else []
-    own = [app.name, app.namespace, app.path, *(id.name for id in objects), *(id.namespace for id in objects)]
-    alike = kinship(list(_texts(alone)), own=own)
-    revision = alone.report.revision
-    if failure is None or plan is not None or revision is None:
-        return alike, False
-    # Files that nobody could read: two commits with the same mistake are two authors to tell.
-    return hashlib.sha256(f"{alike} {revision.blamed.commit}".encode()).hexdigest(), False
-
-
-def _texts(alone: Alone) -> Iterator[str]:
-    failure = alone.report.failure
-    if failure is not None:
-        yield from (one.message for one in failure.problems)
-        if not failure.problems:
-            yield failure.message
-        return
-    yield from (one.message for _, one in alone.report.health if one.state is HealthState.DEGRADED)
-
-
-def _reason(alone: Alone) -> str:
-    """Return what the app fails for, of a file that could not be read with its place: `app/a.yaml:3: …`."""
-    failure = alone.report.failure
-    if failure is not None and failure.problems and not failure.problems[0].subject:
-        return str(failure.problems[0])
-    return next(_texts(alone), "")

@@ -28,9 +28,10 @@ from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
 from bot.reconcile import asking, commands, cutting, fight_pages, fights, journal, news
+from bot.reconcile.alone import TROUBLES, Alone
 from bot.reconcile.applying import Ends
 from bot.reconcile.attention import Attention
-from bot.reconcile.folding import TROUBLES, Alone, Folded, covered, fold
+from bot.reconcile.folding import Folded, covered, fold
 from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.once import Ran, run_pass

@@ -21,7 +21,8 @@ from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.reconcile import crowd, news
-from bot.reconcile.folding import MOMENT, TROUBLES, Alone, Folded, covered, dropped, fold
+from bot.reconcile.alone import TROUBLES, Alone
+from bot.reconcile.folding import MOMENT, Folded, covered, dropped, fold
 from bot.reconcile.telling import Waits
 from tests.plan.world import REVISION, app
 
