@@ -64,7 +64,8 @@ class Writer:
                 return rejected(reply, manifest, ready.live)
             body = reply.body
             kept = projection(body, self._key)
-            self._verdicts.give(app.key, manifest.ref, ready.wanted.digest, kept)
+            if not self._is_left_over(app, manifest, ready, body):
+                self._verdicts.give(app.key, manifest.ref, ready.wanted.digest, kept)
             return Applied(body=body, created=reply.status == 201)
         finally:
             self._cache.written(info, manifest.id, body, kept)
@@ -102,6 +103,13 @@ class Writer:
             text = orjson.dumps(respecting(app, manifest, live))
             asked = Asked(asked.wanted, text, live, adopts=False)
         return asked
+
+    def _is_left_over(self, app: AppSpec, manifest: Manifest, sent: Asked, body: Body) -> bool:
+        """Tell whether kubectl wrote something between the look and our write: it is still there, and asked about."""
+        managers = adopts(app, manifest, self._parents.owner(app, body))
+        if not fields.needs_adoption(body, managers):
+            return False
+        return fields.without_adopted(body, body, orjson.loads(sent.text), managers) != body
 
     def _is_other(self, info: KindInfo, asked: Asked) -> bool:
         """Tell whether the watch has shown another object than the one that was asked of; its status may differ."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
@@ -64,6 +65,29 @@ def test_edit_while_no_watch_is_to_be_had_is_undone(at_rest: EngineWorld, proxy:
     proxy.end_watches()
     edit_is_undone(at_rest)
     edit_is_undone(at_rest)
+
+
+def test_label_set_between_the_look_and_the_write_goes_away(world: EngineWorld, proxy: Proxy) -> None:
+    """A write takes the fields that Git has; what came beside them meanwhile was taken for what Git wants."""
+    world.commit({"a.yaml": config("settings")})
+    assert world.sync().result is Result.CONVERGED
+    path = world.path("configmaps", "settings")
+    patches = count(1)
+
+    def label(request: str) -> None:
+        if request == f"PATCH {path}" and next(patches) == 2:  # the first one only asks
+            body = {"metadata": {"labels": {"extra": "yes"}}}
+            world.plane.request("PATCH", f"{path}?fieldManager=kubectl-label", body=body, kind="merge")
+
+    world.commit({"a.yaml": config("settings", "debug")})
+    proxy.before = label
+    world.sync()
+    assert next(patches) > 2
+    until(
+        lambda: world.tick() and "extra" not in world.found("configmaps", "settings")["metadata"]["labels"],
+        "the label is gone",
+    )
+    assert world.found("configmaps", "settings")["data"] == {"level": "debug"}
 
 
 def test_rollout_that_ends_under_a_hanging_watch_is_seen(world: EngineWorld, proxy: Proxy) -> None:
