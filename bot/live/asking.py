@@ -100,7 +100,8 @@ class Questions:
         table = self._objects.kinds()
         infos = {ref: info for ref in refs if (info := info_of(table, ref)) is not None}
         covered = self._cover(infos, newer_than)
-        absent = {ref for ref, info in infos.items() if info in covered and not self._cache.seen(info, ref.id)}
+        known = {ref: info for ref, info in infos.items() if info in covered and self._cache.knows(info, ref.id)}
+        absent = {ref for ref, info in known.items() if not self._cache.seen(info, ref.id)}
         live, unknown = self._objects.readable([ref for ref in refs if ref not in absent])
         return tuple(
             Tracked(

@@ -74,9 +74,10 @@ class LiveCache:
         follow: bool,
         stir: Callable[[str, bool], None],
         needs: Callable[[ResourceId], bool],
+        unserved: Callable[[], None] = lambda: None,
     ) -> None:
         self._transport, self._verdicts, self._key, self._clock = transport, verdicts, key, clock
-        self._follow, self._stir, self._needs = follow, stir, needs
+        self._follow, self._stir, self._needs, self._unserved = follow, stir, needs, unserved
         self._streams: Streams | None = None  # guarded by _lock; made when something is followed
         self._lock = RLock()
         self._kinds: dict[_FeedKey, _Kind] = {}  # only grows; written under _lock
@@ -158,6 +159,7 @@ class LiveCache:
             clock=self._clock,
             keeps=self._keeps,
             changed=self._changed,
+            unserved=self._unserved,
             tells_first=info.kind in WORKLOADS,
         )
 
@@ -182,8 +184,9 @@ class LiveCache:
         return feed.count(namespace) if feed is not None else 0
 
     def knows(self, info: KindInfo, id: ResourceId) -> bool:
-        """Tell whether the absence of an object would be seen."""
-        return self._kind(info).feed(id.namespace) is not None
+        """Tell whether the absence of an object would be seen: where its kind is served, in this version."""
+        feed = self._kind(info).feed(id.namespace)
+        return feed is not None and feed.is_served
 
     def is_newer(self, info: KindInfo, places: Collection[Place], moment: datetime) -> bool:
         """Tell whether all these places were listed after a moment."""
@@ -226,7 +229,7 @@ class LiveCache:
         """The write has ended, with this answer if it succeeded. What came in between is judged now."""
         feed = self._kind(info).feed(id.namespace)
         if feed is not None and body is not None:
-            feed.learn(body, digest)
+            feed.wrote(body, digest)
         with self._lock:
             self._writing.discard(id)
             attended = self._attended.get(id, ())

@@ -72,6 +72,7 @@ class KubeCluster:
             clock=clock,
             stir=stir,
             needs=self._is_parent,  # its list is read whole
+            unserved=lambda: self._objects.forget_kinds(),
         )
         parents = self._parents = Parents(transport, cache, spec, instance=instance)
         objects = self._objects = Objects(transport, workers, count=cache.count)

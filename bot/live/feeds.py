@@ -49,7 +49,7 @@ class Change:
 class Feed:
     """One kind in one namespace, or in all of them (""). Safe to use from several threads.
 
-    `tells_first`: what the first LIST finds is a change as well.
+    `tells_first`: what the first LIST finds is a change as well. `unserved` hears each time that the kind is not there.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Feed:
         clock: Callable[[], datetime],
         keeps: Callable[[ResourceId, bytes], bool],
         changed: Callable[[Change], None],
+        unserved: Callable[[], None],
         tells_first: bool,
     ) -> None:
         self.info, self.namespace = info, namespace
@@ -69,8 +70,9 @@ class Feed:
         self.version = ""  # where a watch goes on; "" when a LIST has to come first
         self.listed_at: datetime | None = None  # before the newest LIST was sent
         self.error: ClusterError | None = None  # why the watch is not following, if it is not
+        self.is_served = True  # as the newest LIST found
         self._transport, self._key, self._clock = transport, key, clock
-        self._keeps, self._changed, self._tells_first = keeps, changed, tells_first
+        self._keeps, self._changed, self._unserved, self._tells_first = keeps, changed, unserved, tells_first
         self._api_version = join_api_version(info.group, info.version)
         self._lock = RLock()
         self._objects: dict[Place, Seen] = {}  # guarded by _lock
@@ -116,14 +118,16 @@ class Feed:
         Raises `ClusterError`; what was known stays then.
         """
         started = self._clock()
+        with self._lock:
+            known = dict(self._objects)
         fresh: dict[Place, Seen] = {}
-        version = ""
+        version, is_served = "", True
         for reply in self._pages():
             if reply.status == 410:  # the pages grew too old while we read them
                 fresh.clear()
                 continue
             if reply.status == 404:  # the kind is gone, and its objects with it
-                fresh, version = {}, ""
+                fresh, version, is_served = {}, "", False
                 break
             if not reply.ok:
                 raise self._refused(reply.status, reply.message)
@@ -132,8 +136,13 @@ class Feed:
                 place = _place(item)
                 fresh[place] = self._seen(item, place, always=place in wanted)
             version = str((reply.body.get("metadata") or {}).get("resourceVersion") or "")
-        self._replace(fresh, version)
+        if not is_served:  # before anybody hears of it: who looks because of that must ask what is served
+            self._unserved()
+        self.is_served = is_served
+        self._replace(fresh, version, known)
         self.listed_at = started
+        if not is_served:
+            self.error = self._refused(404, "the server does not serve them")
 
     def _pages(self) -> Iterator[Reply]:
         """Yield the pages of a LIST; after a 410 those of another follow."""
@@ -143,7 +152,12 @@ class Feed:
                 status = reply.status
                 yield reply
 
-    def _replace(self, fresh: dict[Place, Seen], version: str) -> None:
+    def _replace(self, fresh: dict[Place, Seen], version: str, known: Mapping[Place, Seen]) -> None:
+        """Take what a LIST found; `known` is what was known before it was sent.
+
+        A LIST tells of all that was answered before. Where it is older than that, the server itself has gone back, to a
+        backup of its store, and is believed.
+        """
         told: list[Change] = []
         first = self.listed_at is None
         at = number(version) if version else 1 << 64
@@ -152,8 +166,10 @@ class Feed:
             self.version, self.error = version, None
             for place, seen in before.items():
                 now = fresh.get(place)
-                if seen.version > at or (now is not None and 0 < now.version <= seen.version):
-                    fresh[place] = seen  # learned from a write of ours, or the same as before
+                if seen.version > at and known.get(place) is not seen:
+                    fresh[place] = seen  # learned from a write of ours meanwhile
+                elif now is not None and now.version and now[:3] == seen[:3]:
+                    fresh[place] = seen  # the same as before
                 elif now is None:
                     told.append(self._change(place, seen, None))
             for place, seen in fresh.items() if self._tells_first or not first else ():
@@ -171,15 +187,24 @@ class Feed:
             case "BOOKMARK":
                 self.version = str(body["metadata"]["resourceVersion"])
             case "DELETED":
+                self.version = str(body["metadata"]["resourceVersion"])
                 self.forget(body)
-                self.version = str(body["metadata"]["resourceVersion"])
             case _:
-                self.learn(body)
                 self.version = str(body["metadata"]["resourceVersion"])
+                self.learn(body)
         return True
 
+    def wrote(self, body: Body, digest: bytes | None = None) -> None:
+        """Take the answer to a write of ours, whose projection is known, unless the watch has told what came after it.
+
+        One that the watch has passed and does not know is deleted already.
+        """
+        version = number(str((body.get("metadata") or {}).get("resourceVersion") or ""))
+        if _place(body) in self._objects or not 0 < version <= number(self.version):
+            self.learn(body, digest)
+
     def learn(self, body: Body, digest: bytes | None = None) -> None:
-        """Take an object as it is now, from an event or from the answer to a write, whose projection is known."""
+        """Take an object as it is now, whose projection may be known."""
         place = _place(body)
         known = self._objects.get(place)
         version = number(str((body.get("metadata") or {}).get("resourceVersion") or ""))

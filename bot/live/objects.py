@@ -17,7 +17,7 @@ from bot.live.workers import Workers
 from bot.model import marks
 from bot.model.masking import mask_text
 from bot.model.plan import Rejected
-from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of
+from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of, join_api_version
 
 _LIST_FROM: Final = 4  # so many objects of one kind and namespace are read by one LIST, unless they are few of many
 _LISTED_FOR_ONE: Final = 20  # so many objects of a LIST cost both sides what a GET does
@@ -53,6 +53,11 @@ class Objects:
             with self._lock:
                 self._table = table
         return table
+
+    def forget_kinds(self) -> None:
+        """Ask anew what is served before it is needed again: a kind was not there, or not in that version."""
+        with self._lock:
+            self._table = None
 
     def served(self, manifest: Manifest) -> KindInfo | None:
         """Return the kind, waiting for it: discovery shows a CRD a moment after it is established."""
@@ -118,25 +123,33 @@ class Objects:
 
     def _read_many(self, info: KindInfo, namespace: str, refs: Sequence[ResourceRef]) -> dict[ResourceId, Body]:
         wanted = {ref.id for ref in refs}
-        bodies = {id_of(body): body for body in self._list(path_of(info, namespace), info.kind)}
+        bodies = {id_of(body): body for body in self._list(info, namespace)}
         return {id: body for id, body in bodies.items() if id in wanted}
 
     def _read_one(self, info: KindInfo, ref: ResourceRef) -> Body | None:
         reply = self._transport.request("GET", path_of(info, ref.id.namespace, ref.id.name))
+        if reply.is_unserved:
+            raise self._unserved(info)
         if not reply.ok and reply.status != 404:
             raise self._refused(reply, f"{ref.id} cannot be read")
         return reply.body if reply.ok else None
 
-    def _list(self, path: str, kind: str) -> list[Body]:
+    def _list(self, info: KindInfo, namespace: str) -> list[Body]:
         bodies: list[Body] = []
-        for reply in self._transport.pages(path):
-            if reply.status == 404:
-                break
+        for reply in self._transport.pages(path_of(info, namespace)):
+            if reply.is_unserved:
+                raise self._unserved(info)
             if not reply.ok:
-                raise self._refused(reply, f"{kind} objects cannot be listed")
+                raise self._refused(reply, f"{info.kind} objects cannot be listed")
             version = reply.body.get("apiVersion")
-            bodies += [{"apiVersion": version, "kind": kind, **item} for item in reply.body.get("items") or ()]
+            bodies += [{"apiVersion": version, "kind": info.kind, **item} for item in reply.body.get("items") or ()]
         return bodies
+
+    def _unserved(self, info: KindInfo) -> ApiUnavailable:
+        """Return what is wrong where discovery names a kind, or did a moment ago: whether it is gone is not known."""
+        self.forget_kinds()
+        name = self._transport.spec.name
+        return ApiUnavailable(f"cluster {name}: {unserved(info)}", cluster=name, group=info.group)
 
     def _refused(self, reply: Reply, what: str) -> ClusterError:
         name = self._transport.spec.name
@@ -152,7 +165,7 @@ class Objects:
         query = {"fieldManager": marks.FIELD_MANAGER, "force": "true", "fieldValidation": "Ignore"}
         if dry_run:
             query["dryRun"] = "All"
-        return self._transport.request(
+        reply = self._transport.request(
             "PATCH",
             path_of(info, manifest.id.namespace, manifest.id.name),
             query=query,
@@ -160,6 +173,14 @@ class Objects:
             content_type=APPLY,
             user=user,
         )
+        if reply.is_unserved:
+            self.forget_kinds()
+            return Reply(status=404, body={"reason": "NotFound", "message": unserved(info)})
+        return reply
+
+
+def unserved(info: KindInfo) -> str:
+    return f"the server does not serve {info.kind} at {join_api_version(info.group, info.version)} now"
 
 
 def away(group: str) -> Rejected:

@@ -103,27 +103,34 @@ def slim(body: Body) -> Body | None:
 def _picked(value: Any, tree: Mapping[str, Any]) -> Any:
     """Return the values at the places a field tree names, in the shape of the tree; both are read from JSON."""
     found: dict[str, Any] = {}
+    places: dict[str, int] = {}  # of entries of a list
     for key, below in tree.items():
         kind, _, name = key.partition(":")
         if kind == "f":
             item = value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT
         elif kind == "k":
-            item = _item(value, json.loads(name))
+            item = _item(value, json.loads(name), places, key)
         elif kind == "v":
-            found[key] = isinstance(value, list) and json.loads(name) in value
+            wanted = json.loads(name)
+            found[key] = isinstance(value, list) and wanted in value
+            if found[key]:
+                places[key] = value.index(wanted)
             continue
         else:
             continue  # "." is the thing itself, which is there when anything below it is
         deeper = len(below) > ("." in below)
         found[key] = _picked(item, below) if deeper and item is not _ABSENT else item
+    if len(places) > 1:  # who only moves entries owns nothing more than before, and is set back all the same
+        found[""] = sorted(places, key=places.__getitem__)
     return found
 
 
-def _item(items: Any, keys: Mapping[str, Any]) -> Any:
+def _item(items: Any, keys: Mapping[str, Any], places: dict[str, int], key: str) -> Any:
     """Return the entry of a list that has these keys; an absent key has its default, which the tree spells out."""
     if not isinstance(items, list):
         return _ABSENT
-    for one in items:
+    for place, one in enumerate(items):
         if isinstance(one, dict) and all(one.get(name, wanted) == wanted for name, wanted in keys.items()):
+            places[key] = place
             return one
     return _ABSENT

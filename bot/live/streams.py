@@ -1,7 +1,8 @@
 """All watches of one cluster in one thread; the public face is synchronous.
 
-A watch that ends goes on where it was; one that fell too far behind (410) begins with a new LIST; while the server does
-not answer it is tried again with growing pauses. What waits for an answer (a LIST, a connection) runs in a few threads
+A watch that ends goes on where it was, one that ends at once after a pause; one that fell too far behind (410), or that
+was silent, begins with a new LIST; while the server does not answer it is tried again with growing pauses, and more
+rarely while it refuses. What waits for an answer (a LIST, a connection) runs in a few threads
 beside it, so that it does not hold back the events of other kinds; the watches themselves are read without waiting.
 """
 
@@ -23,7 +24,7 @@ from typing import Final
 
 import orjson
 
-from bot.errors import ClusterError, ClusterUnreachable
+from bot.errors import ClusterError, ClusterRefused, ClusterUnreachable
 from bot.live.feeds import Feed
 from bot.live.transport import Transport
 from bot.live.wire import ClosedEarlyError, Wire
@@ -32,10 +33,12 @@ log = logging.getLogger(__name__)
 
 _WATCH_SECONDS: Final = (300, 600)  # the server ends a watch after this; drawn so that watches do not end together
 _SILENT_SECONDS: Final = 150.0  # bookmarks come every minute: a stream without two of them is dead
-_LOOK_EVERY_SECONDS: Final = 15.0
+_LOOKS: Final = 10  # at the clock, while streams are silent
 _BEGINNERS: Final = 4  # LISTs that are parsed, and connections that are made, while events go on
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 10.0
+_REFUSED_PAUSE_SECONDS: Final = 60.0  # rights may be granted, and kinds installed
+_SHORT_SECONDS: Final = 1.0  # a watch that ends as soon as that would be begun again and again
 _ERROR_LIMIT_BYTES: Final = 65536
 
 
@@ -46,6 +49,7 @@ class _Stream:
     feed: Feed
     wire: Wire | None = None  # while it follows
     pause_seconds: float = _FIRST_PAUSE_SECONDS
+    began_at: float = 0.0  # monotonic
     heard_at: float = 0.0  # monotonic
     rest: list[bytes] = field(default_factory=list)  # of a line that has not ended
     left: bool = False
@@ -54,8 +58,8 @@ class _Stream:
 class Streams:
     """Starts its thread with the first feed. `close` ends it."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport, *, silent_seconds: float = _SILENT_SECONDS) -> None:
+        self._transport, self._silent_seconds = transport, silent_seconds
         self._beginners = ThreadPoolExecutor(max_workers=_BEGINNERS, thread_name_prefix="watch begins")
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None  # guarded by _lock
@@ -131,7 +135,7 @@ class Streams:
             one.close()
 
     def _patience_seconds(self) -> float:
-        return max(self._due[0][0] - time.monotonic(), 0.0) if self._due else _LOOK_EVERY_SECONDS
+        return max(self._due[0][0] - time.monotonic(), 0.0) if self._due else self._silent_seconds / _LOOKS
 
     def _listen(self) -> None:
         self._ear.recv(4096)
@@ -155,12 +159,13 @@ class Streams:
             stream = heapq.heappop(self._due)[2]
             if not stream.left:
                 self._begin(stream)
-        if now - self._looked_at < _LOOK_EVERY_SECONDS:
+        if now - self._looked_at < self._silent_seconds / _LOOKS:
             return
         self._looked_at = now
         for stream in self._streams.values():
-            if stream.wire is not None and now - stream.heard_at > _SILENT_SECONDS:
-                stream.feed.error = self._transport.unreachable(TimeoutError("the watch fell silent"))
+            if stream.wire is not None and now - stream.heard_at > self._silent_seconds:
+                # A server that was set back to a backup has nothing to tell of until it comes to the version of before.
+                self._restart(stream.feed, TimeoutError("the watch fell silent"))
                 self._again(stream)
 
     def _begin(self, stream: _Stream) -> None:
@@ -176,9 +181,11 @@ class Streams:
     def _again(self, stream: _Stream) -> None:
         """Begin anew after a pause."""
         self._hang_up(stream)
+        is_refused = isinstance(stream.feed.error, ClusterRefused)
         seconds = stream.pause_seconds * random.uniform(0.5, 1)
         log.debug("watch of %s: tried again in %.1f s: %s", stream.feed.path, seconds, stream.feed.error)
-        stream.pause_seconds = min(stream.pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+        longest = _REFUSED_PAUSE_SECONDS if is_refused else _LONGEST_PAUSE_SECONDS
+        stream.pause_seconds = min(stream.pause_seconds * 2, longest)
         self._number += 1
         heapq.heappush(self._due, (time.monotonic() + seconds, self._number, stream))
 
@@ -189,7 +196,7 @@ class Streams:
             return
         wire.stop_waiting()
         self._selector.register(wire, selectors.EVENT_READ, stream)
-        stream.wire, stream.heard_at = wire, time.monotonic()
+        stream.wire, stream.began_at = wire, time.monotonic()
         stream.feed.error = None
         self._read(stream)  # what came with the head
 
@@ -215,9 +222,16 @@ class Streams:
             self._again(stream)
             return
         if wire.is_complete or not goes_on:  # the server ends each watch some time
-            self._hang_up(stream)
-            stream.pause_seconds = _FIRST_PAUSE_SECONDS
-            self._begin(stream)
+            self._over(stream)
+
+    def _over(self, stream: _Stream) -> None:
+        """Go on where a watch has ended."""
+        if time.monotonic() - stream.began_at < _SHORT_SECONDS:
+            self._again(stream)
+            return
+        self._hang_up(stream)
+        stream.pause_seconds = _FIRST_PAUSE_SECONDS
+        self._begin(stream)
 
     def _learn(self, stream: _Stream, wire: Wire) -> bool:
         """Take the events that are whole; False when a LIST has to come first."""
@@ -275,7 +289,8 @@ class Streams:
         if wire.status == 401:
             self._transport.close()  # credentials rotate
         name = self._transport.spec.name
-        raise ClusterUnreachable(
+        problem = ClusterRefused if wire.status in {403, 405} else ClusterUnreachable
+        raise problem(
             f"cluster {name}: {feed.info.kind} objects cannot be watched ({wire.status}): {text[:200]}", cluster=name
         )
 

@@ -64,6 +64,11 @@ class Reply:
         return self.status == 503 and self.message.startswith(("service unavailable", "error trying to reach service"))
 
     @property
+    def is_unserved(self) -> bool:
+        """True when nothing is served at the path: what is served answers for an absent object with a Status."""
+        return self.status == 404 and self.body.get("kind") != "Status"
+
+    @property
     def is_unconverted(self) -> bool:
         """True when the webhook that converts objects between versions fails: 500, or 429 where they are cached."""
         return self.status in {429, 500} and _UNCONVERTED in self.message

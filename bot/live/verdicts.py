@@ -16,7 +16,7 @@ import orjson
 from bot.live.projection import DIGEST_BYTES
 from bot.model.resource import ResourceRef
 
-_RECIPE: Final = b"1"  # raise it when a digest or projection is made of other things: old verdicts are worth nothing
+_RECIPE: Final = b"2"  # raise it when a digest or projection is made of other things: old verdicts are worth nothing
 _RECORD_BYTES: Final = 3 * DIGEST_BYTES
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from bot.live.feeds import Change, Feed
+from bot.live.feeds import Change, Feed, Seen
 from bot.live.spec import ClusterSpec
 from bot.live.streams import Streams
 from bot.live.transport import Transport
@@ -79,6 +79,62 @@ def test_what_kubectl_adds_after_a_verdict_goes_away(world: EngineWorld) -> None
         )
         until(lambda: "extra" not in world.found("configmaps", "settings")["metadata"]["labels"], "the label is gone")
         at_rest(world)
+
+
+def test_entries_that_somebody_only_moved_are_set_back(world: EngineWorld) -> None:
+    """Who moves entries of a list owns nothing more than before; in which order containers begin is no small thing."""
+    first = "initContainers: [{name: one, image: 'nginx:1'}, {name: two, image: 'nginx:1'}], containers:"
+    world.commit({"d.yaml": deployment("api").replace("containers:", first)})
+
+    def names() -> list[str]:
+        pod = world.found("deployments", "api", base=APPS)["spec"]["template"]["spec"]
+        return [one["name"] for one in pod["initContainers"]]
+
+    with resting(world):
+        moved = world.found("deployments", "api", base=APPS)
+        moved["spec"]["template"]["spec"]["initContainers"].reverse()
+        del moved["metadata"]["resourceVersion"]  # its status may change meanwhile
+        path = world.path("deployments", "api", base=APPS) + "?fieldManager=somebody"
+        answer = world.plane.request("PUT", path, body=moved)
+        assert [one["name"] for one in answer["spec"]["template"]["spec"]["initContainers"]] == ["two", "one"]
+        until(lambda: names() == ["one", "two"], "the order is Git's")
+        at_rest(world)
+
+
+def test_object_is_deleted_by_a_version_that_is_served_still(world: EngineWorld, unique: str) -> None:
+    """An operator's upgrade ends an old version: what Git dropped then was taken for gone, and stayed for ever."""
+    group = f"{unique}.example.com"
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [{"name": name, "served": True, "storage": name == "v2", "schema": schema} for name in ("v1", "v2")]
+    names = {"kind": "Widget", "plural": "widgets"}
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": versions}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": spec,
+    }
+    world.plane.request("POST", crds, body=crd)
+    try:
+        until(lambda: world.read(f"/apis/{group}/v1/widgets"), "the kind is served")
+        world.commit({"w.yaml": widget(group), "c.yaml": config("settings")})
+        assert world.sync().result is Result.CONVERGED
+        world.plane.request("PATCH", f"{crds}/widgets.{group}", body={"spec": {"versions": versions[1:]}}, kind="merge")
+        until(lambda: world.read(f"/apis/{group}/v1/widgets") is None, "the old version is served no more")
+        assert world.found("widgets", "w", base=f"/apis/{group}/v2")
+        world.commit({"w.yaml": None})
+
+        def is_gone() -> bool:
+            world.tick()
+            return world.get("widgets", "w", base=f"/apis/{group}/v2") is None
+
+        until(is_gone, "the object is deleted")
+        until(
+            lambda: world.tick() and world.inventory() == {f"ConfigMap {world.namespace}/settings"}, "it is forgotten"
+        )
+    finally:
+        world.delete(f"{crds}/widgets.{group}")
 
 
 def test_field_that_another_manager_takes_is_taken_back_and_its_own_field_stays(world: EngineWorld) -> None:
@@ -183,6 +239,7 @@ def test_watch_that_fell_behind_begins_with_a_list() -> None:
         clock=now,
         keeps=lambda *_: False,
         changed=heard.append,
+        unserved=lambda: None,
         tells_first=False,
     )
     streams = Streams(transport)
@@ -202,6 +259,58 @@ def test_watch_that_fell_behind_begins_with_a_list() -> None:
         until(lambda: feed.get("default", "later"), "the new object is seen")
         assert feed.listed_at != listed_at
         assert [(one.before, one.after) for one in heard if one.id.name == "settings"] == [(before, None)]
+    finally:
+        streams.close()
+        transport.close()
+        plane.stop()
+
+
+def test_server_that_was_set_back_to_a_backup_is_believed() -> None:
+    """Its versions are smaller than those we know: they were taken for older news, for as long as that was so."""
+    plane = ControlPlane(controllers=False)
+    transport = Transport(ClusterSpec(name="prod", kubeconfig=plane.kubeconfig))
+    path = "/api/v1/namespaces/default/configmaps"
+
+    def write(name: str, data: dict[str, str], *, method: str = "PATCH") -> None:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+        place = path if method == "POST" else f"{path}/{name}"
+        plane.request(method, place, body=body, kind="json" if method == "POST" else "merge")
+
+    def feed_of(name: str) -> Seen | None:
+        return feed.get("default", name)
+
+    feed = Feed(
+        transport,
+        KindInfo(group="", version="v1", kind="ConfigMap", plural="configmaps", namespaced=True),
+        "default",
+        key=b"k" * 32,
+        clock=now,
+        keeps=lambda *_: True,
+        changed=lambda _: None,
+        unserved=lambda: None,
+        tells_first=False,
+    )
+    streams = Streams(transport)
+    try:
+        plane.start()
+        write("settings", {"level": "then"}, method="POST")
+        plane.back_up()
+        write("later", {}, method="POST")
+        for number in range(20):
+            write("settings", {"level": f"now {number}"})
+        feed.list()
+        assert feed_of("later") is not None
+        plane.restore()
+        transport.close()  # its connections are those to the server of before
+        feed.list()
+        assert feed_of("later") is None
+        then = feed_of("settings")
+        assert then is not None
+        assert then.full is not None
+        assert then.full["data"] == {"level": "then"}
+        streams.follow(feed)
+        write("settings", {"level": "after"})
+        until(lambda: feed_of("settings") != then, "the edit is seen")
     finally:
         streams.close()
         transport.close()

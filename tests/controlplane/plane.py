@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,7 +65,6 @@ class ControlPlane:
         self.kubeconfig = str(self.path / "kubeconfig")
 
     def start(self) -> None:
-        ports = self._ports
         key = self.path / "service-account.key"
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
         (self.path / "tokens.csv").write_text(
@@ -72,8 +73,16 @@ class ControlPlane:
             encoding="utf-8",
         )
         (self.path / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY), encoding="utf-8")
-        etcd = f"http://127.0.0.1:{ports['etcd']}"
-        self._run(
+        self._etcd = self._start_etcd()
+        self._api = self._start_api(self._etcd_url, key)
+        self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
+        Path(self.kubeconfig).write_text(self.kubeconfig_for(TOKEN), encoding="utf-8")
+        if self._controllers:
+            self._start_controllers(key)
+
+    def _start_etcd(self) -> subprocess.Popen[bytes]:
+        ports, etcd = self._ports, self._etcd_url
+        return self._run(
             "etcd",
             f"--data-dir={self.path}/etcd",
             "--unsafe-no-fsync",
@@ -83,11 +92,10 @@ class ControlPlane:
             f"--initial-advertise-peer-urls=http://127.0.0.1:{ports['peer']}",
             f"--initial-cluster=default=http://127.0.0.1:{ports['peer']}",
         )
-        self._api = self._start_api(etcd, key)
-        self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
-        Path(self.kubeconfig).write_text(self.kubeconfig_for(TOKEN), encoding="utf-8")
-        if self._controllers:
-            self._start_controllers(key)
+
+    @property
+    def _etcd_url(self) -> str:
+        return f"http://127.0.0.1:{self._ports['etcd']}"
 
     def _start_controllers(self, key: Path) -> None:
         ports = self._ports
@@ -125,9 +133,37 @@ class ControlPlane:
     def restart_api(self) -> None:
         """End the API server and start it anew, on the same data."""
         self._api.kill()
-        self._api.wait()
-        self._processes.remove(self._api)
-        self._api = self._start_api(f"http://127.0.0.1:{self._ports['etcd']}", self.path / "service-account.key")
+        self._end(self._api)
+        self._begin_api()
+
+    def back_up(self) -> None:
+        """Keep what is stored now. The API server starts anew."""
+        self._with_store(lambda store, kept: shutil.copytree(store, kept))
+
+    def restore(self) -> None:
+        """Go back to what was stored at the last backup; versions of resources go back with it."""
+
+        def replace(store: Path, kept: Path) -> None:
+            shutil.rmtree(store)
+            shutil.copytree(kept, store)
+
+        self._with_store(replace)
+
+    def _with_store(self, work: Callable[[Path, Path], object]) -> None:
+        self._api.kill()
+        self._end(self._api)
+        self._etcd.terminate()
+        self._end(self._etcd)
+        work(self.path / "etcd", self.path / "backup")
+        self._etcd = self._start_etcd()
+        self._begin_api()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        self._processes.remove(process)
+
+    def _begin_api(self) -> None:
+        self._api = self._start_api(self._etcd_url, self.path / "service-account.key")
         self._until(lambda: self.request("GET", "/readyz", raw=True) == "ok", "the API server")
 
     def _start_api(self, etcd: str, key: Path) -> subprocess.Popen[bytes]:
