@@ -22,7 +22,7 @@ from bot.errors import BotError, ConfigError, UsageError
 OK: Final = 0
 ERROR: Final = 1
 USAGE: Final = 64  # EX_USAGE of sysexits.h
-_COLLECT_AFTER: Final = (20_000, 20, 20)  # objects of bodies come by the thousand and have no cycles: look less often
+_COLLECT_AFTER: Final = (50_000, 50, 20)  # objects of bodies come by the thousand and have no cycles: look less often
 
 
 class _Parser(argparse.ArgumentParser):

@@ -128,10 +128,14 @@ class KindTable:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class DesiredState:
-    """What a commit wants of one app: its objects in the order of the files, and the digest of all of them."""
+    """What a commit wants of one app: its objects in the order of the files, and the digest of all of them.
+
+    `sources` is what they were read into, kept for as long as they are, so that the next commit need not read it again.
+    """
 
     manifests: tuple[Manifest, ...]
     digest: str
+    sources: tuple[object, ...] = field(default=(), compare=False, repr=False)
 
 
 def join_api_version(group: str, version: str) -> str:

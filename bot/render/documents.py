@@ -1,7 +1,8 @@
 """One file's bytes to manifests, once per content: what did not change is not parsed, checked or hashed again.
 
 In goes a `SourceFile`, out comes what it holds: manifests with their origins, problems with their lines, and a digest
-of each object. Results are kept by blob hash and path, and shared: nobody changes them.
+of each object. Results are kept by blob hash and path, and shared: nobody changes them. Some are kept whoever else
+holds them, and all for as long as somebody does: an app of any size finds its own again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Final
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -33,7 +35,7 @@ MAX_RENDERED_BYTES: Final = 64 * 1024**2  # what a tool may write for one app
 LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/v1\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Holding:
     """What one file holds. `digests` are those of the manifests, in their order. With problems, trust no manifest."""
 
@@ -58,8 +60,9 @@ class Documents:
 
     def __init__(self, *, cached_manifests: int = CACHED_MANIFESTS) -> None:
         self._limit = cached_manifests
-        self._known: OrderedDict[tuple[str, str, str], Holding] = OrderedDict()  # guarded by _lock
-        self._count = 0
+        self._held: WeakValueDictionary[tuple[str, str, str], Holding] = WeakValueDictionary()  # guarded by _lock
+        self._kept: OrderedDict[tuple[str, str, str], Holding] = OrderedDict()  # of those; guarded by _lock
+        self._count = 0  # of the manifests kept, and their files
         self._lock = Lock()
 
     def read(self, file: SourceFile, *, values: Mapping[str, str] | None = None) -> Holding:
@@ -67,17 +70,18 @@ class Documents:
         key = (file.blob, file.path, _fingerprint(values))
         if file.blob:
             with self._lock:
-                known = self._known.get(key)
+                known = self._held.get(key)
                 if known is not None:
-                    self._known.move_to_end(key)
+                    if key in self._kept:
+                        self._kept.move_to_end(key)
                     return known
         holding = _hold(file, values)
         if file.blob and not holding.problems:
             with self._lock:
-                self._count += len(holding.manifests) + 1
-                self._known[key] = holding
-                while self._count > self._limit and self._known:
-                    _, oldest = self._known.popitem(last=False)
+                self._count += len(holding.manifests) + 1 if key not in self._kept else 0
+                self._held[key] = self._kept[key] = holding
+                while self._count > self._limit and self._kept:
+                    _, oldest = self._kept.popitem(last=False)
                     self._count -= len(oldest.manifests) + 1
         return holding
 
@@ -113,10 +117,13 @@ def digest_of(manifest: Manifest) -> bytes:
     return hashlib.sha256(orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def desired_state(manifests: Sequence[Manifest], digests: Iterable[bytes], key: bytes) -> DesiredState:
+def desired_state(
+    manifests: Sequence[Manifest], digests: Iterable[bytes], key: bytes, *, sources: Sequence[Holding] = ()
+) -> DesiredState:
     """Return the state with a keyed digest over all objects, whatever their order."""
     hashed = hashlib.sha256(b"".join(sorted(digests)))
-    return DesiredState(manifests=tuple(manifests), digest=keyed(f"sha256:{hashed.hexdigest()}", key))
+    digest = keyed(f"sha256:{hashed.hexdigest()}", key)
+    return DesiredState(manifests=tuple(manifests), digest=digest, sources=tuple(sources))
 
 
 def _hold(file: SourceFile, values: Mapping[str, str] | None) -> Holding:

@@ -59,6 +59,7 @@ class _Made:
     manifests: tuple[Manifest, ...]
     digests: tuple[bytes, ...]
     roots: tuple[str, ...]
+    sources: tuple[Holding, ...] = ()
     is_chart: bool = False
 
 
@@ -98,7 +99,7 @@ class Renderer:
                 self._remember(app.key, replace(known, commit=files.commit), then)
                 return then
         made = self._render(app, files, chart, kinds)
-        state = desired_state(made.manifests, made.digests, self._key)
+        state = desired_state(made.manifests, made.digests, self._key, sources=made.sources)
         rendered = _Rendered(
             settings=settings,
             commit=files.commit,
@@ -169,16 +170,13 @@ class Renderer:
         selection = select(tree)
         foreign = _made_for_other_tools(selection.files)
         problems = [*selection.problems, *foreign.values()]
-        manifests: list[Manifest] = []
-        digests: list[bytes] = []
-        for file in selection.files:
-            if not is_manifest(file.path) or file.path in foreign:
-                continue
-            holding = self._holding(app, file)
-            manifests.extend(holding.manifests)
-            digests.extend(holding.digests)
+        files = [file for file in selection.files if is_manifest(file.path) and file.path not in foreign]
+        sources = [self._holding(app, file) for file in files]
+        for holding in sources:
             problems.extend(holding.problems)
-        return _checked(manifests, digests, problems, (app.path,))
+        manifests = [one for holding in sources for one in holding.manifests]
+        digests = [one for holding in sources for one in holding.digests]
+        return replace(_checked(manifests, digests, problems, (app.path,)), sources=tuple(sources))
 
     def _holding(self, app: AppSpec, file: SourceFile) -> Holding:
         if not is_encrypted(file.data):

@@ -24,7 +24,7 @@ from bot.source.spec import shown
 
 _PATH_REFUSED: Final = re.compile(r"[\x00-\x1f\x7f]")
 _TREE_LIMIT_BYTES: Final = 128 * 1024 * 1024  # manifests are kilobytes; more is binaries, and would sit in memory
-_CACHE_LIMIT_BYTES: Final = 16 * 1024 * 1024  # all remembered trees of one repository: 8,000 manifests of 2 kB
+_CACHE_LIMIT_BYTES: Final = 64 * 1024 * 1024  # all remembered trees of one repository: 30,000 manifests of 2 kB
 _IDS_LIMIT: Final = 4096  # of some 200 bytes: what a thousand apps ask of a few commits
 _LINK: Final = "120000"
 _KINDS: Final = {b"40000": "tree", b"160000": "commit"}

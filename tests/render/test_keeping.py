@@ -50,3 +50,17 @@ def test_rendering_that_nobody_holds_is_kept_up_to_a_limit(tmp_path: Path) -> No
     assert fleet.reads() == before
     fleet.render(0)
     assert fleet.reads() > before
+
+
+def test_app_of_more_objects_than_are_kept_reads_only_the_files_that_changed(tmp_path: Path) -> None:
+    """Each commit to an app of more files than were kept parsed all of them again."""
+    files = {f"app/{n:03}.yaml": MANIFEST.format(name=f"c-{n}") for n in range(3 * KEPT)}
+    source = FilesOnly({"c": files, "d": {**files, "app/003.yaml": MANIFEST.format(name="other")}})
+    one = renderer(tmp_path, kept=KEPT)
+
+    def render(commit: str) -> DesiredState:
+        return one.render(replace(APP, path="app"), CommitFiles(cast(Repository, source), commit), kinds=lambda: KINDS)
+
+    before, after = render("c"), render("d")
+    pairs = enumerate(zip(before.manifests, after.manifests, strict=True))
+    assert [number for number, (then, now) in pairs if then is not now] == [3]
