@@ -53,19 +53,20 @@ class Questions:
         self._key, self._follow = key, follow
         self._lock = threading.Lock()
         self._asked: dict[ResourceRef, Asked] = {}  # guarded by _lock
+        self._known: dict[str, tuple[AppSpec, list[Wanted]]] = {}  # what each app wanted last; guarded by _lock
 
     def observe(
         self, app: AppSpec, manifests: Sequence[Manifest], *, newer_than: datetime | None
     ) -> tuple[Observation, ...]:
         table = self._objects.kinds()
-        infos = {one.ref: table.find(one.id.group, one.version, one.id.kind) for one in manifests}
+        all_wanted = self._wanted(app, manifests)
+        infos = {one.ref: table.find(one.ref.id.group, one.ref.version, one.ref.id.kind) for one in all_wanted}
         covered = self._cover({ref: info for ref, info in infos.items() if info is not None}, newer_than)
-        all_wanted = wanted(app, manifests, self._verdicts)
         found: dict[ResourceId, Body] = {}
         equal: set[ResourceId] = set()
         unknown: list[ResourceRef] = []
         for one in all_wanted:
-            ref, info = one.manifest.ref, infos[one.manifest.ref]
+            ref, info = one.ref, infos[one.ref]
             if info is None:
                 continue
             if info not in covered:
@@ -88,13 +89,28 @@ class Questions:
         coming -= {id.name for id in found if (id.group, id.kind) == _NAMESPACE}
 
         def look(one: Wanted) -> Observation:
-            return self._observe(app, one, infos[one.manifest.ref], found.get(one.manifest.id), coming)
+            return self._observe(app, one, infos[one.ref], found.get(one.manifest.id), coming)
 
         answers = self._workers.spread(look, [one for one in all_wanted if one.manifest.id not in equal])
         return tuple(
             _unchanged(one.manifest, found[one.manifest.id]) if one.manifest.id in equal else next(answers)
             for one in all_wanted
         )
+
+    def _wanted(self, app: AppSpec, manifests: Sequence[Manifest]) -> list[Wanted]:
+        """Return each object as it will be sent, those of the last look as they are."""
+        with self._lock:
+            then, some = self._known.get(app.key, (app, ()))
+        before = {id(one.manifest): one for one in some} if then == app else {}
+        found = wanted(app, manifests, self._verdicts, before)
+        with self._lock:
+            self._known[app.key] = (app, found)
+        return found
+
+    def forget(self, app: AppSpec) -> None:
+        """Nothing is wanted of the app any more. Idempotent."""
+        with self._lock:
+            self._known.pop(app.key, None)
 
     def track(self, app: AppSpec, refs: Collection[ResourceRef], *, newer_than: datetime | None) -> tuple[Tracked, ...]:
         table = self._objects.kinds()

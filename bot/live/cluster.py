@@ -165,6 +165,7 @@ class KubeCluster:
 
     def forget(self, app: AppSpec) -> None:
         self._parents.forget(app)
+        self._questions.forget(app)
 
     def save_control(self, app: AppSpec, control: Control) -> None:
         self._parents.save_control(app, control)

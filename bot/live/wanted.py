@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import orjson
 
@@ -14,7 +15,7 @@ from bot.live.verdicts import Verdicts
 from bot.model import marks
 from bot.model.app import AppSpec
 from bot.model.plan import Owner, OwnerKind
-from bot.model.resource import Body, Manifest
+from bot.model.resource import Body, Manifest, ResourceRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,13 @@ class Wanted:
     """One object of Git. `digest` is of the body and the rules by which it is applied."""
 
     manifest: Manifest
-    text: bytes  # the body as JSON
+    ref: ResourceRef
     digest: bytes
+
+    @property
+    def text(self) -> bytes:
+        """The body as JSON."""
+        return _text(self.manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +42,25 @@ class Asked:
     adopts: bool  # others, kubectl above all, own what Git does not have
 
 
-def wanted(app: AppSpec, manifests: Sequence[Manifest], verdicts: Verdicts) -> list[Wanted]:
-    """Return each object as it will be sent."""
+def wanted(
+    app: AppSpec, manifests: Sequence[Manifest], verdicts: Verdicts, before: Mapping[int, Wanted] = MappingProxyType({})
+) -> list[Wanted]:
+    """Return each object as it will be sent; `before` has what is known of the app, by the manifest's identity."""
     rest = [sorted(app.adopt), app.moved_from]
     plain = orjson.dumps([[], *rest])  # most objects have no field that is ignored
     found = []
     for manifest in manifests:
-        text = orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS)
-        ignored = pointers(app, manifest)
-        rules = orjson.dumps([ignored, *rest]) if ignored else plain
-        found.append(Wanted(manifest, text, verdicts.digest(text, rules)))
+        known = before.get(id(manifest))
+        if known is None:
+            ignored = pointers(app, manifest)
+            rules = orjson.dumps([ignored, *rest]) if ignored else plain
+            known = Wanted(manifest, manifest.ref, verdicts.digest(_text(manifest), rules))
+        found.append(known)
     return found
+
+
+def _text(manifest: Manifest) -> bytes:
+    return orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS)
 
 
 def left(manifest: Manifest, live: Body | None) -> str:

@@ -23,6 +23,8 @@ def hands(live: Body | None, fields: Sequence[FieldChange]) -> tuple[str, ...]:
 
     Of who scaled the server knows no time: the subresource's entries are merged into the object's without one.
     """
+    if not fields:
+        return ()
     newest: dict[str, datetime] = {}
     for entry in ((live or {}).get("metadata") or {}).get("managedFields") or ():
         manager = str(entry.get("manager") or "")

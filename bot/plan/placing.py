@@ -1,7 +1,8 @@
 """Where each object goes: final namespaces, the marks, and whether the cluster serves its kind.
 
 In goes what a commit wants and what the cluster serves, out come manifests that can be sent, and the table that also
-knows the kinds of the commit's own CRDs. All problems come at once. Nothing is asked of anybody.
+knows the kinds of the commit's own CRDs. All problems come at once. Nothing is asked of anybody. What was placed before
+stays the same object, so that whoever looks at it again knows it.
 
 A namespace on a cluster-scoped object is dropped, as the API server drops it. An annotation of ours with a value that
 means nothing is a problem: a misspelt `gitops-bot/prune: disable` would otherwise delete what it was to protect.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bot.errors import Problem, RenderError
@@ -43,19 +44,45 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 _WAVE: Final = re.compile(r"[+-]?[0-9]{1,6}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Objects of an app where they go: `manifests` are those of `desired`, in its order, with `labels`."""
+
+    app: AppSpec
+    labels: Mapping[str, str]
+    desired: DesiredState
+    manifests: tuple[Manifest, ...]
+
+    def of(self, app: AppSpec, labels: Mapping[str, str]) -> Mapping[int, Manifest]:
+        """Return the objects by the identity of what they were made of; none where the app has changed."""
+        if self.app != app or self.labels != labels:
+            return {}
+        return {id(one): placed for one, placed in zip(self.desired.manifests, self.manifests, strict=True)}
+
+
 def place(
-    desired: DesiredState, kinds: KindTable, *, app: AppSpec, labels: Mapping[str, str]
-) -> tuple[tuple[Manifest, ...], KindTable]:
+    desired: DesiredState,
+    kinds: KindTable,
+    *,
+    app: AppSpec,
+    labels: Mapping[str, str],
+    before: Placement | None = None,
+) -> tuple[Placement, KindTable]:
     """Return the manifests with final namespaces and `labels` in their bodies, and the widened table.
 
-    Order is kept. Raises `RenderError` with every problem.
+    Order is kept. What `before` has of the same manifest is taken from there. Raises `RenderError` with every problem.
     """
     table = kinds.with_kinds(info for manifest in desired.manifests for info in announced_kinds(manifest))
+    known = before.of(app, labels) if before is not None else {}
     placed: list[Manifest] = []
     problems: list[Problem] = []
     for manifest in desired.manifests:
-        faults = list(_annotation_faults(manifest))
         info = table.find(manifest.id.group, manifest.version, manifest.id.kind)
+        same = known.get(id(manifest))
+        if same is not None and info is not None and _still_fits(info, same):
+            placed.append(same)
+            continue
+        faults = list(_annotation_faults(manifest))
         if info is None:
             faults.append(_unknown(manifest, table))
         elif "patch" not in info.verbs:
@@ -74,7 +101,12 @@ def place(
     problems.extend(_duplicates(placed))
     if problems:
         raise RenderError(problems)
-    return tuple(placed), table
+    return Placement(app=app, labels=labels, desired=desired, manifests=tuple(placed)), table
+
+
+def _still_fits(info: KindInfo, placed: Manifest) -> bool:
+    """Tell whether nothing else came of what was placed before: a CRD may have been made anew with another scope."""
+    return "patch" in info.verbs and info.namespaced == bool(placed.id.namespace)
 
 
 def announced_kinds(manifest: Manifest) -> Iterator[KindInfo]:

@@ -16,8 +16,8 @@ def contents_of(app: AppSpec, *, world: World) -> Contents:
     cluster, repo = world.clusters[app.cluster], world.repos[app.repo]
     files = CommitFiles(repo, repo.head(app.ref, newer_than=world.clock()))
     desired = world.renderer.render(app, files, kinds=cluster.kinds)
-    manifests, table = place(desired, cluster.kinds(refresh=True), app=app, labels=world.labels(app))
-    refs = {manifest.ref for manifest in manifests} | cluster.load_inventory(app).refs
+    placement, table = place(desired, cluster.kinds(refresh=True), app=app, labels=world.labels(app))
+    refs = {manifest.ref for manifest in placement.manifests} | cluster.load_inventory(app).refs
     return Contents(app=app, resources=frozenset(one for ref in refs if (one := _resource(table, ref)) is not None))
 
 

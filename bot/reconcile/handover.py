@@ -118,7 +118,7 @@ def _wanted(app: AppSpec, commit: str, ids: Collection[ResourceId], world: World
     # Placing costs ten times as much as looking, and hundreds of neighbours are asked for each delete.
     if all((one.id.kind, one.id.name) not in sought for one in desired.manifests):
         return frozenset()
-    return frozenset(one.id for one in placed(app, desired, world))
+    return frozenset(one.id for one in placed(app, desired, world).manifests)
 
 
 def _listed(other: Neighbour, world: World) -> frozenset[ResourceId]:

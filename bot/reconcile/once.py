@@ -15,7 +15,8 @@ from bot.errors import ClusterError, PassError, Problem
 from bot.health.wait import survey
 from bot.model.app import AppSpec, Mode
 from bot.model.outcome import Failure, Health, PassKind, Result, SyncReport
-from bot.model.record import AppMemory, SyncState
+from bot.model.plan import Plan
+from bot.model.record import AppMemory, Inventory, SyncState
 from bot.model.resource import ResourceId, names
 from bot.model.source import RefKind, Revision
 from bot.plan.planner import select
@@ -132,14 +133,16 @@ def _run(order: Order, story: Story, world: World, listener: Listener, ends: End
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = "self_heal is off"
         return Result.SKIPPED
-    # Something that was leaving may have left, and somebody may have deleted the list.
-    listed = narrowed(inventory, plan, ()).refs == inventory.refs == widened(inventory, plan).refs
     known = order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
-    settled = known and listed and not plan.writes and made.former is None
-    if settled:
+    if known and not plan.writes and made.former is None and _is_listed(inventory, plan):
         story.health = survey(cluster, wanted_refs(plan))
         return Result.CONVERGED
     return carry_out(order, story, made, world=world, listener=listener, ends=ends)
+
+
+def _is_listed(inventory: Inventory, plan: Plan) -> bool:
+    """Tell whether the list is what it will be: what was leaving may have left, and somebody may have deleted it."""
+    return narrowed(inventory, plan, ()).refs == inventory.refs == widened(inventory, plan).refs
 
 
 def _resting(order: Order, story: Story) -> Result | None:
@@ -169,7 +172,7 @@ def _plan(order: Order, story: Story, world: World) -> Planned:
                 plan = replace(plan, revision=story.revision, ref=ref)
             story.plan, story.digest = plan, desired.digest
             story.rest = rest if plan is rest.plan else replace(rest, plan=plan)
-            return Planned(plan=plan, inventory=rest.inventory, desired=desired, runs_hooks=False)
+            return Planned(plan=plan, inventory=rest.inventory, placement=rest.placement, runs_hooks=False)
     story.revision = _caused(order, story.revision, world)
     made = plan_of(
         app,
@@ -181,6 +184,7 @@ def _plan(order: Order, story: Story, world: World) -> Planned:
         since=order.since,
         newer_than=order.now if order.asks else None,
         attends=True,
+        before=rest.placement if rest is not None else None,
     )
     if made.plan.writes and pin is None and (note := _rewritten(order, repo, story.target)):
         made = replace(made, plan=replace(made.plan, warnings=(note, *made.plan.warnings)))

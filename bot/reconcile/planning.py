@@ -15,6 +15,7 @@ from bot.model.plan import Action, Observation, Plan, PlanFailure, Tracked
 from bot.model.record import Inventory
 from bot.model.resource import Body, DesiredState, ResourceId, ResourceRef
 from bot.model.source import Revision
+from bot.plan.placing import Placement
 from bot.plan.planner import make_plan
 from bot.reconcile import handover
 from bot.reconcile.trouble import failure_of
@@ -30,11 +31,15 @@ class Planned:
 
     plan: Plan
     inventory: Inventory
-    desired: DesiredState
+    placement: Placement
     runs_hooks: bool
     former: AppSpec | None = None
     seen: Sequence[Observation] = ()
     tracked: Sequence[Tracked] = ()
+
+    @property
+    def desired(self) -> DesiredState:
+        return self.placement.desired
 
     def live(self) -> Mapping[ResourceId, Body]:
         """Return the objects as the cluster has them."""
@@ -59,15 +64,17 @@ def plan_of(
     since: datetime,
     newer_than: datetime | None,
     attends: bool = False,
+    before: Placement | None = None,
 ) -> Planned:
     """Return the plan of what was rendered.
 
     `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another. What
     Git said of other apps at `since` or later is new enough. `newer_than` asks the API server for what watches may not
-    have told yet; `attends` keeps an eye on the objects.
+    have told yet; `attends` keeps an eye on the objects. What was placed `before` need not be placed again.
     """
     cluster = world.clusters[app.cluster]
-    manifests = placed(app, desired, world)
+    placement = placed(app, desired, world, before=before)
+    manifests = placement.manifests
     inventory = cluster.load_inventory(app)
     former = replace(app, name=app.moved_from, moved_from="") if app.moved_from else None
     if former is not None:
@@ -104,7 +111,7 @@ def plan_of(
     return Planned(
         plan=plan,
         inventory=inventory,
-        desired=desired,
+        placement=placement,
         runs_hooks=runs_hooks,
         former=former,
         seen=seen,

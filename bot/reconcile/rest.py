@@ -16,6 +16,7 @@ from bot.model.outcome import Health
 from bot.model.plan import Plan
 from bot.model.record import Inventory
 from bot.model.resource import DesiredState, ResourceId, ResourceRef
+from bot.plan.placing import Placement
 from bot.ports.live import Cluster, Stamp
 
 
@@ -28,7 +29,7 @@ class Rest:
 
     app: AppSpec
     head: str
-    desired: DesiredState
+    placement: Placement
     plan: Plan
     inventory: Inventory
     health: tuple[tuple[ResourceId, Health], ...]
@@ -44,7 +45,7 @@ class Rest:
 
         Costs no request. `desired` must be the very object: the renderer gives back the same one for the same files.
         """
-        if app != self.app or desired is not self.desired or self.plan.writes or not self.is_current(cluster):
+        if app != self.app or desired is not self.placement.desired or self.plan.writes or not self.is_current(cluster):
             return None
         return self.plan if cluster.load_inventory(app).version == self.inventory.version else None
 

@@ -63,7 +63,7 @@ class Resting:
         found = Rest(
             app=app,
             head=head,
-            desired=ran.made.desired,
+            placement=ran.made.placement,
             plan=ran.made.plan,
             inventory=ran.made.inventory,
             health=report.health,

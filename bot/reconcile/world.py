@@ -10,8 +10,8 @@ from datetime import datetime
 from bot.errors import RenderError
 from bot.model.app import AppSpec
 from bot.model.control import Control
-from bot.model.resource import DesiredState, Manifest
-from bot.plan.placing import place
+from bot.model.resource import DesiredState
+from bot.plan.placing import Placement, place
 from bot.ports.live import Cluster
 from bot.ports.source import Repository
 from bot.render import CommitFiles, Renderer
@@ -53,12 +53,12 @@ def rendered(app: AppSpec, commit: str, world: World) -> DesiredState:
     return world.renderer.render(app, files, kinds=world.clusters[app.cluster].kinds)
 
 
-def placed(app: AppSpec, desired: DesiredState, world: World) -> tuple[Manifest, ...]:
+def placed(app: AppSpec, desired: DesiredState, world: World, *, before: Placement | None = None) -> Placement:
     """Return the objects with final namespaces and the app's marks. Raises `RenderError`, `ClusterError`."""
     cluster = world.clusters[app.cluster]
+    labels = world.labels(app)
     try:
-        manifests, _ = place(desired, cluster.kinds(), app=app, labels=world.labels(app))
+        return place(desired, cluster.kinds(), app=app, labels=labels, before=before)[0]
     except RenderError:
         # A kind that was just installed by someone else is unknown to a table from memory: look again, once.
-        manifests, _ = place(desired, cluster.kinds(refresh=True), app=app, labels=world.labels(app))
-    return manifests
+        return place(desired, cluster.kinds(refresh=True), app=app, labels=labels)[0]
