@@ -212,7 +212,7 @@ class Store(Protocol):
         """Return the random 32-byte key of this installation, for digests of secrets."""
 
     def check(self) -> None:
-        """Write and read something, for `/healthz`."""
+        """Write something, for `/healthz`. Raises `StateError`, also where others would not read what was written."""
 
     def close(self) -> None:
         """Close every connection."""

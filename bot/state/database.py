@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from bot.state.address import fault
 
 _READS: Final = "gitops_bot_reads"  # an execution option
 _BUSY_SECONDS: Final = 30  # another process may hold the write lock of SQLite for one transaction
+_MAKING: Final = threading.Lock()  # nobody in this process uses a new file before its maker has closed it
 
 
 class Database:
@@ -31,19 +33,28 @@ class Database:
         self._shown = parsed.render_as_string(hide_password=True)
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
         self._folder = lock_folder
+        self._file: Path | None = None
         if self._is_sqlite:
-            path = Path(parsed.database or "gitops-bot.db")
+            self._file = path = Path(parsed.database or "gitops-bot.db")
             self._folder = lock_folder or path.with_name(f"{path.name}.locks")
             self._make_file(path)
         self._engine = self._connected(parsed)
         self._questions: dict[tuple[sa.Table, ...], str] = {}  # building one costs as much as asking it
         self._reader = self._engine.execution_options(**{_READS: True})
         self._prepare()
+        self._opened = self._on_disk()
 
     def _make_file(self, path: Path) -> None:
+        """Make a file that its owner alone may read, where there is none.
+
+        One that is there is never opened here: SQLite holds POSIX locks, which all go when the process closes any
+        descriptor of the file. Another process would then take itself for the last one, and delete the log of writes.
+        """
+        path = path.resolve()  # O_EXCL does not follow a link
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            with _MAKING, suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise StateError(f"state: {path} cannot be opened: {error.strerror}; make its folder writable") from error
 
@@ -84,6 +95,13 @@ class Database:
                 raise StateError(f"state: {self._shown} was written by a newer version of gitops-bot")
             key = connection.execute(sa.select(tables.about.c.value).where(tables.about.c.name == "key")).scalar_one()
             self._key = bytes.fromhex(key)
+
+    def _on_disk(self) -> tuple[int, bool] | None:
+        """Return which file has the name of ours, and whether it has a log of writes beside it."""
+        if self._file is None:
+            return None
+        number = self._file.stat().st_ino if self._file.exists() else 0
+        return number, self._file.with_name(f"{self._file.name}-wal").exists()
 
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         """Return what one question is asked in, and nothing is written: it waits for no writer."""

@@ -15,6 +15,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from bot.errors import StateError
 from bot.model.control import Control, Trigger
 from bot.model.digests import keyed
 from bot.model.incident import Incident
@@ -237,6 +238,8 @@ class SqlStore(Ledger, Outbox):
     def check(self) -> None:
         with self._transaction() as connection:
             self._put(connection, tables.about, name="checked_at", value=moment(datetime.now(tz=UTC)))
+        if self._on_disk() != self._opened:  # SQLite writes on into a file that has no name
+            raise StateError(f"state: {self._shown} was removed or replaced while it was in use; start the bot again")
 
 
 @lru_cache(maxsize=_READ_KEPT)

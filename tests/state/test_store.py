@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -239,6 +240,41 @@ def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, state_u
 def test_state_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     SqlStore(f"sqlite:///{tmp_path}/state.db").close()
     assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_second_store_of_a_process_leaves_the_file_to_the_first(store: SqlStore, state_url: str) -> None:
+    """A reload opens one beside the first; what another process opens and closes then was the end of both."""
+    store.request(APP, trigger=Trigger(via=Via.SLACK), at=NOW)
+    second = SqlStore(state_url)
+
+    def apps_that_another_process_reads() -> list[str]:
+        code = (
+            f"from bot.state.store import SqlStore; store = SqlStore({state_url!r})\n"
+            "print(*[one.app for one in store.requests()]); store.close()"
+        )
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+        return done.stdout.split()
+
+    assert apps_that_another_process_reads() == [APP]
+    store.request("prod/first", trigger=Trigger(via=Via.SLACK), at=NOW)
+    second.request("prod/second", trigger=Trigger(via=Via.SLACK), at=NOW)
+    second.close()
+    store.request("prod/last", trigger=Trigger(via=Via.SLACK), at=NOW)
+    store.check()
+    assert apps_that_another_process_reads() == [APP, "prod/first", "prod/second", "prod/last"]
+
+
+@pytest.mark.parametrize("lost", ["state.db", "state.db-wal"])
+def test_file_that_is_taken_away_from_an_open_store_is_noticed(tmp_path: Path, lost: str) -> None:
+    """SQLite itself goes on: into a file that nobody finds again."""
+    with closing(SqlStore(f"sqlite:///{tmp_path}/state.db")) as store:
+        store.check()
+        (tmp_path / lost).rename(tmp_path / "elsewhere")
+        with pytest.raises(StateError, match="removed or replaced"):
+            store.check()
+        (tmp_path / "elsewhere").rename(tmp_path / lost)
+        store.check()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://u:canary@h/d", "sqlite:////proc/nowhere/state.db"])
