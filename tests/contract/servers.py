@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import urllib.request
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pytest
 
 from bot.sandbox.kube import KubeSandbox
+from tests.administrator import Administrator
 from tests.controlplane.building import build
 from tests.controlplane.plane import LIMITED_TOKEN
-
-MEDIA_TYPES = {
-    "json": "application/json",
-    "merge": "application/merge-patch+json",
-    "json-patch": "application/json-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
-    "apply": "application/apply-patch+yaml",
-}
-
 
 REAL_ONLY: Final = pytest.mark.parametrize(
     "server", [pytest.param("real", marks=pytest.mark.cluster)], indirect=True, scope="session"
@@ -51,7 +41,7 @@ class Server(Protocol):
         ...
 
 
-class SandboxServer:
+class SandboxServer(Administrator):
     """The sandbox as a `Server`."""
 
     def __init__(self, folder: Path, *, speed: float = 5) -> None:
@@ -63,23 +53,6 @@ class SandboxServer:
 
     def stop(self) -> None:
         self.sandbox.stop()
-
-    def request(
-        self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json", accept: str = "*/*"
-    ) -> Any:
-        request = urllib.request.Request(
-            self.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {self.token}",
-                "Accept": accept,
-                "Content-Type": MEDIA_TYPES[kind],
-            },
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read().decode()
-        return text if raw else json.loads(text)
 
     def kubeconfig_for(self, token: str) -> str:
         return self.sandbox.kubeconfig(token)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.administrator import Administrator
 from tests.controlplane.building import HERE, build
 from tests.ports import ReservedPort
 
@@ -45,7 +46,7 @@ class Served:
     status: int
 
 
-class ControlPlane:
+class ControlPlane(Administrator):
     """A cluster with one fake node. `start` returns when the API server and the node are ready.
 
     Without `controllers` nobody but the caller writes: there is the API server and nothing else.
@@ -197,30 +198,6 @@ class ControlPlane:
         self._folder.cleanup()
         for one in self._reserved.values():
             one.close()
-
-    def request(
-        self, method: str, path: str, *, body: Any = None, raw: bool = False, kind: str = "json", accept: str = "*/*"
-    ) -> Any:
-        """Send one request as administrator; raises `urllib.error.HTTPError`."""
-        request = urllib.request.Request(
-            self.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {self.token}",
-                "Accept": accept,
-                "Content-Type": {
-                    "json": "application/json",
-                    "merge": "application/merge-patch+json",
-                    "strategic": "application/strategic-merge-patch+json",
-                    "apply": "application/apply-patch+yaml",
-                }[kind],
-            },
-        )
-        context = ssl.create_default_context(cafile=self.ca_file)
-        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
-            text = answer.read().decode()
-        return text if raw else json.loads(text)
 
     def served(self) -> tuple[Served, ...]:
         """Return what the counted user has asked so far; a watch counts when it begins."""
