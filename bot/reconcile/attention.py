@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.control import Via
 from bot.model.incident import Incident, OpenPage, Sufferer, place_of
 from bot.model.people import named
-from bot.model.record import Dispatch
+from bot.model.record import AuditEntry, Dispatch
 from bot.ports.state import Store
-from bot.reconcile.commands import Ordered, Person
+from bot.reconcile.commands import Ordered, Person, audit_of
 from bot.reconcile.folding import dropped
 from bot.reconcile.ledger import entering
 from bot.reconcile.post import Post
+
+_NAMED: Final = 50  # apps of one page in the audit
 
 
 class Attention:
@@ -34,12 +37,22 @@ class Attention:
         if page.act is PageAct.OPEN:
             self._change(page.alias, lambda one: None if one.arrived else replace(one, arrived=True), at, lambda *_: ())
 
+    def speaks_for(self, alias: str) -> tuple[str, ...]:
+        """Return the apps (keys) that an open page speaks for."""
+        return tuple(
+            one.app
+            for incident, page in self.open_pages()
+            for one in incident.failing
+            if page.alias == alias and page.team == one.team
+        )
+
     def acknowledge(self, alias: str, person: Person, *, tell_service: bool) -> None:
         """Note who has the page. Raises `OrderRefused` when it is not open, or somebody has it.
 
         Without `tell_service` the service has told us.
         """
         by = self._page(alias).acknowledged_by
+        entry = self._entry(person, "acknowledge", alias)
         changed = self._change(
             alias,
             lambda one: None if one.acknowledged_by else replace(one, acknowledged_by=person.who),
@@ -48,9 +61,11 @@ class Attention:
         )
         if not changed:
             raise OrderRefused(f"The page is already acknowledged by {by}.")
+        self._store.add_audit(entry)
 
-    def closed(self, alias: str, by: str, *, at: datetime) -> bool:
-        """Somebody closed the alert over there; apps that still fail page again later. False when it is no news."""
+    def closed(self, alias: str, person: Person) -> None:
+        """Somebody closed the alert over there; apps that still fail page again later. Nothing when it is no news."""
+        by, at, entry = person.who, person.at, self._entry(person, "close", alias)
 
         def close(one: OpenPage) -> OpenPage | None:
             return None if one.closed_by else replace(one, closed_by=by, closed_at=at, acknowledged_by="")
@@ -62,7 +77,8 @@ class Attention:
             again = "It pages again if that goes on."
             return self._post.exactly([replace(one, next_step=again, by=by, via=Via.WEBHOOK.value) for one in lines])
 
-        return self._change(alias, close, at, said)
+        if self._change(alias, close, at, said):
+            self._store.add_audit(entry)
 
     def notes(self, app: str, ordered: Ordered) -> Iterator[Page]:
         """Yield what the alert of an app hears of an order: whoever looks into it there sees it."""
@@ -94,6 +110,11 @@ class Attention:
             for page in incident.pages:
                 if not page.closed_by:
                     yield incident, page
+
+    def _entry(self, person: Person, what: str, alias: str) -> AuditEntry:
+        """Return the audit line of what somebody did with a page: of its app, or with the apps that it speaks for."""
+        apps, entry = self.speaks_for(alias), audit_of(person, "oncall", f"{what} {alias}")
+        return replace(entry, app=apps[0]) if len(apps) == 1 else replace(entry, why=", ".join(apps[:_NAMED]))
 
     def _page(self, alias: str) -> OpenPage:
         found = next((page for _, page in self.open_pages() if page.alias == alias), None)

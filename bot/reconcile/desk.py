@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from bot.errors import NotThere, OrderRefused
 from bot.model.announcement import TEST_ALIAS, Announcement, News
@@ -36,8 +35,6 @@ from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
 from bot.reconcile.verdicts import Verdicts
 from bot.reconcile.world import World
-
-_NAMED: Final = 50  # apps of one page in the audit
 
 
 class Desk(Enquiry):
@@ -287,6 +284,24 @@ class Desk(Enquiry):
         self._store.dispatch([row for one in pages for row in self._post.copies(one)])
         return f"A test alert is on its way; whether it arrives is said in the channel. It has the alias {TEST_ALIAS}."
 
+    def paged(self, alias: str) -> tuple[AppSpec, ...]:
+        """Return the apps that an open page speaks for."""
+        return tuple(self._apps[key] for key in self._attention.speaks_for(alias) if key in self._apps)
+
+    def acknowledge(self, alias: str, *, by: str, via: Via) -> str:
+        """Tell the on-call service who has a page. Raises `OrderRefused` when it is not open."""
+        self._attention.acknowledge(alias, self._person(by, via), tell_service=True)
+        return "You have the page."
+
+    def heard(self, action: str, alias: str, by: str) -> None:
+        """Follow what a person did with an alert over there; an alias that is not ours is ignored."""
+        person = self._person(by, Via.WEBHOOK)
+        if action == "Close":
+            self._attention.closed(alias, person)
+            return
+        with suppress(OrderRefused):  # somebody has it, or our own call comes back
+            self._attention.acknowledge(alias, person, tell_service=False)
+
     # --- the rest ---------------------------------------------------------------------------------------------
 
     def introduce(self, who: str, name: str) -> None:
@@ -312,43 +327,6 @@ class Desk(Enquiry):
 
     def first_time(self, key: str) -> bool:
         return self._store.first_time(key, at=self._world.clock())
-
-    def paged(self, alias: str) -> tuple[AppSpec, ...]:
-        """Return the apps that an open page speaks for."""
-        keys = [
-            one.app
-            for incident, page in self._attention.open_pages()
-            for one in incident.failing
-            if page.alias == alias and page.team == one.team
-        ]
-        return tuple(self._apps[key] for key in keys if key in self._apps)
-
-    def acknowledge(self, alias: str, *, by: str, via: Via) -> str:
-        """Tell the on-call service who has a page. Raises `OrderRefused` when it is not open."""
-        person = self._person(by, via)
-        entry = self._of_page(person, "acknowledge", alias)
-        self._attention.acknowledge(alias, person, tell_service=True)
-        self._store.add_audit(entry)
-        return "You have the page."
-
-    def _of_page(self, person: commands.Person, what: str, alias: str) -> AuditEntry:
-        """Return the audit line of what somebody did with a page: of its app, or with the apps that it speaks for."""
-        apps = self.paged(alias)
-        entry = commands.audit_of(person, "oncall", f"{what} {alias}")
-        if len(apps) == 1:
-            return replace(entry, app=apps[0].key)
-        return replace(entry, why=", ".join(one.key for one in apps[:_NAMED]))
-
-    def heard(self, action: str, alias: str, by: str) -> None:
-        """Follow what a person did with an alert over there; an alias that is not ours is ignored."""
-        person = self._person(by, Via.WEBHOOK)
-        entry = self._of_page(person, "close" if action == "Close" else "acknowledge", alias)
-        with suppress(OrderRefused):  # somebody has it, or our own call comes back
-            if action != "Close":
-                self._attention.acknowledge(alias, person, tell_service=False)
-            elif not self._attention.closed(alias, by, at=person.at):
-                return
-            self._store.add_audit(entry)
 
     def pushed(self, repo: str, tips: Mapping[str, str]) -> tuple[str, ...]:
         """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
