@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Final
 
 from bot.model.agreed import Agreed
@@ -228,22 +228,29 @@ class SinkName(Enum):
     WRITEBACK = "writeback"
 
 
+class Turn(IntEnum):
+    """When a row of a lane leaves, next to others that wait: the lower first."""
+
+    FIRST = 0  # what wakes or asks people, and what they wait for
+    NEXT = 1
+    LAST = 2  # what is read by those who look for more
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
     """A parcel on its way into the outbox.
 
-    Rows of one (sink, lane) are delivered one at a time in order. A row with a `collapse` key replaces the waiting
-    rows of its lane with the same key that nobody has tried yet; with `keeps_place` it goes where the first of them
-    stood, so that news of many apps is not held back by what is said of each. One that `clears` its lane takes the
-    place of all that waits there, tried or not: when an app has converged, a page that never got through wakes nobody
-    any more.
+    Rows of one (sink, lane) are delivered one at a time, by turn and then in order. A row with a `collapse` key takes
+    the place of the waiting rows of its lane with the same key that nobody has tried yet and has to read any more
+    (`bot.model.overtaking`); in their order, those with one key stay. One that `clears` its lane takes the place of all
+    that waits there, tried or not: when an app has converged, a page that never got through wakes nobody any more.
     """
 
     sink: SinkName
     lane: str
     parcel: Parcel
+    turn: Turn = Turn.NEXT
     collapse: str = ""
-    keeps_place: bool = False
     clears: bool = False
 
 

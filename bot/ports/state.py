@@ -152,10 +152,10 @@ class Store(Protocol):
         """Put parcels into the outbox. A parcel id that is there already is ignored."""
 
     def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:
-        """Return the lanes whose first waiting row may be tried at `now`."""
+        """Return the lanes none of whose waiting rows rests at `now`; those that wake or ask people first."""
 
     def claim(self, sink: SinkName, lane: str, *, now: datetime) -> Consignment | None:
-        """Take the first waiting row of a lane; None when it is not due. A claim counts as an attempt."""
+        """Take the first waiting row of a lane; None while one of them rests. A claim counts as an attempt."""
 
     def delivered(self, id: int, *, dispatches: Sequence[Dispatch] = ()) -> None:
         """The row has arrived; what is said of that is saved with it."""

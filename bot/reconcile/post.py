@@ -12,7 +12,8 @@ from typing import Final
 
 from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
 from bot.model.app import AppSpec
-from bot.model.record import EVERY_APP, Dispatch, SinkName
+from bot.model.control import Via
+from bot.model.record import EVERY_APP, Dispatch, SinkName, Turn
 from bot.ports.state import Store
 from bot.reconcile.routing import Routing
 
@@ -21,6 +22,8 @@ OWN: Final = frozenset({News.FAILED, News.DEGRADED, News.CONVERGED, News.RECOVER
 _HEARD: Final = frozenset(
     {News.MUTED, News.UNMUTED, News.DIGEST} | {News.REFUSED, News.APPROVAL, News.APPROVED, News.REJECTED, News.EXPIRED}
 )
+_INFORMATION: Final = frozenset({News.DIFF, News.SYNCING, News.CONVERGED, News.DELETED, News.WAITING, News.DIGEST})
+_ASKED_BY: Final = frozenset({Via.SLACK.value, Via.CLI.value})  # a person, who waits for the answer
 
 
 class Post:
@@ -53,13 +56,7 @@ class Post:
 
     def exactly(self, news: Sequence[Announcement]) -> tuple[Dispatch, ...]:
         """Return the rows of news for the channels they name, whatever routes say; a message's last one counts."""
-        return tuple(
-            Dispatch(sink=SinkName.SLACK, lane=one.channel, parcel=one, collapse=one.root_key, keeps_place=True)
-            if not one.in_thread
-            else Dispatch(sink=SinkName.SLACK, lane=one.channel, parcel=one)
-            for one in news
-            if self._announces and one.channel
-        )
+        return tuple(_dispatch(one) for one in news if self._announces and one.channel)
 
     def copies(self, page: Page) -> tuple[Dispatch, ...]:
         """Return a row for each on-call provider: one that is away holds no other."""
@@ -79,7 +76,7 @@ class Post:
         )
 
     def rows(self, parcels: Sequence[Parcel], *, hushed: Collection[str] = ()) -> tuple[Dispatch, ...]:
-        """Return the rows of parcels, in order; progress collapses to the last, and into the end that takes its place.
+        """Return the rows of parcels, in order.
 
         In `hushed` channels a message about many apps speaks for this one: its own is only edited.
         """
@@ -104,22 +101,25 @@ class Post:
     def _said(self, news: Announcement, hushed: Collection[str]) -> list[Dispatch]:
         muted = self._is_hushed(news)
         return [
-            Dispatch(
-                sink=SinkName.SLACK,
-                lane=one.channel,
-                parcel=replace(one, edits_only=True) if one.channel in hushed and one.news in OWN else one,
-                collapse=one.root_key if one.news is News.SYNCING or _ended_well(one) or _is_edit(news) else "",
-                keeps_place=_ended_well(one),
-            )
+            _dispatch(replace(one, edits_only=True) if one.channel in hushed and one.news in OWN else one)
             for one in self.routing.addressed(news, muted=muted)
         ]
 
 
-def _is_edit(news: Announcement) -> bool:
-    """Tell whether news is nothing but how a message reads now: the last one counts."""
-    return news.edits_only and not news.in_thread
+def _dispatch(news: Announcement) -> Dispatch:
+    """Return the row of news for its channel: a message is heard as it reads last, its thread line by line."""
+    collapse = "" if news.in_thread else news.root_key
+    return Dispatch(sink=SinkName.SLACK, lane=news.channel, parcel=news, turn=_turn(news), collapse=collapse)
 
 
-def _ended_well(news: Announcement) -> bool:
-    """Tell whether a sync converged at the first try: no failure of it waits to be said, only its progress."""
-    return news.news is News.CONVERGED and not (news.failures or news.since or news.in_thread or news.edits_only)
+def _turn(news: Announcement) -> Turn:
+    """Return whether somebody is called, asked or answered, told, or may read it when they look for more.
+
+    What rings for nobody is information: an app that fails again and again would hold all others back.
+    """
+    if news.in_thread and news.news in _INFORMATION:
+        return Turn.LAST
+    if news.edits_only:
+        return Turn.NEXT
+    matters = news.news not in _INFORMATION or news.failures or news.since or news.via in _ASKED_BY
+    return Turn.FIRST if matters else Turn.NEXT

@@ -81,6 +81,8 @@ class Database:
             if not self._is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_266_117)))  # two bots that start at once
             tables.metadata.create_all(connection)
+            if "turn" not in {column["name"] for column in sa.inspect(connection).get_columns("outbox")}:
+                connection.execute(sa.text("ALTER TABLE outbox ADD COLUMN turn INTEGER NOT NULL DEFAULT 1"))
             found = connection.execute(sa.select(tables.about.c.value).where(tables.about.c.name == "version")).scalar()
             if found is None:
                 connection.execute(

@@ -13,8 +13,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from bot.model.announcement import Announcement, News
-from bot.model.record import Consignment, Dispatch, SinkName
+from bot.model.announcement import Announcement, News, Parcel
+from bot.model.overtaking import instead, overtakes
+from bot.model.record import Consignment, Dispatch, SinkName, Turn
 from bot.ports.state import MessageRef
 from bot.state import codec, tables
 from bot.state.database import Database, moment
@@ -32,26 +33,19 @@ class Outbox(Database):
     def _send(self, connection: sa.Connection, dispatches: Sequence[Dispatch]) -> None:
         box = tables.outbox
         for one in dispatches:
-            kind, value = codec.dump_parcel(one.parcel)
             if isinstance(one.parcel, Announcement) and not one.parcel.in_thread:
-                self._keep_root(connection, one.parcel, value)
+                self._keep_root(connection, one.parcel)
+            waiting = sa.and_(box.c.sink == one.sink.value, box.c.lane == one.lane, box.c.state == "waiting")
             if one.clears:
-                waiting = (box.c.sink == one.sink.value, box.c.lane == one.lane, box.c.state == "waiting")
-                connection.execute(box.delete().where(*waiting))
-            place: dict[str, int] = {}
-            if one.collapse:
-                same = (
-                    box.c.sink == one.sink.value,
-                    box.c.lane == one.lane,
-                    box.c.collapse == one.collapse,
-                    box.c.state == "waiting",
-                    box.c.attempts == 0,
-                )
-                first = connection.execute(sa.select(sa.func.min(box.c.id)).where(*same)).scalar()
-                connection.execute(box.delete().where(*same))
-                place = {"id": first} if one.keeps_place and first is not None else {}
-            row = place | {
-                "parcel_id": one.parcel.id,
+                connection.execute(box.delete().where(waiting))
+            parcel, place = self._placed(connection, one, waiting)
+            if isinstance(one.parcel, Announcement) and one.turn is Turn.FIRST:  # its message has to be there
+                root = box.c.collapse == one.parcel.root_key
+                connection.execute(box.update().where(waiting, root).values(turn=Turn.FIRST.value))
+            kind, value = codec.dump_parcel(parcel)
+            row = {
+                "turn": one.turn.value,
+                "parcel_id": parcel.id,
                 "sink": one.sink.value,
                 "lane": one.lane,
                 "collapse": one.collapse,
@@ -63,11 +57,31 @@ class Outbox(Database):
                 "created_at": moment(datetime.now(tz=UTC)),
                 "why": "",
             }
-            connection.execute(self._insert(box).values(row).on_conflict_do_nothing())
+            connection.execute(self._insert(box).values(row | place).on_conflict_do_nothing())
 
-    def _keep_root(self, connection: sa.Connection, said: Announcement, value: str) -> None:
+    def _placed(
+        self, connection: sa.Connection, one: Dispatch, waiting: sa.ColumnElement[bool]
+    ) -> tuple[Parcel, dict[str, int]]:
+        """Take out what the parcel makes needless; return it as it goes into that place, and the place."""
+        box, parcel, place = tables.outbox, one.parcel, dict[str, int]()
+        if not one.collapse:
+            return parcel, place
+        same = sa.select(box).where(waiting, box.c.collapse == one.collapse, box.c.attempts == 0)
+        rows = connection.execute(same.order_by(box.c.id.desc())).all()
+        next_one = sa.select(box.c.id).where(waiting).order_by(box.c.turn, box.c.id).limit(1)
+        next_id = connection.execute(next_one).scalar() if rows else None
+        for row in rows:  # from the last on: what stays is said before what follows it
+            before = codec.load_parcel(row.kind, row.value)
+            if not overtakes(parcel, before, leaves_next=row.id == next_id):
+                break
+            parcel = instead(parcel, before)
+            place = {"id": row.id, "turn": min(row.turn, one.turn.value, *place.values())}
+            connection.execute(box.delete().where(box.c.id == row.id))
+        return parcel, place
+
+    def _keep_root(self, connection: sa.Connection, said: Announcement) -> None:
         if said.news in {News.FAILED, News.DEGRADED, News.FIGHT}:
-            self._put(connection, tables.roots, operation=said.root_key, value=value)
+            self._put(connection, tables.roots, operation=said.root_key, value=codec.dump(said))
         else:
             connection.execute(tables.roots.delete().where(tables.roots.c.operation == said.root_key))
 
@@ -92,26 +106,19 @@ class Outbox(Database):
 
     def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:
         box = tables.outbox
-        firsts = (
-            sa.select(sa.func.min(box.c.id))
-            .where(box.c.sink == sink.value, box.c.state == "waiting")
-            .group_by(box.c.lane)
-        )
-        query = sa.select(box.c.lane).where(box.c.id.in_(firsts), box.c.not_before <= moment(now)).order_by(box.c.id)
+        query = sa.select(box.c.lane).where(box.c.sink == sink.value, box.c.state == "waiting").group_by(box.c.lane)
+        due = query.having(sa.func.max(box.c.not_before) <= moment(now))
         with self._reading() as connection:
-            return tuple(connection.execute(query).scalars())
+            return tuple(connection.execute(due.order_by(sa.func.min(box.c.turn), sa.func.min(box.c.id))).scalars())
 
     def claim(self, sink: SinkName, lane: str, *, now: datetime) -> Consignment | None:
         box = tables.outbox
-        query = (
-            sa.select(box)
-            .where(box.c.sink == sink.value, box.c.lane == lane, box.c.state == "waiting")
-            .order_by(box.c.id)
-            .limit(1)
-        )
+        waiting = (box.c.sink == sink.value, box.c.lane == lane, box.c.state == "waiting")
+        first = sa.select(box).where(*waiting).order_by(box.c.turn, box.c.id).limit(1)
+        rests = sa.select(box.c.id).where(*waiting, box.c.not_before > moment(now)).limit(1)
         with self._transaction() as connection:
-            row = connection.execute(query.with_for_update()).first()
-            if row is None or row.not_before > moment(now):
+            row = connection.execute(first.with_for_update()).first()
+            if row is None or connection.execute(rests).first() is not None:
                 return None
             connection.execute(box.update().where(box.c.id == row.id).values(attempts=row.attempts + 1))
         return Consignment(

@@ -99,8 +99,9 @@ outbox = sa.Table(
     sa.Column("not_before", sa.String(40), nullable=False),
     sa.Column("created_at", sa.String(40), nullable=False),
     sa.Column("why", sa.Text, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False, server_default="1"),
     sa.UniqueConstraint("sink", "parcel_id"),
-    sa.Index("outbox_lane", "sink", "state", "lane", "id"),
+    sa.Index("outbox_turns", "sink", "state", "lane", "turn", "id", "not_before"),
     sqlite_autoincrement=True,
 )
 messages = sa.Table(

@@ -10,7 +10,7 @@ import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.slack.values import Channel, Message
-from tests.flow.story import ANA, DEPLOYS, Story
+from tests.flow.story import ANA, DEPLOYS, Story, configmap
 from tests.waiting import until
 
 Tell = Callable[..., Story]
@@ -57,6 +57,26 @@ def test_slack_down_from_the_start_hears_all_of_it_in_order_afterwards(tell: Tel
     roots = story.slack.roots(DEPLOYS)
     assert len(roots) == 2
     assert all(one.text.startswith("Converged") for one in roots)
+
+
+def test_trouble_is_told_before_the_news_of_many_apps_and_each_is_told_once(tell: Tell) -> None:
+    names = [f"cart{number}" for number in range(8)]
+    entry = "  - {{name: {0}, repo: fleet, path: apps/{0}, cluster: prod, interval: 1s}}"
+    story = tell(apps="\n".join(entry.format(name) for name in names))
+    story.slack.fail("*", Fault(kind=FaultKind.REFUSE), times=None)
+    story.upstream.commit({f"apps/{one}/a.yaml": configmap("info").replace("settings", one) for one in names})
+    story.fails()
+    story.bot.start()
+    until(lambda: story.bot.metric("gitops_bot_app_synced") == len(names))
+    until(lambda: story.bot.metric("gitops_bot_app_failures") >= 1)
+    story.slack.heal()
+    for one in names:
+        story.sees("Converged", one, seconds=120)
+    posts = [call.arguments for call in story.slack.calls("chat.postMessage") if call.outcome == "ok"]
+    roots = [one["text"] for one in posts if not one.get("thread_ts")]
+    assert any(one.startswith("Sync failed") for one in roots[:2]), roots  # one may have been under way
+    assert len(roots) == len(names) + 1
+    assert sum(1 for one in roots if one.startswith("Converged")) >= len(names) - 1, roots
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])

@@ -1,13 +1,15 @@
-"""What waits on a channel's lane when a sync has ended before Slack took its first words."""
+"""What waits on a channel's lane while Slack takes one message a second, and in which order it leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from bot.model.announcement import Announcement, News
+from bot.model.control import Via
 from bot.model.record import SinkName
 from bot.reconcile.post import Post
 from bot.reconcile.routing import Routing
@@ -48,21 +50,84 @@ def left(store: SqlStore) -> list[str]:
     return found
 
 
-def test_converged_takes_the_place_of_the_progress_nobody_has_read(store: SqlStore) -> None:
+def begun(app: str) -> list[Announcement]:
+    return [said(app, News.DIFF), said(app, News.DIFF, in_thread=True), said(app, News.SYNCING)]
+
+
+def told(post: Post, store: SqlStore, *news: Announcement) -> None:
+    store.dispatch(post.rows(news))
+
+
+def test_app_is_said_as_it_is_by_now_and_once(store: SqlStore) -> None:
     """Twelve apps converged within two seconds of a start; Slack heard of the first after twenty."""
     post = Post(store, routing=Routing())
-    for app in ("web", "cart"):
-        begin = [said(app, News.DIFF), said(app, News.DIFF, in_thread=True), said(app, News.SYNCING)]
-        store.dispatch(post.rows(begin))
-    store.dispatch(post.rows([said("web", News.CONVERGED)]))
+    for app in ("web", "cart", "shop"):
+        told(post, store, *begun(app))
+    told(post, store, said("cart", News.CONVERGED), said("web", News.CONVERGED))
     assert left(store) == [
-        *("web:diff:root", "web:diff:thread", "web:converged:root"),
-        *("cart:diff:root", "cart:diff:thread", "cart:syncing:root"),
+        *("web:diff:root", "web:converged:root"),  # it was about to be said
+        "cart:converged:root",
+        *("shop:diff:root", "shop:syncing:root"),
+        *("web:diff:thread", "cart:diff:thread", "shop:diff:thread"),
     ]
 
 
-def test_failure_is_said_before_its_recovery(store: SqlStore) -> None:
+def test_trouble_and_its_end_go_before_information(store: SqlStore) -> None:
     post = Post(store, routing=Routing())
-    store.dispatch(post.rows([said("web", News.SYNCING), said("web", News.FAILED)]))
-    store.dispatch(post.rows([said("web", News.SYNCING), said("web", News.CONVERGED, failures=1)]))
-    assert left(store) == ["web:failed:root", "web:syncing:root", "web:converged:root"]
+    for app in ("web", "cart", "shop", "api"):
+        told(post, store, *begun(app))
+    told(post, store, said("web", News.CONVERGED), said("api", News.FAILED))
+    told(post, store, said("api", News.PAGED, in_thread=True), said("cart", News.RECOVERED))
+    assert left(store) == [
+        *("cart:recovered:root", "api:failed:root", "api:paged:thread"),
+        *("web:diff:root", "web:converged:root", "shop:diff:root", "shop:syncing:root"),
+        *("web:diff:thread", "cart:diff:thread", "shop:diff:thread", "api:diff:thread"),
+    ]
+
+
+def test_root_message_is_there_before_what_is_urgent_below_it(store: SqlStore) -> None:
+    post = Post(store, routing=Routing())
+    told(post, store, *begun("cart"), *begun("web"), said("web", News.REMINDER, in_thread=True))
+    assert left(store)[:3] == ["web:diff:root", "web:syncing:root", "web:reminder:thread"]
+
+
+def test_what_a_person_asked_for_goes_before_information(store: SqlStore) -> None:
+    post = Post(store, routing=Routing())
+    ordered = [replace(one, via=Via.SLACK.value) for one in begun("web")]
+    told(post, store, *begun("cart"), *ordered, said("shop", News.PAUSED))
+    assert left(store)[:3] == ["web:diff:root", "web:syncing:root", "shop:paused:root"]
+
+
+def test_failure_that_is_over_is_said_as_over_and_one_under_way_is_said(store: SqlStore) -> None:
+    post = Post(store, routing=Routing())
+    told(post, store, said("web", News.FAILED), said("cart", News.FAILED), said("web", News.DIFF))
+    told(post, store, said("web", News.SYNCING), said("cart", News.SYNCING), said("web", News.CONVERGED, failures=1))
+    assert left(store) == ["web:converged:root", "cart:failed:root", "cart:syncing:root"]
+
+
+def test_failure_that_is_only_counted_on_rings_as_the_first_was_to(store: SqlStore) -> None:
+    post = Post(store, routing=Routing())
+    counted = replace(said("web", News.FAILED, failures=2), id="counted", edits_only=True)
+    told(post, store, said("web", News.FAILED), counted)
+    claimed = store.claim(SinkName.SLACK, LANE, now=NOW)
+    assert claimed is not None
+    assert claimed.parcel == replace(counted, edits_only=False)
+    store.delivered(claimed.id)
+    assert left(store) == []
+
+
+def test_what_rings_for_nobody_leaves_what_rings(store: SqlStore) -> None:
+    """Its channel was muted meanwhile, or hears of it in a message about several apps."""
+    post = Post(store, routing=Routing())
+    quiet = replace(said("web", News.CONVERGED), edits_only=True)
+    told(post, store, said("web", News.FAILED), quiet)
+    assert left(store) == ["web:failed:root", "web:converged:root"]
+
+
+def test_app_that_fails_again_and_again_holds_no_other_back(store: SqlStore) -> None:
+    post = Post(store, routing=Routing())
+    told(post, store, said("cart", News.DIFF), said("shop", News.DIFF))
+    for count in range(2, 5):
+        counted = replace(said("web", News.FAILED, failures=count), id=f"counted {count}", edits_only=True)
+        told(post, store, counted)
+    assert left(store) == ["cart:diff:root", "shop:diff:root", "counted 4"]

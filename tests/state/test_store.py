@@ -20,7 +20,7 @@ from bot.model.announcement import Announcement, News
 from bot.model.control import Control, Pause, Pin, Trigger, Via
 from bot.model.outcome import PassKind, Result
 from bot.model.plan import Summary
-from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, HistoryEntry, Pruned, SinkName, SyncState
+from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, HistoryEntry, Pruned, SinkName, SyncState, Turn
 from bot.ports.state import MessageRef
 from bot.state.store import SqlStore
 
@@ -38,9 +38,11 @@ def store(state_url: str) -> Iterator[SqlStore]:
     made.close()
 
 
-def row(id: str, *, lane: str = "C1", collapse: str = "") -> Dispatch:
-    news = Announcement(id=id, operation="op", news=News.DIFF, app="shop", cluster="prod", env="", channel=lane, at=NOW)
-    return Dispatch(sink=SinkName.SLACK, lane=lane, parcel=news, collapse=collapse)
+def row(id: str, *, lane: str = "C1", collapse: str = "", turn: Turn = Turn.NEXT) -> Dispatch:
+    news = Announcement(
+        id=id, operation="op", news=News.SYNCING, app="shop", cluster="prod", env="", channel=lane, at=NOW
+    )
+    return Dispatch(sink=SinkName.SLACK, lane=lane, parcel=news, collapse=collapse, turn=turn)
 
 
 def waiting(store: SqlStore, lane: str = "C1") -> list[str]:
@@ -94,6 +96,38 @@ def test_parcels_leave_in_order_and_each_once(store: SqlStore) -> None:
     store.dispatch([row("1"), row("4")])
     assert waiting(store) == ["1", "2", "4"]
     assert waiting(store, "C2") == ["3"]
+
+
+def test_parcels_leave_by_turn_and_then_in_order(store: SqlStore) -> None:
+    store.dispatch([row("1", turn=Turn.LAST), row("2"), row("3"), row("4", turn=Turn.FIRST), row("5", lane="C2")])
+    store.dispatch([row("6", turn=Turn.FIRST), row("7", lane="C3", turn=Turn.FIRST)])
+    assert store.due_lanes(SinkName.SLACK, now=NOW) == ("C1", "C3", "C2")
+    assert waiting(store) == ["4", "6", "2", "3", "1"]
+
+
+def test_what_cannot_wait_waits_as_long_as_its_lane_rests(store: SqlStore) -> None:
+    """Slack has asked to wait: for the channel, whatever is to be said there."""
+    store.dispatch([row("1")])
+    first = store.claim(SinkName.SLACK, "C1", now=NOW)
+    assert first is not None
+    store.postpone(first.id, until=NOW + timedelta(seconds=7), why="429")
+    store.dispatch([row("2", turn=Turn.FIRST)])
+    assert store.due_lanes(SinkName.SLACK, now=NOW + timedelta(seconds=6)) == ()
+    assert store.claim(SinkName.SLACK, "C1", now=NOW + timedelta(seconds=6)) is None
+    later = store.claim(SinkName.SLACK, "C1", now=NOW + timedelta(seconds=7))
+    assert later is not None
+    assert later.parcel.id == "2"
+
+
+def test_outbox_of_before_there_were_turns_is_carried_on(store: SqlStore, state_url: str) -> None:
+    store.dispatch([row("1")])
+    store.close()
+    executed(state_url, "DROP INDEX outbox_turns")
+    executed(state_url, "ALTER TABLE outbox DROP COLUMN turn")
+    again = SqlStore(state_url)
+    again.dispatch([row("2", turn=Turn.FIRST), row("3")])
+    assert waiting(again) == ["2", "1", "3"]
+    again.close()
 
 
 def test_progress_collapses_to_the_last_that_nobody_tried(store: SqlStore) -> None:

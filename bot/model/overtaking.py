@@ -1,0 +1,38 @@
+"""What of a message nobody has to read any more, because it says something later before it was heard. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.model.announcement import Announcement, News, Parcel
+
+_BEGINNING: Final = frozenset({News.DIFF, News.SYNCING})  # says of no trouble or question how it ended
+
+
+def overtakes(later: Parcel, waiting: Parcel, *, leaves_next: bool) -> bool:
+    """Tell whether `later`, about the same, makes `waiting` needless, which `leaves_next` when its lane has no other.
+
+    A diff is said before its progress, and when it is about to be said. Trouble is needless when it is over, or told
+    anew; what rings for nobody does not take its place.
+    """
+    if not isinstance(later, Announcement) or not isinstance(waiting, Announcement):
+        return True
+    if waiting.news is News.SYNCING:
+        return True
+    if later.news in _BEGINNING or (waiting.news is News.DIFF and leaves_next):
+        return False
+    return waiting.edits_only or not later.edits_only or waiting.news is later.news
+
+
+def instead(later: Parcel, waiting: Parcel) -> Parcel:
+    """Return `later` as it takes the place of `waiting`: posted and heard where that was to be."""
+    if not isinstance(later, Announcement) or not isinstance(waiting, Announcement):
+        return later
+    if waiting.news is not later.news:
+        return later
+    return replace(
+        later,
+        edits_only=later.edits_only and waiting.edits_only,
+        rings=later.rings or waiting.rings,
+    )
