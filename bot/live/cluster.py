@@ -44,7 +44,7 @@ class KubeCluster:
 
     `follow` False takes every LIST for the truth for as long as this object lives: for a command that only looks.
     `recall` returns the verdicts an app had when they were last saved; `stir` hears that an app has something to
-    look at, in a thread that must not be kept.
+    look at, and `returned` that an outage of the cluster is over, in a thread that must not be kept.
     """
 
     def __init__(
@@ -56,12 +56,13 @@ class KubeCluster:
         clock: Callable[[], datetime],
         recall: Callable[[str], bytes] = lambda _: b"",
         stir: Callable[[str, bool], None] = lambda *_: None,
+        returned: Callable[[], None] = lambda: None,
         follow: bool = True,
     ) -> None:
         self.name = spec.name
         self._spec = spec
         self._follow = follow
-        transport = self._transport = Transport(spec)
+        transport = self._transport = Transport(spec, returned=returned)
         workers = self._workers = Workers(transport.gate, name=f"api {spec.name}")
         verdicts = self._verdicts = Verdicts(key=key, load=recall)
         cache = self._cache = LiveCache(

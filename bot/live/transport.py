@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -79,13 +79,18 @@ class Reply:
 
 
 class Transport:
-    """Safe to use from several threads. `close` frees every connection."""
+    """Safe to use from several threads. `close` frees every connection.
 
-    def __init__(self, spec: ClusterSpec) -> None:
-        self.spec = spec
+    `returned` hears, once for each outage, that a request or a watch has succeeded again; in a thread that must not be
+    kept.
+    """
+
+    def __init__(self, spec: ClusterSpec, *, returned: Callable[[], None] = lambda: None) -> None:
+        self.spec, self._returned = spec, returned
         self.gate = Gate()
         self._lock = threading.Lock()
         self._pool: Pool | None = None  # guarded by _lock
+        self._is_away = False  # since the newest answer that was none; it ends under _lock
         self._pace = Pace(spec.qps)
 
     def request(
@@ -181,6 +186,7 @@ class Transport:
         except BaseException:
             wire.close()
             raise
+        self._answered(wire.status)
         return wire
 
     def close(self) -> None:
@@ -202,7 +208,17 @@ class Transport:
             raise
         now = time.monotonic()
         self.gate.answered(now - entered, throttled=_is_throttled(answer), now=now)
+        self._answered(answer.status)
         return answer
+
+    def _answered(self, status: int) -> None:
+        """End an outage with the first success: a server that begins refuses much before it is ready."""
+        if not self._is_away or not 200 <= status < 300:
+            return
+        with self._lock:
+            ends, self._is_away = self._is_away, False
+        if ends:
+            self._returned()
 
     def _request(
         self,
@@ -248,9 +264,12 @@ class Transport:
                 retry_after_seconds=retry_after_seconds,
             )
         if reply.status >= 500 and reply.reason not in {"InternalError", "Timeout"} and not reply.is_misshapen:
+            self._is_away = True
             raise ClusterUnreachable(f"{where}: the API server answers {reply.status}", cluster=self.spec.name)
 
     def unreachable(self, error: Exception) -> ClusterUnreachable:
+        """Note that the server is away, and return what says so."""
+        self._is_away = True
         reason = _why(error)
         return ClusterUnreachable(
             f"cluster {self.spec.name}: the API server cannot be reached: {reason}", cluster=self.spec.name

@@ -62,7 +62,7 @@ def neighbour(error: PassError) -> str:
         case ApiUnavailable():
             return f"cluster {error.cluster}: the API group {error.group}"
         case ClusterError() if error.transient:
-            return f"cluster {error.cluster}"
+            return api_server(error.cluster)
         case ClusterError():  # the same credentials are refused at one address after the other
             return f"cluster {error.cluster}: {'credentials' if '(401)' in text else steady(text)}"
         case SourceError() if error.transient or isinstance(error, RepositoryRefused):
@@ -72,6 +72,11 @@ def neighbour(error: PassError) -> str:
             return f"registry {found[1]}" if found is not None else "a registry"
         case _:
             return ""
+
+
+def api_server(cluster: str) -> str:
+    """Name the neighbour that a cluster is as a whole."""
+    return f"cluster {cluster}"
 
 
 def fingerprint(*texts: str) -> str:

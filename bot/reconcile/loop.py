@@ -3,6 +3,7 @@
 One app's passes never overlap; a wake-up during a pass means one more pass after it. Apps do not wait for each other:
 a hanging cluster holds the workers of its own apps and nobody else's. A failed pass backs off; an order and a commit
 that is newer than the failed one do not wait for that, unless the commit changes nothing that the app is rendered of.
+What failed because its cluster was away is tried as soon as that answers again.
 The apps that a commit does concern go first, before those at rest that only learn of it. APScheduler ticks once per
 repository and interval, not per app: one question to Git tells which of hundreds of apps have anything to do, and the
 others cost nothing.
@@ -28,6 +29,7 @@ from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.source import GitRef
 from bot.ports.state import PassRequest, Store
+from bot.reconcile.fingerprint import api_server
 from bot.reconcile.lanes import Lane
 from bot.reconcile.passes import Passes
 from bot.reconcile.pulse import BEAT_EVERY, Pulse
@@ -42,6 +44,9 @@ _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come befo
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
 _NOTING: Final = 4  # passes at a time that only note a commit: each costs a transaction, and they are in no hurry
 _FIRST_BEAT: Final = timedelta(seconds=10)
+_RETURN_REST: Final = timedelta(
+    seconds=5
+)  # after a failure: a cluster that comes and goes is no reason to hammer at it
 _NUDGED_AFTER: Final = timedelta(seconds=5)  # a failed app that a newer commit does not concern
 
 
@@ -56,6 +61,7 @@ class _Slot:
     not_before: datetime | None = None  # for what failed, and what is fought over
     failures: int = 0
     failed_commit: str = ""
+    cut_off_at: datetime | None = None  # when its last pass ended because its cluster was away
     asked_at: datetime | None = None  # when a wake-up came during a pass and its commit was not compared yet
     since: datetime = _ANY_ANSWER  # what Git said then or later is new enough for the next pass
     stirred_at: datetime = _ANY_ANSWER
@@ -85,6 +91,7 @@ class Loop:
         self._lanes: dict[tuple[str, bool], Lane] = {}  # by cluster and whether it only notes; guarded by _lock
         self._rounds: set[tuple[str, int]] = set()  # by repository and seconds
         self._asking: set[tuple[str, int]] = set()  # rounds under way; guarded by _lock
+        self._returned: dict[str, datetime] = {}  # when each cluster last came back; guarded by _lock
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True}
         )
@@ -156,6 +163,24 @@ class Loop:
             self._scheduler.add_job(self._wake, DateTrigger(now + _STIR_EVERY), args=[key])
         else:
             self._wake(key)
+
+    def returned(self, cluster: str) -> None:
+        """The outage of a cluster is over: try what failed of it before its time. Its lane keeps the herd together."""
+        now = self._clock()
+        with self._lock:
+            self._returned[cluster] = now
+            again: dict[str, datetime] = {}
+            for key, slot in self._slots.items():
+                if slot.app.cluster != cluster or slot.cut_off_at is None or slot.not_before is None:
+                    continue
+                at = max(slot.cut_off_at + _RETURN_REST, now)
+                if at < slot.not_before:
+                    slot.not_before = again[key] = at
+        for key, at in again.items():
+            if at <= now:
+                self._wake(key, since=now)
+            elif not self._stopping.is_set():
+                self._scheduler.add_job(self.wake, DateTrigger(at), args=[key])
 
     def _wake(self, key: str, *, since: datetime = _ANY_ANSWER, urgent: bool = False) -> bool:
         with self._lock:
@@ -366,6 +391,9 @@ class Loop:
             slot.requests = [*waiting, *slot.requests]
             slot.failures = slot.failures + 1 if failed else 0
             rest = self._retry.after(slot.failures) if failed else calm
+            slot.cut_off_at = now if report is not None and _is_cut_off(slot.app, report) else None
+            if slot.cut_off_at and report and self._returned.get(slot.app.cluster, _ANY_ANSWER) >= report.started_at:
+                rest = min(rest, _RETURN_REST)  # it came back while the pass was failing
             slot.not_before = now + rest if rest else None
             slot.failed_commit = report.target.commit if rest and report and report.target else ""
             again = slot.not_before or (now + _PUSH_ASK_AGAIN if waiting else None)
@@ -424,3 +452,7 @@ class Loop:
             return self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=asked_at) != commit
         except PassError:
             return False
+
+
+def _is_cut_off(app: AppSpec, report: SyncReport) -> bool:
+    return report.failure is not None and report.failure.neighbour == api_server(app.cluster)

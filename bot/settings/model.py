@@ -106,8 +106,8 @@ class Server(Section):
 class Retry(Section):
     """The pauses of an app that fails.
 
-    A newer commit, a webhook and an order do not wait for them; where the commit changes nothing of the app it is tried
-    5 s after it.
+    A newer commit, a webhook and an order do not wait for them, nor does what failed because its cluster was away when
+    that answers again; where the commit changes nothing of the app it is tried 5 s after it.
     """
 
     first: Duration = timedelta(seconds=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from bot.live.cluster import KubeCluster
@@ -46,6 +47,7 @@ class Engine:
     post: Post
     wakers: list[Callable[..., bool]] = field(default_factory=list)
     stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
+    returners: list[Callable[[str], None]] = field(default_factory=list)  # hear which cluster answers again
 
     def close(self) -> None:
         """Leave no process, no descriptor and no lock behind."""
@@ -83,6 +85,12 @@ def build_engine(
         for stir in stirrers:
             stir(key, drift)
 
+    returners: list[Callable[[str], None]] = []
+
+    def returned(cluster: str) -> None:
+        for hear in returners:
+            hear(cluster)
+
     clusters: dict[str, Cluster] = {
         one.name: KubeCluster(
             ClusterSpec(
@@ -99,6 +107,7 @@ def build_engine(
             clock=clock,
             recall=store.verdicts,
             stir=stirred,
+            returned=partial(returned, one.name),
             follow=follow,
         )
         for one in settings.clusters
@@ -155,7 +164,7 @@ def build_engine(
         pager=lambda known: values.pager(configuration, known),
         door=outside.door,
     )
-    return Engine(configuration, store, world, passes, desk, post, wakers, stirrers)
+    return Engine(configuration, store, world, passes, desk, post, wakers, stirrers, returners)
 
 
 def _renderer(configuration: Configuration, *, key: bytes, clock: Callable[[], datetime]) -> Renderer:

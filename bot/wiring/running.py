@@ -63,6 +63,7 @@ def build_loop(
     )
     engine.wakers.append(lambda *keys: loop.wake(*keys, urgent=True))
     engine.stirrers.append(loop.stir)
+    engine.returners.append(loop.returned)
     return loop
 
 

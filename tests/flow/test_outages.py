@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from bot.sandbox.slack.values import Message
 from tests.flow.office import ANA, DEPLOYS, Office
 from tests.flow.pull_requests import TOKEN, PullRequests
@@ -41,6 +43,24 @@ def test_nobody_knows_how_an_app_is_while_its_cluster_is_away(offices: Offices) 
     until(lambda: office.bot.status("shop")["health"] == "healthy")
     until(lambda: [one for one in over(office) if one.ts == first.ts])
     assert office.bot.status("shop")["seen_health"] is None
+
+
+@pytest.mark.parametrize("first", ["up", "down"])
+def test_apps_are_tried_as_soon_as_their_cluster_answers_again(offices: Offices, first: str) -> None:
+    """They came back with their next retry, up to its longest pause after the cluster."""
+    office = offices()
+    office.bot.configure(lambda text: text.replace("first: 200ms, factor: 1, max: 1s", "first: 1h, factor: 1, max: 1h"))
+    if first == "up":
+        office.open()
+        office.kube.pause()
+    else:
+        office.kube.pause()
+        office.commit("info")
+        office.start()
+    apps = ("payments", "shop", "docs")
+    until(lambda: {office.bot.status(app)["sync"] for app in apps} == {"failed"})
+    office.kube.resume()
+    until(lambda: {office.bot.status(app)["sync"] for app in apps} == {"synced"})
 
 
 def test_outage_fails_no_commit(offices: Offices) -> None:

@@ -85,7 +85,9 @@ def listening(talk: Callable[[Listener, socket.socket, int], None]) -> Iterator[
 
 
 @contextmanager
-def talking_to(url: str, folder: Path, *, proxy: str = "", token: str = "canary") -> Iterator[Transport]:
+def talking_to(
+    url: str, folder: Path, *, proxy: str = "", token: str = "canary", returned: Callable[[], None] = lambda: None
+) -> Iterator[Transport]:
     cluster = {"server": url, **({"proxy-url": proxy} if proxy else {})}
     kubeconfig = {
         "clusters": [{"name": "one", "cluster": cluster}],
@@ -95,7 +97,7 @@ def talking_to(url: str, folder: Path, *, proxy: str = "", token: str = "canary"
     }
     file = folder / "kubeconfig"
     file.write_text(json.dumps(kubeconfig), encoding="utf-8")
-    transport = Transport(ClusterSpec(name="prod", kubeconfig=str(file)))
+    transport = Transport(ClusterSpec(name="prod", kubeconfig=str(file)), returned=returned)
     try:
         yield transport
     finally:

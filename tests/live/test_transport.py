@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,48 @@ def test_throttled_request_is_sent_again_when_the_server_says(tmp_path: Path) ->
             assert one.request("POST", "/x", body={}).ok
             assert one.gate.limit < 16
         assert len(listener.heard) == 2
+
+
+def test_end_of_an_outage_is_told_once(tmp_path: Path) -> None:
+    """A server that begins refuses much before it is ready: that is no end."""
+    answers = iter(
+        (b"200 OK", b"503 Service Unavailable", b"403 Forbidden", b"200 OK", b"200 OK", b"503 Later", b"200 OK")
+    )
+    told: list[int] = []
+
+    def talk(listener: Listener, connection: socket.socket, _: int) -> None:
+        while listener.read(connection):
+            connection.sendall(b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\n{}" % next(answers))
+
+    with (
+        listening(talk) as listener,
+        talking_to(f"http://127.0.0.1:{listener.port}", tmp_path, returned=lambda: told.append(1)) as one,
+    ):
+        heard = []
+        for path in ("/a", "/b", "/c", "/d", "/e", "/f", "/g"):
+            with suppress(ClusterUnreachable):
+                one.request("GET", path)
+            heard.append(len(told))
+    assert heard == [0, 0, 0, 1, 1, 1, 2]
+
+
+def test_watch_that_begins_ends_an_outage(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def talk(listener: Listener, connection: socket.socket, number: int) -> None:
+        listener.read(connection)
+        if number:
+            connection.sendall(OK)
+
+    with (
+        listening(talk) as listener,
+        talking_to(f"http://127.0.0.1:{listener.port}", tmp_path, returned=lambda: told.append(1)) as one,
+    ):
+        with pytest.raises(ClusterUnreachable):
+            one.request("GET", "/version")
+        assert not told
+        one.stream("/api/v1/pods", query={"watch": "1"}).close()
+    assert told == [1]
 
 
 def test_requests_go_through_the_proxy_that_the_kubeconfig_names(tmp_path: Path) -> None:
