@@ -6,7 +6,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from bot.state.address import fault
 
 _READS: Final = "gitops_bot_reads"  # an execution option
 _BUSY_SECONDS: Final = 30  # another process may hold the write lock of SQLite for one transaction
+_READERS: Final = 16  # connections of SQLite: one of them writes; more only wait for a processor
 _MAKING: Final = threading.Lock()  # nobody in this process uses a new file before its maker has closed it
 
 
@@ -38,6 +39,7 @@ class Database:
             self._file = path = Path(parsed.database or "gitops-bot.db")
             self._folder = lock_folder or path.with_name(f"{path.name}.locks")
             self._make_file(path)
+        self._writing = threading.Lock() if self._is_sqlite else nullcontext()
         self._engine = self._connected(parsed)
         self._questions: dict[tuple[sa.Table, ...], str] = {}  # building one costs as much as asking it
         self._reader = self._engine.execution_options(**{_READS: True})
@@ -61,7 +63,12 @@ class Database:
     def _connected(self, url: sa.URL) -> sa.Engine:
         if not self._is_sqlite:
             return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=80)
-        engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+        engine = sa.create_engine(
+            url,
+            connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+            pool_size=_READERS,
+            max_overflow=0,
+        )
 
         @sa.event.listens_for(engine, "connect")
         def configure(connection: Any, _: Any) -> None:
@@ -107,12 +114,21 @@ class Database:
 
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         """Return what one question is asked in, and nothing is written: it waits for no writer."""
-        return self._transaction(self._reader)
+        return self._begun(self._reader)
 
     @contextmanager
-    def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """Begin what writes. SQLite has one writer: the others wait here, where they hold no connection that readers need.
+
+        Waiting in SQLite is a sleep of up to a tenth of a second, and those that came last often go first.
+        """
+        with self._writing, self._begun(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _begun(self, engine: sa.Engine) -> Iterator[sa.Connection]:
         try:
-            with (engine or self._engine).begin() as connection:
+            with engine.begin() as connection:
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             raise self._unusable(error) from error

@@ -159,7 +159,7 @@ class Outbox(Database):
     # --- messages and deliveries ------------------------------------------------------------------------------
 
     def message(self, operation: str) -> MessageRef | None:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return self._message(connection, operation)
 
     def _message(self, connection: sa.Connection, operation: str) -> MessageRef | None:
