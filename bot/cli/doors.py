@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from bot.cli.metrics import Metrics
 from bot.cli.reloading import Reloading
-from bot.errors import StateError
+from bot.cli.writable import Writable
 from bot.oncall.heartbeat import Heartbeat
 from bot.oncall.webhook_in import read_webhook
 from bot.reconcile.loop import Loop
@@ -47,6 +47,7 @@ class Doors:
     ) -> None:
         self._engine, self._loop, self._heartbeat = engine, loop, heartbeat
         self._reloading, self._clock = reloading, clock
+        self._writable = Writable(engine.store.check, clock=clock)
         self._courier = build_courier(engine, clock=clock, failed=metrics.undelivered)
         self._socket, slack = _slack(engine, clock)
         self._web = Web(
@@ -76,18 +77,15 @@ class Doors:
     # --- what HTTP answers ------------------------------------------------------------------------------------
 
     def _health(self) -> tuple[str, Mapping[str, str]]:
-        store = self._engine.store
         parts = {"reconciler": "ok", "state": "ok"}
         if self._clock() - self._loop.alive_at > _STUCK_AFTER:
             parts["reconciler"] = "stuck"
-        try:
-            store.check()
-        except StateError:
+        if not self._writable():
             parts["state"] = "stuck"
         if self._socket is not None:
             parts["slack"] = self._socket.state()
         parts |= {f"deliveries to {sink}": why for sink, why in self._courier.troubles().items()}
-        for memory in store.memories().values() if parts["state"] == "ok" else ():
+        for memory in self._engine.store.memories().values() if parts["state"] == "ok" else ():
             if memory.failing_since is not None:
                 parts[f"app {memory.app}"] = "failing"
         if self._heartbeat is not None and self._heartbeat.trouble:

@@ -118,7 +118,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        """Begin what writes. SQLite has one writer: the others wait here, where they hold no connection that readers need.
+        """Begin what writes. SQLite has one writer: the others wait here, and hold no connection that readers need.
 
         Waiting in SQLite is a sleep of up to a tenth of a second, and those that came last often go first.
         """

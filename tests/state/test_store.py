@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -297,6 +299,20 @@ def test_second_store_of_a_process_leaves_the_file_to_the_first(store: SqlStore,
     store.request("prod/last", trigger=Trigger(via=Via.SLACK), at=NOW)
     store.check()
     assert apps_that_another_process_reads() == [APP, "prod/first", "prod/second", "prod/last"]
+
+
+def test_whoever_reads_waits_for_nobody_who_waits_to_write(tmp_path: Path) -> None:
+    """Hundreds of passes save at once; they once held each connection that a health check needs to read."""
+    audits = [replace(AUDIT, arguments=str(number)) for number in range(100)]
+    with closing(SqlStore(f"sqlite:///{tmp_path}/state.db")) as store, ThreadPoolExecutor(len(audits)) as passes:
+        with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            saved = [passes.submit(store.add_audit, one) for one in audits]
+            assert [store.memories() for _ in range(100)] == [{}] * 100
+            assert not any(one.done() for one in saved)
+        for one in saved:
+            one.result()
+        assert {one.arguments for one in store.audit(app=APP, limit=1000)} == {one.arguments for one in audits}
 
 
 @pytest.mark.parametrize("lost", ["state.db", "state.db-wal"])
