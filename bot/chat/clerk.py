@@ -31,6 +31,7 @@ from bot.model.app import AppSpec
 from bot.model.attempt import READ, attempts
 from bot.model.control import Trigger, Via
 from bot.model.record import EVERY_APP, AuditEntry, Decision
+from bot.model.source import Revision
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Clerk:
         elif name == "acknowledge":
             self._guarded(lambda: self._acknowledge(facts.get("alias", ""), caller), caller)
         elif name.startswith("page."):
-            self._guarded(lambda: self._turn(int(facts["page"]), caller), caller)
+            self._guarded(lambda: self._turn(int(facts["page"]), facts.get("words", ""), caller), caller)
         elif name.startswith("home."):
             self._guarded(lambda: self._views.filter(name.removeprefix("home."), facts.get("page", ""), caller), caller)
         else:
@@ -167,6 +168,10 @@ class Clerk:
                 self._mute_all(order, caller)
             case "status" | "audit" if not order.app:
                 self._overview(order, caller)
+            case "status":
+                self._chosen(order, caller)
+            case "history" if order.app and len(apps := self._desk.named(order.app)) > 1:
+                self._histories(order, apps, caller)
             case _:
                 order, app = self._meant(order, caller)
                 if app is not None and self._may(order, app, caller):
@@ -183,8 +188,6 @@ class Clerk:
     def _carry_out(self, order: Order, app: AppSpec, caller: Caller) -> None:
         by, via, key = caller.user, Via.SLACK, app.key
         match order.verb:
-            case "status":
-                caller.answer(*self._views.status(app, caller))
             case "history":
                 entries = self._desk.history(key, READ)
                 shown = attempts(entries)[:_LINES]
@@ -290,9 +293,39 @@ class Clerk:
             lines = [one for one in self._desk.log(None, 10 * _LINES) if one.app in keys]
             caller.answer(*replies.audit("All apps", lines[:_LINES]))
 
-    def _turn(self, page: int, caller: Caller) -> None:
-        keys = [app.key for app in self._desk.apps() if self._rights.allows("status", app, caller)]
-        caller.replace_answer(*replies.status(self._desk.status(keys), page=page))
+    def _turn(self, page: int, words: str, caller: Caller) -> None:
+        keys = [app.key for app in self._that_are(words) if self._rights.allows("status", app, caller)]
+        caller.replace_answer(*replies.status(self._desk.status(keys), page=page, words=words))
+
+    def _chosen(self, order: Order, caller: Caller) -> None:
+        """Show how the apps stand that all words are about; one alone with what may be done about it."""
+        apps = self._that_are(order.app)
+        seen = [app for app in apps if self._rights.allows("status", app, caller)]
+        if apps and not seen:
+            self._may(order, apps[0], caller)
+        elif len(seen) == 1:
+            caller.answer(*self._views.status(seen[0], caller))
+        else:
+            caller.answer(*replies.status(self._desk.status([app.key for app in seen]), words=order.app))
+
+    def _that_are(self, words: str) -> list[AppSpec]:
+        apps = {app.key: app for app in self._desk.apps()}
+        keys = (f"{one.cluster}/{one.app}" for one in self._desk.choose(words.split()))
+        return [apps[key] for key in keys if key in apps]  # a released app has no channel and no rights
+
+    def _histories(self, order: Order, apps: Sequence[AppSpec], caller: Caller) -> None:
+        """Show what was deployed of the apps of one name."""
+        seen = [app for app in apps if self._rights.allows("history", app, caller)]
+        if not seen:
+            self._may(order, apps[0], caller)
+            return
+        each = max(_LINES // len(seen), 1)
+        found = {app.title: attempts(self._desk.history(app.key, READ))[:each] for app in seen}
+        commits: dict[str, Revision] = {}
+        for app in seen:
+            wanted = {one.newest.revision for one in found[app.title]} - commits.keys()
+            commits.update(self._desk.revisions(app.key, wanted))
+        caller.answer(*replies.histories(found, commits))
 
     def _oncall(self, order: Order, caller: Caller) -> None:
         apps = self._desk.apps()

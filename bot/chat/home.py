@@ -15,11 +15,11 @@ import orjson
 
 from bot.chat import kit
 from bot.chat.kit import Block, when
-from bot.chat.replies import counts, status_block
+from bot.chat.replies import status_block
 from bot.chat.rights import VERDICTS
 from bot.model.control import ControlState
 from bot.model.record import EVERY_APP, SyncState
-from bot.model.status import AppStatus, Question
+from bot.model.status import AppStatus, Question, counts
 
 PAGE: Final = 20  # apps; two blocks each, and the frame, stay below 100 blocks and the size of a view
 ALL: Final = "all"

@@ -32,7 +32,10 @@ _SHOWN: Final = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`app` as typed, "" when none was; `commit` also holds the ref of `plan`; `typed` is clean text for the audit."""
+    """`app` as typed, "" when none was, several words of `status`; `commit` also holds the ref of `plan`.
+
+    `typed` is clean text for the audit.
+    """
 
     verb: str
     app: str = ""
@@ -123,6 +126,10 @@ def _arguments(verb: str, form: Verb, words: _Words, typed: str, *, in_thread: b
                 return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
             app = word.lower()
             words.take()
+            while form.app == "several" and (word := words.take()) is not None:
+                if not _NAME.fullmatch(word):
+                    return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
+                app += f" {word.lower()}"
     if form.second:
         taken = _second(form, words)
         if isinstance(taken, ParseProblem):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -17,7 +16,7 @@ from bot.model.outcome import HealthState
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.source import Revision
-from bot.model.status import STANDINGS, AppStatus, Question, Settled
+from bot.model.status import AppStatus, Question, Settled, counts
 from bot.plan.explain import plan_text
 
 Answer = tuple[str, Sequence[Block]]
@@ -51,9 +50,11 @@ def whoami(user: str, identities: frozenset[str], rights: Mapping[str, Sequence[
     )
 
 
-def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
-    """Return one block per app, the troubled ones first, a page at a time."""
-    ordered = sorted(lines, key=lambda one: (one.rank, one.app))
+def status(lines: Sequence[AppStatus], *, page: int = 0, words: str = "") -> Answer:
+    """Return one block per app, the troubled ones first, a page at a time; `words` chose them."""
+    if not lines and words:
+        return f"No app is like that: {escape(words)}.", ()
+    ordered = sorted(lines, key=lambda one: (one.rank, one.app, one.cluster))
     head = counts(lines)
     begin = page * PAGE
     shown = ordered[begin : begin + PAGE]
@@ -64,7 +65,7 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
         there = [(word, to) for word, to in turns if 0 <= to * PAGE < len(ordered)]
         blocks += kit.actions(
             [
-                kit.button(f"gitops.page.{to}", word, {"page": str(to)}, says=f"{word} page of apps")
+                kit.button(f"gitops.page.{to}", word, {"page": str(to), "words": words}, says=f"{word} page of apps")
                 for word, to in there
             ]
         )
@@ -74,14 +75,6 @@ def status(lines: Sequence[AppStatus], *, page: int = 0) -> Answer:
     told = [f"{one.app} / {one.cluster} {', '.join(one.words)}" for one in ordered if one.words != ("synced",)]
     rest = f", and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
     return f"{head} {'; '.join(told[:_NAMED])}{rest}".strip(), tuple(blocks)
-
-
-def counts(lines: Sequence[AppStatus]) -> str:
-    """Return how many apps are synced, and how many are in each other state, the worst first; some are in several."""
-    words = Counter(word for one in lines for word in one.words)
-    synced = words.pop("synced", 0)
-    others = ", ".join(f"{words[word]} {word}" for word in sorted(words, key=STANDINGS.index))
-    return f"{synced} of {len(lines)} apps are synced" + (f"; {others}." if others else ".")
 
 
 def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
@@ -161,6 +154,16 @@ def history(title: str, shown: Sequence[Attempt], commits: Mapping[str, Revision
     text = "; ".join(line.replace("`", "") for line in lines)
     blocks = [kit.section(f"*{escape(title)}*, newest first"), *_sections(lines)]
     return f"{escape(title)}, newest first: {text}", tuple(blocks)
+
+
+def histories(found: Mapping[str, Sequence[Attempt]], commits: Mapping[str, Revision]) -> Answer:
+    """Return what was deployed of apps, by their titles, as `history` does for one."""
+    lines = [
+        f"*{escape(title)}* `{one.newest.revision[:7]}`{_told(one, commits.get(one.newest.revision))}"
+        for title, shown in found.items()
+        for one in shown
+    ] or [f"{escape(', '.join(found))}: nothing was deployed yet."]
+    return "; ".join(line.replace("`", "").replace("*", "") for line in lines), tuple(_sections(lines))
 
 
 def _told(one: Attempt, revision: Revision | None) -> str:

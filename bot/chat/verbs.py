@@ -11,11 +11,14 @@ HASH: Final = re.compile(r"(?:sha256:)?[0-9a-f]{7,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """`app` is needed, allowed or unknown to the verb; `second` names the word after it, where there is one."""
+    """`app` is needed, allowed or unknown to the verb, or several words about apps.
+
+    `second` names the word after it, where there is one.
+    """
 
     form: str
     what: str
-    app: str = "allowed"  # needed, allowed, none
+    app: str = "allowed"  # needed, allowed, none, several
     second: str = ""  # commit, plan, field
     reason: bool = False  # whatever follows is a reason
     span: str = ""  # `for <duration>`: allowed, needed
@@ -23,7 +26,11 @@ class Verb:
 
 VERBS: Final[dict[str, Verb]] = {
     "help": Verb(form="help", what="what you may do here", app="none"),
-    "status": Verb(form="status [app]", what="how the apps stand"),
+    "status": Verb(
+        form="status [app, cluster, env, team or state …]",
+        what="how the apps stand that all words are about",
+        app="several",
+    ),
     "sync": Verb(form="sync [app]", what="make the cluster equal to Git now"),
     "plan": Verb(form="plan [app] [commit]", what="what a sync would change (also: diff)", second="commit"),
     "pause": Verb(

@@ -10,8 +10,8 @@ import orjson
 
 from bot.cli import reports
 from bot.cli.main import ERROR, OK
-from bot.cli.terminal import app_named, apps_named, engine, write_json
-from bot.errors import OrderRefused, UsageError
+from bot.cli.terminal import app_named, apps_named, apps_of_name, engine, write_json
+from bot.errors import NotThere, OrderRefused, UsageError
 from bot.model.attempt import READ, attempts
 from bot.model.people import named
 from bot.model.plan import Plan, PlanFailure
@@ -35,8 +35,10 @@ def plan(arguments: argparse.Namespace, out: TextIO) -> int:
 
 def status(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
-        lines = built.desk.status([app.key for app in apps_named(built, arguments.app)])
-        lines += () if arguments.app else built.desk.released()
+        try:
+            lines = built.desk.choose(arguments.app)
+        except NotThere as error:
+            raise UsageError(str(error)) from error
         names = built.store.names()
     if arguments.output == "json":
         write_json(out, reports.status_json(lines))
@@ -47,14 +49,18 @@ def status(arguments: argparse.Namespace, out: TextIO) -> int:
 
 def history(arguments: argparse.Namespace, out: TextIO) -> int:
     with engine(arguments) as built:
-        app = app_named(built, arguments)
+        apps = apps_of_name(built, arguments)
         as_json = arguments.output == "json"
-        entries = built.desk.history(app.key, arguments.limit if as_json else max(arguments.limit, READ))
+        limit = arguments.limit if as_json else max(arguments.limit, READ)
+        found = [(app, built.desk.history(app.key, limit)) for app in apps]
         names = built.store.names()
     if as_json:
-        write_json(out, reports.history_json(app.name, entries))
+        values = [reports.history_json(app, entries) for app, entries in found]
+        write_json(out, values[0] if len(values) == 1 else {"apps": values})
     else:
-        out.write(named(reports.history_text(attempts(entries)[: arguments.limit]), names) + "\n")
+        tables = [(app.title, reports.history_text(attempts(entries)[: arguments.limit])) for app, entries in found]
+        texts = [f"{title}\n{text}" for title, text in tables] if len(tables) > 1 else [text for _, text in tables]
+        out.write(named("\n\n".join(texts), names) + "\n")
     return OK
 
 

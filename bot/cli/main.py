@@ -62,7 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     sync.add_argument("--confirm", default=None, metavar="PLAN_HASH", help="a human's yes to a refused plan")
     sync.add_argument("--only", default="", metavar="KIND/NAME", help="one object, and leave the others")
     sync.add_argument("--no-announce", action="store_true", help="say nothing in Slack")
-    add("status", "state of each app", output=True, apps="*")
+    status = add("status", "state of each app", output=True)
+    status.add_argument(
+        "app", nargs="*", metavar="WORD", help="an app, a cluster, an env, a team, a state; all must hold"
+    )
     history = add("history", "what was deployed, when, by whom", output=True, apps="?")
     history.add_argument("--limit", type=_positive, default=20)
     audit = add("audit", "who ordered, decided and changed what", output=True)

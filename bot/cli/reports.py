@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.model.app import AppSpec
 from bot.model.attempt import Attempt
 from bot.model.control import ControlState
 from bot.model.outcome import SyncReport
 from bot.model.people import named
 from bot.model.record import AuditEntry, HistoryEntry
 from bot.model.resource import ResourceId
-from bot.model.status import AppStatus, Question
+from bot.model.status import AppStatus, Question, counts
 from bot.model.verification import Verification
 from bot.plan.explain import object_json, summary_json
 
@@ -50,7 +52,11 @@ def status_json(lines: Sequence[AppStatus]) -> dict[str, Any]:
     }
 
 
-def status_text(lines: Sequence[AppStatus]) -> str:
+def status_text(given: Sequence[AppStatus]) -> str:
+    """Return a table, what needs attention first, what there is to say of each app, and how many stand how."""
+    if not given:
+        return "no app is like that"
+    lines = sorted(given, key=lambda one: (one.rank, one.cluster, one.app))
     rows = [("APP", "CLUSTER", "SYNC", "HEALTH", "CONTROL", "REVISION", "TARGET", "OBJECTS", "LAST SYNC")]
     rows += [
         (
@@ -66,31 +72,36 @@ def status_text(lines: Sequence[AppStatus]) -> str:
         )
         for one in lines
     ]
-    notes = [f"{one.app}: {one.last_error}" for one in lines if one.last_error]
+    often = Counter(one.app for one in lines)
+
+    def name(one: AppStatus) -> str:
+        return f"{one.cluster}/{one.app}" if often[one.app] > 1 else one.app
+
+    notes = [f"{name(one)}: {one.last_error}" for one in lines if one.last_error]
     notes += [
-        f"{one.app}: nobody could look since {stamp(one.unseen_since)}, it was {one.seen_health.value} before"
+        f"{name(one)}: nobody could look since {stamp(one.unseen_since)}, it was {one.seen_health.value} before"
         for one in lines
         if one.unseen_since is not None and one.seen_health is not None
     ]
     notes += [
-        f"{one.app}: {one.control.value} by {one.control_by}"
+        f"{name(one)}: {one.control.value} by {one.control_by}"
         + (f": {one.control_reason}" if one.control_reason else "")
         for one in lines
         if one.control_by
     ]
-    notes += [f"{one.app}: syncing to {one.target_revision[:7]}" for one in lines if one.is_syncing]
-    notes += [f"{one.app}: {_asked(one.question)}" for one in lines if one.question is not None]
+    notes += [f"{name(one)}: syncing to {one.target_revision[:7]}" for one in lines if one.is_syncing]
+    notes += [f"{name(one)}: {_asked(one.question)}" for one in lines if one.question is not None]
     notes += [
-        f"{one.app}: pinned at {one.pin.commit[:7]} by {one.pin.by}, under the pause; `resume` ends both"
+        f"{name(one)}: pinned at {one.pin.commit[:7]} by {one.pin.by}, under the pause; `resume` ends both"
         for one in lines
         if one.pin is not None and one.control is ControlState.PAUSED
     ]
     notes += [
-        f"{one.app}: to {one.decided.verb}, proposed by {one.decided.who}: {one.decided.arguments}"
+        f"{name(one)}: to {one.decided.verb}, proposed by {one.decided.who}: {one.decided.arguments}"
         for one in lines
         if one.decided is not None
     ]
-    return "\n".join([table(rows), *notes])
+    return "\n".join([table(rows), *notes, *([counts(lines)] if len(lines) > 1 else [])])
 
 
 def _asked(question: Question) -> str:
@@ -98,9 +109,10 @@ def _asked(question: Question) -> str:
     return shown.told(until=stamp(question.until) or "")
 
 
-def history_json(app: str, entries: Sequence[HistoryEntry]) -> dict[str, Any]:
+def history_json(app: AppSpec, entries: Sequence[HistoryEntry]) -> dict[str, Any]:
     return {
-        "app": app,
+        "app": app.name,
+        "cluster": app.cluster,
         "entries": [
             {
                 "id": one.id,

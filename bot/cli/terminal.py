@@ -60,9 +60,22 @@ def apps_named(built: Engine, names: Sequence[str]) -> tuple[AppSpec, ...]:
 
 def app_named(built: Engine, arguments: argparse.Namespace) -> AppSpec:
     """Return the app that a command about one app names."""
+    _needs_app(built, arguments)
+    return apps_named(built, [arguments.app])[0]
+
+
+def apps_of_name(built: Engine, arguments: argparse.Namespace) -> tuple[AppSpec, ...]:
+    """Return the apps of the name that a command names, one for each cluster: for a command that only looks."""
+    _needs_app(built, arguments)
+    try:
+        return built.desk.named(arguments.app)
+    except OrderRefused as error:
+        raise UsageError(str(error)) from error
+
+
+def _needs_app(built: Engine, arguments: argparse.Namespace) -> None:
     if not arguments.app:
         raise UsageError(f"{arguments.command} needs an app: one of {', '.join(app.name for app in built.desk.apps())}")
-    return apps_named(built, [arguments.app])[0]
 
 
 def objects_named(text: str) -> Callable[[ResourceId], bool]:

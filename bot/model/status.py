@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -132,6 +134,14 @@ class AppStatus:
     def rank(self) -> int:
         """How it stands among others, the worst first."""
         return STANDINGS.index(self.words[0]) if self.words else len(STANDINGS)
+
+
+def counts(lines: Sequence[AppStatus]) -> str:
+    """Return how many apps are synced, and how many are in each other state, the worst first; some are in several."""
+    words = Counter(word for one in lines for word in one.words)
+    synced = words.pop("synced", 0)
+    others = ", ".join(f"{words[word]} {word}" for word in sorted(words, key=STANDINGS.index))
+    return f"{synced} of {len(lines)} apps are synced" + (f"; {others}." if others else ".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ the state store. What cannot be answered raises `OrderRefused` with the reason.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -26,12 +25,11 @@ from bot.model.status import REJECTED, UNDECIDED, AppStatus, Choice, Question, S
 from bot.model.verification import Proof, Verification
 from bot.ports.source import Repository
 from bot.ports.state import Store
-from bot.reconcile import approval, asking, commands, muting
+from bot.reconcile import approval, asking, choosing, commands, muting
 from bot.reconcile.planning import plan_at, plan_or_failure, wanted_refs
 from bot.reconcile.world import World
 
 _CHOICES: Final = frozenset({"keep", "ignore"})
-_NAMED: Final = 10  # apps that one answer lists
 _LOG: Final = 200  # commits of the branch among which a person searches
 
 
@@ -46,20 +44,22 @@ class Enquiry:
 
     def find(self, text: str) -> AppSpec:
         """Return the app a person means: `cluster/name`, a name, or a unique beginning of one."""
-        if text in self._apps:
-            return self._apps[text]
-        found = [app for app in self._apps.values() if app.name == text]
-        found = found or [app for app in self._apps.values() if text and app.name.startswith(text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            keys = sorted(app.key for app in found)
-            more = f" or one of {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-            raise NotThere(f"{text} can be {' or '.join(keys[:_NAMED])}{more}: write one of them", near=True)
-        close = difflib.get_close_matches(text, {app.name for app in self._apps.values()}, n=1)
-        shown = text[:60]
-        hint = f", did you mean {close[0]}?" if close else ""
-        raise NotThere(f'unknown app "{shown}"{hint}', near=bool(close))
+        found = self.named(text)
+        if len(found) > 1:
+            raise choosing.ambiguous(text, found)
+        return found[0]
+
+    def named(self, text: str) -> tuple[AppSpec, ...]:
+        """Return the apps of that name, one for each cluster; a beginning will do that only one name has."""
+        return choosing.named(self._apps, text)
+
+    def choose(self, words: Sequence[str]) -> tuple[AppStatus, ...]:
+        """Return a line for each app that the words are about, released ones included; for all without words.
+
+        A word is an app, a cluster, an env, a team or a state; of a line all of the latter are true.
+        """
+        lines = (*self.status(list(self._apps)), *self.released())
+        return choosing.chosen(lines, self._apps, words)
 
     def status(self, apps: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return one line for each app, in the order given."""

@@ -12,14 +12,13 @@ import pytest
 
 from bot.chat import replies
 from bot.chat.home import Filters, home
-from bot.chat.replies import counts
 from bot.model.attempt import attempts
 from bot.model.control import ControlState, Pin, Via
 from bot.model.outcome import HealthState, PassKind, Result
 from bot.model.plan import Summary
 from bot.model.record import EVERY_APP, HistoryEntry, Mute, SyncState
 from bot.model.source import Revision
-from bot.model.status import REJECTED, UNDECIDED, AppStatus, Question
+from bot.model.status import REJECTED, UNDECIDED, AppStatus, Question, counts
 from bot.sandbox.slack import limits
 
 NOW: Final = datetime(2026, 11, 26, 4, 35, tzinfo=UTC)

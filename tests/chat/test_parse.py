@@ -104,6 +104,12 @@ def test_slack_s_escapes_are_undone() -> None:
     assert order.reason == "a < b & c"
 
 
+def test_status_takes_several_words() -> None:
+    order = parse("status C3 failing  production")
+    assert isinstance(order, Order)
+    assert (order.verb, order.app) == ("status", "c3 failing production")
+
+
 def test_diff_is_plan() -> None:
     order = parse("diff payments")
     assert isinstance(order, Order)
@@ -136,6 +142,7 @@ def test_diff_is_plan() -> None:
         ("pause payments till Friday", "say for how long, not until when"),
         ("mute all 18:00", "say for how long, not until when"),
         ("sync payments now please", "one word too many"),
+        ("status c3 😀", "is no name of an app or commit"),
         ("sync $(rm -rf /)", "is no name of an app or commit"),
         ("rollback payments --upload-pack=x", "is no name of an app or commit"),
         ("sync ../../etc", "is no name of an app or commit"),

@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bot.cli.reports import history_text
+from bot.cli.reports import history_text, status_text
 from bot.model.attempt import attempts
-from bot.model.control import Via
-from bot.model.outcome import PassKind, Result
+from bot.model.control import ControlState, Via
+from bot.model.outcome import HealthState, PassKind, Result
 from bot.model.plan import Summary
-from bot.model.record import HistoryEntry
+from bot.model.record import HistoryEntry, SyncState
+from bot.model.status import AppStatus
 
 NOW: Final = datetime(2026, 11, 23, 4, 35, tzinfo=UTC)
 
@@ -39,3 +40,26 @@ def test_equal_failures_in_a_row_are_one_line_with_their_span() -> None:
     assert "failed 30 times since 2026-11-23T04:06:00Z" in first
     assert "os:ana, approved by os:ben" in second
     assert history_text([]) == "nothing was deployed yet"
+
+
+def test_status_has_what_needs_attention_first_and_a_count_at_the_end() -> None:
+    fine = AppStatus(
+        app="shop",
+        cluster="c2",
+        env="",
+        sync=SyncState.SYNCED,
+        health=HealthState.HEALTHY,
+        control=ControlState.RUNNING,
+    )
+    failing = replace(fine, cluster="c3", sync=SyncState.FAILED, last_error="no quota")
+    paused = replace(fine, app="docs", control=ControlState.PAUSED, control_by="os:ana")
+    first = replace(fine, app="zoo", cluster="c1")
+    lines = status_text([fine, first, paused, failing]).splitlines()
+    assert [line.split()[:2] for line in lines[1:5]] == [["shop", "c3"], ["docs", "c2"], ["zoo", "c1"], ["shop", "c2"]]
+    assert lines[5:] == [
+        "c3/shop: no quota",
+        "docs: paused by os:ana",
+        "3 of 4 apps are synced; 1 failing, 1 paused.",
+    ]
+    assert len(status_text([fine]).splitlines()) == 2
+    assert status_text([]) == "no app is like that"

@@ -1,0 +1,98 @@
+"""Which apps the words of a person mean, where an app set is on several clusters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from bot.errors import NotThere
+from bot.model.control import ControlState
+from bot.model.outcome import HealthState
+from bot.model.record import SyncState
+from bot.model.status import AppStatus
+from bot.reconcile.choosing import chosen, named
+from tests.plan.world import APP
+
+APPS: Final = {
+    app.key: app
+    for app in (
+        replace(APP, name="shop", cluster="c1", env="staging", oncall_team="web"),
+        replace(APP, name="shop", cluster="c2", env="production", oncall_team="web"),
+        replace(APP, name="ship", cluster="c2", env="production", oncall_team="sea"),
+        replace(APP, name="c2-base", cluster="c2", env="production", oncall_team=""),
+    )
+}
+STATES: Final = {"c2/shop": SyncState.FAILED, "c2/ship": SyncState.WAITING_APPROVAL}
+GONE: Final = AppStatus(
+    app="old",
+    cluster="c1",
+    env="",
+    sync=SyncState.RELEASED,
+    health=HealthState.UNKNOWN,
+    control=ControlState.RUNNING,
+)
+LINES: Final = (
+    *(
+        AppStatus(
+            app=app.name,
+            cluster=app.cluster,
+            env=app.env,
+            sync=STATES.get(app.key, SyncState.SYNCED),
+            health=HealthState.HEALTHY,
+            control=ControlState.RUNNING,
+        )
+        for app in APPS.values()
+    ),
+    GONE,
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("", ["c1/shop", "c2/shop", "c2/ship", "c2/c2-base", "c1/old"]),
+        ("shop", ["c1/shop", "c2/shop"]),
+        ("c2/shop", ["c2/shop"]),
+        ("sho", ["c1/shop", "c2/shop"]),
+        ("shop ship", ["c1/shop", "c2/shop", "c2/ship"]),
+        ("c2", ["c2/shop", "c2/ship", "c2/c2-base"]),
+        ("c2-", ["c2/c2-base"]),
+        ("Production", ["c2/shop", "c2/ship", "c2/c2-base"]),
+        ("web", ["c1/shop", "c2/shop"]),
+        ("failing", ["c2/shop"]),
+        ("failed web", ["c2/shop"]),
+        ("waiting-for-approval", ["c2/ship"]),
+        ("shop production", ["c2/shop"]),
+        ("web synced", ["c1/shop"]),
+        ("released", ["c1/old"]),
+        ("paused", []),
+        ("ship failing", []),
+    ],
+)
+def test_words_name_apps_or_are_true_of_them(words: str, keys: list[str]) -> None:
+    assert [f"{one.cluster}/{one.app}" for one in chosen(LINES, APPS, words.split())] == keys
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("prodution", '"prodution" is no app, cluster, env, team or state, did you mean production?'),
+        ("shpo", "did you mean shop?"),
+        ("xyzzy", '"xyzzy" is no app, cluster, env, team or state$'),
+        ("sh", "sh can be c1/shop or c2/ship or c2/shop: write one of them"),
+    ],
+)
+def test_word_that_is_nothing_says_what_could_be_meant(word: str, why: str) -> None:
+    with pytest.raises(NotThere, match=why):
+        chosen(LINES, APPS, [word])
+
+
+def test_name_is_that_of_one_app_on_each_cluster() -> None:
+    assert [app.key for app in named(APPS, "shop")] == ["c1/shop", "c2/shop"]
+    assert [app.key for app in named(APPS, "shi")] == ["c2/ship"]
+    with pytest.raises(NotThere, match=r'unknown app "shpo", did you mean shop\?'):
+        named(APPS, "shpo")
+    with pytest.raises(NotThere, match="sh can be"):
+        named(APPS, "sh")
