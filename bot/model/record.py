@@ -233,7 +233,6 @@ class Turn(IntEnum):
 
     FIRST = 0  # what wakes or asks people, and what they wait for
     NEXT = 1
-    LAST = 2  # what is read by those who look for more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

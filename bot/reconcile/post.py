@@ -113,13 +113,11 @@ def _dispatch(news: Announcement) -> Dispatch:
 
 
 def _turn(news: Announcement) -> Turn:
-    """Return whether somebody is called, asked or answered, told, or may read it when they look for more.
+    """Return whether somebody is called, asked or answered, or only told.
 
     What rings for nobody is information: an app that fails again and again would hold all others back.
     """
-    if news.in_thread and news.news in _INFORMATION:
-        return Turn.LAST
-    if news.edits_only:
+    if news.edits_only or (news.in_thread and news.news in _INFORMATION):
         return Turn.NEXT
     matters = news.news not in _INFORMATION or news.failures or news.since or news.via in _ASKED_BY
     return Turn.FIRST if matters else Turn.NEXT

@@ -72,11 +72,12 @@ def test_rest_of_an_approved_sync_is_applied_without_asking_again(worlds: Worlds
     assert entry.summary.create == 3
     line = next(one for one in world.engine.desk.log("prod/shop", 5) if one.verb == "sync")
     assert (line.who, line.why) == ("U0CAT", "converged: 3 to create; approved by U0BEN, U0CAT")
-    said = [one for one in world.heard() if not one.in_thread]
+    heard = world.heard()
     assert (
         f"It goes on with the rest: 2 of 3 objects of {commit[:7]}, which U0BEN and U0CAT approved, are live"
-        in " ".join(one.message for one in said)
+        in " ".join(one.message for one in heard)
     )
+    said = [one for one in heard if not one.in_thread]
     assert said[-1].given == ("U0BEN", "U0CAT")
     assert world.memory().agreed is None
 

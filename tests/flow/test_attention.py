@@ -391,9 +391,12 @@ def test_field_that_is_changed_again_and_again_is_said_once_and_counted(offices:
     said = office.sees(DEPLOYS, "Changed again and again", "set back 7 times")
     assert "kubectl-edit keeps changing ConfigMap default/shop data.level" in said.text
     assert "gitops-bot/ignore" in json.dumps(said.blocks)
-    roots = [one.text for one in office.slack.roots(DEPLOYS) if "shop" in one.text]
-    assert len([one for one in roots if one.startswith("Changed again and again")]) == 1
-    assert len([one for one in roots if one.startswith("Converged")]) == 1 + 5
+
+    def told(word: str) -> int:
+        return sum(1 for one in office.slack.roots(DEPLOYS) if one.text.startswith(word) and "shop" in one.text)
+
+    assert office.slack.wait_until(lambda: told("Converged") == 1 + 5)  # a fight is told before what is over
+    assert told("Changed again and again") == 1
     commit = office.commit("debug")
     office.sees(DEPLOYS, "Converged", "shop", commit[:7])
 

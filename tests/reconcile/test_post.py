@@ -65,10 +65,9 @@ def test_app_is_said_as_it_is_by_now_and_once(store: SqlStore) -> None:
         told(post, store, *begun(app))
     told(post, store, said("cart", News.CONVERGED), said("web", News.CONVERGED))
     assert left(store) == [
-        *("web:diff:root", "web:converged:root"),  # it was about to be said
-        "cart:converged:root",
-        *("shop:diff:root", "shop:syncing:root"),
-        *("web:diff:thread", "cart:diff:thread", "shop:diff:thread"),
+        *("web:diff:root", "web:diff:thread", "web:converged:root"),  # it was about to be said
+        *("cart:converged:root", "cart:diff:thread"),
+        *("shop:diff:root", "shop:diff:thread", "shop:syncing:root"),
     ]
 
 
@@ -80,8 +79,8 @@ def test_trouble_and_its_end_go_before_information(store: SqlStore) -> None:
     told(post, store, said("api", News.PAGED, in_thread=True), said("cart", News.RECOVERED))
     assert left(store) == [
         *("cart:recovered:root", "api:failed:root", "api:paged:thread"),
-        *("web:diff:root", "web:converged:root", "shop:diff:root", "shop:syncing:root"),
-        *("web:diff:thread", "cart:diff:thread", "shop:diff:thread", "api:diff:thread"),
+        *("web:diff:root", "web:diff:thread", "web:converged:root", "cart:diff:thread"),
+        *("shop:diff:root", "shop:diff:thread", "shop:syncing:root", "api:diff:thread"),
     ]
 
 

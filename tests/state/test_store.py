@@ -101,10 +101,10 @@ def test_parcels_leave_in_order_and_each_once(store: SqlStore) -> None:
 
 
 def test_parcels_leave_by_turn_and_then_in_order(store: SqlStore) -> None:
-    store.dispatch([row("1", turn=Turn.LAST), row("2"), row("3"), row("4", turn=Turn.FIRST), row("5", lane="C2")])
+    store.dispatch([row("1"), row("2"), row("3"), row("4", turn=Turn.FIRST), row("5", lane="C2")])
     store.dispatch([row("6", turn=Turn.FIRST), row("7", lane="C3", turn=Turn.FIRST)])
     assert store.due_lanes(SinkName.SLACK, now=NOW) == ("C1", "C3", "C2")
-    assert waiting(store) == ["4", "6", "2", "3", "1"]
+    assert waiting(store) == ["4", "6", "1", "2", "3"]
 
 
 def test_what_cannot_wait_waits_as_long_as_its_lane_rests(store: SqlStore) -> None:
