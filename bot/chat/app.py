@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from slack_bolt import Ack, App, Respond
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.logger.messages import warning_client_prioritized_and_token_skipped, warning_token_skipped
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -34,6 +35,7 @@ _TIMEOUT_SECONDS: Final = 5
 _CHOICES_SECONDS: Final = 2.0  # Slack shows no choices that come after three
 _PATIENT: Final = frozenset({"gitops.diff", "gitops.keep"})  # ask Git and a cluster: the trigger would have run out
 _ACTIONS: Final = re.compile(r"gitops\..+")
+_MEANT: Final = frozenset({warning_client_prioritized_and_token_skipped(), warning_token_skipped()})
 
 
 def build_app(
@@ -49,6 +51,8 @@ def build_app(
     slow: Executor,
 ) -> App:
     """Build the Bolt app. Contacts nobody: it starts with Slack down. `slow` runs what asks Git and clusters."""
+    logger = logging.getLogger("bot.chat.bolt")
+    logger.addFilter(_is_news)
     client = WebClient(token=bot_token, base_url=api_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[])
     app = PromptApp(
         threads=quick,
@@ -59,7 +63,7 @@ def build_app(
         token_verification_enabled=False,
         ignoring_self_events_enabled=False,
         authorize=lambda: AuthorizeResult(enterprise_id=None, team_id=None, bot_token=bot_token),
-        logger=logging.getLogger("bot.chat.bolt"),
+        logger=logger,
     )
     clerk = Clerk(desk=desk, rules=rules, people=people, clock=clock, submit=slow)
 
@@ -232,3 +236,8 @@ class _Views:
         except (SlackClientError, OSError) as error:
             log.warning("Slack does not show a view: %s", type(error).__name__)
         return None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out that Bolt does not read `SLACK_BOT_TOKEN` itself: it is ours to read, and the client has it."""
+    return record.getMessage() not in _MEANT

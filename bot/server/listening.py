@@ -14,26 +14,34 @@ from waitress import wasyncore
 from waitress.server import create_server
 from waitress.trigger import trigger
 
+from bot.errors import ConfigError, Problem
+
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 MAX_PUSH_BYTES: Final = 25_000_000  # GitHub sends no more, and one push may carry 2,048 commits with their files
 _THREADS: Final = 8
 
 
 class WebServer:
-    """Serves from its own threads. `port` 0 takes a free one. Raises `OSError` where the port cannot be had."""
+    """Serves from its own threads. `port` 0 takes a free one. Raises `ConfigError` where the port cannot be had."""
 
     def __init__(self, *, host: str, port: int) -> None:
         self._web: WsgiApp  # there before the first request is read
         self._sockets: dict[int, Any] = {}  # waitress's own: the listener, its trigger and every connection
-        self._server: Any = create_server(
-            lambda environ, respond: self._web(environ, respond),
-            map=self._sockets,
-            host=host,
-            port=port,
-            threads=_THREADS,
-            max_request_body_size=MAX_PUSH_BYTES,
-            ident="gitops-bot",
-        )
+        try:
+            self._server: Any = create_server(
+                lambda environ, respond: self._web(environ, respond),
+                map=self._sockets,
+                host=host,
+                port=port,
+                threads=_THREADS,
+                max_request_body_size=MAX_PUSH_BYTES,
+                ident="gitops-bot",
+            )
+        except (OSError, ValueError) as error:  # waitress has a ValueError for a host that has no address
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            fix = "end what listens there, or choose others with `server.host` and `server.port` (PORT wins)"
+            text = f"server: HTTP cannot be served at {host}:{port}: {why}; {fix}"
+            raise ConfigError([Problem(message=text)]) from error
         self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from bot.errors import ConfigError
 from bot.server.listening import MAX_PUSH_BYTES, WebServer
 from bot.server.web import MAX_BODY_BYTES, Answer, Handlers, Web
 
@@ -121,3 +122,8 @@ def test_end_with_open_connections_is_quiet_and_frees_the_port() -> None:
     again = WebServer(host="127.0.0.1", port=port)
     again.start(Web(handlers()))
     again.stop()
+
+
+def test_host_that_has_no_address_is_said() -> None:
+    with pytest.raises(ConfigError, match=r"HTTP cannot be served at no\.such\.invalid:0: .+; end what listens there"):
+        WebServer(host="no.such.invalid", port=0)
