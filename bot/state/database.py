@@ -17,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 from bot.errors import StateError
 from bot.state import tables
 from bot.state.address import fault
+from bot.state.locks import AdvisoryLocks
 
 _READS: Final = "gitops_bot_reads"  # an execution option
 _BUSY_SECONDS: Final = 30  # another process may hold the write lock of SQLite for one transaction
@@ -41,6 +42,7 @@ class Database:
             self._make_file(path)
         self._writing = threading.Lock() if self._is_sqlite else nullcontext()
         self._engine = self._connected(parsed)
+        self._locks = AdvisoryLocks(self._engine)  # of PostgreSQL; those of SQLite are files
         self._questions: dict[tuple[sa.Table, ...], str] = {}  # building one costs as much as asking it
         self._reader = self._engine.execution_options(**{_READS: True})
         self._prepare()
@@ -62,7 +64,7 @@ class Database:
 
     def _connected(self, url: sa.URL) -> sa.Engine:
         if not self._is_sqlite:
-            return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=80)
+            return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)  # of a server's 100
         engine = sa.create_engine(
             url,
             connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
@@ -161,6 +163,7 @@ class Database:
         return tuple(one or "" for one in found)
 
     def close(self) -> None:
+        self._locks.close()
         self._engine.dispose()
 
     def _put(self, connection: sa.Connection, table: sa.Table, **values: str | bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,21 +33,62 @@ def file_lock(folder: Path, name: str, timeout: timedelta) -> Iterator[bool]:
         os.close(descriptor)
 
 
-@contextmanager
-def advisory_lock(engine: sa.Engine, name: str, timeout: timedelta) -> Iterator[bool]:
-    """Hold a session-level advisory lock of PostgreSQL on a connection of its own."""
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+class AdvisoryLocks:
+    """Session-level advisory locks of PostgreSQL, all in one session: a connection for each would be hundreds.
 
-        def attempt() -> bool:
-            return bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(number))).scalar())
+    A session that ends takes its locks along, in the middle of a pass too; the next question begins another one.
+    """
 
-        held = _until(time.monotonic() + timeout.total_seconds(), attempt)
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._turn = threading.Lock()
+        self._session: sa.Connection | None = None  # guarded by _turn, like what follows
+        self._held: set[int] = set()  # a session is given a lock that it holds a second time
+
+    @contextmanager
+    def hold(self, name: str, timeout: timedelta) -> Iterator[bool]:
+        """Hold a lock; yields False when somebody else held it for the whole timeout."""
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        held = _until(time.monotonic() + timeout.total_seconds(), lambda: self._attempt(number))
         try:
             yield held
         finally:
             if held:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(number)))
+                self._release(number)
+
+    def close(self) -> None:
+        """End the session, and with it what it holds as soon as its connection is closed. Idempotent."""
+        with self._turn:
+            self._end()
+
+    def _attempt(self, number: int) -> bool:
+        with self._turn:
+            if number in self._held or not self._ask(sa.func.pg_try_advisory_lock(number)):
+                return False
+            self._held.add(number)
+            return True
+
+    def _release(self, number: int) -> None:
+        with self._turn:
+            self._held.discard(number)
+            self._ask(sa.func.pg_advisory_unlock(number))
+
+    def _ask(self, question: sa.Function[bool]) -> bool:
+        try:
+            return self._asked(question)
+        except sa.exc.OperationalError:  # the session has ended
+            self._end()
+            return self._asked(question)
+
+    def _asked(self, question: sa.Function[bool]) -> bool:
+        if self._session is None:
+            self._session = self._engine.connect()
+        return bool(self._session.execute(sa.select(question)).scalar())
+
+    def _end(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
 
 def _opened(path: Path) -> int:

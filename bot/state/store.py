@@ -33,7 +33,7 @@ from bot.ports.state import PassRequest
 from bot.state import codec, tables
 from bot.state.database import moment
 from bot.state.ledger import Ledger
-from bot.state.locks import advisory_lock, file_lock
+from bot.state.locks import file_lock
 from bot.state.outbox import Outbox
 
 _KEPT_FOR: Final = timedelta(days=30)  # what was pruned can be restored for so long
@@ -215,7 +215,7 @@ class SqlStore(Ledger, Outbox):
     def lock(self, app: str, *, timeout: timedelta) -> AbstractContextManager[bool]:
         if self._folder is not None:
             return file_lock(self._folder, app, timeout)
-        return advisory_lock(self._engine, app, timeout)
+        return self._locks.hold(app, timeout)
 
     def key(self) -> bytes:
         return self._key

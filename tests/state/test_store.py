@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -273,6 +273,18 @@ def test_lock_keeps_others_out_and_dies_with_its_holder(store: SqlStore, state_u
         assert held
 
 
+def test_hundreds_of_locks_leave_room_for_questions(store: SqlStore) -> None:
+    """PostgreSQL had a connection for each, so that hundreds of passes waited for each other's."""
+    with ExitStack() as held:
+        for number in range(300):
+            assert held.enter_context(store.lock(f"prod/{number}", timeout=timedelta(0)))
+        with store.lock("prod/0", timeout=timedelta(0)) as again:
+            assert not again
+        assert store.memories() == {}
+    with store.lock("prod/0", timeout=timedelta(0)) as again:
+        assert again
+
+
 def test_state_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     SqlStore(f"sqlite:///{tmp_path}/state.db").close()
     assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o600
@@ -349,6 +361,10 @@ def test_store_that_breaks_says_so_and_goes_on_when_it_is_mended(store: SqlStore
 @pytest.mark.parametrize("state_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 def test_connections_that_the_server_ended_are_made_anew(store: SqlStore, state_url: str) -> None:
     assert store.standing(APP)[1] == Control()
+    with store.lock(APP, timeout=timedelta(0)) as held:
+        assert held
     others = "datname = current_database() AND pid <> pg_backend_pid()"
     executed(state_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
     assert store.standing(APP)[1] == Control()
+    with store.lock(APP, timeout=timedelta(0)) as held:
+        assert held
