@@ -25,6 +25,13 @@ def overtakes(later: Parcel, waiting: Parcel, *, leaves_next: bool) -> bool:
     return waiting.edits_only or not later.edits_only or waiting.news is later.news
 
 
+def is_over(later: Parcel, waiting: Parcel) -> bool:
+    """Tell whether `waiting` is trouble, and `later`, about the same, says something else."""
+    if not isinstance(later, Announcement) or not isinstance(waiting, Announcement):
+        return False
+    return waiting.news is not later.news and waiting.news not in _BEGINNING
+
+
 def instead(later: Parcel, waiting: Parcel) -> Parcel:
     """Return `later` as it takes the place of `waiting`: posted and heard where that was to be."""
     if not isinstance(later, Announcement) or not isinstance(waiting, Announcement):

@@ -14,7 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bot.model.announcement import Announcement, News, Parcel
-from bot.model.overtaking import instead, overtakes
+from bot.model.overtaking import instead, is_over, overtakes
 from bot.model.record import Consignment, Dispatch, SinkName, Turn
 from bot.ports.state import MessageRef
 from bot.state import codec, tables
@@ -40,7 +40,7 @@ class Outbox(Database):
                 connection.execute(box.delete().where(waiting))
             parcel, place = self._placed(connection, one, waiting)
             if isinstance(one.parcel, Announcement) and one.turn is Turn.FIRST:  # its message has to be there
-                root = box.c.collapse == one.parcel.root_key
+                root = sa.or_(box.c.collapse == one.parcel.root_key, _inherits(one.parcel.root_key))
                 connection.execute(box.update().where(waiting, root).values(turn=Turn.FIRST.value))
             kind, value = codec.dump_parcel(parcel)
             row = {
@@ -74,10 +74,16 @@ class Outbox(Database):
             before = codec.load_parcel(row.kind, row.value)
             if not overtakes(parcel, before, leaves_next=row.id == next_id):
                 break
+            if is_over(parcel, before) and self._is_inherited(connection, waiting, one.collapse):
+                break  # that message will speak for many: what is said now is another one, after it
             parcel = instead(parcel, before)
             place = {"id": row.id, "turn": min(row.turn, one.turn.value, *place.values())}
             connection.execute(box.delete().where(box.c.id == row.id))
         return parcel, place
+
+    def _is_inherited(self, connection: sa.Connection, waiting: sa.ColumnElement[bool], root: str) -> bool:
+        query = sa.select(tables.outbox.c.id).where(waiting, _inherits(root)).limit(1)
+        return connection.execute(query).first() is not None
 
     def _keep_root(self, connection: sa.Connection, said: Announcement) -> None:
         if said.news in {News.FAILED, News.DEGRADED, News.FIGHT}:
@@ -198,3 +204,8 @@ class Outbox(Database):
         with self._transaction() as connection:
             new = self._insert(tables.seen).values(row).on_conflict_do_nothing().returning(tables.seen.c.name)
             return connection.execute(new).first() is not None  # psycopg counts no rows of such an insert
+
+
+def _inherits(root: str) -> sa.ColumnElement[bool]:
+    """Match what takes the place of a root message when it is delivered."""
+    return tables.outbox.c.value.contains(f'"inherits":"{root}"', autoescape=True)

@@ -101,7 +101,7 @@ def test_mention_in_a_thread_is_about_the_app_of_its_message(offices: Offices, m
         answers: list[Message] = until(lambda: office.slack.ephemerals(user.id)[before:])
         return answers[0]
 
-    assert mentions(ANA, "history").text.startswith("docs / prod")
+    until(lambda: mentions(ANA, "history").text.startswith("docs / prod"))  # the bot knows its message a moment later
     assert "You may not pause docs / prod" in mentions(EVE, "pause for 2h").text
     assert "Roll back docs / prod to which commit?" in mentions(ANA, "rollback").text
     assert "docs / prod is at" in mentions(ANA, f"rollback {commit[:7]} just because").text

@@ -104,6 +104,15 @@ def test_failure_that_is_over_is_said_as_over_and_one_under_way_is_said(store: S
     assert left(store) == ["web:converged:root", "cart:failed:root", "cart:syncing:root"]
 
 
+@pytest.mark.parametrize("quietly", [False, True])
+def test_message_that_will_speak_for_many_does_not_become_a_question(store: SqlStore, quietly: bool) -> None:
+    """A question took the place of a failure that waited, and the message about many apps took its buttons away."""
+    post = Post(store, routing=Routing())
+    many = replace(said("many", News.FAILED), inherits="web", edits_only=quietly)
+    told(post, store, said("cart", News.SYNCING), said("web", News.FAILED), many, said("web", News.APPROVAL))
+    assert left(store) == ["web:failed:root", "many:failed:root", "web:waiting for approval:root", "cart:syncing:root"]
+
+
 def test_failure_that_is_only_counted_on_rings_as_the_first_was_to(store: SqlStore) -> None:
     post = Post(store, routing=Routing())
     counted = replace(said("web", News.FAILED, failures=2), id="counted", edits_only=True)
