@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.cli.main import collect_less
-from bot.model.resource import KindTable
+from bot.model.resource import DesiredState, KindTable
 from bot.model.source import MAIN
 from bot.render import CommitFiles, Renderer
 from bot.render.charts import Charts
@@ -58,6 +58,7 @@ class Bench:
         self.upstream = Upstream(folder / "fleet.git")
         self.documents = documents
         self.version = 0
+        self.held: DesiredState | None = None  # as an app at rest holds what it was rendered to
         self.repo = GitRepository(
             RepoSpec(name="fleet", url=str(self.upstream.path)), directory=folder / "cache", clock=now
         )
@@ -82,7 +83,7 @@ class Bench:
             busy, start = sum(os.times()[:4]), time.perf_counter()
             head = self.repo.head(MAIN, newer_than=now())
             asked = time.perf_counter()
-            self.renderer.render(APP, CommitFiles(self.repo, head), kinds=KindTable)
+            self.held = self.renderer.render(APP, CommitFiles(self.repo, head), kinds=KindTable)
             asks.append(asked - start)
             renders.append(time.perf_counter() - asked)
             used.append(sum(os.times()[:4]) - busy)
