@@ -310,8 +310,8 @@ class Clerk:
 
     def _that_are(self, words: str) -> list[AppSpec]:
         apps = {app.key: app for app in self._desk.apps()}
-        keys = (f"{one.cluster}/{one.app}" for one in self._desk.choose(words.split()))
-        return [apps[key] for key in keys if key in apps]  # a released app has no channel and no rights
+        lines = self._desk.choose(words.split())
+        return [apps[one.key] for one in lines if one.key in apps]  # a released app has no channel and no rights
 
     def _histories(self, order: Order, apps: Sequence[AppSpec], caller: Caller) -> None:
         """Show what was deployed of the apps of one name."""

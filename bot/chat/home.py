@@ -117,7 +117,7 @@ _KEEP: Final = _Offer("keep", "keep", "Keep it", asks="A branch with what the cl
 def buttons(one: AppStatus, user: str, may: Callable[[AppStatus, str], bool]) -> Iterator[Block]:
     """Yield what this person may do next about an app as it is now: what its message in the channel offers, too."""
     name = f"{one.app} in {one.cluster}"
-    value = {"app": f"{one.cluster}/{one.app}"}
+    value = {"app": one.key}
     question = one.question.plan_hash if one.question is not None else ""
     for offer in _offers(one, user):
         if may(one, offer.verb):

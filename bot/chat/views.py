@@ -96,7 +96,7 @@ class Views:
         apps = {app.key: app for app in self._desk.apps() if self._rights.allows("status", app, caller)}
 
         def may(one: AppStatus, verb: str) -> bool:
-            return self._rights.allows(verb, apps[f"{one.cluster}/{one.app}"], caller)
+            return self._rights.allows(verb, apps[one.key], caller)
 
         lines = self._desk.status(list(apps))
         view = home.home(lines, filters, user=caller.user, may=may, now=self._clock())

@@ -75,7 +75,7 @@ def status_text(given: Sequence[AppStatus]) -> str:
     often = Counter(one.app for one in lines)
 
     def name(one: AppStatus) -> str:
-        return f"{one.cluster}/{one.app}" if often[one.app] > 1 else one.app
+        return one.key if often[one.app] > 1 else one.app
 
     notes = [f"{name(one)}: {one.last_error}" for one in lines if one.last_error]
     notes += [

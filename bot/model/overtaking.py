@@ -26,7 +26,7 @@ def overtakes(later: Parcel, waiting: Parcel, *, leaves_next: bool) -> bool:
 
 
 def is_over(later: Parcel, waiting: Parcel) -> bool:
-    """Tell whether `waiting` is trouble, and `later`, about the same, says something else."""
+    """Tell whether `later`, about the same, ends what `waiting` says, trouble above all, and says something else."""
     if not isinstance(later, Announcement) or not isinstance(waiting, Announcement):
         return False
     return waiting.news is not later.news and waiting.news not in _BEGINNING

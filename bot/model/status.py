@@ -96,6 +96,11 @@ class AppStatus:
     ref: str = ""  # what it follows when nobody has pinned it
 
     @property
+    def key(self) -> str:
+        """The app's key, as `AppSpec.key`."""
+        return f"{self.cluster}/{self.app}"
+
+    @property
     def is_failing(self) -> bool:
         """Tell whether its last passes failed: a pause, a pin or an old commit that is fine does not end that."""
         return self.sync is SyncState.FAILED or self.consecutive_failures > 0

@@ -49,7 +49,7 @@ def chosen(lines: Sequence[AppStatus], apps: Mapping[str, AppSpec], words: Itera
 
     A word that is no app is a cluster, an env, a team or a state. Raises `NotThere` for one that is nothing.
     """
-    facts = {_key(one): _facts(one, apps.get(_key(one))) for one in lines}
+    facts = {one.key: _facts(one, apps.get(one.key)) for one in lines}
     names = {app.name for app in apps.values()}
     known = STATES.union(*facts.values())
     wanted: set[str] = set()
@@ -63,7 +63,7 @@ def chosen(lines: Sequence[AppStatus], apps: Mapping[str, AppSpec], words: Itera
             close = difflib.get_close_matches(word, known | names, n=1)
             nothing = f'"{word[:_SHOWN]}" is no app, cluster, env, team or state{_hint(close)}'
             raise NotThere(nothing, near=bool(close))
-    return tuple(one for one in lines if (not wanted or _key(one) in wanted) and true <= facts[_key(one)])
+    return tuple(one for one in lines if (not wanted or one.key in wanted) and true <= facts[one.key])
 
 
 def _meant(apps: Mapping[str, AppSpec], text: str) -> tuple[AppSpec, ...]:
@@ -83,7 +83,3 @@ def _facts(one: AppStatus, app: AppSpec | None) -> frozenset[str]:
     states = (word.replace(" ", "-") for word in one.words)
     words = (one.cluster, one.env, team, one.sync.value, one.health.value, one.control.value, *states)
     return frozenset(word.lower() for word in words if word)
-
-
-def _key(one: AppStatus) -> str:
-    return f"{one.cluster}/{one.app}"

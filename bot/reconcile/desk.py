@@ -103,7 +103,7 @@ class Desk(Enquiry):
 
     def unwanted(self, text: str) -> AppSpec:
         """Return the app to delete: one of the configuration, or one that it has dropped."""
-        dropped = [one for one in self.released() if text in {one.app, f"{one.cluster}/{one.app}"}]
+        dropped = [one for one in self.released() if text in {one.app, one.key}]
         if len(dropped) == 1 and text not in self._apps:
             key = f"{dropped[0].cluster}/{dropped[0].app}"
             return released_app(key, self._store.memory(key))

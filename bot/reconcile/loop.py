@@ -44,9 +44,7 @@ _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come befo
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
 _NOTING: Final = 4  # passes at a time that only note a commit: each costs a transaction, and they are in no hurry
 _FIRST_BEAT: Final = timedelta(seconds=10)
-_RETURN_REST: Final = timedelta(
-    seconds=5
-)  # after a failure: a cluster that comes and goes is no reason to hammer at it
+_RETURN_REST: Final = timedelta(seconds=5)  # after a failure: a cluster may come and go
 _NUDGED_AFTER: Final = timedelta(seconds=5)  # a failed app that a newer commit does not concern
 
 
