@@ -14,27 +14,17 @@ from bot.chat import replies
 from bot.chat.home import Filters, home
 from bot.model.attempt import attempts
 from bot.model.control import ControlState, Pin, Via
-from bot.model.outcome import HealthState, PassKind, Result
-from bot.model.plan import Summary
-from bot.model.record import EVERY_APP, HistoryEntry, Mute, SyncState
+from bot.model.outcome import HealthState, Result
+from bot.model.record import EVERY_APP, Mute, SyncState
 from bot.model.source import Revision
 from bot.model.status import REJECTED, UNDECIDED, AppStatus, Question, counts
 from bot.sandbox.slack import limits
+from tests.lines import entry, standing
 
 NOW: Final = datetime(2026, 11, 26, 4, 35, tzinfo=UTC)
 PIN: Final = Pin(commit="a" * 40, by="U0BOB", reason="", since=NOW)
 HASH: Final = "sha256:" + "1" * 64
-SYNCED: Final = AppStatus(
-    app="shop",
-    cluster="prod",
-    env="production",
-    sync=SyncState.SYNCED,
-    health=HealthState.HEALTHY,
-    control=ControlState.RUNNING,
-    revision="a" * 40,
-    target_revision="a" * 40,
-    last_sync_at=NOW,
-)
+SYNCED: Final = standing(env="production", revision="a" * 40, target_revision="a" * 40, last_sync_at=NOW)
 QUESTION: Final = Question(
     plan_hash=HASH, until=NOW + timedelta(minutes=9), needed=2, given=("U0BOB",), requesters=("U0ANA",)
 )
@@ -181,22 +171,10 @@ def test_pinned_app_shows_what_a_resume_would_do() -> None:
 
 def test_equal_failures_in_a_row_are_one_line_of_history() -> None:
     """Each retry of a failing sync was a line, and the ten lines of an answer all said the same."""
-    entry = HistoryEntry(
-        operation="op",
-        app="prod/shop",
-        revision="b" * 40,
-        ref="main",
-        kind=PassKind.SYNC,
-        by="",
-        via=Via.SCHEDULE,
-        started_at=NOW,
-        finished_at=NOW,
-        result=Result.FAILED,
-        summary=Summary(update=1),
-    )
-    good = replace(entry, result=Result.CONVERGED, revision="a" * 40)
-    failures = [replace(entry, finished_at=NOW - timedelta(minutes=n)) for n in range(14)]
-    shown = attempts([*failures, good, replace(good, revision="c" * 40), entry])
+    failed = entry(NOW)
+    good = replace(failed, result=Result.CONVERGED, revision="a" * 40)
+    failures = [replace(failed, finished_at=NOW - timedelta(minutes=n)) for n in range(14)]
+    shown = attempts([*failures, good, replace(good, revision="c" * 40), failed])
     assert [one.count for one in shown] == [14, 1, 1, 1]
     commit = Revision(commit="b" * 40, author="Ana Lima", subject="Say <more>")
     text, blocks = replies.history("shop / prod", shown, {commit.commit: commit})

@@ -8,30 +8,17 @@ from typing import Final
 
 from bot.cli.reports import history_text, status_text
 from bot.model.attempt import attempts
-from bot.model.control import ControlState, Via
-from bot.model.outcome import HealthState, PassKind, Result
-from bot.model.plan import Summary
-from bot.model.record import HistoryEntry, SyncState
-from bot.model.status import AppStatus
+from bot.model.control import ControlState
+from bot.model.outcome import Result
+from bot.model.record import SyncState
+from tests.lines import entry, standing
 
 NOW: Final = datetime(2026, 11, 23, 4, 35, tzinfo=UTC)
 
 
 def test_equal_failures_in_a_row_are_one_line_with_their_span() -> None:
     """Each retry of a failing sync was a row, and twenty rows all said the same."""
-    failed = HistoryEntry(
-        operation="op",
-        app="prod/shop",
-        revision="b" * 40,
-        ref="main",
-        kind=PassKind.SYNC,
-        by="",
-        via=Via.SCHEDULE,
-        started_at=NOW,
-        finished_at=NOW,
-        result=Result.FAILED,
-        summary=Summary(update=1),
-    )
+    failed = entry(NOW)
     good = replace(failed, result=Result.CONVERGED, revision="a" * 40, by="os:ana", approved_by=("os:ben",))
     often = [replace(failed, finished_at=NOW - timedelta(minutes=n)) for n in range(30)]
     header, first, second = history_text(attempts([*often, good])).splitlines()
@@ -43,14 +30,7 @@ def test_equal_failures_in_a_row_are_one_line_with_their_span() -> None:
 
 
 def test_status_has_what_needs_attention_first_and_a_count_at_the_end() -> None:
-    fine = AppStatus(
-        app="shop",
-        cluster="c2",
-        env="",
-        sync=SyncState.SYNCED,
-        health=HealthState.HEALTHY,
-        control=ControlState.RUNNING,
-    )
+    fine = standing(cluster="c2")
     failing = replace(fine, cluster="c3", sync=SyncState.FAILED, last_error="no quota")
     paused = replace(fine, app="docs", control=ControlState.PAUSED, control_by="os:ana")
     first = replace(fine, app="zoo", cluster="c1")

@@ -8,11 +8,10 @@ from typing import Final
 import pytest
 
 from bot.errors import NotThere
-from bot.model.control import ControlState
 from bot.model.outcome import HealthState
 from bot.model.record import SyncState
-from bot.model.status import AppStatus
 from bot.reconcile.choosing import chosen, named
+from tests.lines import standing
 from tests.plan.world import APP
 
 APPS: Final = {
@@ -25,26 +24,9 @@ APPS: Final = {
     )
 }
 STATES: Final = {"c2/shop": SyncState.FAILED, "c2/ship": SyncState.WAITING_APPROVAL}
-GONE: Final = AppStatus(
-    app="old",
-    cluster="c1",
-    env="",
-    sync=SyncState.RELEASED,
-    health=HealthState.UNKNOWN,
-    control=ControlState.RUNNING,
-)
+GONE: Final = standing("old", "c1", sync=SyncState.RELEASED, health=HealthState.UNKNOWN)
 LINES: Final = (
-    *(
-        AppStatus(
-            app=app.name,
-            cluster=app.cluster,
-            env=app.env,
-            sync=STATES.get(app.key, SyncState.SYNCED),
-            health=HealthState.HEALTHY,
-            control=ControlState.RUNNING,
-        )
-        for app in APPS.values()
-    ),
+    *(standing(app.name, app.cluster, app.env, sync=STATES.get(app.key, SyncState.SYNCED)) for app in APPS.values()),
     GONE,
 )
 
