@@ -63,7 +63,7 @@ class Doors:
 
     def open(self, server: WebServer) -> None:
         """Answer HTTP, deliver what waits, and hear Slack."""
-        server.start(self._web)
+        server.serve(self._web)
         self._courier.start()
         if self._socket is not None:
             self._socket.start()

@@ -2,7 +2,8 @@
 
 Order of start: state store, the port of HTTP, loop, then what answers there and the other ways to and from people,
 each with its own retries. Order of stop: no new work, passes leave at their next safe point, what is being delivered
-ends, everything is closed: within 20 s. The surprising part: those ways are imported only when the loop runs. Loading
+ends, everything is closed: within 20 s. A new configuration has its state and its port before the old one stops, and
+requests wait for it meanwhile. The surprising part: the ways to people are imported only when the loop runs. Loading
 them keeps a processor busy for a tenth of a second, half a second with Slack, while the first passes wait for others.
 """
 
@@ -20,6 +21,7 @@ from typing import Final
 from bot.cli.checking import ending
 from bot.cli.metrics import Metrics
 from bot.cli.reloading import Reloading
+from bot.errors import ConfigError
 from bot.server.listening import WebServer
 from bot.settings import Configuration
 from bot.wiring import Engine, build_engine, build_heartbeat, build_loop, notice_of
@@ -48,31 +50,48 @@ class _Signals:
         self.woken.set()
 
 
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A configuration that may run: its engine, and the port that is its own."""
+
+    engine: Engine
+    server: WebServer
+
+
 def serve(load: Callable[[], Configuration]) -> int:
     """Run until SIGTERM or SIGINT, following the configuration; returns 0. Raises `ConfigError` before it starts."""
     signals = _Signals()
     signals.listen()
     configuration = load()
     gc.freeze()  # what is imported by now stays for good: no collection has to look at it; an engine may be replaced
-
-    def build(one: Configuration) -> Engine:
-        return build_engine(one, clock=_now)
-
-    reloading = Reloading(configuration, load=load, build=build)
-    engine: Engine | None = build(configuration)
-    while engine is not None:
-        engine = _run(engine, signals, reloading)
+    stage: _Stage | None = _stage(configuration, None)
+    reloading = Reloading(configuration.path)
+    while stage is not None:
+        stage = _run(stage, signals, reloading, load)
     return 0
 
 
-def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | None:
-    """Run one configuration to its end; returns the engine of the next one, None when the bot stops."""
+def _stage(configuration: Configuration, now: WebServer | None) -> _Stage:
+    """Build what runs a configuration; the port is the one of `now` where that does not change."""
+    engine = build_engine(configuration, clock=_now)
+    address = configuration.settings.server.host, configuration.port
+    if now is not None and now.address == address:
+        return _Stage(engine, now)
+    try:
+        return _Stage(engine, WebServer(host=address[0], port=address[1]))
+    except ConfigError:
+        engine.close()
+        raise
+
+
+def _run(stage: _Stage, signals: _Signals, reloading: Reloading, load: Callable[[], Configuration]) -> _Stage | None:
+    """Run one configuration to its end; returns the next one, None when the bot stops."""
+    engine, server = stage.engine, stage.server
     configuration = engine.configuration
     metrics = Metrics(engine)
     heartbeat = build_heartbeat(configuration, tell=notice_of(engine, clock=_now))
     beat = heartbeat.beat if heartbeat is not None else lambda: None
     loop = build_loop(engine, clock=_now, beat=beat, ended=metrics.passed)
-    server = WebServer(host=configuration.settings.server.host, port=configuration.port)  # ours, or nothing begins
     loop.start()
     try:
         from bot.cli.doors import Doors
@@ -86,16 +105,19 @@ def _run(engine: Engine, signals: _Signals, reloading: Reloading) -> Engine | No
     end = ending(engine)
     if end is not None:
         log.log(logging.ERROR if end.is_over else logging.WARNING, "on-call: %s %s", end.message, end.next_step)
-    following: Engine | None = None
+    following: _Stage | None = None
     while not signals.stop and following is None:
         signals.woken.wait(_LOOK_EVERY_SECONDS)
         signals.woken.clear()
         asked, signals.reload = signals.reload, False
-        following = None if signals.stop else reloading.successor(asked=asked)
+        following = None if signals.stop else reloading.successor(lambda: _stage(load(), server), asked=asked)
     log.info("gitops-bot is stopping" if following is None else "gitops-bot takes up its new configuration")
     left = loop.stop(timeout=_PASSES_LEAVE)
     doors.close()
-    server.stop()
+    if following is not None and following.server is server:
+        server.hold()
+    else:
+        server.stop()
     engine.close()
     log.info("everything has stopped%s", "" if left else "; a pass was abandoned and goes on at the next start")
     return following

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -30,11 +31,8 @@ def bot(tmp_path: Path) -> Iterator[BotProcess]:
 
 
 def apps(bot: BotProcess) -> set[str]:
-    """Return the apps the bot measures; none while it takes up a new configuration."""
-    try:
-        text = bot.metrics()
-    except OSError:
-        return set()
+    """Return the apps the bot measures."""
+    text = bot.metrics()
     return {name for name in ("shop", "store") if f'gitops_bot_app_objects{{app="{name}"' in text}
 
 
@@ -58,4 +56,34 @@ def test_hangup_takes_up_the_file_and_its_secrets(bot: BotProcess) -> None:
     bot.hang_up()
     until(lambda: "takes up its new configuration" in bot.log(), "the signal is heard")
     until(lambda: apps(bot) == {"shop"}, "the bot is there again")
+    assert bot.stop() == 0
+
+
+def test_port_in_use_refuses_the_new_configuration_and_the_old_one_goes_on(bot: BotProcess) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        bot.configure(lambda text: text.replace(f"port: {bot.port}", f"port: {number}"))
+        until(lambda: "the new configuration is not used" in bot.log(), "the port is refused")
+        assert f"HTTP cannot be served at 127.0.0.1:{number}: Address already in use" in bot.log()
+        assert "Address already in use" in bot.health()["parts"]["configuration"]
+        assert apps(bot) == {"shop"}
+    bot.hang_up()
+    until(lambda: "takes up its new configuration" in bot.log(), "the port is free by now")
+    assert bot.stop() == 0
+
+
+def test_no_request_is_refused_while_a_configuration_takes_over(bot: BotProcess) -> None:
+    """The port was given up and taken again: a push of that moment was heard by nobody, and a probe failed."""
+    write(bot, TEXT + "  - {name: store, repo: fleet, path: apps/store, cluster: prod}\n")
+    refused: list[OSError] = []
+
+    def taken_up() -> bool:
+        try:
+            return 'app="store"' in bot.metrics()
+        except OSError as error:
+            refused.append(error)
+            return False
+
+    until(taken_up, "the new app is there")
+    assert not refused
     assert bot.stop() == 0

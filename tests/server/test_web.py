@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def handlers(health: str = "ok") -> Handlers:
 @pytest.fixture
 def server() -> Iterator[WebServer]:
     made = WebServer(host="127.0.0.1", port=0)
-    made.start(Web(handlers()))
+    made.serve(Web(handlers()))
     yield made
     made.stop()
 
@@ -86,7 +87,7 @@ def test_push_of_many_commits_is_read(server: WebServer) -> None:
 @pytest.mark.parametrize(("word", "status"), [("ok", 200), ("degraded", 200), ("stuck", 503)])
 def test_only_what_a_restart_may_cure_is_unhealthy(word: str, status: int) -> None:
     server = WebServer(host="127.0.0.1", port=0)
-    server.start(Web(handlers(word)))
+    server.serve(Web(handlers(word)))
     try:
         assert ask(server, "GET", "/healthz")[0] == status
     finally:
@@ -98,7 +99,7 @@ def test_request_that_comes_before_the_answers_waits_for_them() -> None:
     server = WebServer(host="127.0.0.1", port=0)
     early = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     early.request("GET", "/readyz")
-    server.start(Web(handlers()))
+    server.serve(Web(handlers()))
     try:
         assert early.getresponse().read() == b"ready\n"
     finally:
@@ -106,11 +107,56 @@ def test_request_that_comes_before_the_answers_waits_for_them() -> None:
         server.stop()
 
 
+def test_held_request_waits_for_the_next_answers_and_a_stop_sends_it_away() -> None:
+    server = WebServer(host="127.0.0.1", port=0)
+    server.serve(Web(handlers("ok")))
+    server.hold()
+    waiting = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    waiting.request("GET", "/healthz")
+    server.serve(Web(handlers("stuck")))
+    assert waiting.getresponse().status == 503
+    server.hold()
+    waiting.close()
+    late = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    late.request("GET", "/healthz")
+    server.stop()
+    try:
+        status = late.getresponse().status
+    except (OSError, http.client.HTTPException):
+        status = 0  # closed before it was read
+    assert status in {0, 503}
+    late.close()
+
+
+def test_hold_returns_when_what_is_being_answered_has_ended() -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def slowly(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
+        begun.set()
+        end.wait(60)
+        respond("200 OK", [])
+        return [b"ended"]
+
+    server = WebServer(host="127.0.0.1", port=0)
+    server.serve(slowly)
+    asking = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    asking.request("GET", "/")
+    assert begun.wait(60)
+    holding = threading.Thread(target=server.hold)
+    holding.start()
+    assert holding.is_alive()
+    end.set()
+    holding.join(60)
+    assert asking.getresponse().read() == b"ended"
+    asking.close()
+    server.stop()
+
+
 def test_end_with_open_connections_is_quiet_and_frees_the_port() -> None:
     """The listener was closed under the server's select, whose thread then died with a traceback."""
     before = set(threading.enumerate())
     server = WebServer(host="127.0.0.1", port=0)
-    server.start(Web(handlers()))
+    server.serve(Web(handlers()))
     port = server.port
     idle = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     idle.request("GET", "/readyz")
@@ -120,7 +166,7 @@ def test_end_with_open_connections_is_quiet_and_frees_the_port() -> None:
     idle.close()
     assert not [one for one in set(threading.enumerate()) - before if one.name == "http"]
     again = WebServer(host="127.0.0.1", port=port)
-    again.start(Web(handlers()))
+    again.serve(Web(handlers()))
     again.stop()
 
 
