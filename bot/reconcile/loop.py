@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -28,12 +29,13 @@ from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.source import GitRef
+from bot.ports.live import Cluster
 from bot.ports.state import PassRequest, Store
-from bot.reconcile.fingerprint import api_server
+from bot.reconcile.errands import Errands
 from bot.reconcile.lanes import Lane
 from bot.reconcile.passes import Passes
 from bot.reconcile.pulse import BEAT_EVERY, Pulse
-from bot.reconcile.retry import Retry
+from bot.reconcile.retry import Retry, Tries, has_failed
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,6 @@ _PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come befo
 _PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
 _NOTING: Final = 4  # passes at a time that only note a commit: each costs a transaction, and they are in no hurry
 _FIRST_BEAT: Final = timedelta(seconds=10)
-_RETURN_REST: Final = timedelta(seconds=5)  # after a failure: a cluster may come and go
 _NUDGED_AFTER: Final = timedelta(seconds=5)  # a failed app that a newer commit does not concern
 
 
@@ -56,10 +57,7 @@ class _Slot:
     due: bool = False
     running: bool = False
     urgent: bool = False
-    not_before: datetime | None = None  # for what failed, and what is fought over
-    failures: int = 0
-    failed_commit: str = ""
-    cut_off_at: datetime | None = None  # when its last pass ended because its cluster was away
+    tries: Tries = field(default_factory=Tries)
     asked_at: datetime | None = None  # when a wake-up came during a pass and its commit was not compared yet
     since: datetime = _ANY_ANSWER  # what Git said then or later is new enough for the next pass
     stirred_at: datetime = _ANY_ANSWER
@@ -88,7 +86,7 @@ class Loop:
         self._stopping = threading.Event()
         self._lanes: dict[tuple[str, bool], Lane] = {}  # by cluster and whether it only notes; guarded by _lock
         self._rounds: set[tuple[str, int]] = set()  # by repository and seconds
-        self._asking: set[tuple[str, int]] = set()  # rounds under way; guarded by _lock
+        self._errands = Errands()
         self._returned: dict[str, datetime] = {}  # when each cluster last came back; guarded by _lock
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True}
@@ -108,7 +106,9 @@ class Loop:
         if self._passes.apps.sets:
             self._scheduler.add_job(self._look, IntervalTrigger(seconds=1), next_run_time=self._clock())
         self._scheduler.add_job(self._poll, IntervalTrigger(seconds=1), next_run_time=self._clock(), max_instances=1)
-        self._scheduler.add_job(self._hold, IntervalTrigger(seconds=10), max_instances=1)
+        for name, cluster in self._passes.world.clusters.items():
+            errand = f"lease of {name}", partial(self._hold, cluster)
+            self._scheduler.add_job(self._errands.begin, IntervalTrigger(seconds=10), args=errand)
         every = int(BEAT_EVERY.total_seconds())
         soon = self._clock() + _FIRST_BEAT  # a restart is no minute of silence
         self._scheduler.add_job(self._pulse.tick, IntervalTrigger(seconds=every, start_date=soon), max_instances=1)
@@ -118,6 +118,7 @@ class Loop:
     def stop(self, *, timeout: timedelta) -> bool:
         """Take no more work and let the passes leave at their next safe point; True when all have left."""
         self._stopping.set()
+        self._errands.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         deadline = self._clock() + timeout
@@ -147,7 +148,7 @@ class Loop:
         now = self._clock()
         with self._lock:
             slot = self._slots.get(key)
-            if slot is None or (slot.not_before is not None and now < slot.not_before):
+            if slot is None or slot.tries.rests(now):
                 return
             if slot.running:
                 slot.due = True
@@ -167,14 +168,9 @@ class Loop:
         now = self._clock()
         with self._lock:
             self._returned[cluster] = now
-            again: dict[str, datetime] = {}
-            for key, slot in self._slots.items():
-                if slot.app.cluster != cluster or slot.cut_off_at is None or slot.not_before is None:
-                    continue
-                at = max(slot.cut_off_at + _RETURN_REST, now)
-                if at < slot.not_before:
-                    slot.not_before = again[key] = at
-        for key, at in again.items():
+            there = [(key, slot) for key, slot in self._slots.items() if slot.app.cluster == cluster]
+            again = [(key, at) for key, slot in there if (at := slot.tries.cluster_returned(now)) is not None]
+        for key, at in again:
             if at <= now:
                 self._wake(key, since=now)
             elif not self._stopping.is_set():
@@ -204,48 +200,34 @@ class Loop:
         self.wake(key)
         if group not in self._rounds:
             self._rounds.add(group)
-            self._scheduler.add_job(self._begin_round, IntervalTrigger(seconds=group[1]), args=group, max_instances=4)
-
-    def _begin_round(self, repo: str, seconds: int) -> None:
-        """Go round in a thread of its own: Git may take long, and the scheduler has others to serve."""
-        with self._lock:
-            if (repo, seconds) in self._asking or self._stopping.is_set():
-                return
-            self._asking.add((repo, seconds))
-        threading.Thread(target=self._round, args=(repo, seconds), name=f"round {repo}", daemon=True).start()
+            errand = f"round of {app.repo}, {group[1]} s", partial(self._round, *group)
+            self._scheduler.add_job(self._errands.begin, IntervalTrigger(seconds=group[1]), args=errand)
 
     def _round(self, repo: str, seconds: int) -> None:
         """Wake the apps of one repository and interval that have anything to do."""
-        try:
-            now = self._clock()
-            with self._lock:
-                slots = [
-                    slot
-                    for slot in self._slots.values()
-                    if slot.app.repo == repo and max(int(slot.app.interval.total_seconds()), 1) == seconds
-                ]
+        now = self._clock()
+        with self._lock:
+            slots = [
+                slot
+                for slot in self._slots.values()
+                if slot.app.repo == repo and max(int(slot.app.interval.total_seconds()), 1) == seconds
+            ]
 
-            def head(ref: GitRef) -> str:
-                return self._passes.world.repos[repo].head(ref, newer_than=now)
+        def head(ref: GitRef) -> str:
+            return self._passes.world.repos[repo].head(ref, newer_than=now)
 
-            for slot in slots:
-                if self._stopping.is_set():
-                    return
-                if not slot.requests and self._passes.resting.is_settled(slot.app, head):
-                    self._pulse.completed()
-                else:
-                    self._wake(slot.app.key, since=now)
-        except Exception:  # a bug here must not end the schedule
-            log.exception("round of repository %s: unexpected error", repo)
-        finally:
-            with self._lock:
-                self._asking.discard((repo, seconds))
+        for slot in slots:
+            if self._stopping.is_set():
+                return
+            if not slot.requests and self._passes.resting.is_settled(slot.app, head):
+                self._pulse.completed()
+            else:
+                self._wake(slot.app.key, since=now)
 
-    def _hold(self) -> None:
+    def _hold(self, cluster: Cluster) -> None:
         """Keep the right to write, for the time between passes; a pass that writes meets the same trouble."""
-        for cluster in self._passes.world.clusters.values():
-            with suppress(PassError):
-                cluster.hold(self._passes.world.holder)
+        with suppress(PassError):
+            cluster.hold(self._passes.world.holder)
 
     def _look(self) -> None:
         """Follow the app sets: an app for each folder that came; one whose folder went is woken no more."""
@@ -343,7 +325,7 @@ class Loop:
         with self._lock:
             urgent, slot.urgent = slot.urgent, False
             since, slot.since = slot.since, _ANY_ANSWER
-            resting = slot.not_before is not None and self._clock() < slot.not_before
+            resting = slot.tries.rests(self._clock())
             ordered = any(one.trigger.manual for one in slot.requests)
         if resting and not ordered and not self._may_be_mended(slot, since, pushed=urgent):
             return
@@ -363,7 +345,7 @@ class Loop:
                 stop=lambda commit: self._superseded(slot, commit),
                 patience=timedelta(seconds=5),
                 since=since,
-                failures=slot.failures,
+                failures=slot.tries.failures,
                 leaves=self._stopping.is_set,
             )
         except PassError as error:  # the state store: nothing of this pass is recorded, so that it is run again
@@ -381,20 +363,14 @@ class Loop:
         done = [one.id for one in requests if one not in waiting]
         with suppress(StateError):  # they are done again after a restart, which changes nothing
             self._store.finish_requests(done)
-        failed = report is None or report.result in {Result.FAILED, Result.UNHEALTHY}
         calm = timedelta(0)
         with suppress(StateError):  # the next pass meets the same trouble
-            calm = self._passes.rest(report) if report is not None and not failed else calm
+            calm = self._passes.rest(report) if report is not None and not has_failed(report) else calm
         with self._lock:
             slot.requests = [*waiting, *slot.requests]
-            slot.failures = slot.failures + 1 if failed else 0
-            rest = self._retry.after(slot.failures) if failed else calm
-            slot.cut_off_at = now if report is not None and _is_cut_off(slot.app, report) else None
-            if slot.cut_off_at and report and self._returned.get(slot.app.cluster, _ANY_ANSWER) >= report.started_at:
-                rest = min(rest, _RETURN_REST)  # it came back while the pass was failing
-            slot.not_before = now + rest if rest else None
-            slot.failed_commit = report.target.commit if rest and report and report.target else ""
-            again = slot.not_before or (now + _PUSH_ASK_AGAIN if waiting else None)
+            returned = self._returned.get(slot.app.cluster, _ANY_ANSWER)
+            slot.tries.ended(report, self._retry, calm=calm, now=now, returned=returned)
+            again = slot.tries.not_before or (now + _PUSH_ASK_AGAIN if waiting else None)
             if report is not None and report.result is Result.SUPERSEDED:
                 slot.due = True
         if again is not None and not self._stopping.is_set():
@@ -420,17 +396,16 @@ class Loop:
         """
         try:
             head = self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=since)
-            if not slot.failed_commit or head == slot.failed_commit:
+            failed = slot.tries.commit
+            if not failed or head == failed:
                 return pushed
-            if self._passes.resting.concerns(slot.app, slot.failed_commit, head):
+            if self._passes.resting.concerns(slot.app, failed, head):
                 return True
         except PassError:
             return pushed
         soon = self._clock() + _NUDGED_AFTER
         with self._lock:
-            nudged = slot.not_before is not None and soon < slot.not_before
-            if nudged:
-                slot.not_before = soon
+            nudged = slot.tries.sooner(soon)
         if nudged and not self._stopping.is_set():
             self._scheduler.add_job(self.wake, DateTrigger(soon), args=[slot.app.key])
         return False
@@ -450,7 +425,3 @@ class Loop:
             return self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=asked_at) != commit
         except PassError:
             return False
-
-
-def _is_cut_off(app: AppSpec, report: SyncReport) -> bool:
-    return report.failure is not None and report.failure.neighbour == api_server(app.cluster)
