@@ -37,7 +37,13 @@ _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 60.0  # a token or a right that a person must mend
 _BROADCAST: Final = frozenset({News.REMINDER, News.PAGE_CLOSED})  # who forgot, or was called, looks into no thread
 _WORD: Final = re.compile(r"[a-z_]+")  # what Slack's errors are; a maintenance page is none
-_NO_CHANNEL: Final = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action"})
+_CLOSED: Final = {
+    "channel_not_found": ("I do not see it", "type /invite @gitops there, or put its id into the configuration"),
+    "not_in_channel": ("I am not in it", "type /invite @gitops there"),
+    "is_archived": ("it is archived", "unarchive it, or name another one in the configuration"),
+    "restricted_action": ("only some people may post there", "let me post there, or name another one"),
+}  # why a channel takes no message, and what to do
+_NO_CHANNEL: Final = frozenset(_CLOSED)
 _NO_MESSAGE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 _MENDABLE: Final = frozenset({"invalid_auth", "account_inactive", "token_revoked", "missing_scope", "not_authed"})
 
@@ -62,6 +68,7 @@ class SlackSink:
         self._fallback, self._clock, self._diverted = fallback_channel, clock, diverted
         self._local = threading.local()
         self._done: dict[str, set[str]] = {}  # what is not done again of news that is tried again; by its lane's worker
+        self._explained: set[tuple[str, str]] = set()  # closed channels and why, said since the start
         self._workspace = ""  # its web address; one write of one reference, by whoever posts first
 
     def link(self, operation: str, channel: str) -> str:
@@ -150,12 +157,10 @@ class SlackSink:
         try:
             answer = self._client().chat_postMessage(channel=channel, thread_ts=thread_ts, **content)
         except SlackApiError as error:
-            reason = error.response.get("error")
+            reason = str(error.response.get("error"))
             if reason not in _NO_CHANNEL or channel == self._fallback or not self._fallback:
                 raise
-            fix = "unarchive it, or name another one" if reason == "is_archived" else "type /invite @gitops there"
-            log.error("Slack channel %s takes no messages (%s): %s", channel, reason, fix)
-            self._diverted()
+            self._divert(channel, reason)
             answer = self._client().chat_postMessage(channel=self._fallback, **content)
         if root is None:
             made = MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
@@ -163,6 +168,18 @@ class SlackSink:
             file = attachment(news)
             if file is not None:
                 self._upload(file, made, comment="")
+
+    def _divert(self, channel: str, reason: str) -> None:
+        """Say why messages of a channel come to another one: there once, and in the log each time."""
+        what, fix = _CLOSED[reason]
+        log.error("Slack channel %s takes no messages (%s): %s", channel, reason, fix)
+        if (channel, reason) not in self._explained:
+            text = (
+                f"<#{channel}> takes no messages from me: {what}. What is meant for it comes here. To mend it, {fix}."
+            )
+            self._client().chat_postMessage(channel=self._fallback, text=text)
+            self._explained.add((channel, reason))
+        self._diverted()
 
     def _ask_workspace(self) -> None:
         """Learn the address under which people read messages; without it pages lack a link, and nothing else."""

@@ -171,11 +171,14 @@ def test_channel_that_is_archived_halfway_goes_on_in_the_fallback_channel(
         post.say(news("second", word=News.CONVERGED, channel=OTHER))
         post.shown(HOME, "Converged", "Said second.")
     assert "takes no messages (is_archived)" in caplog.text
+    why = post.shown(HOME, f"<#{OTHER}> takes no messages from me: it is archived.")
+    assert "comes here. To mend it, unarchive it, or name another one in the configuration." in why.text
     assert post.failures == ["diverted"]
     quiet = replace(news("third", word=News.CONVERGED, channel=OTHER), edits_only=True)
     post.say(quiet, news("fourth", "op_2", word=News.DIFF, channel=OTHER))
     post.shown(HOME, "Said fourth.")
-    assert len(post.slack.roots(HOME)) == 2
+    assert len(post.slack.roots(HOME)) == 3  # why they come here is said once
+    assert post.failures == ["diverted", "diverted"]
 
 
 def test_message_about_many_takes_the_place_of_the_first_and_leaves_it_its_thread(post: Post) -> None:

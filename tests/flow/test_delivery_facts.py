@@ -151,6 +151,7 @@ def test_channel_that_takes_no_message_has_a_fallback_and_a_hint(tell: Tell, mod
     assert said.channel == DEPLOYS
     hint = "unarchive it" if reason == "is_archived" else "/invite @gitops"
     assert hint in story.bot.log()
+    assert hint in story.seen(DEPLOYS, ["<#C0SHOP> takes no messages from me"]).text
     assert story.bot.metric("gitops_bot_delivery_failures_total", 'how="diverted"', 'sink="slack"') == 1
 
 
