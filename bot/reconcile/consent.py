@@ -41,14 +41,15 @@ def consent(order: Order, made: Planned, *, key: bytes) -> Consent:
         unfinished = Unfinished(agreed=begun, live=agreement.count_live(begun, plan, made.live(), key))
         if agreement.is_rest(begun, plan, made.desired.digest):
             return _rest(order, begun, unfinished)
-    app, verdicts = order.app, order.verdicts(plan.hash)
+    app = order.app
+    if app.mode is not Mode.APPROVE and not plan.refusals:
+        return Consent()
+    verdicts = order.verdicts(plan.hash)
     if app.mode is Mode.APPROVE:
         own = order.requesters(plan)
         if why := approval.missing(app, verdicts, requesters=own):
             return Consent(held=Result.WAITING_APPROVAL, reason=why, unfinished=unfinished)
         by = approval.granted_by(app, verdicts, requesters=own)
-    elif not plan.refusals:
-        return Consent()
     elif order.trigger.confirm == plan.hash:
         by = (order.trigger.by,)
     elif approval.is_agreed(app, verdicts):
