@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.chat import folded, kit
+from bot.chat import folded, kit, rollout
 from bot.chat.buttons import buttons
 from bot.chat.kit import Block, code, cut, escape, many, person, took, when
 from bot.chat.sentence import WHAT_LIMIT, WORDS, placed, sentence
@@ -96,7 +96,7 @@ def render(news: Announcement, *, author: str = "") -> Message:
     before = [*_head(news), *kit.fields(list(_facts(news, author))), *_paragraph(_unsaid(news)), *_progress(news)]
     detail = [
         *_troubles(news.troubles),
-        *folded.apps(news),
+        *(rollout.blocks(news) if news.is_rollout else folded.apps(news)),
         *_changes(news),
         *kit.bullets("In short" if news.news in {News.DIGEST, News.UNMUTED} else "Impact", news.impact),
         *kit.bullets("Warning", news.warnings),
@@ -168,7 +168,7 @@ def _blamed(news: Announcement, revision: Revision) -> str:
 def _facts(news: Announcement, author: str) -> Iterator[tuple[str, str]]:
     """Yield title and text of what is known, in the order people ask for it."""
     revision = news.revision
-    if news.news is News.SYNCING:
+    if news.news is News.SYNCING and not news.is_rollout:
         return
     if revision is not None:
         yield "Commit", _blamed(news, revision)

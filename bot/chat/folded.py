@@ -8,13 +8,14 @@ from typing import Final
 
 from bot.chat import kit
 from bot.chat.kit import Block, cut, escape
-from bot.model.announcement import MOVED, Announcement, AppLine
+from bot.model.announcement import MOVED, Announcement, AppLine, News
 
 _OFFERED: Final = 40  # a hundred choices would take the room of the names
 _TEXT: Final = kit.TEXT_LIMIT - 100
 _WITH_REASONS: Final = 100  # apps; of more there is room for the names alone
 _REASONS: Final = 6_000  # characters of all reasons together
 _LONGEST: Final = 200
+_TROUBLED: Final = frozenset({"", News.FAILED.value})  # what an app is that fails, for one reason or in a rollout
 
 
 def apps(news: Announcement) -> Iterator[Block]:
@@ -25,7 +26,7 @@ def apps(news: Announcement) -> Iterator[Block]:
     for title, some in (("Failing", failing), ("Over it", over), ("For another reason", moved)):
         if some:
             differ = some is failing and any(one.reason for one in some) and len(some) <= _WITH_REASONS
-            yield from _sections([f"*{title} ({len(some)})*", *(_reasons(some) if differ else _lines(some))])
+            yield from sections([f"*{title} ({len(some)})*", *(_reasons(some) if differ else lines(some))])
 
 
 def menu(news: Announcement) -> Iterator[Block]:
@@ -35,7 +36,7 @@ def menu(news: Announcement) -> Iterator[Block]:
         return
     options = [
         kit.option(f"{one.name} / {one.cluster}", one.key)
-        for one in sorted(news.apps, key=lambda one: (bool(one.how), one.name))
+        for one in sorted(news.apps, key=lambda one: (one.how not in _TROUBLED, one.name))
     ]
     yield kit.menu("gitops.pick.status", "Look at one app", options)
 
@@ -54,14 +55,15 @@ def _reasons(some: list[AppLine]) -> Iterator[str]:
         yield f"*{escape(one.name)}* / {escape(one.cluster)}: {reason}"
 
 
-def _lines(some: list[AppLine]) -> Iterator[str]:
+def lines(some: list[AppLine]) -> Iterator[str]:
+    """Yield the names of apps, a line for each cluster and what ended their trouble."""
     ordered = sorted(some, key=lambda one: (one.cluster, one.how, one.name))
     for (cluster, how), here in groupby(ordered, key=lambda one: (one.cluster, one.how)):
         place = f"{cluster}, {how}" if how else cluster
         yield f"{escape(place)}: {', '.join(escape(one.name) for one in here)}"
 
 
-def _sections(lines: list[str]) -> Iterator[Block]:
+def sections(lines: list[str]) -> Iterator[Block]:
     """Yield lines in sections of Slack's size; a line that is too long goes on in the next one."""
     text = ""
     for word in " \n".join(lines).split(" "):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bot.chat import folded, kit
+from bot.chat import folded, kit, rollout
 from bot.chat.kit import cut, escape, many, person, took
 from bot.model.announcement import Announcement, ChangeLine, News
 
@@ -71,7 +71,8 @@ def sentence(news: Announcement) -> str:
     """Return the whole news in one line."""
     _, word = WORDS[news.news]
     count = f", {news.done} of {news.total} objects applied" if news.news is News.SYNCING and news.total else ""
-    detail = " ".join(part for part in (cut(_what(news), WHAT_LIMIT), folded.names(news), *_told(news)) if part)
+    names = rollout.words(news) if news.is_rollout else folded.names(news)
+    detail = " ".join(part for part in (cut(_what(news), WHAT_LIMIT), names, *_told(news)) if part)
     head = kit.one_line(f"{word}: {news.app} / {news.cluster}{_at(news)}{count}. {detail}")
     commit = escape(kit.one_line(_commit(news)))
     changed = kit.spoken(cut(kit.one_line(_changed(news)), _CHANGED))

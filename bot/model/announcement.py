@@ -16,6 +16,7 @@ from bot.model.plan import Summary
 from bot.model.source import Revision
 
 MOVED: Final = "fails for another reason now"  # what ends an app's part in a message, and is no recovery
+ROLLOUT: Final = "rollout:"  # begins the name of a message that tells one commit of many apps
 
 
 class News(Enum):
@@ -83,12 +84,14 @@ class TroubleLine:
 class AppLine:
     """One of the apps that a message speaks for; `how` says what ended its trouble, "" while it lasts.
 
-    `reason` is what it fails for, where not all of them fail for the same.
+    In a rollout it is the value of the last news of the app. `reason` is what it fails for, where not all of them fail
+    for the same.
     """
 
     key: str
     name: str
     cluster: str
+    env: str = ""
     how: str = ""
     reason: str = ""
 
@@ -166,6 +169,11 @@ class Announcement:
     def holds(self) -> bool:
         """Tell whether it speaks of a pause or a pin that goes on: one that has ended has no next step."""
         return self.news in {News.PAUSED, News.ROLLED_BACK} and bool(self.next_step)
+
+    @property
+    def is_rollout(self) -> bool:
+        """Tell whether it is how one commit gets to many apps."""
+        return self.operation.startswith(ROLLOUT)
 
     @property
     def root_key(self) -> str:

@@ -90,8 +90,10 @@ class Database:
             if not self._is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_266_117)))  # two bots that start at once
             tables.metadata.create_all(connection)
-            if "turn" not in {column["name"] for column in sa.inspect(connection).get_columns("outbox")}:
-                connection.execute(sa.text("ALTER TABLE outbox ADD COLUMN turn INTEGER NOT NULL DEFAULT 1"))
+            columns = {column["name"] for column in sa.inspect(connection).get_columns("outbox")}
+            for name, kind in (("turn", "INTEGER NOT NULL DEFAULT 1"), ("rollout", "VARCHAR(64) NOT NULL DEFAULT ''")):
+                if name not in columns:
+                    connection.execute(sa.text(f"ALTER TABLE outbox ADD COLUMN {name} {kind}"))
             found = connection.execute(sa.select(tables.about.c.value).where(tables.about.c.name == "version")).scalar()
             if found is None:
                 connection.execute(

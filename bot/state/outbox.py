@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Final
+from dataclasses import replace
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -18,12 +18,11 @@ from bot.model.overtaking import instead, is_over, overtakes
 from bot.model.record import Consignment, Dispatch, SinkName, Turn
 from bot.ports.state import MessageRef
 from bot.state import codec, tables
-from bot.state.database import Database, moment
+from bot.state.database import moment
+from bot.state.rollouts import ALWAYS, Rollouts
 
-_ALWAYS: Final = ""  # before every time
 
-
-class Outbox(Database):
+class Outbox(Rollouts):
     """The part of the store that is delivered."""
 
     def dispatch(self, dispatches: Sequence[Dispatch]) -> None:
@@ -36,28 +35,15 @@ class Outbox(Database):
             if isinstance(one.parcel, Announcement) and not one.parcel.in_thread:
                 self._keep_root(connection, one.parcel)
             waiting = sa.and_(box.c.sink == one.sink.value, box.c.lane == one.lane, box.c.state == "waiting")
+            if self._is_told_with_others(connection, one, waiting):
+                continue
             if one.clears:
                 connection.execute(box.delete().where(waiting))
             parcel, place = self._placed(connection, one, waiting)
             if isinstance(one.parcel, Announcement) and one.turn is Turn.FIRST:  # its message has to be there
                 root = sa.or_(box.c.collapse == one.parcel.root_key, _inherits(one.parcel.root_key))
                 connection.execute(box.update().where(waiting, root).values(turn=Turn.FIRST.value))
-            kind, value = codec.dump_parcel(parcel)
-            row = {
-                "turn": one.turn.value,
-                "parcel_id": parcel.id,
-                "sink": one.sink.value,
-                "lane": one.lane,
-                "collapse": one.collapse,
-                "kind": kind,
-                "value": value,
-                "state": "waiting",
-                "attempts": 0,
-                "not_before": _ALWAYS,
-                "created_at": moment(datetime.now(tz=UTC)),
-                "why": "",
-            }
-            connection.execute(self._insert(box).values(row | place).on_conflict_do_nothing())
+            self._put_into(connection, replace(one, parcel=parcel), **place)
 
     def _placed(
         self, connection: sa.Connection, one: Dispatch, waiting: sa.ColumnElement[bool]
@@ -99,7 +85,7 @@ class Outbox(Database):
 
     def shown(self, operation: str) -> tuple[Announcement, ...]:
         box = tables.outbox
-        on_its_way = sa.and_(box.c.attempts > 0, box.c.not_before == _ALWAYS)
+        on_its_way = sa.and_(box.c.attempts > 0, box.c.not_before == ALWAYS)
         query = sa.select(box.c.value).where(
             box.c.sink == SinkName.SLACK.value,
             box.c.parcel_id.startswith(f"{operation}:asked:", autoescape=True),
@@ -113,25 +99,28 @@ class Outbox(Database):
     def due_lanes(self, sink: SinkName, *, now: datetime) -> tuple[str, ...]:
         box = tables.outbox
         query = sa.select(box.c.lane).where(box.c.sink == sink.value, box.c.state == "waiting").group_by(box.c.lane)
-        due = query.having(sa.func.max(box.c.not_before) <= moment(now))
+        rests = sa.func.max(sa.case((box.c.attempts > 0, box.c.not_before), else_=ALWAYS)) > moment(now)
+        due = query.having(~rests, sa.func.min(box.c.not_before) <= moment(now))
         with self._reading() as connection:
             return tuple(connection.execute(due.order_by(sa.func.min(box.c.turn), sa.func.min(box.c.id))).scalars())
 
     def claim(self, sink: SinkName, lane: str, *, now: datetime) -> Consignment | None:
         box = tables.outbox
         waiting = (box.c.sink == sink.value, box.c.lane == lane, box.c.state == "waiting")
-        first = sa.select(box).where(*waiting).order_by(box.c.turn, box.c.id).limit(1)
-        rests = sa.select(box.c.id).where(*waiting, box.c.not_before > moment(now)).limit(1)
+        later = box.c.not_before > moment(now)  # of what was tried the lane rests; what was not lets others go first
+        first = sa.select(box).where(*waiting, ~later).order_by(box.c.turn, box.c.id).limit(1)
+        rests = sa.select(box.c.id).where(*waiting, later, box.c.attempts > 0).limit(1)
         with self._transaction() as connection:
             row = connection.execute(first.with_for_update()).first()
             if row is None or connection.execute(rests).first() is not None:
                 return None
             connection.execute(box.update().where(box.c.id == row.id).values(attempts=row.attempts + 1))
+            parcel = self._with_its_apps(connection, codec.load_parcel(row.kind, row.value))
         return Consignment(
             id=row.id,
             sink=sink,
             lane=lane,
-            parcel=codec.load_parcel(row.kind, row.value),
+            parcel=parcel,
             attempts=row.attempts,
             created_at=datetime.fromisoformat(row.created_at),
         )
@@ -150,6 +139,7 @@ class Outbox(Database):
         with self._transaction() as connection:
             connection.execute(box.delete().where(box.c.state != "waiting", box.c.created_at < moment(before)))
             connection.execute(seen.delete().where(seen.c.at < moment(before)))
+            self._forget_rollouts(connection, before=before)
 
     def waiting(self, sink: SinkName) -> int:
         box = tables.outbox
@@ -167,12 +157,6 @@ class Outbox(Database):
     def message(self, operation: str) -> MessageRef | None:
         with self._reading() as connection:
             return self._message(connection, operation)
-
-    def _message(self, connection: sa.Connection, operation: str) -> MessageRef | None:
-        box, taken = tables.messages, tables.taken
-        query = sa.select(box, taken.c.operation.is_not(None).label("taken")).where(box.c.operation == operation)
-        row = connection.execute(query.join(taken, taken.c.operation == box.c.operation, isouter=True)).first()
-        return MessageRef(channel=row.channel, ts=row.ts, taken=bool(row.taken)) if row is not None else None
 
     def inherit(self, operation: str, heir: str, *, about: str) -> MessageRef | None:
         with self._transaction() as connection:

@@ -100,9 +100,23 @@ outbox = sa.Table(
     sa.Column("created_at", sa.String(40), nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("turn", sa.Integer, nullable=False, server_default="1"),
+    sa.Column(
+        "rollout", sa.String(64), nullable=False, server_default=""
+    ),  # root message that may tell it of many apps
     sa.UniqueConstraint("sink", "parcel_id"),
     sa.Index("outbox_turns", "sink", "state", "lane", "turn", "id", "not_before"),
     sqlite_autoincrement=True,
+)
+rollouts = sa.Table(  # the apps that a root message tells of instead of one of their own
+    "rollouts",
+    metadata,
+    sa.Column("root", sa.String(64), primary_key=True),
+    sa.Column("app", sa.String(200), primary_key=True),
+    sa.Column("operation", sa.String(200), nullable=False, index=True),  # whose root message the app's own would be
+    sa.Column("began_at", sa.String(40), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),  # of the last news
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Index("rollouts_last", "root", "at"),
 )
 messages = sa.Table(
     "messages",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bot.model.announcement import Announcement, AppLine, ChangeLine, News, Progress, TroubleLine
+from bot.model.announcement import ROLLOUT, Announcement, AppLine, ChangeLine, News, Progress, TroubleLine
 from bot.model.outcome import Cause
 from bot.model.plan import Summary
 from bot.model.source import Revision
@@ -108,7 +108,62 @@ _MANY: Final = replace(
     alias="gitops-bot:_shared:0123456789ab",
     next_step="Each app is tried again by itself, and this message follows them.",
 )
+_ROLLOUT: Final = replace(
+    _BASE,
+    operation=f"{ROLLOUT}a1b2c3d00000@C0DEPLOYS",
+    news=News.SYNCING,
+    app="44 apps",
+    cluster="2 clusters",
+    env="",
+    at=NOW + timedelta(seconds=22),
+    since=NOW,
+    compare_url="",
+    previous="",
+    summary=None,
+    apps=tuple(
+        AppLine(key=f"{cluster}/app-{number:02}", name=f"app-{number:02}", cluster=cluster, env="production", how=how)
+        for number in range(1, 45)
+        for cluster in ("prod" if number % 3 else "prod-eu",)
+        for how in ("failed" if number in {4, 9} else "syncing" if number > 41 else "converged",)
+    ),
+)
 SITUATIONS: Final[dict[str, Announcement]] = {
+    "rollout-syncing": _ROLLOUT,
+    "rollout-converged-two-failed": replace(
+        _ROLLOUT,
+        news=News.CONVERGED,
+        since=None,
+        apps=tuple(replace(one, how="converged") if one.how == "syncing" else one for one in _ROLLOUT.apps),
+    ),
+    "rollout-converged": replace(
+        _ROLLOUT,
+        news=News.CONVERGED,
+        since=None,
+        app="12 apps",
+        cluster="prod",
+        env="production",
+        at=NOW + timedelta(minutes=4),
+        apps=tuple(
+            AppLine(
+                key=f"prod/app-{number:02}", name=f"app-{number:02}", cluster="prod", env="production", how="converged"
+            )
+            for number in range(1, 13)
+        ),
+    ),
+    "rollout-failed": replace(
+        _ROLLOUT,
+        news=News.FAILED,
+        since=None,
+        app="11 apps",
+        cluster="prod",
+        env="production",
+        apps=tuple(
+            AppLine(
+                key=f"prod/app-{number:02}", name=f"app-{number:02}", cluster="prod", env="production", how="failed"
+            )
+            for number in range(1, 12)
+        ),
+    ),
     "diff": _DIFF,
     "diff-of-an-older-commit": replace(
         _DIFF,

@@ -43,3 +43,44 @@ def test_of_a_thousand_the_rest_is_a_command_away() -> None:
     message = render(replace(SITUATIONS["failed-thirty-apps-for-one-reason"], apps=lines))
     assert limits.complaints(list(message.blocks)) == ()
     assert "`/gitops status` shows it" in json.dumps(message.blocks)
+
+
+@pytest.mark.parametrize("count", [11, 300, 1000])
+def test_one_commit_of_many_apps_says_how_far_it_is_and_where_and_names_as_many_as_there_is_room_for(
+    count: int,
+) -> None:
+    lines = tuple(
+        AppLine(
+            key=f"prod-{n % 8}/service-{n:04}",
+            name=f"service-{n:04}",
+            cluster=f"prod-{n % 8}",
+            env="production" if n % 3 else "staging",
+            how="failed" if n in {3, 7} else "converged",
+        )
+        for n in range(count)
+    )
+    message = render(replace(SITUATIONS["rollout-converged-two-failed"], app=f"{count} apps", apps=lines))
+    assert limits.complaints(list(message.blocks)) == ()
+    assert limits.characters(message.blocks) < limits.ALL_BLOCKS_CHARACTERS
+    shown = json.dumps(message.blocks)
+    assert f"{count - 2} of {count} apps converged in 22 s" in shown
+    assert "Not converged: service-0003, service-0007." in message.text
+    assert all(f"{one.cluster} ({one.env}): " in shown for one in lines)
+    assert all(name in shown for name in ("service-0003", "service-0007"))
+    assert ("`/gitops status` shows it" in shown) is (count == 1000)
+    assert all(one.name in shown for one in lines) is (count < 1000)
+
+
+def test_of_hundreds_of_apps_that_fail_and_wait_in_a_rollout_a_screen_is_left() -> None:
+    how = ("failed", "syncing", "converged", "waiting for approval", "went on to a1b2c3d")
+    lines = tuple(
+        AppLine(
+            key=f"c{n}/{n:03}{'x' * 60}", name=f"{n:03}{'x' * 60}", cluster=f"cluster-{n}", env="e" * 40, how=how[n % 5]
+        )
+        for n in range(1000)
+    )
+    message = render(replace(SITUATIONS["rollout-syncing"], apps=lines))
+    assert limits.complaints(list(message.blocks)) == ()
+    assert limits.characters(message.blocks) < limits.ALL_BLOCKS_CHARACTERS
+    assert "200 of 1000 apps converged" in message.text
+    assert "and 980 more" in json.dumps(message.blocks)

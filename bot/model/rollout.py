@@ -1,0 +1,102 @@
+"""The good news of many apps at one commit, as one message of a channel instead of one for each app. Pure.
+
+docs/adr/0011-one-commit-one-message.md says why, and what stays a message of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.model.announcement import ROLLOUT, Announcement, AppLine, News
+from bot.model.control import Via
+
+FEW: Final = 10  # apps that have a message each; from the next one on, one speaks for all
+OPEN_FOR: Final = timedelta(minutes=10)  # since the last app began or ended; who comes later is told anew
+EDITED_EVERY: Final = timedelta(seconds=5)  # Slack takes 50 edits a minute; people read no faster
+_BEGINNING: Final = frozenset({News.DIFF, News.SYNCING})
+_OVER: Final = frozenset({News.CONVERGED, News.RECOVERED, News.SETTLED})  # says that the app is equal to its commit
+_TROUBLE: Final = frozenset({News.FAILED, News.DEGRADED})
+_UNASKED: Final = frozenset({Via.SCHEDULE.value, Via.WEBHOOK.value})  # nobody waits for an answer
+
+
+def root_of(news: Announcement) -> str:
+    """Name the root message that may tell this of many apps; "" for what is told of its app alone.
+
+    That is whatever wakes, asks or answers somebody, ends trouble, or is about no new commit.
+    """
+    good = news.news in _BEGINNING or (news.news is News.CONVERGED and not (news.failures or news.since))
+    if not good or news.edits_only or news.rings or news.by or news.given or news.via not in _UNASKED:
+        return ""
+    return _named(news)
+
+
+def counted_in(news: Announcement) -> str:
+    """Name the root message that counts what is told of its app alone, an app that fails; "" for none."""
+    return _named(news) if news.news in _TROUBLE and not news.apps else ""
+
+
+def _named(news: Announcement) -> str:
+    if news.in_thread or news.revision is None or news.revision.commit == news.previous:
+        return ""
+    return f"{_of(news)}@{news.channel}"
+
+
+def line_of(news: Announcement, root: str) -> AppLine:
+    """Return how an app stands in the rollout of a root message, by what is said of it."""
+    if news.revision is not None and not root.startswith(f"{_of(news)}@"):
+        how = f"went on to {news.revision.short}"
+    else:
+        as_such = News.SYNCING if news.news in _BEGINNING else News.CONVERGED if news.news in _OVER else news.news
+        how = as_such.value
+    return AppLine(key=f"{news.cluster}/{news.app}", name=news.app, cluster=news.cluster, env=news.env, how=how)
+
+
+def opening(news: Announcement, root: str) -> Announcement:
+    """Return the message before it knows its apps; they are filled in when it is about to be delivered.
+
+    The commit is the one that all apps are equal to in the end, whichever commit changed something of each.
+    """
+    revision = news.revision
+    caused = revision is not None and revision.cause is not None
+    return Announcement(
+        id=root,
+        operation=root,
+        news=News.SYNCING,
+        app="apps",
+        cluster=news.cluster,
+        env=news.env,
+        channel=news.channel,
+        at=news.at,
+        revision=replace(revision, cause=None) if revision is not None else None,
+        revision_url="" if caused else news.revision_url,  # it is that of the cause
+        ref=news.ref,
+        via=news.via,
+    )
+
+
+def filled(news: Announcement, apps: Sequence[AppLine], *, began_at: datetime, at: datetime) -> Announcement:
+    """Return the message with its apps as they are by now."""
+    count = Counter(one.how for one in apps)
+    clusters, envs = {one.cluster for one in apps}, {one.env for one in apps}
+    state = News.CONVERGED if count[News.CONVERGED.value] else News.FAILED
+    if count[News.SYNCING.value]:
+        state = News.SYNCING
+    return replace(
+        news,
+        news=state,
+        app=f"{len(apps)} apps",
+        cluster=apps[0].cluster if len(clusters) == 1 else f"{len(clusters)} clusters",
+        env=apps[0].env if len(envs) == 1 else "",
+        at=at,
+        since=began_at if state is News.SYNCING else None,
+        started_at=began_at,
+        apps=tuple(apps),
+    )
+
+
+def _of(news: Announcement) -> str:
+    return f"{ROLLOUT}{news.revision.commit[:12]}" if news.revision is not None else ROLLOUT

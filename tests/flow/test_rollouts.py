@@ -1,0 +1,103 @@
+"""One commit that changes thirty apps is one message of their channel, on the wire, with the real bot process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.faults import Fault, FaultKind
+from bot.sandbox.slack import limits
+from bot.sandbox.slack.values import Message
+from tests.contract.servers import SandboxServer
+from tests.flow.story import ANA, DEPLOYS, Story, configmap
+from tests.flow.workplace import said
+from tests.waiting import until
+
+pytestmark = pytest.mark.long
+
+NAMES = [f"app-{number:02}" for number in range(1, 31)]
+_SECONDS = 240  # thirty apps on a machine that does other things too
+
+
+@pytest.fixture(params=["socket", "http"])
+def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
+    """Thirty apps, one of which is refused by the API server; Slack is away, and takes one message a second later."""
+    plane = SandboxServer(tmp_path, speed=1)
+    entry = "  - {{name: {0}, repo: fleet, path: apps/{0}, cluster: prod, env: production, interval: 3s}}"
+    story = Story(
+        tmp_path,
+        plane,
+        "default",
+        mode=request.param,
+        apps="\n".join(map(entry.format, NAMES)),
+        retry="{first: 2s, factor: 1, max: 2s}",
+    )
+    story.slack.state.post_interval = timedelta(seconds=1)
+    story.slack.fail("*", Fault(kind=FaultKind.REFUSE), times=None)
+    story.fails()
+    files = {f"apps/{name}/a.yaml": configmap("info").replace("settings", name) for name in NAMES}
+    story.upstream.commit(files, message="Change all")
+    yield story
+    story.close()
+    plane.stop()
+    assert "Traceback" not in story.bot.log()
+    for call in story.slack.calls():
+        if call.method in {"chat.postMessage", "chat.update"}:
+            blocks = call.arguments["blocks"]
+            assert limits.complaints(json.loads(blocks) if isinstance(blocks, str) else blocks) == ()
+
+
+def all_synced(story: Story) -> None:
+    until(lambda: story.bot.metric("gitops_bot_app_synced") == len(NAMES), seconds=_SECONDS)
+    until(lambda: story.bot.metric("gitops_bot_app_failures") >= 1, seconds=_SECONDS)
+
+
+def is_about_all(story: Story) -> Message:
+    """Wait until each app is told of as it is, nearly all of them in one message; return that one.
+
+    What was on its way before the message about all has a message of its own.
+    """
+
+    def told() -> bool:
+        roots = [one for one in story.slack.roots(DEPLOYS) if one.text.startswith("Converged")]
+        return all(any(name in said(one) for one in roots) for name in NAMES)
+
+    until(told, seconds=_SECONDS)
+    roots = [one for one in story.slack.roots(DEPLOYS) if not one.text.startswith("Sync failed")]
+    assert len(roots) <= 2, [one.text for one in roots]
+    (message,) = (one for one in roots if " apps / " in one.text)
+    return message
+
+
+def test_one_commit_of_thirty_apps_is_one_message(fleet: Story) -> None:
+    """Each was a message and a line in its thread: a minute of messages that nobody reads."""
+    fleet.bot.start()
+    all_synced(fleet)
+    fleet.slack.heal()
+    message = is_about_all(fleet)
+    failed = fleet.sees("Sync failed: shop / prod", seconds=_SECONDS)
+    assert "gitops.sync" in said(failed)  # its buttons stay with it
+    fleet.connected()
+    answer = fleet.presses(ANA, message, "gitops.pick.status", value=f"prod/{NAMES[6]}")
+    assert NAMES[6] in said(answer)
+    status, history = fleet.bot.run("history", NAMES[6], "--output", "json")
+    assert (status, [one["result"] for one in json.loads(history)["entries"]]) == (0, ["converged"])
+
+    fleet.upstream.commit({f"apps/{NAMES[6]}/a.yaml": configmap("debug").replace("settings", NAMES[6])})
+    fleet.sees("Converged", f"{NAMES[6]} / prod", seconds=_SECONDS)  # one app is told of as before
+
+
+def test_restart_in_between_loses_and_doubles_nothing(fleet: Story) -> None:
+    fleet.bot.start()
+    all_synced(fleet)
+    fleet.bot.kill()
+    fleet.slack.heal()
+    fleet.bot.start()
+    until(lambda: fleet.slack.roots(DEPLOYS), seconds=_SECONDS)
+    assert fleet.bot.stop() == 0
+    fleet.bot.start()
+    is_about_all(fleet)
