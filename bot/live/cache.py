@@ -16,7 +16,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bot.errors import ApiUnavailable, ClusterRefused
-from bot.live.feeds import Change, Feed, Place, Seen
+from bot.live.feeds import Change, Feed, Place, Seen, version_of
 from bot.live.transport import Transport
 from bot.live.verdicts import Verdicts
 from bot.model.resource import Body, KindInfo, ResourceId, ResourceRef
@@ -37,7 +37,7 @@ WORKLOADS: Final = frozenset(
 _ASK_AGAIN: Final = timedelta(minutes=1)  # rights may have been granted meanwhile
 _OWNED: Final = frozenset({"Pod", "ReplicaSet", "Job"})
 _DEEPEST: Final = 4  # CronJob, Job, Pod and one to spare: owner references can be written in circles
-_FeedKey = tuple[str, str, str]
+_FeedKey = tuple[str, str, str, bool]
 
 
 class Listener(Protocol):
@@ -118,7 +118,7 @@ class LiveCache:
         return True
 
     def _kind(self, info: KindInfo) -> _Kind:
-        key = (info.group, info.version, info.plural)
+        key = (info.group, info.version, info.plural, info.namespaced)  # a CRD can be made anew with another scope
         known = self._kinds.get(key)
         if known is None:
             with self._lock:
@@ -233,9 +233,14 @@ class LiveCache:
         with self._lock:
             self._writing.discard(id)
             attended = self._attended.get(id, ())
+            # Its kind came with the same commit, and is watched from the next look on.
+            blind = [app for app, _ in attended if (None, id.namespace) in self._scopes.get(app, ())]
+        for app in blind if body is not None else ():
+            self._raise(app, drift=True)
         seen = feed.get(id.namespace, id.name) if feed is not None else None
+        is_overtaken = body is not None and seen is not None and self._needs(id) and seen.version > version_of(body)
         for app, ref in attended if feed is not None else ():
-            if seen is None or seen.projection != self._verdicts.expects(ref):
+            if seen is None or is_overtaken or seen.projection != self._verdicts.expects(ref):
                 self._raise(app, drift=True)
 
     def gone(self, info: KindInfo, id: ResourceId) -> None:
@@ -319,7 +324,10 @@ class LiveCache:
         with self._lock:
             attended = () if id in self._writing else self._attended.get(id, ())
         for app, ref in attended:
-            if after is None or (ref.version == change.version and after.projection != self._verdicts.expects(ref)):
+            # Of what is read whole, an app's inventory, there is no verdict: whoever writes it but us has it read anew.
+            if after is None or (
+                ref.version == change.version and (self._needs(id) or after.projection != self._verdicts.expects(ref))
+            ):
                 self._raise(app, drift=True)
             elif lively:
                 self._raise(app, drift=False)

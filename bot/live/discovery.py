@@ -77,5 +77,9 @@ def _quoted(name: str) -> str:
 
 
 def info_of(table: KindTable, ref: ResourceRef) -> KindInfo | None:
-    """Return the kind in the version of the reference, or in the one the server prefers today."""
-    return table.find(ref.id.group, ref.version, ref.id.kind) or table.preferred(ref.id.group, ref.id.kind)
+    """Return the kind in the version of the reference, or in the one the server prefers today.
+
+    None where its scope is another now: what a namespace had is gone, and its name may be that of something else.
+    """
+    info = table.find(ref.id.group, ref.version, ref.id.kind) or table.preferred(ref.id.group, ref.id.kind)
+    return info if info is not None and info.namespaced == bool(ref.id.namespace) else None

@@ -199,7 +199,7 @@ class Feed:
 
         One that the watch has passed and does not know is deleted already.
         """
-        version = number(str((body.get("metadata") or {}).get("resourceVersion") or ""))
+        version = version_of(body)
         if _place(body) in self._objects or not 0 < version <= number(self.version):
             self.learn(body, digest)
 
@@ -207,7 +207,7 @@ class Feed:
         """Take an object as it is now, whose projection may be known."""
         place = _place(body)
         known = self._objects.get(place)
-        version = number(str((body.get("metadata") or {}).get("resourceVersion") or ""))
+        version = version_of(body)
         if known is not None and 0 < version <= known.version:
             return  # the watch tells of our own write
         seen = self._seen(body, place, always=False, digest=digest)
@@ -234,7 +234,7 @@ class Feed:
         digest = projection(body, self._key) if digest is None else digest
         keeps = always or self._keeps(self._id(place), digest)
         return Seen(
-            number(str(metadata.get("resourceVersion") or "")),
+            version_of(body),
             str(metadata.get("uid") or ""),
             digest,
             slim(body),
@@ -256,6 +256,11 @@ class Feed:
 def number(version: str) -> int:
     """Return a resource version as a number, 0 for one that is none."""
     return int(version) if version.isdecimal() else 0
+
+
+def version_of(body: Body) -> int:
+    """Return the resource version of an object as a number, 0 where there is none."""
+    return number(str((body.get("metadata") or {}).get("resourceVersion") or ""))
 
 
 def _place(body: Body) -> Place:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -24,17 +25,30 @@ CONTROL: Final = "gitops-bot/control"
 _LIST: Final = "inventory"
 _PACKED: Final = "inventory.gz"
 _PLAIN_LIMIT_BYTES: Final = 400_000
+_PARTS: Final = 5  # of an object in the list
 
 
 def read(app: AppSpec, body: Body) -> Inventory:
-    """Return what the parent lists."""
+    """Return what the parent lists. Raises `ValueError` for a list that is not as `patch` writes it."""
     packed = (body.get("binaryData") or {}).get(_PACKED)
-    text = gzip.decompress(base64.b64decode(packed)) if packed else (body.get("data") or {}).get(_LIST, "").encode()
-    refs = frozenset(
-        ResourceRef(ResourceId(group, kind, namespace, name), version)
-        for group, version, kind, namespace, name in map(orjson.loads, filter(None, text.splitlines()))
-    )
+    text = _unpacked(packed) if packed else (body.get("data") or {}).get(_LIST, "").encode()
+    refs = frozenset(map(_ref, filter(None, text.splitlines())))
     return Inventory(app=app.name, refs=refs, version=str(body["metadata"]["resourceVersion"]))
+
+
+def _ref(line: str | bytes) -> ResourceRef:
+    parts = orjson.loads(line)
+    if not isinstance(parts, list) or len(parts) != _PARTS or not all(isinstance(one, str) for one in parts):
+        raise ValueError("a line of the list names no object")
+    group, version, kind, namespace, name = parts
+    return ResourceRef(ResourceId(group, kind, namespace, name), version)
+
+
+def _unpacked(packed: str) -> bytes:
+    try:
+        return gzip.decompress(base64.b64decode(packed))
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError("the packed list is damaged") from error
 
 
 def patch(app: AppSpec, inventory: Inventory, *, instance: str, parent: str, namespace: str) -> dict[str, Any]:

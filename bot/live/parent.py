@@ -91,7 +91,15 @@ class Parents:
         if body is None:
             known = _Known(0, Inventory(app=app.name, refs=frozenset()), Control())
         else:
-            read = inventory.read(app, body)
+            try:
+                read = inventory.read(app, body)
+            except ValueError as error:
+                place = f"ConfigMap {self._spec.namespace}/{self.name(app)}"
+                raise ClusterRefused(
+                    f"cluster {self._spec.name}: the inventory of {app.name} is damaged: delete {place}, and what Git "
+                    "has is listed anew",
+                    cluster=self._spec.name,
+                ) from error
             known = _Known(number(read.version), read, inventory.read_control(body))
         self._known[app.name] = known
         self._cache.release(_CONFIG_MAP, self.id(app))
@@ -110,7 +118,7 @@ class Parents:
             )
         if not reply.ok:
             raise self._refused(reply, f"the inventory of {app.name} cannot be written")
-        return self._learn(app, reply.body).inventory
+        return self._keep(app, reply.body).inventory
 
     def forget(self, app: AppSpec) -> None:
         """Delete the parent. Idempotent."""
@@ -134,13 +142,21 @@ class Parents:
         written = self._write(app, body, exists=known.version > 0)
         if not written.ok:
             raise self._refused(written, f"the control of {app.name} cannot be mirrored")
-        self._learn(app, written.body)
-
-    def _learn(self, app: AppSpec, body: Body) -> _Known:
-        self._cache.written(_CONFIG_MAP, self.id(app), body)
-        return self._keep(app, body)
+        self._keep(app, written.body)
 
     def _write(self, app: AppSpec, patch: dict[str, Any], *, exists: bool) -> Reply:
+        """Write a parent, and remember it where that succeeded."""
+        id = self.id(app)
+        self._cache.writing(id)
+        body: Body | None = None
+        try:
+            reply = self._sent(app, patch, exists=exists)
+            body = reply.body if reply.ok else None
+        finally:
+            self._cache.written(_CONFIG_MAP, id, body)
+        return reply
+
+    def _sent(self, app: AppSpec, patch: dict[str, Any], *, exists: bool) -> Reply:
         if exists:
             return self._transport.request(
                 "PATCH", self._path(app), body=patch, content_type="application/merge-patch+json"

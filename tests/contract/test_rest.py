@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,47 @@ def test_lost_inventory_ends_the_rest(resting: EngineWorld) -> None:
         return resting.inventory() == {f"ConfigMap {resting.namespace}/{name}" for name in ("settings", "other")}
 
     until(listed, "the inventory is whole again")
+
+
+def parent_of(world: EngineWorld) -> dict[str, Any]:
+    parents = world.plane.request("GET", world.path("configmaps"))["items"]
+    parent: dict[str, Any]
+    (parent,) = [one for one in parents if "inventory" in (one.get("data") or {})]
+    return parent
+
+
+def test_inventory_that_somebody_edits_is_whole_again_at_once(worlds: Callable[..., EngineWorld]) -> None:
+    """It woke nobody: what Git dropped after such an edit was listed no more, and stayed for ever."""
+    world = worlds(interval="1h")
+    world.commit({"a.yaml": config("settings"), "b.yaml": config("other")})
+    settled = world.engine.passes.resting.is_settled
+    with world.running():
+        until(lambda: settled(world.spec(), None), "the app is at rest")
+        parent = parent_of(world)
+        name, listed = parent["metadata"]["name"], parent["data"]["inventory"]
+        world.create("configmaps", {"metadata": {"name": "theirs"}})
+        theirs = f'["","v1","ConfigMap","{world.namespace}","theirs"]'
+        for text in ("", listed.splitlines()[0], f"{listed}\n{theirs}"):
+            world.patch("configmaps", name, {"data": {"inventory": text}})
+            until(lambda: parent_of(world)["data"]["inventory"] == listed, "the list is what it was")
+            until(lambda: settled(world.spec(), None), "the app is at rest again")
+        assert world.get("configmaps", "theirs")
+        world.engine.desk.pushed("fleet", {"refs/heads/main": world.commit({"b.yaml": None})})
+        until(lambda: world.get("configmaps", "other") is None, "what Git dropped is deleted")
+
+
+def test_damaged_inventory_is_said_and_what_to_do(worlds: Callable[..., EngineWorld]) -> None:
+    """A list that could not be read was an unexpected error."""
+    world = worlds(interval="1h")
+    world.commit({"a.yaml": config("settings")})
+    with world.running():
+        until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest")
+        name = parent_of(world)["metadata"]["name"]
+        world.patch("configmaps", name, {"data": {"inventory": "{"}})
+        until(lambda: f"delete ConfigMap {world.namespace}/{name}" in world.memory().last_error, "it is said")
+        world.delete(world.path("configmaps", name))
+        until(lambda: world.engine.passes.resting.is_settled(world.spec(), None), "the app is at rest again")
+        assert world.inventory() == {f"ConfigMap {world.namespace}/settings"}
 
 
 def test_health_that_turns_bad_is_told_by_the_next_pass(world: EngineWorld) -> None:

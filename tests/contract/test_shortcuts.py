@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -183,6 +185,87 @@ def test_unknown_fields_of_a_custom_resource_are_watched_too(world: EngineWorld,
             at_rest(world)
     finally:
         world.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
+
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+PLAIN = {"type": "integer", "default": 3}
+
+
+def a_version(name: str = "v1", *, storage: bool = True, **properties: Any) -> dict[str, Any]:
+    spec = {"type": "object", "properties": properties}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    return {"name": name, "served": True, "storage": storage, "schema": schema}
+
+
+@pytest.fixture
+def kind(world: EngineWorld, unique: str) -> Iterator[Callable[..., str]]:
+    """Makes the kind Widget, anew if it is there, as somebody else's operator does, and returns its group."""
+    group = f"{unique}.example.com"
+    path = f"{CRDS}/widgets.{group}"
+
+    def make(*versions: dict[str, Any], scope: str = "Namespaced") -> str:
+        if world.read(path) is not None:
+            world.delete(path)
+            until(lambda: world.read(path) is None, "the kind is gone, with all its objects")
+        names = {"kind": "Widget", "plural": "widgets"}
+        spec = {"group": group, "scope": scope, "names": names, "versions": versions}
+        crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": spec}
+        world.plane.request("POST", CRDS, body={**crd, "metadata": {"name": f"widgets.{group}"}})
+        until(lambda: world.read(f"/apis/{group}/v1/widgets"), "the kind is served")
+        return group
+
+    yield make
+    world.delete(path)
+
+
+def red(group: str) -> str:
+    return f"apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: w}}\nspec: {{color: red}}\n"
+
+
+def test_objects_of_a_kind_that_is_made_anew_are_made_anew(world: EngineWorld, kind: Callable[..., str]) -> None:
+    """With other defaults, with another version in the store, in another scope and back: no verdict of before holds."""
+    color = {"type": "string"}
+    group = kind(a_version(color=color, size=PLAIN))
+    world.commit({"w.yaml": red(group), "c.yaml": config("settings")})
+    settings = f"ConfigMap {world.namespace}/settings"
+
+    def is_made(spec: Mapping[str, Any], *, scope: str = "Namespaced") -> bool:
+        space, place = ("", "") if scope == "Cluster" else (f"{world.namespace}/", f"namespaces/{world.namespace}/")
+        live = world.read(f"/apis/{group}/v1/{place}widgets/w")
+        return (live or {}).get("spec") == spec and world.inventory() == {f"Widget {space}w", settings}
+
+    with resting(world):
+        assert is_made({"color": "red", "size": 3})
+        kind(a_version(color=color, size={"type": "integer", "default": 9}))
+        until(lambda: is_made({"color": "red", "size": 9}), "it is made by the new schema")
+        at_rest(world)
+        kind(a_version(storage=False, color=color), a_version("v2", color=color))
+        until(lambda: is_made({"color": "red"}), "it is made, and stored in another version")
+        at_rest(world)
+        for scope in ("Cluster", "Namespaced"):
+            kind(a_version(color=color, size=PLAIN), scope=scope)
+            until(partial(is_made, {"color": "red", "size": 3}, scope=scope), f"it is made, {scope}")
+            assert world.planned().writes == ()
+
+
+@pytest.mark.parametrize("server", ["real"], indirect=True)  # the sandbox ends no watch when a CRD changes
+def test_field_that_a_new_schema_drops_is_missed_without_an_edit(world: EngineWorld, kind: Callable[..., str]) -> None:
+    """No event tells of it: the objects stay what they are in the store, and the server shows less of them."""
+    color = {"type": "string"}
+    group = kind(a_version(color=color))
+    world.commit({"w.yaml": red(group)})
+
+    def change(**properties: Any) -> None:
+        body = {"spec": {"versions": [a_version(**properties)]}}
+        world.plane.request("PATCH", f"{CRDS}/widgets.{group}", body=body, kind="merge")
+
+    with resting(world):
+        change(size=PLAIN)
+        until(lambda: world.memory().sync is SyncState.FAILED, "what Git has that the kind has no more is said")
+        change(color=color)
+        until(lambda: world.memory().sync is SyncState.SYNCED, "it is there again")
+        at_rest(world)
+        assert world.found("widgets", "w", base=f"/apis/{group}/v1")["spec"] == {"color": "red"}
 
 
 def test_mutation_by_a_policy_is_no_fight_and_hides_no_edit(world: EngineWorld, unique: str) -> None:
