@@ -8,7 +8,6 @@ for the person alone; what changes a cluster is said by the engine in the app's 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -24,21 +23,20 @@ from bot.chat.parse import Order, ParseProblem, needs_app, parse
 from bot.chat.people import People
 from bot.chat.permissions import Rule
 from bot.chat.rights import VERDICTS, Rights
-from bot.chat.verbs import VERBS, deed
+from bot.chat.scope import ALL, Scope
+from bot.chat.verbs import VERBS
 from bot.chat.views import Views
-from bot.errors import BotError, NotThere, OrderRefused
+from bot.errors import BotError, OrderRefused
 from bot.model.app import AppSpec
 from bot.model.attempt import READ, attempts
 from bot.model.control import Trigger, Via
-from bot.model.record import EVERY_APP, AuditEntry, Decision
+from bot.model.record import EVERY_APP
 from bot.model.source import Revision
 
 log = logging.getLogger(__name__)
 
 _LINES: Final = 10  # of history and audit
 _SLOW: Final = frozenset({"history", "plan", "rollback", "keep", "ignore"})
-_ALL: Final = "all"
-_MENTION: Final = re.compile(r"<(?:@|!subteam\^)(\w+)>")
 _ASKS: Final = frozenset({"help", "whoami", "status", "plan", "history", "route", "audit", "oncall"})
 _ACTIONS: Final = {"diff": "plan", "confirm": "approve", "rollback_go": "rollback", "rollback_pick": "rollback"}
 
@@ -57,6 +55,7 @@ class Clerk:
     ) -> None:
         self._desk, self._clock, self._submit = desk, clock, submit
         self._rights = Rights(rules, people)
+        self._scope = Scope(desk, self._rights, clock=clock)
         self._views = Views(desk, self._rights, clock=clock)
 
     # --- the ways in ------------------------------------------------------------------------------------------
@@ -105,7 +104,9 @@ class Clerk:
         if action == modals.COMMIT and caller.view is not None:
             return self._views.commits(caller.view, typed, caller)
         verb, wanted = action.removeprefix("gitops.pick."), typed.strip().lower()
-        found = [app for app in self._here(caller) if wanted in app.key and self._rights.allows(verb, app, caller)]
+        found = [
+            app for app in self._scope.here(caller) if wanted in app.key and self._rights.allows(verb, app, caller)
+        ]
         return [replies.app_option(app) for app in found[: kit.OPTIONS_LIMIT]]
 
     def picked(self, view: Mapping[str, Any], caller: Caller) -> tuple[modals.View | None, Callable[[], None]]:
@@ -152,7 +153,7 @@ class Clerk:
     def _follow(self, order: Order, caller: Caller) -> None:
         form = VERBS[order.verb]
         if caller.thread and form.app != "none":
-            order = self._below(order, caller)
+            order = self._scope.below(order, caller)
             if form.app == "needed" and not order.app:
                 caller.answer(needs_app(order.verb), ())
                 return
@@ -164,7 +165,7 @@ class Clerk:
                 caller.answer(*replies.whoami(caller.user, self._rights.identities(caller), rights))
             case "oncall":
                 self._oncall(order, caller)
-            case "mute" | "unmute" if order.app == _ALL:
+            case "mute" | "unmute" if order.app == ALL:
                 self._mute_all(order, caller)
             case "status" | "audit" if not order.app:
                 self._overview(order, caller)
@@ -173,8 +174,8 @@ class Clerk:
             case "history" if order.app and len(apps := self._desk.named(order.app)) > 1:
                 self._histories(order, apps, caller)
             case _:
-                order, app = self._meant(order, caller)
-                if app is not None and self._may(order, app, caller):
+                order, app = self._scope.meant(order, caller)
+                if app is not None and self._scope.may(order, app, caller):
                     self._ordered(order, app, caller)
 
     def _ordered(self, order: Order, app: AppSpec, caller: Caller) -> None:
@@ -242,7 +243,7 @@ class Clerk:
             reason=facts.get("reason", ""),
             typed=f"button {name} {app.key} {facts.get('commit', '')}".strip(),
         )
-        if not self._may(order, app, caller):
+        if not self._scope.may(order, app, caller):
             return
         if name == "rollback_go":
             plan = facts.get("plan") or None
@@ -286,7 +287,7 @@ class Clerk:
         apps = self._desk.apps()
         keys = [app.key for app in apps if self._rights.allows(order.verb, app, caller)]
         if not keys and apps:
-            self._may(order, apps[0], caller)
+            self._scope.may(order, apps[0], caller)
         elif order.verb == "status":
             caller.answer(*replies.status(self._desk.status(keys)))
         else:
@@ -294,30 +295,25 @@ class Clerk:
             caller.answer(*replies.audit("All apps", lines[:_LINES]))
 
     def _turn(self, page: int, words: str, caller: Caller) -> None:
-        keys = [app.key for app in self._that_are(words) if self._rights.allows("status", app, caller)]
+        keys = [app.key for app in self._scope.that_are(words) if self._rights.allows("status", app, caller)]
         caller.replace_answer(*replies.status(self._desk.status(keys), page=page, words=words))
 
     def _chosen(self, order: Order, caller: Caller) -> None:
         """Show how the apps stand that all words are about; one alone with what may be done about it."""
-        apps = self._that_are(order.app)
+        apps = self._scope.that_are(order.app)
         seen = [app for app in apps if self._rights.allows("status", app, caller)]
         if apps and not seen:
-            self._may(order, apps[0], caller)
+            self._scope.may(order, apps[0], caller)
         elif len(seen) == 1:
             caller.answer(*self._views.status(seen[0], caller))
         else:
             caller.answer(*replies.status(self._desk.status([app.key for app in seen]), words=order.app))
 
-    def _that_are(self, words: str) -> list[AppSpec]:
-        apps = {app.key: app for app in self._desk.apps()}
-        lines = self._desk.choose(words.split())
-        return [apps[one.key] for one in lines if one.key in apps]  # a released app has no channel and no rights
-
     def _histories(self, order: Order, apps: Sequence[AppSpec], caller: Caller) -> None:
         """Show what was deployed of the apps of one name."""
         seen = [app for app in apps if self._rights.allows("history", app, caller)]
         if not seen:
-            self._may(order, apps[0], caller)
+            self._scope.may(order, apps[0], caller)
             return
         each = max(_LINES // len(seen), 1)
         found = {app.title: attempts(self._desk.history(app.key, READ))[:each] for app in seen}
@@ -331,7 +327,7 @@ class Clerk:
         apps = self._desk.apps()
         if not any(self._rights.allows("oncall", app, caller) for app in apps):
             if apps:
-                self._may(order, apps[0], caller)
+                self._scope.may(order, apps[0], caller)
             return
         if order.test:
             caller.say(self._desk.test_page(by=caller.user, via=Via.SLACK, channel=caller.channel))
@@ -345,12 +341,12 @@ class Clerk:
             if not apps:
                 raise OrderRefused("That page is closed already.")
             may = next((app for app in apps if self._rights.allows("oncall", app, caller)), apps[0])
-            if self._may(Order(verb="oncall", app=may.key, typed=f"button acknowledge {alias}"), may, caller):
+            if self._scope.may(Order(verb="oncall", app=may.key, typed=f"button acknowledge {alias}"), may, caller):
                 caller.say(self._desk.acknowledge(alias, by=caller.user, via=Via.SLACK))
         self._refresh(caller)
 
     def _mute_all(self, order: Order, caller: Caller) -> None:
-        if not all(self._may(order, app, caller) for app in self._desk.apps()):
+        if not all(self._scope.may(order, app, caller) for app in self._desk.apps()):
             return
         with self._desk.noting(EVERY_APP, order.verb, order.typed, by=caller.user, via=Via.SLACK):
             if order.verb == "unmute":
@@ -359,81 +355,3 @@ class Clerk:
                 until = self._clock() + order.duration
                 said = self._desk.mute(EVERY_APP, by=caller.user, until=until, reason=order.reason, via=Via.SLACK)
                 caller.hear(said)
-
-    # --- apps and rights --------------------------------------------------------------------------------------
-
-    def _below(self, order: Order, caller: Caller) -> Order:
-        """Return an order given in a thread: without an app it means the thread's.
-
-        What stands in the place of an app, and is none nor nearly one, begins the reason: `reject not now`.
-        """
-        if order.app:
-            try:
-                self._desk.find(order.app)
-            except NotThere as no:
-                if no.near or not VERBS[order.verb].reason:
-                    return order
-                order = replace(order, reason=f"{order.app} {order.reason}".strip())
-            else:
-                return order
-        return replace(order, app=self._desk.subject(caller.channel, caller.thread))
-
-    def _meant(self, order: Order, caller: Caller) -> tuple[Order, AppSpec | None]:
-        """Return the app a person means; without a name, the only one of this channel, or a menu of them."""
-        found = self._here(caller)
-        if order.app:
-            try:
-                return order, self._desk.find(order.app)
-            except OrderRefused:
-                if order.verb != "plan" or order.commit or len(found) != 1:
-                    raise
-                return replace(order, app="", commit=order.app), found[0]  # `plan 9f8e7d6` where one app lives
-        if len(found) == 1:
-            return order, found[0]
-        offered = [app for app in found if self._rights.allows(order.verb, app, caller)]
-        if not offered:
-            if found:
-                self._may(order, found[0], caller)
-            else:
-                caller.answer("There is no app in the configuration.", ())
-        else:
-            caller.answer(*replies.app_picker(order.verb, offered))
-        return order, None
-
-    def _here(self, caller: Caller) -> list[AppSpec]:
-        """Return the apps of a channel; all of them where none lives."""
-        apps = self._desk.apps()
-        return [app for app in apps if self._desk.bound(app.key, caller.channel)] or list(apps)
-
-    def _may(self, order: Order, app: AppSpec, caller: Caller) -> bool:
-        """Return whether somebody may; a denial is answered and noted. The audit gets to know them."""
-        decided = self._rights.decide(order.verb, app, caller)
-        self._desk.introduce(caller.user, self._rights.email(caller))
-        if not decided.allowed:
-            about = _about(order, app)
-            self._denied(order, about, caller, decided.why)
-            what = {"": "any app", EVERY_APP: "all apps"}.get(about, app.title)
-            caller.answer(f"You may not {deed(order.verb, what)}. {decided.why}", ())
-        return decided.allowed
-
-    def _denied(self, order: Order, app: str, caller: Caller, why: str) -> None:
-        self._desk.audit(
-            AuditEntry(
-                at=self._clock(),
-                who=caller.user,
-                via=Via.SLACK,
-                verb=order.verb,
-                app=app,
-                arguments=order.typed,
-                decision=Decision.DENIED,
-                why=_MENTION.sub(r"\1", why),  # whoever reads the audit shows people their own way
-            )
-        )
-
-
-def _about(order: Order, app: AppSpec) -> str:
-    """Return what an order is about: the key of its app, `*` for all, "" for none."""
-    if order.app == _ALL:
-        return EVERY_APP
-    of_none = VERBS[order.verb].app == "none" or order.verb in {"status", "audit"}
-    return "" if of_none and not order.app else app.key

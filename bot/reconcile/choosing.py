@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from bot.errors import NotThere
@@ -13,6 +14,7 @@ from bot.model.outcome import HealthState
 from bot.model.record import SyncState
 from bot.model.status import STANDINGS, AppStatus
 
+ALL: Final = "all"
 _NAMED: Final = 10  # apps that one answer lists
 _SHOWN: Final = 60
 STATES: Final = frozenset(
@@ -44,26 +46,82 @@ def ambiguous(text: str, found: Iterable[AppSpec]) -> NotThere:
     return NotThere(f"{text} can be {' or '.join(keys[:_NAMED])}{more}: write one of them", near=True)
 
 
-def chosen(lines: Sequence[AppStatus], apps: Mapping[str, AppSpec], words: Iterable[str]) -> tuple[AppStatus, ...]:
-    """Return the lines of the apps that the words name, or of all where they name none, of which all others are true.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What words say of apps: the keys of those they name (none: any), and what is true of them, by kind."""
 
-    A word that is no app is a cluster, an env, a team or a state. Raises `NotThere` for one that is nothing.
+    keys: frozenset[str] = frozenset()
+    facts: frozenset[tuple[str, str]] = frozenset()  # of a word without a kind it is ""
+
+    def may_be(self, app: AppSpec) -> bool:
+        """Tell whether an app can be meant, by what the configuration says of it: how it stands is not known yet."""
+        known = _configured(app.cluster, app.env, app.oncall_team)
+        said = (fact for fact in self.facts if fact[0] != "state" and not (fact[0] == "" and fact[1] in STATES))
+        return (not self.keys or app.key in self.keys) and all(_holds(fact, known) for fact in said)
+
+    def means(self, line: AppStatus, app: AppSpec | None) -> bool:
+        """Tell whether an app is meant that stands like this; one that the configuration has dropped has no team."""
+        states = {line.sync.value, line.health.value, line.control.value}
+        states.update(word.replace(" ", "-") for word in line.words)
+        known = {**_configured(line.cluster, line.env, app.oncall_team if app is not None else ""), "state": states}
+        return (not self.keys or line.key in self.keys) and all(_holds(fact, known) for fact in self.facts)
+
+
+def wanted(apps: Mapping[str, AppSpec], words: Iterable[str], *, dropped: Sequence[AppStatus] = ()) -> Wanted:
+    """Return what words mean: names of apps, `all`, and what is true of an app, such as `env:staging` or `staging`.
+
+    A word without a kind that is no app is a cluster, an env, a team or a state. Raises `NotThere` for one that is
+    nothing.
     """
-    facts = {one.key: _facts(one, apps.get(one.key)) for one in lines}
     names = {app.name for app in apps.values()}
-    known = STATES.union(*facts.values())
-    wanted: set[str] = set()
-    true: set[str] = set()
+    places = _places(apps.values(), dropped)
+    keys: set[str] = set()
+    facts: set[tuple[str, str]] = set()
     for word in words:
-        if word.lower() in known and word not in names:
-            true.add(word.lower())
-        elif _meant(apps, word):
-            wanted |= {app.key for app in named(apps, word)}
-        else:
-            close = difflib.get_close_matches(word, known | names, n=1)
-            nothing = f'"{word[:_SHOWN]}" is no app, cluster, env, team or state{_hint(close)}'
-            raise NotThere(nothing, near=bool(close))
-    return tuple(one for one in lines if (not wanted or one.key in wanted) and true <= facts[one.key])
+        kind, colon, value = word.partition(":")
+        known = {one.lower() for some in places.values() for one in some}
+        if colon and kind.lower() == "app":
+            keys |= {app.key for app in named(apps, value)}
+        elif colon:
+            facts.add((kind.lower(), _among(places, kind.lower(), value)))
+        elif word.lower() in known and word not in names:
+            facts.add(("", word.lower()))
+        elif word.lower() != ALL or word in names:
+            if not _meant(apps, word):
+                close = difflib.get_close_matches(word, known | names, n=1)
+                nothing = f'"{word[:_SHOWN]}" is no app, cluster, env, team or state{_hint(close)}'
+                raise NotThere(nothing, near=bool(close))
+            keys |= {app.key for app in named(apps, word)}
+    return Wanted(keys=frozenset(keys), facts=frozenset(facts))
+
+
+def _among(places: Mapping[str, frozenset[str]], kind: str, value: str) -> str:
+    """Return a value of a kind in small letters. Raises `NotThere`, with what there is, for any other."""
+    if kind not in places:
+        raise NotThere(f'"{kind[:_SHOWN]}:" is none of app:, {", ".join(f"{one}:" for one in sorted(places))}')
+    there = sorted(places[kind])
+    if value.lower() not in {one.lower() for one in there}:
+        close = difflib.get_close_matches(value, there, n=1)
+        listed = f"; there is {', '.join(there[:_NAMED])}" + (" …" if len(there) > _NAMED else "") if there else ""
+        raise NotThere(f'"{value[:_SHOWN]}" is no {kind}{_hint(close)}{listed}', near=bool(close))
+    return value.lower()
+
+
+def _places(apps: Iterable[AppSpec], dropped: Sequence[AppStatus]) -> dict[str, frozenset[str]]:
+    """Return what there is of each kind, as it is written."""
+    specs = [_configured(app.cluster, app.env, app.oncall_team) for app in apps]
+    found = [*specs, *(_configured(one.cluster, one.env, "") for one in dropped)]
+    kinds = {kind: frozenset[str]().union(*(one[kind] for one in found)) for kind in ("cluster", "env", "team")}
+    return {**kinds, "state": STATES}
+
+
+def _configured(cluster: str, env: str, team: str) -> dict[str, Collection[str]]:
+    return {"cluster": {cluster} - {""}, "env": {env} - {""}, "team": {team} - {""}}
+
+
+def _holds(fact: tuple[str, str], known: Mapping[str, Collection[str]]) -> bool:
+    kind, value = fact
+    return any(value == one.lower() for name, some in known.items() if kind in {"", name} for one in some)
 
 
 def _meant(apps: Mapping[str, AppSpec], text: str) -> tuple[AppSpec, ...]:
@@ -75,11 +133,3 @@ def _meant(apps: Mapping[str, AppSpec], text: str) -> tuple[AppSpec, ...]:
 
 def _hint(close: Sequence[str]) -> str:
     return f", did you mean {close[0]}?" if close else ""
-
-
-def _facts(one: AppStatus, app: AppSpec | None) -> frozenset[str]:
-    """Return the words that are true of an app, in small letters."""
-    team = app.oncall_team if app is not None else ""
-    states = (word.replace(" ", "-") for word in one.words)
-    words = (one.cluster, one.env, team, one.sync.value, one.health.value, one.control.value, *states)
-    return frozenset(word.lower() for word in words if word)

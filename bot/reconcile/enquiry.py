@@ -56,10 +56,13 @@ class Enquiry:
     def choose(self, words: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return a line for each app that the words are about, released ones included; for all without words.
 
-        A word is an app, a cluster, an env, a team or a state; of a line all of the latter are true.
+        A word is an app, a cluster, an env, a team or a state, or says which, as `cluster:prod` does; of a line all
+        but the first are true.
         """
-        lines = (*self.status(list(self._apps)), *self.released())
-        return choosing.chosen(lines, self._apps, words)
+        released = self.released()
+        wanted = choosing.wanted(self._apps, words, dropped=released)
+        lines = (*self.status([key for key, app in self._apps.items() if wanted.may_be(app)]), *released)
+        return tuple(one for one in lines if wanted.means(one, self._apps.get(one.key)))
 
     def status(self, apps: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return one line for each app, in the order given."""

@@ -10,7 +10,8 @@ import pytest
 from bot.errors import NotThere
 from bot.model.outcome import HealthState
 from bot.model.record import SyncState
-from bot.reconcile.choosing import chosen, named
+from bot.model.status import AppStatus
+from bot.reconcile.choosing import named, wanted
 from tests.lines import standing
 from tests.plan.world import APP
 
@@ -29,6 +30,14 @@ LINES: Final = (
     *(standing(app.name, app.cluster, app.env, sync=STATES.get(app.key, SyncState.SYNCED)) for app in APPS.values()),
     GONE,
 )
+
+
+def chosen(words: list[str]) -> list[AppStatus]:
+    """Return the lines that words mean; what the configuration says of an app excludes none of them."""
+    meant = wanted(APPS, words, dropped=[GONE])
+    found = [one for one in LINES if meant.means(one, APPS.get(one.key))]
+    assert all(meant.may_be(APPS[one.key]) for one in found if one.key in APPS)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -51,10 +60,18 @@ LINES: Final = (
         ("released", ["c1/old"]),
         ("paused", []),
         ("ship failing", []),
+        ("all", ["c1/shop", "c2/shop", "c2/ship", "c2/c2-base", "c1/old"]),
+        ("cluster:c2", ["c2/shop", "c2/ship", "c2/c2-base"]),
+        ("CLUSTER:C2 Env:Production team:web", ["c2/shop"]),
+        ("app:shop", ["c1/shop", "c2/shop"]),
+        ("shop cluster:c1", ["c1/shop"]),
+        ("state:failing", ["c2/shop"]),
+        ("state:synced env:staging", ["c1/shop"]),
+        ("cluster:c1 cluster:c2", []),
     ],
 )
 def test_words_name_apps_or_are_true_of_them(words: str, keys: list[str]) -> None:
-    assert [f"{one.cluster}/{one.app}" for one in chosen(LINES, APPS, words.split())] == keys
+    assert [f"{one.cluster}/{one.app}" for one in chosen(words.split())] == keys
 
 
 @pytest.mark.parametrize(
@@ -63,12 +80,23 @@ def test_words_name_apps_or_are_true_of_them(words: str, keys: list[str]) -> Non
         ("prodution", '"prodution" is no app, cluster, env, team or state, did you mean production?'),
         ("shpo", "did you mean shop?"),
         ("xyzzy", '"xyzzy" is no app, cluster, env, team or state$'),
+        ("cluster:c3", '"c3" is no cluster; there is c1, c2$'),
+        ("env:prodction", r'"prodction" is no env, did you mean production\?; there is production, staging$'),
+        ("team:staging", '"staging" is no team'),
+        ("clutser:c1", '"clutser:" is none of app:, cluster:, env:, state:, team:'),
+        ("app:shpo", "did you mean shop"),
         ("sh", "sh can be c1/shop or c2/ship or c2/shop: write one of them"),
     ],
 )
 def test_word_that_is_nothing_says_what_could_be_meant(word: str, why: str) -> None:
     with pytest.raises(NotThere, match=why):
-        chosen(LINES, APPS, [word])
+        chosen([word])
+
+
+def test_what_the_configuration_says_is_enough_for_all_but_states() -> None:
+    """Every app's line was worked out to find the ones of one cluster."""
+    meant = wanted(APPS, ["cluster:c2", "web", "failing"])
+    assert [key for key, app in APPS.items() if meant.may_be(app)] == ["c2/shop"]
 
 
 def test_name_is_that_of_one_app_on_each_cluster() -> None:
