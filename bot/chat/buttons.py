@@ -19,6 +19,7 @@ def buttons(news: Announcement) -> Iterator[Block]:
     if news.in_thread:
         return
     if news.apps:
+        yield from _resume_all(news)
         yield from folded.menu(news)
         yield from _acknowledge(news, {"alias": news.alias}, news.app)
         return
@@ -82,6 +83,19 @@ def buttons(news: Announcement) -> Iterator[Block]:
             )
         case _:
             pass
+
+
+def _resume_all(news: Announcement) -> Iterator[Block]:
+    """Yield the button that ends what one order has paused, and no other pause."""
+    if news.holds:
+        yield kit.button(
+            "gitops.resume_all",
+            "Resume all",
+            {"order": news.operation.partition("@")[0]},
+            style="primary",
+            says=f"Resume all: {news.app} in {news.cluster}",
+            asks="What this order has paused follows Git again, in every channel. Pauses of other orders stay.",
+        )
 
 
 def _acknowledge(news: Announcement, value: dict[str, str], name: str) -> Iterator[Block]:

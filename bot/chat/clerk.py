@@ -17,18 +17,20 @@ from typing import Any, Final
 import orjson
 
 from bot.chat import kit, modals, replies
+from bot.chat.bulk import Sweeps
 from bot.chat.caller import Caller
 from bot.chat.desk import Desk
 from bot.chat.parse import Order, ParseProblem, needs_app, parse
 from bot.chat.people import People
 from bot.chat.permissions import Rule
 from bot.chat.rights import VERDICTS, Rights
-from bot.chat.scope import ALL, Scope
+from bot.chat.scope import Scope
 from bot.chat.verbs import VERBS
 from bot.chat.views import Views
 from bot.errors import BotError, OrderRefused
 from bot.model.app import AppSpec
 from bot.model.attempt import READ, attempts
+from bot.model.bulk import ALL
 from bot.model.control import Trigger, Via
 from bot.model.record import EVERY_APP
 from bot.model.source import Revision
@@ -56,6 +58,7 @@ class Clerk:
         self._desk, self._clock, self._submit = desk, clock, submit
         self._rights = Rights(rules, people)
         self._scope = Scope(desk, self._rights, clock=clock)
+        self._sweeps = Sweeps(desk, self._rights, self._scope)
         self._views = Views(desk, self._rights, clock=clock)
 
     # --- the ways in ------------------------------------------------------------------------------------------
@@ -80,6 +83,10 @@ class Clerk:
             caller.replace_answer("Cancelled; nothing has changed.", ())
         elif name == "acknowledge":
             self._guarded(lambda: self._acknowledge(facts.get("alias", ""), caller), caller)
+        elif name == "bulk_go":
+            self._guarded(lambda: self._sweeps.confirmed(facts, caller), caller)
+        elif name == "resume_all":
+            self._guarded(lambda: self._sweeps.resume(facts.get("order", ""), caller), caller)
         elif name.startswith("page."):
             self._guarded(lambda: self._turn(int(facts["page"]), facts.get("words", ""), caller), caller)
         elif name.startswith("home."):
@@ -165,8 +172,10 @@ class Clerk:
                 caller.answer(*replies.whoami(caller.user, self._rights.identities(caller), rights))
             case "oncall":
                 self._oncall(order, caller)
-            case "mute" | "unmute" if order.app == ALL:
+            case "mute" | "unmute" if order.app == ALL and (order.verb == "mute" or self._desk.mutes_all()):
                 self._mute_all(order, caller)
+            case _ if order.is_of_many:
+                self._sweeps.take(order, caller)
             case "status" | "audit" if not order.app:
                 self._overview(order, caller)
             case "status":

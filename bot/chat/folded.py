@@ -16,6 +16,13 @@ _WITH_REASONS: Final = 100  # apps; of more there is room for the names alone
 _REASONS: Final = 6_000  # characters of all reasons together
 _LONGEST: Final = 200
 _TROUBLED: Final = frozenset({"", News.FAILED.value})  # what an app is that fails, for one reason or in a rollout
+_TITLES: Final = {  # of apps that people have ordered something of, and of those for which that has ended
+    News.PAUSED: ("Paused", "Running again"),
+    News.REMINDER: ("Paused", "Running again"),
+    News.RESUMED: ("Running", ""),
+    News.MUTED: ("Muted", ""),
+    News.UNMUTED: ("Heard again", ""),
+}
 
 
 def apps(news: Announcement) -> Iterator[Block]:
@@ -23,10 +30,16 @@ def apps(news: Announcement) -> Iterator[Block]:
     failing = [one for one in news.apps if not one.how]
     over = [one for one in news.apps if one.how and one.how != MOVED]
     moved = [one for one in news.apps if one.how == MOVED]
-    for title, some in (("Failing", failing), ("Over it", over), ("For another reason", moved)):
+    now, done = _TITLES.get(news.news, ("Failing", "Over it"))
+    for title, some in ((now, failing), (done, over), ("For another reason", moved)):
         if some:
             differ = some is failing and any(one.reason for one in some) and len(some) <= _WITH_REASONS
-            yield from sections([f"*{title} ({len(some)})*", *(_reasons(some) if differ else lines(some))])
+            yield from listed(title, some, reasons=differ)
+
+
+def listed(title: str, some: list[AppLine], *, reasons: bool = False) -> Iterator[Block]:
+    """Yield apps by cluster under a title with their number, or each with its reason."""
+    yield from sections([f"*{title} ({len(some)})*", *(_reasons(some) if reasons else lines(some))])
 
 
 def menu(news: Announcement) -> Iterator[Block]:
@@ -44,7 +57,8 @@ def menu(news: Announcement) -> Iterator[Block]:
 def names(news: Announcement) -> str:
     """Return who still fails, for the sentence."""
     failing = sorted(one.name for one in news.apps if not one.how)
-    return f"Failing: {', '.join(failing)}." if failing else ""
+    title, _ = _TITLES.get(news.news, ("Failing", ""))
+    return f"{title}: {', '.join(failing)}." if failing else ""
 
 
 def _reasons(some: list[AppLine]) -> Iterator[str]:

@@ -14,11 +14,13 @@ from datetime import timedelta
 from typing import Final
 
 from bot.chat.verbs import ALIASES, HASH, VERBS, Verb, usage
+from bot.model.bulk import KINDS, chooses
 
 _FIELD: Final = re.compile(r"/[^\s`]{1,200}|[A-Za-z][\w/-]*(?:[.\[][^\s`]{1,200})")  # a pointer, or a path with a dot
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„«»‟", '"') | dict.fromkeys("‘’‚‛", "'"))
 _MARK: Final = "\ufffd"
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9/._-]{0,126}[A-Za-z0-9])?")
+_CHOICE: Final = re.compile(rf"([A-Za-z]{{2,16}}):{_NAME.pattern}")  # `cluster:prod`
 _TOKEN: Final = re.compile(r'"([^"]*)"|(\S+)')
 _DURATION: Final = re.compile(r"(?:\d{1,6}(?:s|m|h|d))+")
 _CLOCK: Final = re.compile(r"\d{1,2}(?::\d{2}|am|pm)")
@@ -28,11 +30,12 @@ _LONGEST: Final = timedelta(days=366)
 _SHORTEST_PREFIX: Final = 3  # letters of a verb
 REASON_LIMIT: Final = 500  # characters; a reason is a sentence
 _SHOWN: Final = 40
+_CHOICES_LIMIT: Final = 300  # characters of the words that choose apps: a button carries them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`app` as typed, "" when none was, several words of `status`; `commit` also holds the ref of `plan`.
+    """`app` as typed, "" when none was, several words where they choose apps; `commit` also holds the ref of `plan`.
 
     `typed` is clean text for the audit.
     """
@@ -46,6 +49,11 @@ class Order:
     reason: str = ""
     test: bool = False  # `oncall test`
     typed: str = ""
+
+    @property
+    def is_of_many(self) -> bool:
+        """Tell whether it is about all apps that its words choose."""
+        return VERBS[self.verb].many and chooses(self.app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +130,10 @@ def _arguments(verb: str, form: Verb, words: _Words, typed: str, *, in_thread: b
             if form.app == "needed" and not in_thread:
                 return ParseProblem(needs_app(verb))
         else:
-            if not _NAME.fullmatch(word):
-                return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
-            app = word.lower()
-            words.take()
-            while form.app == "several" and (word := words.take()) is not None:
-                if not _NAME.fullmatch(word):
-                    return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
-                app += f" {word.lower()}"
+            named = _apps(form, words)
+            if isinstance(named, ParseProblem):
+                return named
+            app = named
     if form.second:
         taken = _second(form, words)
         if isinstance(taken, ParseProblem):
@@ -157,8 +161,29 @@ def _arguments(verb: str, form: Verb, words: _Words, typed: str, *, in_thread: b
     )
 
 
+def _apps(form: Verb, words: _Words) -> str | ParseProblem:
+    """Return the app, or all the words that choose some; where a reason may follow it begins with another word."""
+    found: list[str] = []
+    while (word := words.peek()) is not None and (not found or form.app == "several" or _chooses(form, word)):
+        choice = _CHOICE.fullmatch(word) if form.many or form.app == "several" else None
+        if not _NAME.fullmatch(word) and choice is None:
+            return ParseProblem(f'"{_shown(word)}" is no name of an app or commit')
+        found.append(word.lower())
+        words.take()
+    app = " ".join(found)
+    return app if len(app) <= _CHOICES_LIMIT else ParseProblem("those are too many words: fewer choose more apps")
+
+
+def _chooses(form: Verb, word: str) -> bool:
+    """Tell whether a word says of which kind it is, for a verb that may be about many apps."""
+    found = _CHOICE.fullmatch(word)
+    return form.many and found is not None and found[1].lower() in KINDS
+
+
 def _goes_on(form: Verb, word: str) -> bool:
     """Tell whether a word is what follows the app, in a thread where that was left out."""
+    if _chooses(form, word):
+        return False
     if form.reason and not _NAME.fullmatch(word):
         return True
     if form.second in {"commit", "plan"}:

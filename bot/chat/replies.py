@@ -21,12 +21,16 @@ from bot.plan.explain import plan_text
 
 Answer = tuple[str, Sequence[Block]]
 PAGE: Final = 20  # apps on a page of `status`
-_ROOM: Final = 11_000  # bytes of blocks that are filled; Slack refuses messages from about 13,200 on
+ROOM: Final = 11_000  # bytes of blocks that are filled; Slack refuses messages from about 13,200 on
 _NAMED: Final = 10  # apps in the sentence of a status
 _SUBJECT: Final = 60
 _REASON: Final = 120
 _ERROR: Final = 300
 _CODE: Final = 2_800
+_APPS: Final = (
+    "is an app, or words that choose all apps of which they are true at that moment: `cluster:prod-eu`, `env:staging`, "
+    "`team:payments`, `state:failing`, `app:shop`, several of them, or `all`. What would change many is asked first."
+)
 
 
 def help_text(allowed: frozenset[str]) -> Answer:
@@ -35,7 +39,9 @@ def help_text(allowed: frozenset[str]) -> Answer:
     text = "*gitops-bot* keeps clusters equal to Git. Here you may type:\n" + "\n".join(lines)
     words = ", ".join(verb for verb in VERBS if verb in allowed)
     said = f"Here you may: {words}." if words else "Here you may ask for help and whoami; no rule allows you more."
-    return f"gitops-bot keeps clusters equal to Git. {said}", (kit.section(text),)
+    some = [verb for verb, one in VERBS.items() if one.many and verb in allowed]
+    choosing = [kit.section(f"`&lt;apps&gt;` {_APPS}")] if some else []
+    return f"gitops-bot keeps clusters equal to Git. {said}", (kit.section(text), *choosing)
 
 
 def whoami(user: str, identities: frozenset[str], rights: Mapping[str, Sequence[str]]) -> Answer:
@@ -81,7 +87,7 @@ def status_block(one: AppStatus, *, accessory: Block | None = None) -> Block:
     """Return an app as a section of bounded size, so that a page of them always fits."""
     lines = list(_status_lines(one))
     block = kit.section("\n".join(lines))
-    while len(lines) > 1 and kit.weight(block) > _ROOM // PAGE:
+    while len(lines) > 1 and kit.weight(block) > ROOM // PAGE:
         del lines[-1]
         block = kit.section("\n".join(lines))
     return {**block, "accessory": accessory} if accessory else block
@@ -285,7 +291,7 @@ def plan_blocks(found: Plan | PlanFailure) -> tuple[Block, ...]:
 def _sections(lines: Sequence[str]) -> list[Block]:
     """Return lines packed into sections, within the room of a message."""
     blocks: list[Block] = []
-    text, room = "", _ROOM
+    text, room = "", ROOM
     for line in lines:
         if len(text) + len(line) > kit.TEXT_LIMIT - 1:
             blocks.append(kit.section(text))

@@ -16,10 +16,10 @@ from bot.chat.rights import Rights
 from bot.chat.verbs import VERBS, deed
 from bot.errors import NotThere, OrderRefused
 from bot.model.app import AppSpec
+from bot.model.bulk import ALL
 from bot.model.control import Via
 from bot.model.record import EVERY_APP, AuditEntry, Decision
 
-ALL: Final = "all"
 _MENTION: Final = re.compile(r"<(?:@|!subteam\^)(\w+)>")
 
 
@@ -36,6 +36,8 @@ class Scope:
 
         What stands in the place of an app, and is none nor nearly one, begins the reason: `reject not now`.
         """
+        if order.is_of_many:
+            return order
         if order.app:
             try:
                 self._desk.find(order.app)

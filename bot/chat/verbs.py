@@ -22,6 +22,7 @@ class Verb:
     second: str = ""  # commit, plan, field
     reason: bool = False  # whatever follows is a reason
     span: str = ""  # `for <duration>`: allowed, needed
+    many: bool = False  # in place of an app may stand words that choose some
 
 
 VERBS: Final[dict[str, Verb]] = {
@@ -31,16 +32,17 @@ VERBS: Final[dict[str, Verb]] = {
         what="how the apps stand that all words are about",
         app="several",
     ),
-    "sync": Verb(form="sync [app]", what="make the cluster equal to Git now"),
+    "sync": Verb(form="sync [apps]", what="make the cluster equal to Git now", many=True),
     "plan": Verb(form="plan [app] [commit]", what="what a sync would change (also: diff)", second="commit"),
     "pause": Verb(
-        form="pause <app> [for <duration>] [reason]",
+        form="pause <apps> [for <duration>] [reason]",
         what="apply nothing for a while",
+        many=True,
         app="needed",
         reason=True,
         span="allowed",
     ),
-    "resume": Verb(form="resume <app>", what="end a pause or a rollback", app="needed"),
+    "resume": Verb(form="resume <apps>", what="end a pause or a rollback", app="needed", many=True),
     "rollback": Verb(
         form="rollback <app> [commit] [reason]",
         what="return to an earlier commit and stay there",
@@ -66,13 +68,14 @@ VERBS: Final[dict[str, Verb]] = {
     "reject": Verb(form="reject <app> [reason]", what="say no to the plan that waits", app="needed", reason=True),
     "oncall": Verb(form="oncall [test]", what="who is paged when; test opens and closes an alert", app="none"),
     "mute": Verb(
-        form="mute <app|all> for <duration> [reason]",
+        form="mute <apps> for <duration> [reason]",
+        many=True,
         what="no messages and no pages for a while; syncs go on",
         app="needed",
         reason=True,
         span="needed",
     ),
-    "unmute": Verb(form="unmute <app|all>", what="end a mute", app="needed"),
+    "unmute": Verb(form="unmute <apps>", what="end a mute", app="needed", many=True),
     "route": Verb(form="route <app>", what="which channel hears what of an app, and why", app="needed"),
     "audit": Verb(form="audit [app]", what="who ordered, decided and changed what"),
     "whoami": Verb(form="whoami", what="what you may do, and which rule says so", app="none"),

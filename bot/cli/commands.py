@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Final, TextIO
 
-from bot.cli.deciding import approve, pause, resume
+from bot.cli.deciding import approve, mute, pause, resume, unmute
 from bot.cli.deploying import delete, restore, rollback, sync
 from bot.cli.installing import check, config, rbac, run, slack
 from bot.cli.looking import audit, history, plan, status, verify
@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, TextIO], int]]] = {
     "audit": audit,
     "pause": pause,
     "resume": resume,
+    "mute": mute,
+    "unmute": unmute,
     "rollback": rollback,
     "approve": approve,
     "delete": delete,

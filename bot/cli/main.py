@@ -22,6 +22,10 @@ from bot.errors import BotError, ConfigError, UsageError
 OK: Final = 0
 ERROR: Final = 1
 USAGE: Final = 64  # EX_USAGE of sysexits.h
+_APPS: Final = (
+    "an app, or words that choose all of which they are true: cluster:NAME, env:NAME, team:NAME, state:failing, "
+    "app:NAME, all; several must hold"
+)
 _COLLECT_AFTER: Final = (50_000, 50, 20)  # objects of bodies come by the thousand and have no cycles: look less often
 
 
@@ -43,20 +47,30 @@ def build_parser() -> argparse.ArgumentParser:
     _globals(parser, config="", level="info", form="text")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, help: str, *, output: bool = False, apps: str = "", aliases: Sequence[str] = ()) -> _Parser:
+    def add(
+        name: str,
+        help: str,
+        *,
+        output: bool = False,
+        apps: str = "",
+        choose: bool = False,
+        aliases: Sequence[str] = (),
+    ) -> _Parser:
         one: _Parser = commands.add_parser(name, help=help, aliases=aliases)
         _globals(one, config=argparse.SUPPRESS, level=argparse.SUPPRESS, form=argparse.SUPPRESS)
         if apps:
-            one.add_argument("app", nargs=apps, metavar="APP")
+            one.add_argument("app", nargs=apps, metavar="APP", help=_APPS if choose else None)
         if output:
             one.add_argument("--output", "-o", default="text", choices=["text", "json"])
         one.set_defaults(command=name)
         return one
 
     add("run", "run the bot: reconciler, Slack, on-call, HTTP server")
-    plan = add("plan", "show what a sync would change; changes nothing", output=True, apps="*", aliases=["diff"])
+    plan = add(
+        "plan", "show what a sync would change; changes nothing", output=True, apps="*", choose=True, aliases=["diff"]
+    )
     plan.add_argument("--ref", default="", help="a commit instead of the branch")
-    sync = add("sync", "run one pass, to the end of the health wait", output=True, apps="*")
+    sync = add("sync", "run one pass, to the end of the health wait", output=True, apps="*", choose=True)
     sync.add_argument("--no-wait", action="store_true", help="do not wait for health")
     sync.add_argument("--timeout", type=float, default=None, metavar="S", help="seconds to wait for health")
     sync.add_argument("--confirm", default=None, metavar="PLAN_HASH", help="a human's yes to a refused plan")
@@ -64,7 +78,10 @@ def build_parser() -> argparse.ArgumentParser:
     sync.add_argument("--no-announce", action="store_true", help="say nothing in Slack")
     status = add("status", "state of each app", output=True)
     status.add_argument(
-        "app", nargs="*", metavar="WORD", help="an app, a cluster, an env, a team, a state; all must hold"
+        "app",
+        nargs="*",
+        metavar="WORD",
+        help="an app, a cluster, an env, a team, a state (cluster:NAME …); all must hold",
     )
     history = add("history", "what was deployed, when, by whom", output=True, apps="?")
     history.add_argument("--limit", type=_positive, default=20)
@@ -76,10 +93,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--head", default="", metavar="LINES:CHAIN", help="with --verify: an end of the audit kept elsewhere"
     )
     audit.add_argument("--export", action="store_true", help="every line as JSON, oldest first, with its chain")
-    pause = add("pause", "stop applying", apps="?")
-    pause.add_argument("--for", dest="duration", default="", metavar="2h")
-    pause.add_argument("--reason", default="")
-    add("resume", "end a pause and a pin", apps="?")
+    for name, what in (("pause", "stop applying"), ("mute", "no messages and no pages for a while; syncs go on")):
+        held = add(name, what, apps="*", choose=True)
+        held.add_argument("--for", dest="duration", default="", metavar="2h")
+        held.add_argument("--reason", default="")
+    add("resume", "end a pause and a pin; of many apps chosen by words the pauses alone", apps="*", choose=True)
+    add("unmute", "end a mute", apps="*", choose=True)
     rollback = add("rollback", "converge to an earlier commit and stay there", apps="?")
     rollback.add_argument("commit", nargs="?", default="")
     rollback.add_argument("--reason", default="")

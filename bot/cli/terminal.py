@@ -15,6 +15,7 @@ import orjson
 from bot.cli.main import config_path
 from bot.errors import OrderRefused, UsageError
 from bot.model.app import AppSpec
+from bot.model.bulk import chooses
 from bot.model.control import Via
 from bot.model.people import named
 from bot.model.resource import ResourceId
@@ -51,11 +52,20 @@ def engine(arguments: argparse.Namespace, *, announces: bool = True, follow: boo
 
 
 def apps_named(built: Engine, names: Sequence[str]) -> tuple[AppSpec, ...]:
-    """Return the apps of these names, all where none is given."""
+    """Return the apps of these names, or that words such as `cluster:prod` choose; all where none is given."""
+    words = " ".join(names)
     try:
+        if chooses(words):
+            return built.desk.meant(words)
         return tuple(built.desk.find(name) for name in names) or built.desk.apps()
     except OrderRefused as error:
         raise UsageError(str(error)) from error
+
+
+def apps_ordered(built: Engine, arguments: argparse.Namespace) -> tuple[AppSpec, ...]:
+    """Return the apps that an order names: it says of which it is."""
+    _needs_app(built, arguments)
+    return apps_named(built, arguments.app)
 
 
 def app_named(built: Engine, arguments: argparse.Namespace) -> AppSpec:

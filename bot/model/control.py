@@ -31,6 +31,12 @@ class Pause:
     since: datetime
     until: datetime | None = None
     operation: str = ""  # whose thread hears of it
+    order: str = ""  # about many apps, of which this is one
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether its message speaks of other apps too."""
+        return bool(self.order) and self.operation.startswith(f"{self.order}@")
 
     def __str__(self) -> str:
         """`paused by U0ANA since 2026-11-25 21:45 UTC (migration)`."""

@@ -83,6 +83,18 @@ class Store(Protocol):
     def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
         """Remember the folders of an app set, for the time when Git does not answer."""
 
+    def save_orders(
+        self,
+        audits: Sequence[AuditEntry],
+        *,
+        at: datetime,
+        controls: Mapping[str, Control] | None = None,
+        mutes: Mapping[str, Mute | None] | None = None,
+        requests: Mapping[str, Trigger] | None = None,
+        dispatches: Sequence[Dispatch] = (),
+    ) -> None:
+        """Save orders about many apps, the passes they ask for and all that they make people hear, all or nothing."""
+
     def mutes(self) -> Mapping[str, Mute]:
         """Return every mute by app key (`*` for all), those that have run out included."""
 

@@ -9,12 +9,12 @@ from typing import Final
 
 from bot.errors import NotThere
 from bot.model.app import AppSpec
+from bot.model.bulk import ALL
 from bot.model.control import ControlState
 from bot.model.outcome import HealthState
 from bot.model.record import SyncState
 from bot.model.status import STANDINGS, AppStatus
 
-ALL: Final = "all"
 _NAMED: Final = 10  # apps that one answer lists
 _SHOWN: Final = 60
 STATES: Final = frozenset(

@@ -61,7 +61,7 @@ def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | N
         reason=reason,
         since=held.since if held is not None else person.at,
         until=until,
-        operation=(held.operation if held is not None else "") or person.order,
+        operation=(held.operation if held is not None and not held.is_shared else "") or person.order,
     )
     end = ending(until)
     was = f"before: {ending(held.until)}, by {held.by}" if held is not None else ""
@@ -78,7 +78,7 @@ def pause(app: AppSpec, control: Control, *, person: Person, until: datetime | N
             until=until,
             message=f"{message} New commits wait.{stays}",
             next_step=f"/gitops resume {app.name} ends it{' and the rollback' if pin is not None else ''}",
-            rings=held is not None,
+            rings=held is not None and not held.is_shared,
         ),
         answer=f"{app.title} is paused {end}" + (f" ({was})." if was else "."),
     )
@@ -94,15 +94,27 @@ def is_about(until: datetime, other: datetime | None) -> bool:
     return other is not None and abs(until - other) < _SAME_END
 
 
-def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
-    """End pause and pin. Raises `OrderRefused` when there is neither."""
+def sync(app: AppSpec, control: Control, *, person: Person, words: str) -> AuditEntry:
+    """Return the audit line of a sync that somebody asks for. Raises `OrderRefused` for an app that is paused."""
+    if control.pause is not None:
+        raise OrderRefused(f"{app.title} is {control.pause}: `resume {app.name}` first")
+    return replace(audit(app, person, "sync", words), decision=Decision.ALLOWED)
+
+
+def resume(app: AppSpec, control: Control, *, person: Person, ends_pin: bool = True) -> Ordered:
+    """End pause and pin, or the pause alone. Raises `OrderRefused` when there is nothing to end."""
     if control.pause is None and control.pin is None:
         raise OrderRefused(f"{app.title} is neither paused nor pinned")
-    pin = control.pin
+    pin = control.pin if ends_pin else None
+    if control.pause is None and pin is None and control.pin is not None:
+        commit, by = control.pin.commit[:7], control.pin.by
+        raise OrderRefused(
+            f"{app.title} stays at {commit}, where {by} has rolled it back to: `resume {app.name}` ends that"
+        )
     back = f"It leaves {pin.commit[:7]} and follows {app.ref} again." if pin else f"It follows {app.ref} again."
     said = announcement(app, person, News.RESUMED)
     return Ordered(
-        control=Control(),
+        control=Control(pin=None if ends_pin else control.pin),
         audit=audit(app, person, "resume", ""),
         announcement=replace(said, message=back),
         answer=f"{app.title} is running. {back}",
@@ -111,8 +123,11 @@ def resume(app: AppSpec, control: Control, *, person: Person) -> Ordered:
 
 
 def over(pause: Pause | None, how: str, *, base: Announcement) -> tuple[Announcement, ...]:
-    """Return how the message of a pause reads once it has ended: nothing there is left to be resumed."""
-    if pause is None or not pause.operation:
+    """Return how the message of a pause reads once it has ended: nothing there is left to be resumed.
+
+    Nothing of one that speaks of other apps too.
+    """
+    if pause is None or not pause.operation or pause.is_shared:
         return ()
     ended = replace(base, operation=pause.operation, news=News.PAUSED, by=pause.by, reason=pause.reason, message=how)
     return (replace(ended, id=f"{base.id}:over", edits_only=True),)

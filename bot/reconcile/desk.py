@@ -15,6 +15,7 @@ from datetime import datetime
 from bot.errors import NotThere, OrderRefused
 from bot.model.announcement import TEST_ALIAS, Announcement, News
 from bot.model.app import AppSpec, Mode
+from bot.model.bulk import BulkOrder, Foreseen, Swept
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
 from bot.model.plan import Plan, PlanFailure, Rejected
@@ -27,6 +28,7 @@ from bot.plan.order import rank
 from bot.ports.state import MessageRef, Store
 from bot.reconcile import commands, holding, keeping, muting, news
 from bot.reconcile.attention import Attention
+from bot.reconcile.bulk import Bulk
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
 from bot.reconcile.planning import plan_or_failure
@@ -58,6 +60,7 @@ class Desk(Enquiry):
         self._roster = apps
         self._post, self._wake, self._pager = post, wake, pager
         self._attention = Attention(store, post=post)
+        self._bulk = Bulk(apps, store=store, post=post, attention=self._attention, wake=wake)
         self._keeping = Keeping(world, door)
         self._introduced: dict[str, str] = {}
         self._verdicts = Verdicts(store, post=post)
@@ -65,11 +68,8 @@ class Desk(Enquiry):
     def sync(self, app: str, *, trigger: Trigger, words: str) -> str:
         """Ask for a pass at once; the request survives a restart. `words` is what was typed, for the audit."""
         control = self._store.control(app).at(self._world.clock())
-        title = self._apps[app].title
-        if control.pause is not None:
-            raise OrderRefused(f"{title} is {control.pause}: `resume {self._apps[app].name}` first")
-        asked = commands.audit(self._apps[app], self._person(trigger.by, trigger.via), "sync", words)
-        self._store.add_audit(replace(asked, decision=Decision.ALLOWED))
+        title, person = self._apps[app].title, self._person(trigger.by, trigger.via)
+        self._store.add_audit(commands.sync(self._apps[app], control, person=person, words=words))
         self._store.request(app, trigger=trigger, at=self._world.clock())
         if self._wake(app):
             operation = self._store.memory(app).operation or "a pass"
@@ -100,6 +100,30 @@ class Desk(Enquiry):
         return self._follow(
             commands.roll_back(self._apps[app], control, revision, person=person, reason=reason), confirm=confirm
         ).text
+
+    # --- many apps at once ------------------------------------------------------------------------------------
+
+    def meant(self, words: str) -> tuple[AppSpec, ...]:
+        """Return the apps that words choose now. Raises `NotThere` where they choose none."""
+        found = tuple(self._apps[one.key] for one in self.choose(words.split()) if one.key in self._apps)
+        if not found:
+            raise NotThere(f"no app is like that: {words}; `status` shows which there are")
+        return found
+
+    def foresee(self, order: BulkOrder, apps: Sequence[AppSpec]) -> Foreseen:
+        """Return what an order about many apps would change, and what not and why; changes nothing."""
+        return self._bulk.foresee(order, apps, person=self._person(order.by, order.via))
+
+    def sweep(self, order: BulkOrder, apps: Sequence[AppSpec], *, words: str, denied: Sequence[AuditEntry]) -> Swept:
+        """Follow an order for apps that its author may order, all or nothing; `denied` stands in the audit with it.
+
+        `words` is what was typed.
+        """
+        return self._bulk.follow(order, apps, person=self._person(order.by, order.via), words=words, denied=denied)
+
+    def paused_by(self, order: str) -> tuple[AppSpec, ...]:
+        """Return the apps that one order about many has paused, and that are so still."""
+        return self._bulk.paused_by(order, self._world.clock())
 
     def unwanted(self, text: str) -> AppSpec:
         """Return the app to delete: one of the configuration, or one that it has dropped."""
@@ -235,6 +259,10 @@ class Desk(Enquiry):
     def _muted(self, app: str) -> Mute | None:
         held = self._store.mutes().get(app)
         return held if held is not None and held.until > self._world.clock() else None
+
+    def mutes_all(self) -> bool:
+        """Tell whether one mute holds for all apps, those that come later included."""
+        return self._muted(EVERY_APP) is not None
 
     def _title(self, app: str) -> str:
         return "every app" if app == EVERY_APP else self._apps[app].title
@@ -376,12 +404,23 @@ class Desk(Enquiry):
         channel = self._post.placed(self._apps[app]).channel
         said, *ends = (replace(one, channel=channel) for one in (said, *ordered.ends))
         notes = self._attention.notes(app, ordered)
-        self._store.save_control(app, ordered.control, audit=audit, dispatches=self._post.rows([said, *ends, *notes]))
+        shared = self._post.exactly(self._shared(app, audit, base=said))
+        rows = [*self._post.rows([said, *ends, *notes]), *shared]
+        self._store.save_control(app, ordered.control, audit=audit, dispatches=rows)
         self._store.request(
             app, trigger=Trigger(via=audit.via, by=audit.who, confirm=confirm, follows=True), at=audit.at
         )
         self._wake(app)
         return Followed(text=ordered.answer, heard_in=frozenset(self._post.heard(said)))
+
+    def _shared(self, app: str, audit: AuditEntry, *, base: Announcement) -> tuple[Announcement, ...]:
+        """Return how a message about many apps reads once an order of one of them has ended its pause there."""
+        held = self._store.control(app).at(audit.at).pause
+        if held is None or not held.order:
+            return ()
+        did = {"pause": "changed", "resume": "resumed"}.get(audit.verb, "rolled back")
+        how = f"{self._apps[app].title} was {did} by {audit.who} at {audit.at:%Y-%m-%d %H:%M} UTC."
+        return self._bulk.ends({app: held}, how, base=base)
 
 
 def _whose(incident: Incident, page: OpenPage) -> str:

@@ -218,7 +218,10 @@ class Passes:
     # --- orders -----------------------------------------------------------------------------------------------
 
     def _control(self, app: AppSpec, memory: AppMemory, stored: Control, now: datetime) -> Control:
-        """Return what holds of what people ordered; the cluster's mirror when the database has never seen the app."""
+        """Return what holds of what people ordered; the cluster's mirror when the database has never seen the app.
+
+        The end of a pause of many apps is no pass's to say: it is said once.
+        """
         cluster = self.world.clusters[app.cluster]
         if stored == Control() and memory.sync is SyncState.UNKNOWN:
             with suppress(PassError):  # the pass itself meets the same trouble and reports it
@@ -229,7 +232,7 @@ class Passes:
                     )
                     stored = mirrored
         current = stored.at(now)
-        if current != stored:
+        if current != stored and not (stored.pause is not None and stored.pause.order):
             ended = replace(
                 self._base(app, news.operation_at(now, secrets.token_hex(3)), Trigger(via=Via.SCHEDULE), now),
                 news=News.RESUMED,

@@ -49,10 +49,14 @@ class Post:
 
     def heard(self, news: Announcement) -> Mapping[str, str]:
         """Return the root message of news in each channel that it rings in."""
+        return {one.channel: one.root_key for one in self.ringing(news)}
+
+    def ringing(self, news: Announcement) -> tuple[Announcement, ...]:
+        """Return news as each channel has it that it rings in."""
         if not news.channel or not self._announces:
-            return {}
+            return ()
         muted = self._is_hushed(news)
-        return {one.channel: one.root_key for one in self.routing.addressed(news, muted=muted) if not one.edits_only}
+        return tuple(one for one in self.routing.addressed(news, muted=muted) if not one.edits_only)
 
     def exactly(self, news: Sequence[Announcement]) -> tuple[Dispatch, ...]:
         """Return the rows of news for the channels they name, whatever routes say; a message's last one counts."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Window
 from bot.model.control import Control, Via
-from bot.model.record import EVERY_APP, AuditEntry, Decision, Mute
+from bot.model.record import EVERY_APP, AuditEntry, Decision
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
 from bot.reconcile import asking, commands, fight_pages, fights, windows
@@ -25,6 +25,7 @@ from bot.reconcile.digest import digest
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.news import notice, operation_at
 from bot.reconcile.post import Post
+from bot.reconcile.shared_pauses import SharedPauses
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Rounds:
         self._apps, self._store, self._post, self._enquiry = apps, store, post, enquiry
         self._clock, self._schedule = clock, schedule
         self._attention, self._notice = Attention(store, post=post), notice
+        self._pauses = SharedPauses(apps, store=store, post=post)
         self._slots: dict[str, datetime] = {}  # the last quiet hours and digest that were looked at
 
     def make(self) -> None:
@@ -61,6 +63,8 @@ class Rounds:
         said: list[tuple[str, Announcement]] = []
         incidents = self._store.incidents()
         fought = {one.key for one in incidents if fight_pages.is_fight(one)}
+        self._pauses.end(controls, now)
+        said += self._pauses.reminders(controls, now, every=REMIND_EVERY)
         for app in map(self._post.placed, self._apps.values()):
             said += self._reminders(app, controls.get(app.key, Control()).at(now), now)
             memory = memories.get(app.key)
@@ -77,9 +81,12 @@ class Rounds:
             for one in incident.failing:
                 if one.app not in self._apps:
                     self._attention.gone(one.app, "is not in the configuration any more", at=now)
+        muted: dict[tuple[str, datetime, datetime], list[str]] = {}
         for key, mute in self._store.mutes().items():
             if mute.until <= now:
-                self._unmute(key, mute, now)
+                muted.setdefault((mute.by, mute.since, mute.until), []).append(key)
+        for (_, since, _), keys in muted.items():
+            self._unmute(keys, since, now)
         said += self._digests(now)
         said += self._notices(now)
         for name, news in said:
@@ -89,7 +96,7 @@ class Rounds:
     def _reminders(self, app: AppSpec, control: Control, now: datetime) -> Iterator[tuple[str, Announcement]]:
         """Yield the reminder of a pause or a pin that is due, every four hours; the oldest ones are not made up for."""
         held = control.pause or control.pin
-        if held is None:
+        if held is None or (control.pause is not None and control.pause.is_shared):
             return
         count = int((now - held.since) / REMIND_EVERY)
         if count < 1:
@@ -110,21 +117,24 @@ class Rounds:
         )
         yield f"reminder {app.key} {held.since.isoformat()} {count}", news
 
-    def _unmute(self, key: str, mute: Mute, now: datetime) -> None:
-        """End a mute that has run out and say what was not said."""
-        apps = [one for one in self._apps.values() if key in {EVERY_APP, one.key}]
-        audit = AuditEntry(
-            at=now,
-            who="gitops-bot",
-            via=Via.SCHEDULE,
-            verb="unmute",
-            app=key,
-            arguments="",
-            decision=Decision.DONE,
-            why="the mute has run out",
-        )
-        news = list(self._summaries(apps, mute.since, now, News.UNMUTED, "The mute has run out."))
-        self._store.save_mute(key, None, audit=audit, dispatches=self._post.rows(news))
+    def _unmute(self, keys: Sequence[str], since: datetime, now: datetime) -> None:
+        """End mutes of one order that have run out and say what was not said."""
+        apps = [one for one in self._apps.values() if not {EVERY_APP, one.key}.isdisjoint(keys)]
+        audits = [
+            AuditEntry(
+                at=now,
+                who="gitops-bot",
+                via=Via.SCHEDULE,
+                verb="unmute",
+                app=key,
+                arguments="",
+                decision=Decision.DONE,
+                why="the mute has run out",
+            )
+            for key in keys
+        ]
+        news = list(self._summaries(apps, since, now, News.UNMUTED, "The mute has run out."))
+        self._store.save_orders(audits, at=now, mutes=dict.fromkeys(keys), dispatches=self._post.rows(news))
 
     def _notices(self, now: datetime) -> Iterator[tuple[str, Announcement]]:
         """Yield the warning that the on-call service ends, in the default channel."""

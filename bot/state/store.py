@@ -120,14 +120,39 @@ class SqlStore(Ledger, Outbox):
             rows = connection.execute(sa.select(tables.mutes.c.app, tables.mutes.c.value)).all()
         return {app: codec.load(Mute, text) for app, text in rows}
 
+    def save_orders(
+        self,
+        audits: Sequence[AuditEntry],
+        *,
+        at: datetime,
+        controls: Mapping[str, Control] | None = None,
+        mutes: Mapping[str, Mute | None] | None = None,
+        requests: Mapping[str, Trigger] | None = None,
+        dispatches: Sequence[Dispatch] = (),
+    ) -> None:
+        with self._transaction() as connection:
+            for app, control in (controls or {}).items():
+                self._put(connection, tables.controls, app=app, value=codec.dump(control))
+            for app, mute in (mutes or {}).items():
+                self._put_mute(connection, app, mute)
+            for audit in audits:
+                self._append_audit(connection, audit)
+            for app, trigger in (requests or {}).items():
+                row = {"app": app, "at": moment(at), "expects": "", "value": codec.dump(trigger)}
+                connection.execute(tables.requests.insert().values(row))
+            self._send(connection, dispatches)
+
     def save_mute(self, app: str, mute: Mute | None, *, audit: AuditEntry, dispatches: Sequence[Dispatch] = ()) -> None:
         with self._transaction() as connection:
-            if mute is None:
-                connection.execute(tables.mutes.delete().where(tables.mutes.c.app == app))
-            else:
-                self._put(connection, tables.mutes, app=app, value=codec.dump(mute))
+            self._put_mute(connection, app, mute)
             self._append_audit(connection, audit)
             self._send(connection, dispatches)
+
+    def _put_mute(self, connection: sa.Connection, app: str, mute: Mute | None) -> None:
+        if mute is None:
+            connection.execute(tables.mutes.delete().where(tables.mutes.c.app == app))
+        else:
+            self._put(connection, tables.mutes, app=app, value=codec.dump(mute))
 
     def memory(self, app: str) -> AppMemory:
         return _memory(app, *self._values(app, tables.memories), self._key)

@@ -110,6 +110,40 @@ def test_status_takes_several_words() -> None:
     assert (order.verb, order.app) == ("status", "c3 failing production")
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "pause cluster:prod-eu for 2h node upgrade",
+            Order(verb="pause", app="cluster:prod-eu", duration=timedelta(hours=2), reason="node upgrade"),
+        ),
+        (
+            "pause Env:Staging team:web JIRA:12 env: x",
+            Order(verb="pause", app="env:staging team:web", reason="JIRA:12 env: x"),
+        ),
+        ("pause shop cluster:c1 2h", Order(verb="pause", app="shop cluster:c1", duration=timedelta(hours=2))),
+        ("resume all", Order(verb="resume", app="all")),
+        ("sync state:failing", Order(verb="sync", app="state:failing")),
+        ("mute team:web for 1h", Order(verb="mute", app="team:web", duration=timedelta(hours=1))),
+        ("unmute clutser:c1", Order(verb="unmute", app="clutser:c1")),
+    ],
+)
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_words_with_their_kind_choose_apps(text: str, wanted: Order, in_thread: bool) -> None:
+    """A reason begins with the first word that chooses nothing, in a thread as anywhere."""
+    order = parse(text, in_thread=in_thread)
+    assert order == replace(wanted, typed=text)
+    assert isinstance(order, Order)
+    assert order.is_of_many
+
+
+def test_status_takes_words_with_their_kind() -> None:
+    order = parse("status cluster:c1 failing")
+    assert isinstance(order, Order)
+    assert order.app == "cluster:c1 failing"
+    assert not order.is_of_many
+
+
 def test_diff_is_plan() -> None:
     order = parse("diff payments")
     assert isinstance(order, Order)
@@ -142,6 +176,9 @@ def test_diff_is_plan() -> None:
         ("pause payments till Friday", "say for how long, not until when"),
         ("mute all 18:00", "say for how long, not until when"),
         ("sync payments now please", "one word too many"),
+        ("rollback cluster:c1 abc1234", "is no name of an app or commit"),
+        ("approve all:x", "is no name of an app or commit"),
+        ("pause " + "cluster:c1 " * 100, "too many words"),
         ("status c3 😀", "is no name of an app or commit"),
         ("sync $(rm -rf /)", "is no name of an app or commit"),
         ("rollback payments --upload-pack=x", "is no name of an app or commit"),

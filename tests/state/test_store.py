@@ -368,3 +368,19 @@ def test_connections_that_the_server_ended_are_made_anew(store: SqlStore, state_
     assert store.standing(APP)[1] == Control()
     with store.lock(APP, timeout=timedelta(0)) as held:
         assert held
+
+
+def test_orders_about_many_apps_are_saved_all_or_not_at_all(store: SqlStore) -> None:
+    """A crash between two apps would leave a cluster half paused, and nobody told."""
+    paused = Control(pause=Pause(by="U0ANA", reason="x", since=NOW))
+    trigger = Trigger(via=Via.SLACK, by="U0ANA", follows=True)
+    controls, requests = {"c1/a": paused, "c1/b": paused}, {"c1/a": trigger, "c1/b": trigger}
+    unwritable = replace(AUDIT, arguments="\ud800")
+    with pytest.raises(ValueError, match="surrogates"):
+        store.save_orders([AUDIT, unwritable], at=NOW, dispatches=[row("one")], controls=controls, requests=requests)
+    assert (store.controls(), store.requests(), store.audit(app=None, limit=9), waiting(store)) == ({}, (), (), [])
+    store.save_orders([AUDIT, AUDIT], at=NOW, dispatches=[row("one")], controls=controls, requests=requests)
+    assert store.controls() == controls
+    assert [one.app for one in store.requests()] == ["c1/a", "c1/b"]
+    assert len(store.audit(app=None, limit=9)) == 2
+    assert waiting(store) == ["one"]
