@@ -55,6 +55,12 @@ def line_of(news: Announcement, root: str) -> AppLine:
     return AppLine(key=f"{news.cluster}/{news.app}", name=news.app, cluster=news.cluster, env=news.env, how=how)
 
 
+def is_news(line: AppLine, before: AppLine) -> bool:
+    """Tell whether an app stands in another way than before: one that fails does so until a try has succeeded."""
+    tries = before.how in {one.value for one in _TROUBLE} and line.how == News.SYNCING.value
+    return line.how != before.how and not tries
+
+
 def opening(news: Announcement, root: str) -> Announcement:
     """Return the message before it knows its apps; they are filled in when it is about to be delivered.
 

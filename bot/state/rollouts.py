@@ -121,7 +121,7 @@ class Rollouts(Database):
     ) -> None:
         """Note how an app stands; the message is to say it when that is something else than before."""
         line, at = rollout.line_of(news, root), moment(news.at)
-        if known is not None and codec.load(AppLine, known.value).how == line.how:
+        if known is not None and not rollout.is_news(line, codec.load(AppLine, known.value)):
             return
         values = {"operation": news.root_key, "at": at, "value": codec.dump(line)}
         began = known.began_at if known is not None else moment(news.started_at or news.at)

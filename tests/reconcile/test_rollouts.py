@@ -151,6 +151,18 @@ def test_app_that_fails_has_a_message_of_its_own_and_is_counted(store: SqlStore)
     assert states(delivered(store, at=LATER + EDITED_EVERY)[-1])["early"] == "converged"
 
 
+def test_tries_of_an_app_that_fails_edit_nothing(store: SqlStore) -> None:
+    """It flipped between syncing and failed with each try, and the time that the commit took grew."""
+    all_begin(store)
+    told(store, said(APPS[0], News.FAILED))
+    told(store, *(said(app, News.CONVERGED) for app in APPS[1:]))
+    (*_, message) = delivered(store)
+    assert message.at == NOW
+    again = replace(said(APPS[0], News.SYNCING, at=LATER), id="again")
+    told(store, again, replace(said(APPS[0], News.FAILED, at=LATER), id="failed again", failures=2))
+    assert not any(one.is_rollout for one in delivered(store, at=LATER + EDITED_EVERY))
+
+
 def test_app_that_drifts_later_has_a_message_of_its_own(store: SqlStore) -> None:
     all_begin(store)
     told(store, *(said(app, News.CONVERGED) for app in APPS))

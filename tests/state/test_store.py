@@ -126,6 +126,8 @@ def test_outbox_of_before_there_were_turns_is_carried_on(store: SqlStore, state_
     store.close()
     executed(state_url, "DROP INDEX outbox_turns")
     executed(state_url, "ALTER TABLE outbox DROP COLUMN turn")
+    executed(state_url, "ALTER TABLE outbox DROP COLUMN rollout")
+    executed(state_url, "DROP TABLE rollouts")
     again = SqlStore(state_url)
     again.dispatch([row("2", turn=Turn.FIRST), row("3")])
     assert waiting(again) == ["2", "1", "3"]
