@@ -99,13 +99,19 @@ def test_apps_that_a_person_may_not_order_are_named_and_the_others_done(offices:
     assert office.slack.click(asked, "gitops.cancel", BOB.id).acknowledged
     hears(office, BOB, "Cancelled; nothing has changed.")
     asked = office.types(BOB, "sync all", DEPLOYS)
+    office.types(ANA, "pause docs", DEPLOYS)
     assert office.slack.click(asked, "gitops.bulk_go", BOB.id).acknowledged
-    hears(office, BOB, "14 apps are syncing", "You may not sync 1 app: payments / prod.")
-    assert (BOB.id, "sync", "allowed") in [(one["who"], one["verb"], one["decision"]) for one in office.audit("docs")]
+    anew = hears(office, BOB, "Sync 13 apps?", "docs / prod is paused by")
+    assert anew.ts == asked.ts, "what was agreed to was not what matched by then"
+    assert office.slack.click(anew, "gitops.bulk_go", BOB.id).acknowledged
+    hears(office, BOB, "13 apps are syncing", "You may not sync 1 app: payments / prod.")
+    assert (BOB.id, "sync", "allowed") in [(one["who"], one["verb"], one["decision"]) for one in office.audit("shop")]
 
-    few = office.types(BOB, "pause app:shop app:docs for 1h", PAYMENTS)
+    few = office.types(BOB, "pause app:shop app:more-01 for 1h", PAYMENTS)
     assert few.text.startswith("2 apps are paused until"), "who orders elsewhere reads of it there"
-    office.sees(DEPLOYS, "Paused: 2 apps / prod", "docs, shop")
+    office.sees(DEPLOYS, "Paused: 2 apps / prod", "more-01, shop")
+    office.heard(lambda: office.slack.mention(BOB.id, DEPLOYS, "resume app:shop app:more-01"))
+    office.sees(DEPLOYS, "Resumed: 2 apps / prod", "more-01, shop")
 
 
 def test_terminal_orders_many_apps_at_once(offices: Callable[..., Office]) -> None:
