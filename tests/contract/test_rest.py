@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,52 @@ def test_lost_inventory_ends_the_rest(resting: EngineWorld) -> None:
         return resting.inventory() == {f"ConfigMap {resting.namespace}/{name}" for name in ("settings", "other")}
 
     until(listed, "the inventory is whole again")
+
+
+def test_what_changed_while_no_bot_ran_is_seen_by_the_next_one(resting: EngineWorld) -> None:
+    """It recalls what the server said to be equal, of exactly those objects."""
+    twin = resting.found("configmaps", "other")
+    resting.restart()  # a fresh process, which has asked nobody yet
+    resting.patch("configmaps", "settings", {"data": {"level": "mine"}})
+    resting.delete(resting.path("configmaps", "other"))
+    metadata = {"name": "other", "labels": twin["metadata"]["labels"]}
+    resting.create("configmaps", {**twin, "metadata": metadata, "data": {"level": "twin"}})
+    for name in ("settings", "other"):
+        until_repaired(resting, name)
+    at_rest(resting)
+
+
+def test_commit_that_only_moves_things_ends_the_rest(world: EngineWorld) -> None:
+    """Files are known by their hashes, and each of these has been seen before: names, links and the branch change."""
+    texts = {name: config(name, level) for name, level in (("settings", "info"), ("other", "debug"))}
+    linked = {f"{level}.txt": config("linked", level) for level in ("one", "two")}
+
+    def push(files: Mapping[str, str | None], **links: str) -> str:
+        placed = {f"apps/shop/{name}": text for name, text in files.items()}
+        return world.upstream.commit(placed, links={f"apps/shop/{name}.yaml": to for name, to in links.items()})
+
+    def follows(**levels: str) -> None:
+        def has() -> bool:
+            look(world)
+            items = world.plane.request("GET", world.path("configmaps"))["items"]
+            ours = [one for one in items if (one["metadata"].get("labels") or {}).get("gitops-bot/app") == "shop"]
+            return {one["metadata"]["name"]: one["data"]["level"] for one in ours if "level" in one["data"]} == levels
+
+        until(has, f"the cluster has {levels}")
+        at_rest(world)
+
+    first = push({"a.yaml": texts["settings"], "b.yaml": texts["other"], **linked}, link="one.txt")
+    follows(settings="info", other="debug", linked="one")
+    push({"b.yaml": None, "b.txt": texts["other"]})  # no manifest by its name
+    follows(settings="info", linked="one")
+    push({"b.txt": None, "B.YAML": texts["other"]}, link="two.txt")
+    follows(settings="info", other="debug", linked="two")
+    push({"a.yaml": texts["other"], "B.YAML": texts["settings"]})
+    follows(settings="info", other="debug", linked="two")
+    push({".gitopsignore": "B.*\n"})
+    follows(other="debug", linked="two")
+    world.upstream.git("update-ref", "refs/heads/main", first)  # pushed by force, to an older commit
+    follows(settings="info", other="debug", linked="one")
 
 
 def parent_of(world: EngineWorld) -> dict[str, Any]:
