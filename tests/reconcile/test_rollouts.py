@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -274,3 +275,26 @@ def test_whatever_the_order_every_app_is_told_as_it_is_in_the_end(store: SqlStor
         own = [one.news for one in roots.values() if one.operation == app]
         assert own == [end] or (not own and in_rollout == ["converged"] and end is News.CONVERGED), (app, own)
         assert set(in_rollout) <= {end.value}
+
+
+def test_passes_and_deliveries_at_the_same_time_lose_and_double_nothing(store: SqlStore) -> None:
+    apps = [f"app-{number:02}" for number in range(32)]
+
+    def synced(app: str) -> None:
+        for one in (*begun(app), said(app, News.CONVERGED)):
+            told(store, one)
+
+    heard: list[Announcement] = []
+    with ThreadPoolExecutor(8) as pool:
+        passes = [pool.submit(synced, app) for app in apps]
+        while not all(one.done() for one in passes):
+            heard += delivered(store)
+    for one in passes:
+        one.result()
+    heard += [*delivered(store), *delivered(store, at=LATER)]
+    roots = {one.root_key: one for one in heard if not one.in_thread}
+    for app in apps:
+        listed = [states(one)[app] for one in roots.values() if one.is_rollout and app in states(one)]
+        own = [one.news for one in roots.values() if one.operation == app]
+        assert own == [News.CONVERGED] or (not own and listed), app
+        assert set(listed) <= {"converged"}
