@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 FRESH: Final = timedelta(seconds=60)
 STALE: Final = timedelta(minutes=10)
+SILENT: Final = timedelta(seconds=1)  # who orders hundreds of apps waits once for a Slack that does not answer
 _TIMEOUT_SECONDS: Final = 5
 
 
@@ -45,6 +46,7 @@ class People:
         self._overrides = {email.lower(): user for email, user in overrides.items()}
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}  # guarded by _lock
+        self._silent: dict[str, datetime] = {}  # when Slack said nothing last; guarded by _lock
 
     def identities(self, user: str) -> frozenset[str]:
         """Return the user's id and, where Slack tells, e-mail address."""
@@ -67,24 +69,34 @@ class People:
         override = self._overrides.get(email.lower())
         if override is not None:
             return override
-        return next(iter(self._remembered(f"author {email.lower()}", lambda: self._by_email(email)) or ()), "")
+        return next(
+            iter(self._remembered(f"author {email.lower()}", lambda: self._by_email(email), anew=True) or ()), ""
+        )
 
     def _emails(self, user: str) -> frozenset[str] | None:
         return self._remembered(f"user {user}", lambda: self._email(user))
 
-    def _remembered(self, name: str, ask: Callable[[], frozenset[str]]) -> frozenset[str] | None:
-        """Return what is known; None when Slack is silent and what it said last is too old."""
+    def _remembered(self, name: str, ask: Callable[[], frozenset[str]], *, anew: bool = False) -> frozenset[str] | None:
+        """Return what is known; None when Slack is silent and what it said last is too old.
+
+        `anew` asks a Slack that was silent a moment ago: a message that is posted by then has its author.
+        """
         now = self._clock()
         with self._lock:
-            known = self._known.get(name)
+            known, silent_at = self._known.get(name), self._silent.get(name)
         if known is not None and now - known.at < FRESH:
             return known.value
+        remembered = known.value if known is not None and now - known.at < STALE else None
+        if not anew and silent_at is not None and now - silent_at < SILENT:
+            return remembered
         try:
             value = ask()
         except (SlackClientError, OSError, ValueError) as error:
             reason = error.response.get("error") if isinstance(error, SlackApiError) else type(error).__name__
             log.warning("Slack does not say who is %s: %s", name, reason)
-            return known.value if known is not None and now - known.at < STALE else None
+            with self._lock:
+                self._silent[name] = self._clock()
+            return remembered
         with self._lock:
             self._known[name] = _Known(value, now)
         return value

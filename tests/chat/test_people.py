@@ -74,8 +74,17 @@ def test_silence_from_the_start_is_no_answer(slack: SlackWorkspace) -> None:
     assert office.people.is_unsure(BOB.id)
     assert office.people.author(BOB.email) == ""
     slack.heal()
+    assert office.at(timedelta(seconds=1)) is True
     assert office.people.identities(BOB.id) == {BOB.id, BOB.email}
     assert not office.people.is_unsure(BOB.id)
+
+
+def test_silent_slack_is_asked_once_for_hundreds_of_apps(slack: SlackWorkspace) -> None:
+    """Each app of an order waited five seconds for it, one after the other."""
+    slack.fail("usergroups.users.list", Fault(kind=FaultKind.STATUS, status=500), times=None)
+    office = Office(slack)
+    assert [office.at(timedelta()) for _ in range(300)] == [None] * 300
+    assert len(slack.calls("usergroups.users.list")) == 1
 
 
 @pytest.mark.parametrize(
