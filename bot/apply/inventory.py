@@ -16,25 +16,27 @@ from bot.model.resource import ResourceRef
 
 def widened(inventory: Inventory, plan: Plan) -> Inventory:
     """Return the list before the first write: what it held, and all that Git wants."""
-    wanted = {
-        change.ref for change in plan.changes if change.manifest is not None and change.action is not Action.BLOCKED
-    }
-    return replace(inventory, refs=_by_id([*inventory.refs, *wanted]))
+    missing = plan.refs.difference(inventory.refs, [change.ref for change in plan.blocked])
+    if not missing:
+        return inventory
+    return replace(inventory, refs=_by_id([*inventory.refs, *missing]))
 
 
 def narrowed(inventory: Inventory, plan: Plan, outcomes: Collection[Outcome]) -> Inventory:
     """Return the list after the deletes: without what is gone, or turned out not to be ours."""
+    others = inventory.refs - plan.refs
+    if not others:
+        return inventory
     gone = {one.id for one in outcomes if one.deed in {Deed.DELETED, Deed.KEPT}}
     listed = {change.ref.id: change for change in plan.changes}
-    kept: list[ResourceRef] = []
-    for ref in inventory.refs:
+    left: list[ResourceRef] = []
+    for ref in others:
         change = listed.get(ref.id)
         if change is None or (change.manifest is None and change.action is Action.UNCHANGED and not change.retained):
-            continue  # it does not exist any more, or belongs to somebody else now
-        if change.action is Action.DELETE and ref.id in gone:
-            continue
-        kept.append(ref)
-    return replace(inventory, refs=frozenset(kept))
+            left.append(ref)  # it does not exist any more, or belongs to somebody else now
+        elif change.action is Action.DELETE and ref.id in gone:
+            left.append(ref)
+    return replace(inventory, refs=inventory.refs.difference(left))
 
 
 def _by_id(refs: Collection[ResourceRef]) -> frozenset[ResourceRef]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -20,14 +20,22 @@ _RECIPE: Final = b"2"  # raise it when a digest or projection is made of other t
 _RECORD_BYTES: Final = 3 * DIGEST_BYTES
 
 
+class _Verdict(NamedTuple):
+    """Two hashes, and the keyed one of the object's name, by which it is saved and proved."""
+
+    name: bytes
+    desired: bytes
+    projection: bytes
+
+
 class Verdicts:
     """Of all apps of one cluster. `load` reads what an app's verdicts were when a process last saved them."""
 
     def __init__(self, *, key: bytes, load: Callable[[str], bytes]) -> None:
         self._key, self._load = key, load
         self._lock = Lock()
-        self._known: dict[ResourceRef, tuple[bytes, bytes]] = {}  # guarded by _lock
-        self._recalled: dict[str, dict[bytes, tuple[bytes, bytes]]] = {}  # by app; guarded by _lock
+        self._known: dict[ResourceRef, _Verdict] = {}  # guarded by _lock
+        self._recalled: dict[str, dict[bytes, _Verdict]] = {}  # by app; guarded by _lock
         self._dirty: set[str] = set()  # guarded by _lock
 
     def digest(self, wanted: bytes, rules: bytes) -> bytes:
@@ -46,20 +54,24 @@ class Verdicts:
                 known = self._of(app).get(self._name(ref))
                 if known is not None:
                     self._known[ref] = known
-        return known == (desired, projection)
+        return known is not None and known.projection == projection and known.desired == desired
 
     def expects(self, ref: ResourceRef) -> bytes:
         """Return the projection of the last verdict; b"" when there is none."""
         with self._lock:
-            return self._known.get(ref, (b"", b""))[1]
+            known = self._known.get(ref)
+        return known.projection if known is not None else b""
 
     def give(self, app: str, ref: ResourceRef, desired: bytes, projection: bytes) -> None:
         """The server said that they are equal."""
         if not projection:
             return
         with self._lock:
-            if self._known.get(ref) != (desired, projection):
-                self._known[ref] = (desired, projection)
+            known = self._known.get(ref)
+            name = known.name if known is not None else self._name(ref)
+            verdict = _Verdict(name, desired, projection)
+            if known != verdict:
+                self._known[ref] = verdict
                 self._dirty.add(app)
 
     def take_back(self, app: str, ref: ResourceRef) -> None:
@@ -74,20 +86,20 @@ class Verdicts:
             if app not in self._dirty:
                 return None
             self._dirty.discard(app)
-            known = [(self._name(ref), *self._known[ref]) for ref in refs if ref in self._known]
+            known = [found for ref in refs if (found := self._known.get(ref)) is not None]
             self._recalled[app] = {}
-        return _RECIPE + b"".join(part for record in sorted(known) for part in record)
+        return _RECIPE + b"".join(map(b"".join, sorted(known)))
 
     def proof(self, refs: Collection[ResourceRef]) -> str:
         """Return one digest of the projections of these objects; "" while one of them is not known to be equal."""
         with self._lock:
-            known = [(self._name(ref), self._known[ref][1]) for ref in refs if ref in self._known]
+            known = [found for ref in refs if (found := self._known.get(ref)) is not None]
         if len(known) != len(refs):
             return ""
-        text = b"".join(part for record in sorted(known) for part in record)
+        text = b"".join([one.name + one.projection for one in sorted(known)])
         return f"keyed:{hashlib.blake2b(text, digest_size=32, key=self._key).hexdigest()}"
 
-    def _of(self, app: str) -> dict[bytes, tuple[bytes, bytes]]:
+    def _of(self, app: str) -> dict[bytes, _Verdict]:
         found = self._recalled.get(app)
         if found is None:
             found = self._recalled[app] = _read(self._load(app))
@@ -99,11 +111,13 @@ class Verdicts:
         return hashlib.blake2b(text, digest_size=DIGEST_BYTES, key=self._key).digest()
 
 
-def _read(saved: bytes) -> dict[bytes, tuple[bytes, bytes]]:
+def _read(saved: bytes) -> dict[bytes, _Verdict]:
     if saved[:1] != _RECIPE:
         return {}
-    size = DIGEST_BYTES
-    return {
-        saved[at : at + size]: (saved[at + size : at + 2 * size], saved[at + 2 * size : at + 3 * size])
-        for at in range(1, len(saved) - _RECORD_BYTES + 1, _RECORD_BYTES)
-    }
+    found = {}
+    for at in range(1, len(saved) - _RECORD_BYTES + 1, _RECORD_BYTES):
+        name, desired, projection = (
+            saved[start : start + DIGEST_BYTES] for start in range(at, at + _RECORD_BYTES, DIGEST_BYTES)
+        )
+        found[name] = _Verdict(name, desired, projection)
+    return found

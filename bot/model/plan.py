@@ -187,6 +187,11 @@ class Plan:
         return tuple([c for c in self.changes if c.action is blocked])
 
     @cached_property
+    def refs(self) -> frozenset[ResourceRef]:
+        """The objects that Git wants."""
+        return frozenset([change.ref for change in self.changes if change.manifest is not None])
+
+    @cached_property
     def wanted(self) -> int:
         """How many objects Git wants."""
         return sum(1 for change in self.changes if change.manifest is not None)

@@ -111,16 +111,14 @@ def stages(plan: Plan) -> tuple[Stage, ...]:
 
     A stage with nothing to write is there only when a later one has to wait for its objects.
     """
-    wanted = [change for change in plan.changes if _is_wanted(change)]
-    last_write = max((_stage_key(change) for change in wanted if _writes(change)), default=None)
+    last_write = max((_stage_key(change) for change in plan.writes if _is_wanted(change)), default=None)
     if last_write is None:
         return ()
+    wanted = [change for change in plan.changes if _is_wanted(change) and _matters(change, last_write[0])]
     built: list[Stage] = []
     wave_objects: list[ResourceRef] = []
     waves = groupby(sorted(wanted, key=_position), key=lambda change: change.wave)
     for wave, of_wave in waves:
-        if wave > last_write[0]:
-            break
         wave_objects = []
         classes = [tuple(group) for _, group in groupby(of_wave, key=lambda change: rank(change.id))]
         for number, group in enumerate(classes):
@@ -159,6 +157,13 @@ def prune_stages(plan: Plan) -> tuple[Stage, ...]:
 
 def _is_wanted(change: Change) -> bool:
     return change.manifest is not None and not change.hook and change.action not in {Action.DELETE, Action.BLOCKED}
+
+
+def _matters(change: Change, last_wave: int) -> bool:
+    """Tell whether an object is written, or may have to be healthy before another one is; most are neither."""
+    if change.action is not Action.UNCHANGED or change.wave < last_wave:
+        return True
+    return change.wave == last_wave and rank(change.id) == _FIRST_RANK
 
 
 def _writes(change: Change) -> bool:
