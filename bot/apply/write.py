@@ -37,9 +37,10 @@ def write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
     done = cluster.apply(app, change.manifest)
     if isinstance(done, Rejected):
         return Outcome(id=id, deed=Deed.FAILED, message=done.message)
+    deed = Deed.CREATED if done.created else Deed.UPDATED
     if change.action is Action.RECREATE:
-        return Outcome(id=id, deed=Deed.RECREATED)
-    return Outcome(id=id, deed=Deed.CREATED if done.created else Deed.UPDATED)
+        deed = Deed.RECREATED
+    return Outcome(id=id, deed=deed, uid=str((done.body.get("metadata") or {}).get("uid") or ""))
 
 
 def delete(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:

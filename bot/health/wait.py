@@ -60,6 +60,14 @@ def await_health(
         return HealthWait(health=tuple(health.items()))
 
 
+def look(cluster: Cluster, refs: Collection[ResourceRef]) -> Mapping[ResourceId, Health]:
+    """Return how objects are now, as watches tell, without causes. Raises `ClusterError`."""
+    if not refs:
+        return {}
+    with cluster.watch(refs) as watch:
+        return {ref.id: _look(watch, ref, {}) for ref in refs}
+
+
 def survey(cluster: Cluster, refs: Collection[ResourceRef]) -> tuple[tuple[ResourceId, Health], ...]:
     """Return how objects are now, as watches tell: costs no request but for causes. Raises `ClusterError`."""
     if not refs:

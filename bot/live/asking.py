@@ -8,7 +8,7 @@ and so removes, where Git does not have them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class Questions:
         self._key, self._follow = key, follow
         self._lock = threading.Lock()
         self._asked: dict[ResourceRef, Asked] = {}  # guarded by _lock
-        self._known: dict[str, tuple[AppSpec, list[Wanted]]] = {}  # what each app wanted last; guarded by _lock
+        self._known: dict[str, tuple[AppSpec, dict[ResourceRef, Wanted]]] = {}  # what each app wants; guarded by _lock
 
     def observe(
         self, app: AppSpec, manifests: Sequence[Manifest], *, newer_than: datetime | None
@@ -98,14 +98,24 @@ class Questions:
         )
 
     def _wanted(self, app: AppSpec, manifests: Sequence[Manifest]) -> list[Wanted]:
-        """Return each object as it will be sent, those of the last look as they are."""
+        """Return each object as it will be sent, those that were looked at before as they are."""
         with self._lock:
-            then, some = self._known.get(app.key, (app, ()))
-        before = {id(one.manifest): one for one in some} if then == app else {}
-        found = wanted(app, manifests, self._verdicts, before)
+            then, known = self._known.get(app.key, (app, {}))
+        found = wanted(app, manifests, self._verdicts, known if then == app else {})
         with self._lock:
-            self._known[app.key] = (app, found)
+            if then == app:
+                known.update((one.ref, one) for one in found)
+                self._known[app.key] = (app, known)
         return found
+
+    def attend(self, app: AppSpec, refs: Set[ResourceRef]) -> None:
+        """Nothing but these objects is wanted of the app, which may be another than before."""
+        with self._lock:
+            then, known = self._known.get(app.key, (app, {}))
+            if then != app:
+                del self._known[app.key]
+            elif len(known) > len(refs):
+                self._known[app.key] = (app, {ref: one for ref, one in known.items() if ref in refs})
 
     def forget(self, app: AppSpec) -> None:
         """Nothing is wanted of the app any more. Idempotent."""

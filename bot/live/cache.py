@@ -38,6 +38,7 @@ _ASK_AGAIN: Final = timedelta(minutes=1)  # rights may have been granted meanwhi
 _OWNED: Final = frozenset({"Pod", "ReplicaSet", "Job"})
 _DEEPEST: Final = 4  # CronJob, Job, Pod and one to spare: owner references can be written in circles
 _FeedKey = tuple[str, str, str, bool]
+Scope = tuple[KindInfo | None, str]  # a kind, None where it is not served, and a namespace
 
 
 class Listener(Protocol):
@@ -82,9 +83,10 @@ class LiveCache:
         self._lock = RLock()
         self._kinds: dict[_FeedKey, _Kind] = {}  # only grows; written under _lock
         self._attended: dict[ResourceId, tuple[tuple[str, ResourceRef], ...]] = {}  # guarded by _lock
-        self._apps: dict[str, frozenset[ResourceRef]] = {}  # guarded by _lock
-        self._scopes: dict[str, frozenset[tuple[KindInfo | None, str]]] = {}  # of each app; guarded by _lock
+        self._apps: dict[str, set[ResourceRef]] = {}  # the same by app; guarded by _lock
+        self._scopes: dict[str, frozenset[Scope]] = {}  # of each app; guarded by _lock
         self._stamps: dict[str, Stamp] = {}  # guarded by _lock
+        self._touched: dict[str, dict[ResourceRef, Stamp]] = {}  # what raised it, and to what; guarded by _lock
         self._listeners: dict[ResourceId, set[Listener]] = {}  # guarded by _lock
         self._writing: set[ResourceId] = set()  # guarded by _lock
         self._owners: dict[str, tuple[ResourceId, Body]] = {}  # workloads and what is below them, by uid
@@ -225,23 +227,31 @@ class LiveCache:
         with self._lock:
             self._writing.add(id)
 
-    def written(self, info: KindInfo, id: ResourceId, body: Body | None, digest: bytes | None = None) -> None:
-        """The write has ended, with this answer if it succeeded. What came in between is judged now."""
+    def written(self, app: str, info: KindInfo, id: ResourceId, body: Body | None, digest: bytes | None = None) -> None:
+        """The app's write has ended, with this answer if it succeeded. What came in between is judged now.
+
+        Other apps that attend to the object hear of what was written in any case.
+        """
         feed = self._kind(info).feed(id.namespace)
         if feed is not None and body is not None:
             feed.wrote(body, digest)
         with self._lock:
             self._writing.discard(id)
+            if app in self._apps:  # what was deleted to be made again is attended to again
+                self._heed(app, ResourceRef(id, info.version))
             attended = self._attended.get(id, ())
             # Its kind came with the same commit, and is watched from the next look on.
-            blind = [app for app, _ in attended if (None, id.namespace) in self._scopes.get(app, ())]
-        for app in blind if body is not None else ():
-            self._raise(app, drift=True)
+            blind = [one for one in attended if (None, id.namespace) in self._scopes.get(one[0], ())]
+        for other, ref in blind if body is not None else ():
+            self._raise(other, ref, drift=True)
         seen = feed.get(id.namespace, id.name) if feed is not None else None
         is_overtaken = body is not None and seen is not None and self._needs(id) and seen.version > version_of(body)
-        for app, ref in attended if feed is not None else ():
-            if seen is None or is_overtaken or seen.projection != self._verdicts.expects(ref):
-                self._raise(app, drift=True)
+        for other, ref in attended if feed is not None else ():
+            theirs = other != app and body is not None
+            if theirs or seen is None or is_overtaken or seen.projection != self._verdicts.expects(ref):
+                self._raise(other, ref, drift=True)
+            else:
+                self.release(info, id)  # the watch may have told of it before the server had answered
 
     def gone(self, info: KindInfo, id: ResourceId) -> None:
         """We deleted this object, and the server said that it is gone."""
@@ -249,32 +259,48 @@ class LiveCache:
         if feed is not None:
             feed.forget({"metadata": {"namespace": id.namespace, "name": id.name}})
 
-    def dropped(self, id: ResourceId) -> None:
-        """No app wants this object any more: its end is no news."""
+    def dropped(self, app: str, ref: ResourceRef) -> None:
+        """The app does not want this object any more: its end is no news."""
         with self._lock:
-            self._attended.pop(id, None)
+            self._neglect(app, ref)
 
     # --- attending --------------------------------------------------------------------------------------------
 
-    def attend(self, app: str, infos: Mapping[ResourceRef, KindInfo | None]) -> None:
-        """Raise the app's stamp from now on when one of these objects, and none other, changes."""
-        now = frozenset(infos)
+    def attend(self, app: str, refs: Set[ResourceRef], scopes: frozenset[Scope]) -> None:
+        """Raise the app's stamp from now on when one of these objects, and none other, changes.
+
+        `scopes` are the kinds and namespaces they are of.
+        """
         with self._lock:
-            self._scopes[app] = frozenset((info, ref.id.namespace) for ref, info in infos.items())
-            for ref in self._apps.get(app, frozenset()) - now:
-                rest = tuple(one for one in self._attended.get(ref.id, ()) if one[0] != app)
-                if rest:
-                    self._attended[ref.id] = rest
-                else:
-                    self._attended.pop(ref.id, None)
-            for ref in now:
-                others = tuple(one for one in self._attended.get(ref.id, ()) if one[0] != app)
-                self._attended[ref.id] = (*others, (app, ref))
-            self._apps[app] = now
+            known = self._apps.setdefault(app, set())
+            for ref in known - refs:
+                self._neglect(app, ref)
+            for ref in refs - known:
+                self._heed(app, ref)
+            self._scopes[app] = scopes
+
+    def _heed(self, app: str, ref: ResourceRef) -> None:
+        known = self._apps[app]
+        if ref not in known:
+            known.add(ref)
+            self._attended[ref.id] = (*self._attended.get(ref.id, ()), (app, ref))
+
+    def _neglect(self, app: str, ref: ResourceRef) -> None:
+        self._apps.get(app, set()).discard(ref)
+        self._touched.get(app, {}).pop(ref, None)
+        rest = tuple(one for one in self._attended.get(ref.id, ()) if one != (app, ref))
+        if rest:
+            self._attended[ref.id] = rest
+        else:
+            self._attended.pop(ref.id, None)
 
     def stamp(self, app: str) -> Stamp:
         with self._lock:
             return self._stamps.get(app, Stamp())
+
+    def touched(self, app: str, since: Stamp) -> Set[ResourceRef]:
+        with self._lock:
+            return {ref for ref, stamp in self._touched.get(app, {}).items() if stamp.is_after(since)}
 
     def is_followed(self, app: str) -> bool:
         """Tell whether watches follow all that the app attends to: what they do not show has not happened."""
@@ -328,9 +354,9 @@ class LiveCache:
             if after is None or (
                 ref.version == change.version and (self._needs(id) or after.projection != self._verdicts.expects(ref))
             ):
-                self._raise(app, drift=True)
+                self._raise(app, ref, drift=True)
             elif lively:
-                self._raise(app, drift=False)
+                self._raise(app, ref, drift=False)
         if lively:
             for one in (id, *self._above(after or before)):
                 self._tell(one, direct=one == id)
@@ -341,12 +367,13 @@ class LiveCache:
             attended = () if direct else self._attended.get(id, ())
         for listener in listeners:
             listener.touched(id)
-        for app, _ in attended:
-            self._raise(app, drift=False)
+        for app, ref in attended:
+            self._raise(app, ref, drift=False)
 
-    def _raise(self, app: str, *, drift: bool) -> None:
+    def _raise(self, app: str, ref: ResourceRef, *, drift: bool) -> None:
         with self._lock:
-            self._stamps[app] = self._stamps.get(app, Stamp()).raised(drift=drift)
+            stamp = self._stamps[app] = self._stamps.get(app, Stamp()).raised(drift=drift)
+            self._touched.setdefault(app, {})[ref] = stamp
         self._stir(app, drift)
 
     def _place(self, id: ResourceId, before: Seen | None, after: Seen | None) -> None:

@@ -6,7 +6,7 @@ says of one object is a value, what it says of everything raises a `ClusterError
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -141,11 +141,17 @@ class KubeCluster:
 
     def attend(self, app: AppSpec, refs: Collection[ResourceRef]) -> None:
         table = self.kinds()
-        infos = {ref: info_of(table, ref) for ref in [*refs, ResourceRef(self._parents.id(app), "v1")]}
-        self._cache.attend(app.key, infos)
+        attended = frozenset([*refs, ResourceRef(self._parents.id(app), "v1")])
+        kinds = {(ref.id.group, ref.version, ref.id.kind, ref.id.namespace) for ref in attended}
+        scopes = frozenset((table.find(*kind), namespace) for *kind, namespace in kinds)
+        self._cache.attend(app.key, attended, scopes)
+        self._questions.attend(app, attended)
 
     def stamp(self, app: AppSpec) -> Stamp:
         return self._cache.stamp(app.key)
+
+    def touched(self, app: AppSpec, since: Stamp) -> Set[ResourceRef]:
+        return self._cache.touched(app.key, since)
 
     def is_followed(self, app: AppSpec) -> bool:
         return self._follow and self._cache.is_followed(app.key)

@@ -153,7 +153,7 @@ class Parents:
             reply = self._sent(app, patch, exists=exists)
             body = reply.body if reply.ok else None
         finally:
-            self._cache.written(_CONFIG_MAP, id, body)
+            self._cache.written(app.key, _CONFIG_MAP, id, body)
         return reply
 
     def _sent(self, app: AppSpec, patch: dict[str, Any], *, exists: bool) -> Reply:

@@ -40,7 +40,7 @@ class Remover:
             return Deleted(gone=False, kept=f"it belongs to {owner} now")
         if uid and reply.body["metadata"].get("uid") != uid:
             return _ANOTHER
-        self._cache.dropped(ref.id)
+        self._cache.dropped(app.key, ref)
         self._verdicts.take_back(app.key, ref)
         options = {"preconditions": {"uid": reply.body["metadata"].get("uid")}, "propagationPolicy": "Background"}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}

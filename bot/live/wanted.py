@@ -43,18 +43,22 @@ class Asked:
 
 
 def wanted(
-    app: AppSpec, manifests: Sequence[Manifest], verdicts: Verdicts, before: Mapping[int, Wanted] = MappingProxyType({})
+    app: AppSpec,
+    manifests: Sequence[Manifest],
+    verdicts: Verdicts,
+    before: Mapping[ResourceRef, Wanted] = MappingProxyType({}),
 ) -> list[Wanted]:
-    """Return each object as it will be sent; `before` has what is known of the app, by the manifest's identity."""
+    """Return each object as it will be sent; what is known of the very same manifest `before` is taken from there."""
     rest = [sorted(app.adopt), app.moved_from]
     plain = orjson.dumps([[], *rest])  # most objects have no field that is ignored
     found = []
     for manifest in manifests:
-        known = before.get(id(manifest))
-        if known is None:
+        ref = manifest.ref
+        known = before.get(ref)
+        if known is None or known.manifest is not manifest:
             ignored = pointers(app, manifest)
             rules = orjson.dumps([ignored, *rest]) if ignored else plain
-            known = Wanted(manifest, manifest.ref, verdicts.digest(_text(manifest), rules))
+            known = Wanted(manifest, ref, verdicts.digest(_text(manifest), rules))
         found.append(known)
     return found
 

@@ -68,7 +68,7 @@ class Writer:
                 self._verdicts.give(app.key, manifest.ref, ready.wanted.digest, kept)
             return Applied(body=body, created=reply.status == 201)
         finally:
-            self._cache.written(info, manifest.id, body, kept)
+            self._cache.written(app.key, info, manifest.id, body, kept)
 
     def create(self, app: AppSpec, body: Body) -> Applied | Rejected:
         id = id_of(body)

@@ -29,11 +29,15 @@ class Deed(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The result for one object; `message` is the server's reason, secrets masked."""
+    """The result for one object; `message` is the server's reason, secrets masked.
+
+    `uid` is that of an object that was written.
+    """
 
     id: ResourceId
     deed: Deed
     message: str = ""
+    uid: str = ""
 
 
 class HealthState(Enum):

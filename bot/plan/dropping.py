@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bot.model import marks
 from bot.model.app import AppSpec
-from bot.model.plan import Action, Change, Observation, Tracked
+from bot.model.plan import Action, Change, Tracked
 from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.judged import Judged, at, metadata_of, uid_of
 from bot.plan.order import rank
@@ -31,18 +31,20 @@ class _Fate:
 
 
 def judge_dropped(
-    app: AppSpec, observations: Sequence[Observation], tracked: Sequence[Tracked], *, heirs: Mapping[ResourceId, str]
+    app: AppSpec, wanted: Sequence[Change], tracked: Sequence[Tracked], *, heirs: Mapping[ResourceId, str]
 ) -> list[Judged]:
     """Decide what becomes of the objects that Git dropped. Those gone and those under another name are left out.
 
-    `heirs` says why objects stay for another app.
+    `wanted` are all those that Git has, `heirs` says why objects stay for another app.
     """
-    wanted_uids = {uid_of(one.live) for one in observations if one.live is not None}
-    wanted_ids = {one.manifest.id for one in observations}
+    if not tracked:
+        return []
+    wanted_uids = {one.uid for one in wanted if one.uid}
+    wanted_ids = {one.id for one in wanted}
     present = [
         (one, one.live)
         for one in tracked
-        if one.live is not None and one.ref.id not in wanted_ids and (uid_of(one.live) or None) not in wanted_uids
+        if one.live is not None and one.ref.id not in wanted_ids and uid_of(one.live) not in wanted_uids
     ]
     fates = {one.ref: _fate(app, one, live) or _moving(one.ref.id, heirs) for one, live in present}
     unknown = [one.ref.id for one in tracked if one.unknown]

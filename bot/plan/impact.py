@@ -27,13 +27,12 @@ _LOST_WITH: Final[Mapping[tuple[str, str], str]] = {
 _LIMIT: Final = 5  # subjects or rights named in one sentence
 
 
-def impact(judged: Iterable[Judged]) -> tuple[str, ...]:
-    """Return the sentences, in the order of the changes."""
-    everything = tuple(judged)
-    return tuple(sentence for one in everything for sentence in _sentences(one, everything))
+def impact(judged: Iterable[Judged], changes: Sequence[Change]) -> tuple[str, ...]:
+    """Return the sentences, in the order of what was judged; `changes` are all of the plan."""
+    return tuple(sentence for one in judged for sentence in _sentences(one, changes))
 
 
-def _sentences(one: Judged, everything: Sequence[Judged]) -> Iterator[str]:
+def _sentences(one: Judged, everything: Sequence[Change]) -> Iterator[str]:
     kind = (one.change.id.group, one.change.id.kind)
     match one.change.action:
         case Action.UPDATE if one.live is not None and one.predicted is not None:

@@ -69,18 +69,20 @@ def make_plan(
     rendered: str,
     runs_hooks: bool = False,
     heirs: Mapping[ResourceId, str] = MappingProxyType({}),
+    equal: Sequence[Change] = (),
 ) -> Plan:
     """Return the plan of one sync. `key` keys its hash, which knows values of Secrets; it appears nowhere.
 
     `rendered` is the digest of all that Git wants. `runs_hooks` for the sync of a new revision. `heirs` says why
-    objects that Git dropped stay for another app.
+    objects that Git dropped stay for another app. `equal` are those objects that were not looked at, since they are
+    known to be as Git wants them.
     """
     wanted = [_judge(observation, runs_hooks=runs_hooks) for observation in observations]
-    dropped = judge_dropped(app, observations, tracked, heirs=heirs)
-    everything = [_bound(one, key) for one in (*wanted, *dropped)]
-    by_ref = {one.change.ref: one for one in everything}
-    changes = in_order(one.change for one in everything)
-    ordered = [by_ref[change.ref] for change in changes]
+    dropped = judge_dropped(app, [*(one.change for one in wanted), *equal], tracked, heirs=heirs)
+    judged = [_bound(one, key) for one in (*wanted, *dropped)]
+    by_ref = {one.change.ref: one for one in judged}
+    ordered = [by_ref[change.ref] for change in in_order(one.change for one in judged)]
+    changes = in_order([*(one.change for one in ordered), *equal]) if equal else tuple(one.change for one in ordered)
     return Plan(
         app=app.name,
         cluster=app.cluster,
@@ -88,9 +90,9 @@ def make_plan(
         ref=ref,
         changes=changes,
         hash=_hash(app, rendered, ordered, key),
-        refusals=tuple(_refusals(app, ordered, inventory)),
+        refusals=tuple(_refusals(app, changes, ordered, inventory)),
         warnings=tuple(_warnings(app, ordered)),
-        impact=impact(ordered),
+        impact=impact(ordered, changes),
     )
 
 
@@ -210,10 +212,12 @@ def _owned(owner: Owner) -> str:
     return f"it belongs to {owner}, {owner.note}" if owner.note else f"it belongs to {owner}; {_WAYS_OUT[owner.kind]}"
 
 
-def _refusals(app: AppSpec, judged: Sequence[Judged], inventory: Inventory) -> Iterator[Refusal]:
+def _refusals(
+    app: AppSpec, changes: Sequence[Change], judged: Sequence[Judged], inventory: Inventory
+) -> Iterator[Refusal]:
     """Yield every reason to ask a human before this plan."""
+    renders_nothing = all(one.manifest is None for one in changes)
     deletes = [one.change.id for one in judged if one.change.action is Action.DELETE]
-    renders_nothing = all(one.change.manifest is None for one in judged)
     if deletes and renders_nothing:
         if not app.allow_empty:
             yield Refusal(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from bot.model.plan import Action
+from bot.model.plan import Action, Change
 from bot.model.resource import Body
 from bot.plan.judged import Judged, at
 
@@ -22,22 +22,21 @@ _SOURCES: Final = {
 }
 
 
-def budgets(restarting: Judged, all_judged: Sequence[Judged]) -> str:
+def budgets(restarting: Judged, changes: Sequence[Change]) -> str:
     """Return the disruption budgets of the plan that cover a workload's pods, as the end of a sentence."""
     body = restarting.predicted or {}
     labels = at(body, "spec", "template", "metadata", "labels") or {}
     namespace = restarting.change.id.namespace
     found = [
-        f"{one.change.id.kind} {one.change.id.name} ({_limit(_wanted(one))})"
-        for one in all_judged
-        if (one.change.id.group, one.change.id.kind, one.change.id.namespace)
-        == ("policy", "PodDisruptionBudget", namespace)
+        f"{one.id.kind} {one.id.name} ({_limit(_wanted(one))})"
+        for one in changes
+        if one.id[:3] == ("policy", "PodDisruptionBudget", namespace)
         and _selects(at(_wanted(one), "spec", "selector"), labels)
     ]
     return f"; covered by {', '.join(found)}" if found else ""
 
 
-def reach(one: Judged, all_judged: Sequence[Judged]) -> Iterator[str]:
+def reach(one: Judged, changes: Sequence[Change]) -> Iterator[str]:
     """Yield sentences about an object that is created or updated."""
     id, live, predicted = one.change.id, one.live or {}, one.predicted or {}
     match (id.group, id.kind):
@@ -56,14 +55,14 @@ def reach(one: Judged, all_judged: Sequence[Judged]) -> Iterator[str]:
         case ("", "Namespace") if one.live is None:
             yield f"{id} is created"
         case kind if kind in _SETTINGS and one.live is not None:
-            yield from _readers(one, all_judged)
+            yield from _readers(one, changes)
         case kind if kind in _WORKLOADS and one.live is not None:
             yield from _volumes(one, live, predicted)
 
 
-def _wanted(one: Judged) -> Body:
+def _wanted(one: Change) -> Body:
     """Return an object as Git has it; what is unchanged was perhaps not read from the cluster."""
-    return one.change.manifest.body if one.change.manifest is not None else {}
+    return one.manifest.body if one.manifest is not None else {}
 
 
 def _limit(budget: Body) -> str:
@@ -92,15 +91,15 @@ def _versions(one: Judged, before: set[str], after: set[str]) -> Iterator[str]:
         yield f"{one.change.id} serves {new} from now on"
 
 
-def _readers(one: Judged, all_judged: Sequence[Judged]) -> Iterator[str]:
+def _readers(one: Judged, changes: Sequence[Change]) -> Iterator[str]:
     """Name the workloads of the plan that read a setting when they start, and do not start anew."""
     id = one.change.id
     readers = [
-        other.change.id
-        for other in all_judged
-        if (other.change.id.group, other.change.id.kind) in _WORKLOADS
-        and other.change.id.namespace == id.namespace
-        and other.change.action is Action.UNCHANGED
+        other.id
+        for other in changes
+        if other.action is Action.UNCHANGED
+        and other.id[:2] in _WORKLOADS
+        and other.id.namespace == id.namespace
         and _reads(_pod_spec(_wanted(other)), id.kind, id.name)
     ]
     for reader in readers:

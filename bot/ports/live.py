@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -63,6 +63,10 @@ class Stamp:
 
     drift: int = 0
     health: int = 0
+
+    def is_after(self, other: Stamp) -> bool:
+        """Tell whether something was raised between the two."""
+        return self.drift > other.drift or self.health > other.health
 
     def raised(self, *, drift: bool) -> Stamp:
         return Stamp(self.drift + 1, self.health) if drift else Stamp(self.drift, self.health + 1)
@@ -127,6 +131,9 @@ class Cluster(Protocol):
 
     def stamp(self, app: AppSpec) -> Stamp:
         """Return the app's stamp. The same one twice: nothing the app attends to has changed in between."""
+
+    def touched(self, app: AppSpec, since: Stamp) -> Set[ResourceRef]:
+        """Return the objects that have raised the app's stamp since it was this one, and perhaps some from before."""
 
     def is_followed(self, app: AppSpec) -> bool:
         """Tell whether watches follow all the app attends to now; otherwise its stamp says nothing."""

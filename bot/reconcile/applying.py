@@ -24,6 +24,7 @@ from bot.ports.live import Cluster
 from bot.reconcile.consent import Consent
 from bot.reconcile.orders import Order
 from bot.reconcile.planning import Planned, wanted_refs
+from bot.reconcile.rest import are_good
 from bot.reconcile.story import Story
 from bot.reconcile.world import World
 
@@ -77,7 +78,7 @@ def carry_out(order: Order, story: Story, made: Planned, *, world: World, listen
         listener.planned(plan, story.kind, story.digest, story.consent)
     if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
         inventory = cluster.save_inventory(app, inventory)
-    result = _apply(plan, inventory, app, story, cluster, wait, listener, ends)
+    result = _apply(made, inventory, app, story, cluster, wait, listener, ends)
     if result is Result.CONVERGED:
         result = _hooked(story, plan, hooks(Phase.POST_SYNC), Result.UNHEALTHY)
     if result in {Result.FAILED, Result.UNHEALTHY} and made.runs_hooks:
@@ -106,7 +107,7 @@ def _hooked(story: Story, plan: Plan, run: HookRun, otherwise: Result) -> Result
 
 
 def _apply(
-    plan: Plan,
+    made: Planned,
     inventory: Inventory,
     app: AppSpec,
     story: Story,
@@ -116,6 +117,7 @@ def _apply(
     ends: Ends,
 ) -> Result:
     """Run the pre-sync hooks, write, prune and wait for health."""
+    plan = made.plan
     done = execute(
         plan,
         app=app,
@@ -146,7 +148,7 @@ def _apply(
     if skipped and not unhealthy:
         return Result.SUPERSEDED
     if not unhealthy:
-        waited = wait(wanted_refs(plan))
+        waited = _healthy_at_once(made, app, cluster) or wait(wanted_refs(plan))
         story.health = waited.health
         unhealthy = [(id, health) for id, health in waited.health if not health.state.is_good]
         if waited.stopped and unhealthy:
@@ -165,6 +167,15 @@ def _apply(
         )
         return Result.UNHEALTHY
     return Result.CONVERGED
+
+
+def _healthy_at_once(made: Planned, app: AppSpec, cluster: Cluster) -> HealthWait | None:
+    """Return the health where nothing has to be waited for, and what is known of most objects still holds."""
+    if made.rest is None or not cluster.is_followed(app):
+        return None
+    written = {change.ref for change in made.plan.writes}
+    health = made.rest.health_of(wanted_refs(made.plan), cluster, written=written)
+    return HealthWait(health=health) if are_good(health) else None
 
 
 def _origin(plan: Plan, id: ResourceId) -> str:

@@ -184,7 +184,7 @@ def _plan(order: Order, story: Story, world: World) -> Planned:
         since=order.since,
         newer_than=order.now if order.asks else None,
         attends=True,
-        before=rest.placement if rest is not None else None,
+        before=rest,
     )
     if made.plan.writes and pin is None and (note := _rewritten(order, repo, story.target)):
         made = replace(made, plan=replace(made.plan, warnings=(note, *made.plan.warnings)))

@@ -18,6 +18,7 @@ from bot.model.source import Revision
 from bot.plan.placing import Placement
 from bot.plan.planner import make_plan
 from bot.reconcile import handover
+from bot.reconcile.rest import Rest
 from bot.reconcile.trouble import failure_of
 from bot.reconcile.world import World, placed, rendered
 
@@ -26,7 +27,8 @@ from bot.reconcile.world import World, placed, rendered
 class Planned:
     """A plan and what it was made of. `former` is the app that this one takes over, while its parent is there.
 
-    Without `seen` and `tracked` where the plan of an app at rest holds.
+    Without `seen` and `tracked` where the plan of an app at rest holds. Where only a part of that `rest` holds, `seen`
+    has the other part.
     """
 
     plan: Plan
@@ -36,13 +38,14 @@ class Planned:
     former: AppSpec | None = None
     seen: Sequence[Observation] = ()
     tracked: Sequence[Tracked] = ()
+    rest: Rest | None = None
 
     @property
     def desired(self) -> DesiredState:
         return self.placement.desired
 
     def live(self) -> Mapping[ResourceId, Body]:
-        """Return the objects as the cluster has them."""
+        """Return the objects that were looked at, as the cluster has them."""
         found = [*((one.manifest.id, one.live) for one in self.seen), *((one.ref.id, one.live) for one in self.tracked)]
         return {id: body for id, body in found if body is not None}
 
@@ -64,16 +67,17 @@ def plan_of(
     since: datetime,
     newer_than: datetime | None,
     attends: bool = False,
-    before: Placement | None = None,
+    before: Rest | None = None,
 ) -> Planned:
     """Return the plan of what was rendered.
 
     `deployed` is the digest of what was rendered at the last convergence: hooks run when this one is another. What
     Git said of other apps at `since` or later is new enough. `newer_than` asks the API server for what watches may not
-    have told yet; `attends` keeps an eye on the objects. What was placed `before` need not be placed again.
+    have told yet; `attends` keeps an eye on the objects. What was placed at the rest `before` is not placed again, and
+    what is equal since then is not looked at.
     """
     cluster = world.clusters[app.cluster]
-    placement = placed(app, desired, world, before=before)
+    placement = placed(app, desired, world, before=before.placement if before is not None else None)
     manifests = placement.manifests
     inventory = cluster.load_inventory(app)
     former = replace(app, name=app.moved_from, moved_from="") if app.moved_from else None
@@ -83,10 +87,12 @@ def plan_of(
         inventory = replace(inventory, refs=inventory.refs | theirs.refs)
     wanted = {manifest.id for manifest in manifests}
     dropped = [known for known in inventory.refs if known.id not in wanted]
+    equal = before.equal(placement, cluster) if before is not None and newer_than is None else ()
     if attends:  # before anything is looked at: a change after the look must be seen
         cluster.attend(app, [*(manifest.ref for manifest in manifests), *dropped])
     runs_hooks = desired.digest != deployed
-    seen = cluster.observe(app, manifests, newer_than=newer_than)
+    known = {id(change.manifest) for change in equal}
+    seen = cluster.observe(app, [one for one in manifests if id(one) not in known], newer_than=newer_than)
     seen = handover.taken_over(app, seen, world=world, since=since, newer_than=newer_than)
     tracked = cluster.track(app, dropped, newer_than=newer_than)
 
@@ -102,6 +108,7 @@ def plan_of(
             rendered=desired.digest,
             runs_hooks=runs_hooks,
             heirs=heirs,
+            equal=equal,
         )
 
     plan = planned({})
@@ -116,6 +123,7 @@ def plan_of(
         former=former,
         seen=seen,
         tracked=tracked,
+        rest=before if equal else None,
     )
 
 

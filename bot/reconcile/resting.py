@@ -58,8 +58,6 @@ class Resting:
             return
         if any(change.pending for change in ran.made.plan.changes):
             return  # nothing on the cluster tells when it may go
-        if cluster.stamp(app).drift != before.drift:
-            return
         found = Rest(
             app=app,
             head=head,
@@ -69,6 +67,7 @@ class Resting:
             health=report.health,
             proof=report.live_digest,
             stamp=before,
+            written={one.id: one.uid for one in report.outcomes if one.uid},
         )
         with suppress(PassError):  # the next pass asks again
             found = found.surveyed(cluster)

@@ -14,7 +14,7 @@ import orjson
 from bot.model.announcement import Announcement
 from bot.model.app import AppSpec
 from bot.model.control import Trigger, Via
-from bot.model.outcome import SyncReport
+from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AppMemory, SinkName
 from bot.reconcile.loop import Loop
@@ -22,7 +22,7 @@ from bot.settings import load
 from bot.wiring import Engine, build_engine, build_loop
 from tests.contract.servers import Server
 from tests.source.upstream import Upstream
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 CHANNEL: Final = "C0TEST"
 PATIENCE: Final = timedelta(seconds=PATIENCE_SECONDS)  # with whoever else holds what is needed
@@ -130,6 +130,28 @@ class EngineWorld:
     def tick(self, app: str = "shop") -> SyncReport:
         """Run the pass that the schedule would run."""
         return self.sync(app, trigger=Trigger(via=Via.SCHEDULE))
+
+    def look(self, app: AppSpec | None = None) -> SyncReport:
+        """Run the pass that a push or the schedule runs: what watches tell is good enough for it."""
+        report = self.engine.passes.perform(
+            app or self.spec(), Trigger(via=Via.WEBHOOK), stop=lambda _: False, patience=PATIENCE, since=now()
+        )
+        assert report is not None
+        return report
+
+    def at_rest(self) -> SyncReport:
+        """Return the report of a pass that found nothing to do and worked nothing out."""
+
+        def found() -> SyncReport | None:
+            first, second = self.look(), self.look()
+            same = first.plan is not None and second.plan is not None and first.plan.changes is second.plan.changes
+            return second if same else None
+
+        report: SyncReport = until(found, "the app is at rest")
+        assert report.result is Result.CONVERGED
+        assert report.plan is not None
+        assert report.plan.writes == ()
+        return report
 
     def heard(self) -> tuple[Announcement, ...]:
         """Take what waits for Slack out of the outbox."""

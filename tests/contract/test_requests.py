@@ -168,7 +168,6 @@ def test_few_objects_of_many_are_read_one_by_one(counted: Counting) -> None:
     world = counted()
     world.commit({f"{number}.yaml": config(f"c{number}") for number in range(100)})
     world.sync()
-    scheduled(world)  # lets go of what a watch told before the server had answered our write
     tally = Tally(world.plane)
     world.commit({f"{number}.yaml": config(f"c{number}", "debug") for number in range(4)})
     assert scheduled(world).result is Result.CONVERGED

@@ -8,46 +8,17 @@ from typing import Any
 
 import pytest
 
-from bot.model.control import Trigger, Via
-from bot.model.outcome import Result, SyncReport
-from tests.contract.engine import PATIENCE, EngineWorld, now
+from bot.model.outcome import Result
+from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config, deployment
 from tests.contract.servers import SandboxServer, Server
 from tests.controlplane.plane import ControlPlane
 from tests.waiting import until
 
 
-def look(world: EngineWorld) -> SyncReport:
-    """Run the pass that a push or the schedule runs: what watches tell is good enough for it."""
-    report = world.engine.passes.perform(
-        world.spec(),
-        Trigger(via=Via.WEBHOOK),
-        stop=lambda _: False,
-        patience=PATIENCE,
-        since=now(),
-    )
-    assert report is not None
-    return report
-
-
-def at_rest(world: EngineWorld) -> SyncReport:
-    """Return the report of a pass that found nothing to do and worked nothing out."""
-
-    def found() -> SyncReport | None:
-        first, second = look(world), look(world)
-        same = first.plan is not None and second.plan is not None and first.plan.changes is second.plan.changes
-        return second if same else None
-
-    report: SyncReport = until(found, "the app is at rest")
-    assert report.result is Result.CONVERGED
-    assert report.plan is not None
-    assert report.plan.writes == ()
-    return report
-
-
 def until_repaired(world: EngineWorld, name: str) -> None:
     def repaired() -> bool:
-        look(world)
+        world.look()
         return (world.get("configmaps", name) or {}).get("data") == {"level": "info"}
 
     until(repaired, f"{name} is Git's again")
@@ -56,14 +27,14 @@ def until_repaired(world: EngineWorld, name: str) -> None:
 @pytest.fixture
 def resting(world: EngineWorld) -> EngineWorld:
     world.commit({"a.yaml": config("settings"), "b.yaml": config("other")})
-    at_rest(world)
+    world.at_rest()
     return world
 
 
 def test_pass_over_an_app_at_rest_tells_as_much_as_the_one_before(resting: EngineWorld) -> None:
-    before = look(resting)
+    before = resting.look()
     unrelated = resting.upstream.commit({"README": "1"})
-    after = look(resting)
+    after = resting.look()
     assert (before.health, before.digest, before.live_digest) == (after.health, after.digest, after.live_digest)
     assert after.plan is not None
     assert after.plan.revision.commit == unrelated
@@ -106,13 +77,13 @@ def test_app_that_only_notes_a_push_says_where_it_is(worlds: Callable[..., Engin
 def test_hand_edit_ends_the_rest(resting: EngineWorld) -> None:
     resting.patch("configmaps", "settings", {"data": {"level": "mine"}})
     until_repaired(resting, "settings")
-    at_rest(resting)
+    resting.at_rest()
 
 
 def test_deletion_ends_the_rest(resting: EngineWorld) -> None:
     resting.delete(resting.path("configmaps", "settings"))
     until_repaired(resting, "settings")
-    at_rest(resting)
+    resting.at_rest()
 
 
 def test_another_object_under_the_same_name_ends_the_rest(resting: EngineWorld) -> None:
@@ -122,7 +93,7 @@ def test_another_object_under_the_same_name_ends_the_rest(resting: EngineWorld) 
     resting.delete(resting.path("configmaps", "settings"))
     resting.create("configmaps", {**twin, "metadata": metadata, "data": {"level": "twin"}})
     until_repaired(resting, "settings")
-    at_rest(resting)
+    resting.at_rest()
 
 
 def test_lost_inventory_ends_the_rest(resting: EngineWorld) -> None:
@@ -131,7 +102,7 @@ def test_lost_inventory_ends_the_rest(resting: EngineWorld) -> None:
     resting.delete(resting.path("configmaps", parent))
 
     def listed() -> bool:
-        look(resting)
+        resting.look()
         return resting.inventory() == {f"ConfigMap {resting.namespace}/{name}" for name in ("settings", "other")}
 
     until(listed, "the inventory is whole again")
@@ -226,13 +197,15 @@ def test_damaged_inventory_is_said_and_what_to_do(worlds: Callable[..., EngineWo
 
 def test_health_that_turns_bad_is_told_by_the_next_pass(world: EngineWorld) -> None:
     world.commit({"d.yaml": deployment("api")})
-    at_rest(world)
+    world.at_rest()
     pod = world.plane.request("GET", world.path("pods"))["items"][0]["metadata"]["name"]
     waiting = {"reason": "CrashLoopBackOff", "message": "back-off"}  # for long, after so many restarts
     status = {"name": "main", "image": "nginx:1", "imageID": "", "ready": False, "restartCount": 20}
     body = {"status": {"containerStatuses": [{**status, "state": {"waiting": waiting}}]}}
     world.plane.request("PATCH", world.path("pods", pod) + "/status", body=body, kind="merge")
-    until(lambda: look(world).result is not Result.CONVERGED or world.memory().degraded_since, "the crash loop is told")
+    until(
+        lambda: world.look().result is not Result.CONVERGED or world.memory().degraded_since, "the crash loop is told"
+    )
 
 
 @pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.cluster)])
@@ -266,12 +239,12 @@ def test_change_that_no_watch_told_is_seen(breakable: tuple[Server, Callable[[],
     world = EngineWorld(tmp_path, server, "n")
     try:
         world.commit({"a.yaml": config("settings"), "b.yaml": config("other")})
-        at_rest(world)
+        world.at_rest()
         restart()
         world.patch("configmaps", "settings", {"data": {"level": "mine"}})
         world.delete(world.path("configmaps", "other"))
         for name in ("settings", "other"):
             until_repaired(world, name)
-        at_rest(world)
+        world.at_rest()
     finally:
         world.close()

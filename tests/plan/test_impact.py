@@ -84,7 +84,7 @@ def test_new_subject_of_a_binding_is_named() -> None:
 
 def test_unchanged_plan_has_no_impact() -> None:
     assert sentences(workload(), workload()) == ()
-    assert impact([]) == ()
+    assert impact([], []) == ()
 
 
 def budget(limit: dict[str, Any]) -> dict[str, Any]:
