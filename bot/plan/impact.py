@@ -14,7 +14,7 @@ from bot.model.plan import Action, Change
 from bot.model.resource import Body
 from bot.plan.diff import compare
 from bot.plan.judged import Judged, at
-from bot.plan.reach import budgets, reach
+from bot.plan.reach import budgets, bystanders, reach
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _ROLLED: Final = frozenset({("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")})
@@ -29,22 +29,23 @@ _LIMIT: Final = 5  # subjects or rights named in one sentence
 
 def impact(judged: Iterable[Judged], changes: Sequence[Change]) -> tuple[str, ...]:
     """Return the sentences, in the order of what was judged; `changes` are all of the plan."""
-    return tuple(sentence for one in judged for sentence in _sentences(one, changes))
+    others = bystanders(changes)
+    return tuple(sentence for one in judged for sentence in _sentences(one, others))
 
 
-def _sentences(one: Judged, everything: Sequence[Change]) -> Iterator[str]:
+def _sentences(one: Judged, others: Sequence[Change]) -> Iterator[str]:
     kind = (one.change.id.group, one.change.id.kind)
     match one.change.action:
         case Action.UPDATE if one.live is not None and one.predicted is not None:
             if kind in _ROLLED:
-                yield from _rollout(one.change, one.live, one.predicted, budgets(one, everything))
+                yield from _rollout(one.change, one.live, one.predicted, budgets(one, others))
             if kind in _SCALED:
                 yield from _scaling(one.change, one.live, one.predicted)
             yield from _rights(one.change, one.live, one.predicted)
-            yield from reach(one, everything)
+            yield from reach(one, others)
         case Action.CREATE if one.predicted is not None:
             yield from _rights(one.change, {}, one.predicted)
-            yield from reach(one, everything)
+            yield from reach(one, others)
         case Action.RECREATE | Action.DELETE:
             word = "is deleted" if one.change.action is Action.DELETE else "is deleted and created again"
             if kind in _LOST_WITH:

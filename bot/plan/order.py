@@ -114,7 +114,7 @@ def stages(plan: Plan) -> tuple[Stage, ...]:
     last_write = max((_stage_key(change) for change in plan.writes if _is_wanted(change)), default=None)
     if last_write is None:
         return ()
-    wanted = [change for change in plan.changes if _is_wanted(change) and _matters(change, last_write[0])]
+    wanted = [change for change in plan.changes if _matters(change, last_write[0]) and _is_wanted(change)]
     built: list[Stage] = []
     wave_objects: list[ResourceRef] = []
     waves = groupby(sorted(wanted, key=_position), key=lambda change: change.wave)

@@ -46,12 +46,20 @@ _WAVE: Final = re.compile(r"[+-]?[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Objects of an app where they go: `manifests` are those of `desired`, in its order, with `labels`."""
+    """Objects of an app where they go: `manifests` are those of `desired`, in its order, with `labels`.
+
+    `kinds` is what the cluster served then.
+    """
 
     app: AppSpec
     labels: Mapping[str, str]
     desired: DesiredState
+    kinds: KindTable
     manifests: tuple[Manifest, ...]
+
+    def holds(self, app: AppSpec, labels: Mapping[str, str], desired: DesiredState, kinds: KindTable) -> bool:
+        """Tell whether it was made of the very same things."""
+        return self.desired is desired and self.kinds is kinds and self.app == app and self.labels == labels
 
     def of(self, app: AppSpec, labels: Mapping[str, str]) -> Mapping[int, Manifest]:
         """Return the objects by the identity of what they were made of; none where the app has changed."""
@@ -101,7 +109,7 @@ def place(
     problems.extend(_duplicates(placed))
     if problems:
         raise RenderError(problems)
-    return Placement(app=app, labels=labels, desired=desired, manifests=tuple(placed)), table
+    return Placement(app=app, labels=labels, desired=desired, kinds=kinds, manifests=tuple(placed)), table
 
 
 def _still_fits(info: KindInfo, placed: Manifest) -> bool:

@@ -15,11 +15,17 @@ from bot.plan.judged import Judged, at
 _WORKLOADS: Final = frozenset(
     {("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("batch", "CronJob")}
 )
+_NAMED: Final = _WORKLOADS | {("policy", "PodDisruptionBudget")}
 _SETTINGS: Final = frozenset({("", "ConfigMap"), ("", "Secret")})
 _SOURCES: Final = {
     "ConfigMap": ("configMapRef", "configMapKeyRef", "configMap"),
     "Secret": ("secretRef", "secretKeyRef", "secret"),
 }
+
+
+def bystanders(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the changes that a sentence about another object may name: few of those that an app has."""
+    return tuple(change for change in changes if change.id[:2] in _NAMED)
 
 
 def budgets(restarting: Judged, changes: Sequence[Change]) -> str:

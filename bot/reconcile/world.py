@@ -56,9 +56,11 @@ def rendered(app: AppSpec, commit: str, world: World) -> DesiredState:
 def placed(app: AppSpec, desired: DesiredState, world: World, *, before: Placement | None = None) -> Placement:
     """Return the objects with final namespaces and the app's marks. Raises `RenderError`, `ClusterError`."""
     cluster = world.clusters[app.cluster]
-    labels = world.labels(app)
+    labels, kinds = world.labels(app), cluster.kinds()
+    if before is not None and before.holds(app, labels, desired, kinds):
+        return before
     try:
-        return place(desired, cluster.kinds(), app=app, labels=labels, before=before)[0]
+        return place(desired, kinds, app=app, labels=labels, before=before)[0]
     except RenderError:
         # A kind that was just installed by someone else is unknown to a table from memory: look again, once.
         return place(desired, cluster.kinds(refresh=True), app=app, labels=labels)[0]

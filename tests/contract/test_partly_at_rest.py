@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -190,7 +191,10 @@ def test_field_that_is_ignored_no_longer_is_set_back(resting: EngineWorld) -> No
     until_level(world, c00="info")
 
 
-def test_objects_of_a_kind_that_was_gone_are_made_again_beside_an_edit(world: EngineWorld, unique: str) -> None:
+def test_objects_of_a_kind_that_was_gone_are_made_again_beside_an_edit(
+    worlds: Callable[..., EngineWorld], unique: str
+) -> None:
+    world = worlds(timeout="5s")  # a pass that finds the kind on its way out waits no longer for it
     group = f"{unique}.example.com"
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}"
     world.commit({"a.yaml": definition(group), "b.yaml": widget(group), "c.yaml": config("c"), "d.yaml": config("d")})
@@ -198,6 +202,7 @@ def test_objects_of_a_kind_that_was_gone_are_made_again_beside_an_edit(world: En
         world.at_rest()
         before = world.found("widgets", "w", base=f"/apis/{group}/v1")["metadata"]["uid"]
         world.delete(path)
+        until(lambda: world.read(path) is None, "the kind is gone")
         world.patch("configmaps", "c", {"data": {"level": "mine"}})
 
         def is_whole() -> bool:

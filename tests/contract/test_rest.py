@@ -118,7 +118,7 @@ def test_what_changed_while_no_bot_ran_is_seen_by_the_next_one(resting: EngineWo
     resting.create("configmaps", {**twin, "metadata": metadata, "data": {"level": "twin"}})
     for name in ("settings", "other"):
         until_repaired(resting, name)
-    at_rest(resting)
+    resting.at_rest()
 
 
 def test_commit_that_only_moves_things_ends_the_rest(world: EngineWorld) -> None:
@@ -132,13 +132,13 @@ def test_commit_that_only_moves_things_ends_the_rest(world: EngineWorld) -> None
 
     def follows(**levels: str) -> None:
         def has() -> bool:
-            look(world)
+            world.look()
             items = world.plane.request("GET", world.path("configmaps"))["items"]
             ours = [one for one in items if (one["metadata"].get("labels") or {}).get("gitops-bot/app") == "shop"]
             return {one["metadata"]["name"]: one["data"]["level"] for one in ours if "level" in one["data"]} == levels
 
         until(has, f"the cluster has {levels}")
-        at_rest(world)
+        world.at_rest()
 
     first = push({"a.yaml": texts["settings"], "b.yaml": texts["other"], **linked}, link="one.txt")
     follows(settings="info", other="debug", linked="one")

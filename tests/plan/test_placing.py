@@ -63,6 +63,16 @@ def test_other_settings_and_marks_place_everything_anew() -> None:
     assert {one.body["metadata"]["labels"]["gitops-bot/app"] for one in marked.manifests} == {"renamed"}
 
 
+def test_placement_holds_for_the_very_same_things_alone() -> None:
+    before, kinds = placed(DESIRED), table(CONFIG_MAP, WIDGET)
+    found, _ = place(DESIRED, kinds, app=APP, labels=LABELS, before=before)
+    assert found.holds(APP, LABELS, DESIRED, kinds)
+    assert not found.holds(APP, LABELS, DESIRED, table(CONFIG_MAP, WIDGET))
+    assert not found.holds(APP, LABELS, replace(DESIRED), kinds)
+    assert not found.holds(APP, {"gitops-bot/app": "renamed"}, DESIRED, kinds)
+    assert not found.holds(replace(APP, namespace="other"), LABELS, DESIRED, kinds)
+
+
 def test_kind_that_was_made_anew_with_another_scope_is_placed_anew() -> None:
     before = placed(DESIRED)
     after = placed(DESIRED, kinds=table(CONFIG_MAP, replace(WIDGET, namespaced=False)), before=before)
