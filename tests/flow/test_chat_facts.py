@@ -95,7 +95,7 @@ def test_group_that_slack_does_not_tell_lets_nobody_in_and_says_why(offices: Off
     assert f"Slack does not say who is in <!subteam^{SRE}> at the moment: try again soon." in answer
     assert not [one for one in office.slack.messages(PAYMENTS) if one.text.startswith("Paused")]
     office.slack.heal()
-    assert "Paused" in office.types(BOB, "pause payments").text
+    until(lambda: "Paused" in office.types(BOB, "pause payments").text, "Slack is asked again after a second")
     office.slack.fail("usergroups.users.list", Fault(kind=FaultKind.STATUS, status=500), times=None)
     assert "Resumed" in office.types(BOB, "resume payments").text
 
