@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,12 +27,13 @@ from bot.live.wanted import Asked, Wanted, adoptable, adopts, left, wanted
 from bot.live.workers import Workers
 from bot.model import marks
 from bot.model.app import AppSpec
-from bot.model.plan import Accepted, Answer, NotAskable, Observation, Owner, Tracked
+from bot.model.plan import Accepted, Answer, NotAskable, Observation, Owner, Rejected, Tracked
 from bot.model.resource import Body, KindInfo, Manifest, ResourceId, ResourceRef
 
 _VOLATILE: Final = frozenset({"managedFields", "resourceVersion", "generation"})
 _LOOKS: Final = 3  # at an object that a controller keeps changing
 _NAMESPACE: Final = ("", "Namespace")
+_DEFINITION: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
 class Questions:
@@ -92,9 +94,23 @@ class Questions:
             return self._observe(app, one, infos[one.ref], found.get(one.manifest.id), coming)
 
         answers = self._workers.spread(look, [one for one in all_wanted if one.manifest.id not in equal])
+        return self._postponed(
+            tuple(
+                _unchanged(one.manifest, found[one.manifest.id]) if one.manifest.id in equal else next(answers)
+                for one in all_wanted
+            )
+        )
+
+    def _postponed(self, observations: tuple[Observation, ...]) -> tuple[Observation, ...]:
+        """Return them without what was refused by a schema that this same commit changes."""
+        changing = {kind for one in observations if (kind := _changing(one)) is not None}
+        if not changing:
+            return observations
         return tuple(
-            _unchanged(one.manifest, found[one.manifest.id]) if one.manifest.id in equal else next(answers)
-            for one in all_wanted
+            replace(one, answer=NotAskable(waits_for=f"the new CustomResourceDefinition of {one.manifest.id.kind}"))
+            if isinstance(one.answer, Rejected) and (one.manifest.id.group, one.manifest.id.kind) in changing
+            else one
+            for one in observations
         )
 
     def _wanted(self, app: AppSpec, manifests: Sequence[Manifest]) -> list[Wanted]:
@@ -219,6 +235,17 @@ class Questions:
             with self._lock:
                 self._asked[manifest.ref] = Asked(one, text, live, adopts=takes_over)
         return Accepted(predicted=predicted)
+
+
+def _changing(one: Observation) -> tuple[str, str] | None:
+    """Return the group and kind of a CRD that is there and will be another; None for anything else."""
+    id, live, answer = one.manifest.id, one.live, one.answer
+    if (id.group, id.kind) != _DEFINITION or live is None or not isinstance(answer, Accepted):
+        return None
+    if answer.predicted is live or _same(live, answer.predicted):
+        return None
+    spec = one.manifest.body.get("spec") or {}
+    return str(spec.get("group")), str((spec.get("names") or {}).get("kind"))
 
 
 def _unchanged(manifest: Manifest, live: Body) -> Observation:

@@ -67,7 +67,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotAskable:
-    """The server cannot be asked yet: the object's Namespace or CRD is created by this same plan."""
+    """The server cannot be asked yet: this same plan creates the object's Namespace or CRD, or changes its CRD."""
 
     waits_for: str
 

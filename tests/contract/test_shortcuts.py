@@ -15,6 +15,7 @@ from bot.live.spec import ClusterSpec
 from bot.live.streams import Streams
 from bot.live.transport import Transport
 from bot.model.outcome import Result
+from bot.model.plan import Action
 from bot.model.record import SyncState
 from bot.model.resource import KindInfo
 from bot.reconcile.loop import Loop
@@ -266,6 +267,24 @@ def test_field_that_a_new_schema_drops_is_missed_without_an_edit(world: EngineWo
         until(lambda: world.memory().sync is SyncState.SYNCED, "it is there again")
         at_rest(world)
         assert world.found("widgets", "w", base=f"/apis/{group}/v1")["spec"] == {"color": "red"}
+
+
+def test_kind_learns_a_field_and_its_object_has_it_in_one_commit(world: EngineWorld, unique: str) -> None:
+    """The object was asked about by the schema of before, and held the commit that would have changed it for ever."""
+    group = f"{unique}.example.com"
+    world.commit({"a.yaml": definition(group), "b.yaml": widget(group)})
+    try:
+        assert world.sync().result is Result.CONVERGED
+        learned = definition(group).replace("{size: {", "{color: {type: string}, size: {")
+        world.commit({"a.yaml": learned, "b.yaml": red(group)})
+        (change,) = [one for one in world.planned().changes if one.id.kind == "Widget"]
+        assert (change.action, change.verified) == (Action.UPDATE, False)
+        report = world.sync()
+        assert report.result is Result.CONVERGED, report.failure or report.outcomes
+        assert world.found("widgets", "w", base=f"/apis/{group}/v1")["spec"] == {"color": "red", "size": 3}
+        assert world.planned().writes == ()
+    finally:
+        world.delete(f"{CRDS}/widgets.{group}")
 
 
 def test_mutation_by_a_policy_is_no_fight_and_hides_no_edit(world: EngineWorld, unique: str) -> None:
