@@ -280,8 +280,7 @@ def test_kind_learns_a_field_and_its_object_has_it_in_one_commit(world: EngineWo
         world.commit({"a.yaml": learned, "b.yaml": red(group)})
         (change,) = [one for one in world.planned().changes if one.id.kind == "Widget"]
         assert (change.action, change.verified) == (Action.UPDATE, False)
-        report = world.sync()
-        assert report.result is Result.CONVERGED, report.failure or report.outcomes
+        until(lambda: world.sync().result is Result.CONVERGED, "the commit is applied")
         assert world.found("widgets", "w", base=f"/apis/{group}/v1")["spec"] == {"color": "red", "size": 3}
         assert world.planned().writes == ()
     finally:
