@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Final
 
 from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Outcome
-from bot.model.plan import Action, Change, Rejected
+from bot.model.plan import Action, Change, Observation, Rejected
+from bot.model.resource import Manifest
 from bot.ports.live import Cluster
+
+_UNDECLARED: Final = "field not declared in schema"
+_LEARNED_WITHIN_SECONDS: Final = 5.0  # it takes some tenths of one
+_LOOK_AGAIN_SECONDS: Final = 0.2
 
 
 def write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
@@ -20,7 +27,7 @@ def write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
     if change.taken_from:  # what is marked as that app's is ours now
         app = replace(app, moved_from=change.taken_from)
     if not change.verified:
-        (seen,) = cluster.observe(app, [change.manifest])
+        seen = _asked(change.manifest, app, cluster)
         if seen.owner is not None:
             return Outcome(id=id, deed=Deed.FAILED, message=f"it belongs to {seen.owner}")
         if isinstance(seen.answer, Rejected):
@@ -41,6 +48,17 @@ def write(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:
     if change.action is Action.RECREATE:
         deed = Deed.RECREATED
     return Outcome(id=id, deed=deed, uid=str((done.body.get("metadata") or {}).get("uid") or ""))
+
+
+def _asked(manifest: Manifest, app: AppSpec, cluster: Cluster) -> Observation:
+    """Ask about an object; where its CRD changed a moment ago, until the server knows by which schema to answer."""
+    deadline = time.monotonic() + _LEARNED_WITHIN_SECONDS
+    while True:
+        (seen,) = cluster.observe(app, [manifest])
+        undeclared = isinstance(seen.answer, Rejected) and _UNDECLARED in seen.answer.message
+        if not undeclared or time.monotonic() >= deadline:
+            return seen
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def delete(change: Change, app: AppSpec, cluster: Cluster) -> Outcome:

@@ -6,7 +6,6 @@ managedFields, so that the apply removes them.
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 import orjson
@@ -29,9 +28,6 @@ from bot.model.resource import Body, KindInfo, Manifest, id_of
 from bot.ports.live import Applied
 
 _ADOPT_TRIES: Final = 5
-_UNDECLARED: Final = "field not declared in schema"
-_LEARNED_WITHIN_SECONDS: Final = 5.0
-_LOOK_AGAIN_SECONDS: Final = 0.2
 
 
 class Writer:
@@ -64,10 +60,6 @@ class Writer:
             if isinstance(ready, Rejected):
                 return ready
             reply = self._objects.apply(info, manifest, ready.text, user=app.user, dry_run=False)
-            deadline = time.monotonic() + _LEARNED_WITHIN_SECONDS
-            while _UNDECLARED in reply.message and time.monotonic() < deadline:
-                time.sleep(_LOOK_AGAIN_SECONDS)  # what a CRD was changed to a moment ago is not known everywhere yet
-                reply = self._objects.apply(info, manifest, ready.text, user=app.user, dry_run=False)
             if not reply.ok:
                 return rejected(reply, manifest, ready.live)
             body = reply.body
