@@ -12,7 +12,6 @@ from bot.model.plan import Action, Change, Observation, Rejected
 from bot.model.resource import Manifest
 from bot.ports.live import Cluster
 
-_UNDECLARED: Final = "field not declared in schema"
 _LEARNED_WITHIN_SECONDS: Final = 5.0  # it takes some tenths of one
 _LOOK_AGAIN_SECONDS: Final = 0.2
 
@@ -55,7 +54,7 @@ def _asked(manifest: Manifest, app: AppSpec, cluster: Cluster) -> Observation:
     deadline = time.monotonic() + _LEARNED_WITHIN_SECONDS
     while True:
         (seen,) = cluster.observe(app, [manifest])
-        undeclared = isinstance(seen.answer, Rejected) and _UNDECLARED in seen.answer.message
+        undeclared = isinstance(seen.answer, Rejected) and seen.answer.undeclared
         if not undeclared or time.monotonic() >= deadline:
             return seen
         time.sleep(_LOOK_AGAIN_SECONDS)

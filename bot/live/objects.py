@@ -23,6 +23,7 @@ _LIST_FROM: Final = 4  # so many objects of one kind and namespace are read by o
 _LISTED_FOR_ONE: Final = 20  # so many objects of a LIST cost both sides what a GET does
 _SERVED_WITHIN_SECONDS: Final = 10.0  # discovery is rebuilt within two or three seconds
 _LOOK_AGAIN_SECONDS: Final = 0.2
+_UNDECLARED: Final = "field not declared in schema"
 _IMMUTABLE: Final = (
     "field is immutable",
     "is immutable",
@@ -198,4 +199,7 @@ def rejected(reply: Reply, manifest: Manifest, live: Body | None) -> Rejected:
     secrets = [manifest.body] if live is None else [manifest.body, live]
     message = mask_text(reply.message, secrets)
     immutable = reply.status in {403, 422} and any(word in message.lower() for word in _IMMUTABLE)
-    return Rejected(status=reply.status, reason=reply.reason, message=message, immutable=immutable)
+    undeclared = _UNDECLARED in message
+    return Rejected(
+        status=reply.status, reason=reply.reason, message=message, immutable=immutable, undeclared=undeclared
+    )

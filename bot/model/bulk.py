@@ -78,7 +78,8 @@ class Foreseen:
     @property
     def digest(self) -> str:
         """Name the apps that change: who has agreed to these has not agreed to others."""
-        return digest_of(app.key for app in self.changes)
+        keys = "\n".join(sorted(app.key for app in self.changes))
+        return hashlib.sha256(keys.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,3 @@ class Swept:
     channels: tuple[str, ...] = ()
     apps: tuple[AppSpec, ...] = ()
     kept: tuple[Kept, ...] = ()
-
-
-def digest_of(keys: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.model.announcement import Page, PageAct
 from bot.model.app import AppSpec
+from bot.model.place import Place
 from bot.model.source import Revision
 
 
@@ -67,25 +67,6 @@ class Sufferer:
     def root(self, channel: str) -> str:
         """Return the root message in a channel, "" where nobody hears of the app."""
         return dict(self.roots).get(channel, "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What stands for app, cluster and environment where several apps are meant; of one, its own."""
-
-    app: str
-    cluster: str
-    env: str
-
-
-def place_of(apps: Sequence[Sufferer]) -> Place:
-    """Return the place of one app or more: `3 apps`, `2 clusters`, "" for different environments."""
-    clusters, envs = {one.cluster for one in apps}, {one.env for one in apps}
-    return Place(
-        app=apps[0].name if len(apps) == 1 else f"{len(apps)} apps",
-        cluster=apps[0].cluster if len(clusters) == 1 else f"{len(clusters)} clusters",
-        env=apps[0].env if len(envs) == 1 else "",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,7 @@ class Rejected:
     reason: str
     message: str
     immutable: bool = False  # a field that cannot change was changed; delete and recreate would help
+    undeclared: bool = False  # a field that the schema of its kind, as the server knows it now, does not have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

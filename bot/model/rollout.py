@@ -13,6 +13,7 @@ from typing import Final
 
 from bot.model.announcement import ROLLOUT, Announcement, AppLine, News
 from bot.model.control import Via
+from bot.model.place import place_of
 
 FEW: Final = 10  # apps that have a message each; from the next one on, one speaks for all
 OPEN_FOR: Final = timedelta(minutes=10)  # since the last app began or ended; who comes later is told anew
@@ -87,7 +88,7 @@ def opening(news: Announcement, root: str) -> Announcement:
 def filled(news: Announcement, apps: Sequence[AppLine], *, began_at: datetime, at: datetime) -> Announcement:
     """Return the message with its apps as they are by now."""
     count = Counter(one.how for one in apps)
-    clusters, envs = {one.cluster for one in apps}, {one.env for one in apps}
+    place = place_of(apps)
     state = News.CONVERGED if count[News.CONVERGED.value] else News.FAILED
     if count[News.SYNCING.value]:
         state = News.SYNCING
@@ -95,8 +96,8 @@ def filled(news: Announcement, apps: Sequence[AppLine], *, began_at: datetime, a
         news,
         news=state,
         app=f"{len(apps)} apps",
-        cluster=apps[0].cluster if len(clusters) == 1 else f"{len(clusters)} clusters",
-        env=apps[0].env if len(envs) == 1 else "",
+        cluster=place.cluster,
+        env=place.env,
         at=at,
         since=began_at if state is News.SYNCING else None,
         started_at=began_at,

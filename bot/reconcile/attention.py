@@ -14,8 +14,9 @@ from typing import Final
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News, Page, PageAct
 from bot.model.control import Via
-from bot.model.incident import Incident, OpenPage, Sufferer, place_of
+from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.people import named
+from bot.model.place import place_of
 from bot.model.record import AuditEntry, Dispatch
 from bot.ports.state import Store
 from bot.reconcile.commands import Ordered, Person, audit_of

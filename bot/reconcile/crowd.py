@@ -9,7 +9,8 @@ from typing import Final
 
 from bot.model.announcement import MOVED, Announcement, AppLine, News, Page, PageAct, TroubleLine
 from bot.model.app import AppSpec
-from bot.model.incident import Incident, OpenPage, Place, Sufferer, place_of
+from bot.model.incident import Incident, OpenPage, Sufferer
+from bot.model.place import Place, place_of
 from bot.oncall.briefing import DESCRIPTION_LIMIT, MESSAGE_LIMIT, commit_lines, good_before, place, shortened
 
 _REASON: Final = 200  # characters of one app's reason in a page

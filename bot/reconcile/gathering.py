@@ -14,6 +14,7 @@ from typing import Final
 from bot.model.announcement import Announcement, AppLine, News
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause
+from bot.model.place import place_of
 from bot.reconcile import commands
 
 RESUME: Final = "Resume all ends it for these apps, /gitops resume <app> for one of them"
@@ -57,12 +58,12 @@ def gathered(order: str, heard: Iterable[Heard], together: Announcement) -> Gath
 
 def about(news: Announcement, apps: Sequence[AppSpec]) -> Announcement:
     """Return news as it is about several apps."""
-    clusters, envs = {app.cluster for app in apps}, {app.env for app in apps}
+    place = place_of(apps)
     return replace(
         news,
         app="1 app" if len(apps) == 1 else f"{len(apps)} apps",
-        cluster=apps[0].cluster if len(clusters) == 1 else f"{len(clusters)} clusters",
-        env=apps[0].env if len(envs) == 1 else "",
+        cluster=place.cluster,
+        env=place.env,
         apps=tuple(AppLine(key=app.key, name=app.name, cluster=app.cluster) for app in apps),
     )
 

@@ -47,13 +47,14 @@ def line(app: AppSpec, report: SyncReport, summary: Summary) -> AuditEntry:
     )
 
 
-def note(app: AppSpec, now: datetime, verb: str, why: str) -> AuditEntry:
+def note(app: str, now: datetime, verb: str, why: str) -> AuditEntry:
+    """Return the line of what the bot did by itself with an app, by its key."""
     return AuditEntry(
         at=now,
         who="gitops-bot",
         via=Via.SCHEDULE,
         verb=verb,
-        app=app.key,
+        app=app,
         arguments="",
         decision=Decision.DONE,
         why=why,

@@ -142,7 +142,9 @@ class Passes:
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
-                    self._store.forget(former, audit=journal.note(app, report.finished_at, "move", f"from {former}"))
+                    self._store.forget(
+                        former, audit=journal.note(app.key, report.finished_at, "move", f"from {former}")
+                    )
             if self._reverting.follow(order, ran, after, base=base):
                 self.resting.settle(app, ran, after, control, stamp)
         held_by = (report.result, report.summary, report.revision) if report.result in _HELD else None
@@ -188,7 +190,9 @@ class Passes:
             if report.result is Result.CONVERGED:
                 verb = "release" if keep_objects else "delete"
                 done = replace(
-                    journal.note(app, report.finished_at, verb, str(report.summary)), who=trigger.by, via=trigger.via
+                    journal.note(app.key, report.finished_at, verb, str(report.summary)),
+                    who=trigger.by,
+                    via=trigger.via,
                 )
                 self._store.forget(app.key, audit=done)
                 Attention(self._store, post=self._outside.post).gone(app.key, "was deleted", at=report.finished_at)
@@ -200,7 +204,7 @@ class Passes:
         """Keep a deleted app that is still configured from being deployed again."""
         reason = "it was deleted; drop it from the configuration, or resume it to deploy it again"
         pause = Pause(by=trigger.by, reason=reason, since=now)
-        self._store.save_control(app.key, Control(pause=pause), audit=journal.note(app, now, "pause", reason))
+        self._store.save_control(app.key, Control(pause=pause), audit=journal.note(app.key, now, "pause", reason))
 
     def _fold(self, app: AppSpec, memory: AppMemory) -> str:
         """Name the root message that speaks for the app and others in its channel; "" when it speaks for itself."""
@@ -228,7 +232,7 @@ class Passes:
                 mirrored = cluster.load_control(app)
                 if mirrored != stored:
                     self._store.save_control(
-                        app.key, mirrored, audit=journal.note(app, now, "restore", "from the cluster")
+                        app.key, mirrored, audit=journal.note(app.key, now, "restore", "from the cluster")
                     )
                     stored = mirrored
         current = stored.at(now)
@@ -242,7 +246,7 @@ class Passes:
             self._store.save_control(
                 app.key,
                 current,
-                audit=journal.note(app, now, "resume", "the pause ran out"),
+                audit=journal.note(app.key, now, "resume", "the pause ran out"),
                 dispatches=self._parcels([ended, *ends]),
             )
         if self._mirrored.get(app.key) != current:

@@ -16,10 +16,10 @@ from typing import Any, Final
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Window
 from bot.model.control import Control, Via
-from bot.model.record import EVERY_APP, AuditEntry, Decision
+from bot.model.record import EVERY_APP
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
-from bot.reconcile import asking, commands, fight_pages, fights, windows
+from bot.reconcile import asking, commands, fight_pages, fights, journal, windows
 from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
 from bot.reconcile.enquiry import Enquiry
@@ -120,19 +120,7 @@ class Rounds:
     def _unmute(self, keys: Sequence[str], since: datetime, now: datetime) -> None:
         """End mutes of one order that have run out and say what was not said."""
         apps = [one for one in self._apps.values() if not {EVERY_APP, one.key}.isdisjoint(keys)]
-        audits = [
-            AuditEntry(
-                at=now,
-                who="gitops-bot",
-                via=Via.SCHEDULE,
-                verb="unmute",
-                app=key,
-                arguments="",
-                decision=Decision.DONE,
-                why="the mute has run out",
-            )
-            for key in keys
-        ]
+        audits = [journal.note(key, now, "unmute", "the mute has run out") for key in keys]
         news = list(self._summaries(apps, since, now, News.UNMUTED, "The mute has run out."))
         self._store.save_orders(audits, at=now, mutes=dict.fromkeys(keys), dispatches=self._post.rows(news))
 

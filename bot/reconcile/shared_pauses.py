@@ -71,7 +71,7 @@ class SharedPauses:
             ends = gathering.left(members, self._apps, ended=pauses, how=how, base=base, channels=channels)
             own_ends = [one for key in own for one in commands.over(pauses[key], how, base=own[key])]
             self._store.save_orders(
-                [journal.note(app, now, "resume", "the pause ran out") for app in apps.values()],
+                [journal.note(key, now, "resume", "the pause ran out") for key in apps],
                 at=now,
                 controls={key: controls[key].at(now) for key in apps},
                 dispatches=self._post.exactly([*said, *ends, *own_ends]),

@@ -63,7 +63,7 @@ def test_plan_of_a_few_objects_is_the_plan_of_all(resting: EngineWorld) -> None:
     at_rest = world.look().plan
     assert at_rest is not None
     pause = Control(pause=Pause(by="os:ana", reason="the plan is looked at", since=now()))
-    world.engine.store.save_control("prod/shop", pause, audit=journal.note(world.spec(), now(), "pause", ""))
+    world.engine.store.save_control("prod/shop", pause, audit=journal.note("prod/shop", now(), "pause", ""))
 
     world.patch("configmaps", "c00", {"data": {"level": "mine"}})
     world.delete(world.path("configmaps", "c01"))

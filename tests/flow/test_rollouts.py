@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
-from bot.sandbox.slack import limits
 from bot.sandbox.slack.values import Message
 from tests.contract.servers import SandboxServer
+from tests.flow.complaints import complaints
 from tests.flow.story import ANA, DEPLOYS, Story, configmap
 from tests.flow.workplace import said
 from tests.waiting import until
@@ -45,10 +45,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
     story.close()
     plane.stop()
     assert "Traceback" not in story.bot.log()
-    for call in story.slack.calls():
-        if call.method in {"chat.postMessage", "chat.update"}:
-            blocks = call.arguments["blocks"]
-            assert limits.complaints(json.loads(blocks) if isinstance(blocks, str) else blocks) == ()
+    assert complaints(story.slack) == []
 
 
 def all_synced(story: Story) -> None:
