@@ -142,8 +142,8 @@ class KubeCluster:
     def attend(self, app: AppSpec, refs: Collection[ResourceRef]) -> None:
         table = self.kinds()
         attended = frozenset([*refs, ResourceRef(self._parents.id(app), "v1")])
-        kinds = {(ref.id.group, ref.version, ref.id.kind, ref.id.namespace) for ref in attended}
-        scopes = frozenset((table.find(*kind), namespace) for *kind, namespace in kinds)
+        one_of_each = {(ref.id.group, ref.version, ref.id.kind, ref.id.namespace): ref for ref in attended}
+        scopes = frozenset((info_of(table, ref), ref.id.namespace) for ref in one_of_each.values())
         self._cache.attend(app.key, attended, scopes)
         self._questions.attend(app, attended)
 
