@@ -325,10 +325,10 @@ class Clerk:
             self._scope.may(order, apps[0], caller)
             return
         each = max(_LINES // len(seen), 1)
-        found = {app.title: attempts(self._desk.history(app.key, READ))[:each] for app in seen}
+        found = [(app, attempts(self._desk.history(app.key, READ))[:each]) for app in seen]
         commits: dict[str, Revision] = {}
-        for app in seen:
-            wanted = {one.newest.revision for one in found[app.title]} - commits.keys()
+        for app, shown in found:
+            wanted = {one.newest.revision for one in shown} - commits.keys()
             commits.update(self._desk.revisions(app.key, wanted))
         caller.answer(*replies.histories(found, commits))
 

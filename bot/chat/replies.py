@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Final
+
+import orjson
 
 from bot.chat import kit
 from bot.chat.kit import Block, cut, escape, many, person, when
@@ -162,14 +166,27 @@ def history(title: str, shown: Sequence[Attempt], commits: Mapping[str, Revision
     return f"{escape(title)}, newest first: {text}", tuple(blocks)
 
 
-def histories(found: Mapping[str, Sequence[Attempt]], commits: Mapping[str, Revision]) -> Answer:
-    """Return what was deployed of apps, by their titles, as `history` does for one."""
-    lines = [
-        f"*{escape(title)}* `{one.newest.revision[:7]}`{_told(one, commits.get(one.newest.revision))}"
-        for title, shown in found.items()
+def histories(found: Sequence[tuple[AppSpec, Sequence[Attempt]]], commits: Mapping[str, Revision]) -> Answer:
+    """Return what was deployed of apps, as `history` does for one; of those without room how to see them."""
+    told = [
+        (app, f"*{escape(app.title)}* `{one.newest.revision[:7]}`{_told(one, commits.get(one.newest.revision))}")
+        for app, shown in found
         for one in shown
-    ] or [f"{escape(', '.join(found))}: nothing was deployed yet."]
-    return "; ".join(line.replace("`", "").replace("*", "") for line in lines), tuple(_sections(lines))
+    ]
+    if not told:
+        return f"{escape(', '.join(app.title for app, _ in found))}: nothing was deployed yet.", ()
+    fits = _fitting([line for _, line in told])
+    lines = [line for _, line in told[:fits]]
+    left = [app for app, _ in told[fits:]]
+    blocks = _sections(lines)
+    if left:
+        count = many(len({app.key for app in left}), "app")
+        key, name = escape(left[0].key), escape(left[0].name)
+        lines.append(
+            f"{count} more: `/gitops history {key}` shows one, `gitops-bot history {name}` in a terminal all of them"
+        )
+        blocks.append(kit.context(lines[-1:]))
+    return "; ".join(line.replace("`", "").replace("*", "") for line in lines), tuple(blocks)
 
 
 def _told(one: Attempt, revision: Revision | None) -> str:
@@ -288,16 +305,16 @@ def plan_blocks(found: Plan | PlanFailure) -> tuple[Block, ...]:
     return (kit.section(f"{kit.code(text, _CODE)}{rest}"), *hands)
 
 
+def _fitting(lines: Sequence[str]) -> int:
+    """Return how many lines have room in a message."""
+    return bisect_right(list(accumulate(len(orjson.dumps(line)) for line in lines)), ROOM)
+
+
 def _sections(lines: Sequence[str]) -> list[Block]:
-    """Return lines packed into sections, within the room of a message."""
-    blocks: list[Block] = []
-    text, room = "", ROOM
+    """Return lines packed into sections."""
+    texts = [""]
     for line in lines:
-        if len(text) + len(line) > kit.TEXT_LIMIT - 1:
-            blocks.append(kit.section(text))
-            room -= kit.weight(blocks[-1])
-            text = ""
-        if room < len(line) + 200:
-            break
-        text = f"{text}\n{line}".strip()
-    return [*blocks, kit.section(text)] if text else blocks
+        if len(texts[-1]) + len(line) >= kit.TEXT_LIMIT:
+            texts.append("")
+        texts[-1] = f"{texts[-1]}\n{line}".strip()
+    return [kit.section(text) for text in texts]

@@ -20,6 +20,7 @@ from bot.model.source import Revision
 from bot.model.status import REJECTED, UNDECIDED, AppStatus, Question, counts
 from bot.sandbox.slack import limits
 from tests.lines import entry, standing
+from tests.plan.world import app
 
 NOW: Final = datetime(2026, 11, 26, 4, 35, tzinfo=UTC)
 PIN: Final = Pin(commit="a" * 40, by="U0BOB", reason="", since=NOW)
@@ -182,6 +183,25 @@ def test_equal_failures_in_a_row_are_one_line_of_history() -> None:
     assert "aaaaaaa: sync converged, <!date" in text
     assert "1 updated, by schedule" in text
     assert "14 times" in str(blocks)
+
+
+def test_history_of_a_name_on_many_clusters_says_how_many_are_left_out() -> None:
+    """It was cut where the message was full, without a word."""
+    apps = [app(name="shop", cluster=f"prod-{number:03}") for number in range(200)]
+    commit = Revision(commit="b" * 40, author="Ängström " * 7, subject="Größer als üblich & <länger> " * 2)
+    found = [(one, attempts([entry(NOW, app=one.key)])) for one in apps]
+    text, blocks = replies.histories(found, {commit.commit: commit})
+    assert limits.complaints(list(blocks)) == ()
+    assert limits.characters(blocks) < limits.ALL_BLOCKS_CHARACTERS
+    sections, rest = blocks[:-1], blocks[-1]["elements"][0]["text"]
+    shown = sum(block["text"]["text"].count("*shop / prod-") for block in sections)
+    assert rest == (
+        f"{200 - shown} apps more: `/gitops history prod-{shown:03}/shop` shows one, "
+        "`gitops-bot history shop` in a terminal all of them"
+    )
+    assert text.endswith("in a terminal all of them")
+    (few,) = replies.histories(found[:3], {})[1]
+    assert few["text"]["text"].count("*shop / prod-") == 3
 
 
 def test_verdict_is_bound_to_the_plan_that_the_tab_shows() -> None:
