@@ -51,11 +51,13 @@ class Rollouts(Database):
         return self._opens(connection, one, news, root, waiting)
 
     def _stands(self, connection: sa.Connection, news: Announcement, waiting: sa.ColumnElement[bool]) -> bool:
-        """Tell whether the app has a root message of its own, or one that waits."""
-        if self._message(connection, news.root_key) is not None:
-            return True
+        """Tell whether the app has a root message of its own, or one that waits.
+
+        What waits is looked for first: in PostgreSQL others write meanwhile, and it is a message before it is delivered.
+        """
         own = sa.select(tables.outbox.c.id).where(waiting, tables.outbox.c.collapse == news.root_key)
-        return connection.execute(own.limit(1)).first() is not None
+        waits = connection.execute(own.limit(1)).first() is not None
+        return waits or self._message(connection, news.root_key) is not None
 
     def _is_open(
         self, connection: sa.Connection, root: str, news: Announcement, waiting: sa.ColumnElement[bool]
