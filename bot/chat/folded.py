@@ -74,7 +74,11 @@ def lines(some: list[AppLine]) -> Iterator[str]:
     ordered = sorted(some, key=lambda one: (one.cluster, one.how, one.name))
     for (cluster, how), here in groupby(ordered, key=lambda one: (one.cluster, one.how)):
         place = f"{cluster}, {how}" if how else cluster
-        yield f"{escape(place)}: {', '.join(escape(one.name) for one in here)}"
+        yield f"{escape(place)}: {', '.join(map(_name, here))}"
+
+
+def _name(app: AppLine) -> str:
+    return f"<{app.link}|{escape(app.name)}>" if app.link else escape(app.name)
 
 
 def sections(lines: list[str]) -> Iterator[Block]:

@@ -13,6 +13,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ _AFTER_EDIT: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 60.0  # a token or a right that a person must mend
 _BROADCAST: Final = frozenset({News.REMINDER, News.PAGE_CLOSED})  # who forgot, or was called, looks into no thread
+_LINKED: Final = 40  # apps; a link takes the room of ten names
 _WORD: Final = re.compile(r"[a-z_]+")  # what Slack's errors are; a maintenance page is none
 _CLOSED: Final = {
     "channel_not_found": ("I do not see it", "type /invite @gitops there, or put its id into the configuration"),
@@ -215,9 +217,18 @@ class SlackSink:
 
     def _content(self, news: Announcement) -> dict[str, Any]:
         """Return what a message says, with an id of ours by which a double is recognised."""
-        message = render(news, author=self._author(news))
+        message = render(self._linked(news), author=self._author(news))
         metadata = _metadata(news.id, news.operation)
         return {"text": message.text, "blocks": list(message.blocks), "metadata": metadata}
+
+    def _linked(self, news: Announcement) -> Announcement:
+        """Return it with the link of what is said of its apps elsewhere: of so many that all names have room."""
+        linked = [one for one in news.apps if one.root][:_LINKED]
+        if not linked:
+            return news
+        self._ask_workspace()
+        links = {one.key: self.link(one.root, "") for one in linked}
+        return replace(news, apps=tuple(replace(one, link=links.get(one.key, "")) for one in news.apps))
 
     def _author(self, news: Announcement) -> str:
         """Return the Slack id of the commit's author, "" where Slack knows none."""

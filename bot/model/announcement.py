@@ -85,7 +85,8 @@ class AppLine:
     """One of the apps that a message speaks for; `how` says what ended its trouble, "" while it lasts.
 
     In a rollout it is the value of the last news of the app. `reason` is what it fails for, where not all of them fail
-    for the same.
+    for the same. `root` names the root message that says more of the app, and `link` is where that is read, "" where
+    neither is known.
     """
 
     key: str
@@ -94,6 +95,8 @@ class AppLine:
     env: str = ""
     how: str = ""
     reason: str = ""
+    root: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,13 +53,24 @@ def line_of(news: Announcement, root: str) -> AppLine:
     else:
         as_such = News.SYNCING if news.news in _BEGINNING else News.CONVERGED if news.news in _OVER else news.news
         how = as_such.value
-    return AppLine(key=f"{news.cluster}/{news.app}", name=news.app, cluster=news.cluster, env=news.env, how=how)
+    key = f"{news.cluster}/{news.app}"
+    return AppLine(key=key, name=news.app, cluster=news.cluster, env=news.env, how=how, root=news.root_key)
 
 
 def is_news(line: AppLine, before: AppLine) -> bool:
     """Tell whether an app stands in another way than before: one that fails does so until a try has succeeded."""
     tries = before.how in {one.value for one in _TROUBLE} and line.how == News.SYNCING.value
     return line.how != before.how and not tries
+
+
+def needs_a_look(line: AppLine) -> bool:
+    """Tell whether an app is neither on its way nor equal to the commit: a message of its own says why."""
+    return line.how not in {News.SYNCING.value, News.CONVERGED.value}
+
+
+def left(line: AppLine, how: str) -> AppLine | None:
+    """Return an app that is there no more, which will end nothing; None when it had ended already."""
+    return replace(line, how=how, root="") if line.how == News.SYNCING.value else None
 
 
 def opening(news: Announcement, root: str) -> Announcement:

@@ -202,6 +202,9 @@ class Store(Protocol):
     def subject(self, message: MessageRef) -> str:
         """Return the app that a root message is about now; "" for one of many apps, and for one that is not ours."""
 
+    def released(self, apps: Collection[str], *, at: datetime) -> None:
+        """Let messages about one commit of many apps say of those that are none of `apps` any more that they left."""
+
     def first_time(self, key: str, *, at: datetime) -> bool:
         """True exactly once per key, across restarts: for redelivered commands, clicks and events."""
 

@@ -81,6 +81,7 @@ class Rounds:
             for one in incident.failing:
                 if one.app not in self._apps:
                     self._attention.gone(one.app, "is not in the configuration any more", at=now)
+        self._store.released(self._apps, at=now)
         muted: dict[tuple[str, datetime, datetime], list[str]] = {}
         for key, mute in self._store.mutes().items():
             if mute.until <= now:

@@ -7,6 +7,7 @@ doubles anything. What was tried or posted stays as it is. The row knows no apps
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -30,6 +31,8 @@ class Rollouts(Database):
         news = one.parcel
         if not isinstance(news, Announcement):
             return False
+        if news.news is News.DELETED:
+            self._leaves(connection, f"{news.cluster}/{news.app}", news.news.value, news.at)
         table, root = tables.rollouts, rollout.root_of(news)
         known = connection.execute(sa.select(table).where(table.c.operation == news.root_key)).all()
         if news.in_thread:  # what changes stands in no thread of an app that has no message
@@ -53,7 +56,7 @@ class Rollouts(Database):
     def _stands(self, connection: sa.Connection, news: Announcement, waiting: sa.ColumnElement[bool]) -> bool:
         """Tell whether the app has a root message of its own, or one that waits.
 
-        What waits is looked for first: in PostgreSQL others write meanwhile, and it is a message before it is delivered.
+        What waits is looked for first: it is a message before it is delivered, which PostgreSQL lets happen meanwhile.
         """
         own = sa.select(tables.outbox.c.id).where(waiting, tables.outbox.c.collapse == news.root_key)
         waits = connection.execute(own.limit(1)).first() is not None
@@ -100,7 +103,7 @@ class Rollouts(Database):
             below = sa.and_(box.c.collapse == "", box.c.parcel_id.startswith(f"{operation}:diff:", autoescape=True))
             connection.execute(box.delete().where(waiting, below, box.c.attempts == 0))
         connection.execute(box.delete().where(box.c.id.in_([row.id for row in rows])))
-        self._place(connection, one, root, news.at, id=rows[0].id)
+        self._place(connection, one.lane, root, news.at, id=rows[0].id)
         for before in (*self._failing(connection, news, root), *said, news):
             self._note(connection, one, before, root, None)
         return True
@@ -128,13 +131,33 @@ class Rollouts(Database):
         values = {"operation": news.root_key, "at": at, "value": codec.dump(line)}
         began = known.began_at if known is not None else moment(news.started_at or news.at)
         self._put(connection, tables.rollouts, root=root, app=line.key, began_at=began, **values)
-        self._place(connection, one, root, news.at)
+        self._place(connection, one.lane, root, news.at)
 
-    def _place(self, connection: sa.Connection, one: Dispatch, root: str, at: datetime, **place: int) -> None:
+    def _leaves(self, connection: sa.Connection, app: str, how: str, at: datetime) -> None:
+        """Let messages say that an app is there no more, which they follow still."""
+        table = tables.rollouts
+        for row in connection.execute(sa.select(table).where(table.c.app == app)).all():
+            line = rollout.left(codec.load(AppLine, row.value), how)
+            if line is not None:
+                mine = sa.and_(table.c.root == row.root, table.c.app == app)
+                connection.execute(table.update().where(mine).values(at=moment(at), value=codec.dump(line)))
+                text = sa.select(tables.roots.c.value).where(tables.roots.c.operation == row.root)
+                said = codec.load(Announcement, connection.execute(text).scalar_one())
+                self._place(connection, said.channel, row.root, at)
+
+    def released(self, apps: Collection[str], *, at: datetime) -> None:
+        table = tables.rollouts
+        on_its_way = table.c.value.contains(f'"how":"{News.SYNCING.value}"', autoescape=True)
+        with self._transaction() as connection:
+            for app in connection.execute(sa.select(table.c.app).where(on_its_way).distinct()).scalars().all():
+                if app not in apps:
+                    self._leaves(connection, app, "released", at)
+
+    def _place(self, connection: sa.Connection, lane: str, root: str, at: datetime, **place: int) -> None:
         """Let the message be posted at once, or edited soon; one that waits for that says it."""
         box = tables.outbox
         mine = sa.select(box.c.attempts).where(
-            box.c.sink == one.sink.value, box.c.lane == one.lane, box.c.state == "waiting", box.c.collapse == root
+            box.c.sink == SinkName.SLACK.value, box.c.lane == lane, box.c.state == "waiting", box.c.collapse == root
         )
         tries = connection.execute(mine).scalars().all()
         if 0 in tries:
@@ -142,7 +165,7 @@ class Rollouts(Database):
         begun = bool(tries) or self._message(connection, root) is not None
         text = connection.execute(sa.select(tables.roots.c.value).where(tables.roots.c.operation == root)).scalar_one()
         parcel = replace(codec.load(Announcement, text), id=f"{root}:{secrets.token_hex(6)}")
-        row = Dispatch(sink=SinkName.SLACK, lane=one.lane, parcel=parcel, turn=Turn.NEXT, collapse=root)
+        row = Dispatch(sink=SinkName.SLACK, lane=lane, parcel=parcel, turn=Turn.NEXT, collapse=root)
         not_before = moment(at + rollout.EDITED_EVERY) if begun else ALWAYS
         self._put_into(connection, row, not_before=not_before, **place)
 
@@ -173,10 +196,23 @@ class Rollouts(Database):
         table = tables.rollouts
         query = sa.select(table).where(table.c.root == parcel.operation).order_by(table.c.app)
         rows = connection.execute(query).all()
-        lines = [codec.load(AppLine, row.value) for row in rows]
+        lines = self._with_messages(connection, [codec.load(AppLine, row.value) for row in rows])
         began, last = min(row.began_at for row in rows), max(row.at for row in rows)
         times = {"began_at": datetime.fromisoformat(began), "at": datetime.fromisoformat(last)}
         return rollout.filled(parcel, lines, **times)
+
+    def _with_messages(self, connection: sa.Connection, lines: Sequence[AppLine]) -> list[AppLine]:
+        """Return apps with the root message that says more of those that need a look: their own, or one of many."""
+        posted, roots = sa.select(tables.messages.c.operation), tables.roots
+        told = {line.root for line in lines if rollout.needs_a_look(line)}
+        own = posted.where(tables.messages.c.operation.in_(told))
+        found = {root: root for root in connection.execute(own).scalars()} if told else {}
+        if told - found.keys():
+            of_many = sa.select(roots.c.value).where(roots.c.value.contains('"apps":[{'), roots.c.operation.in_(posted))
+            folds = [codec.load(Announcement, text) for text in connection.execute(of_many).scalars()]
+            by_app = {one.key: fold.root_key for fold in folds for one in fold.apps if not one.how}
+            found = {line.root: by_app[line.key] for line in lines if line.root in told and line.key in by_app} | found
+        return [replace(line, root=found.get(line.root, "")) for line in lines]
 
     def _forget(self, connection: sa.Connection, root: str) -> None:
         """Let what is told of the commit from now on be another message: the one there was is read no more."""

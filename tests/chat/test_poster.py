@@ -231,6 +231,21 @@ def test_failure_that_is_a_message_of_its_own_rings_by_itself(post: Post) -> Non
     assert [one.method for one in post.slack.calls()].count("chat.postMessage") == 1
 
 
+def test_app_among_many_is_linked_to_the_message_that_says_why(post: Post) -> None:
+    post.say(news("failed", word=News.FAILED))
+    failed = post.shown(HOME, "Said failed.")
+    lines = tuple(
+        AppLine(key=f"prod/{name}", name=name, cluster="prod", how=how, root=root)
+        for name, how, root in (("shop", "failed", "op_1"), ("cart", "failed", "op_unknown"), ("docs", "converged", ""))
+    )
+    post.say(replace(news("all", "op_2", word=News.CONVERGED), apps=lines))
+    shown = str(post.shown(HOME, "Said all.").blocks)
+    link = f"archives/{HOME}/p{failed.ts.replace('.', '')}|shop>"
+    assert link in shown
+    assert "failed: cart, <" in shown
+    assert shown.count("|shop>") == 1
+
+
 def test_question_that_takes_over_a_message_rings_and_its_count_does_not(post: Post) -> None:
     post.say(news("failed", word=News.FAILED))
     root = post.shown(HOME, "Said failed.")

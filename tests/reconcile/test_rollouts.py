@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from bot.model.announcement import Announcement, News
+from bot.model.announcement import Announcement, AppLine, News
 from bot.model.control import Via
 from bot.model.record import SinkName
 from bot.model.rollout import EDITED_EVERY, FEW, OPEN_FOR
@@ -162,6 +162,39 @@ def test_tries_of_an_app_that_fails_edit_nothing(store: SqlStore) -> None:
     again = replace(said(APPS[0], News.SYNCING, at=LATER), id="again")
     told(store, again, replace(said(APPS[0], News.FAILED, at=LATER), id="failed again", failures=2))
     assert not any(one.is_rollout for one in delivered(store, at=LATER + EDITED_EVERY))
+
+
+def test_app_that_is_deleted_or_released_on_its_way_is_told_so(store: SqlStore) -> None:
+    """It stayed "syncing" for ever, and the message with it."""
+    all_begin(store)
+    told(store, *(said(app, News.CONVERGED) for app in APPS[3:]))
+    delivered(store)
+    store.released([f"prod/{app}" for app in APPS], at=NOW)
+    assert delivered(store, at=LATER) == []
+    told(store, *(replace(said(app, News.DELETED, at=LATER), operation=f"delete {app}") for app in (APPS[0], APPS[5])))
+    store.released([f"prod/{app}" for app in APPS if app != APPS[1]], at=LATER)
+    (message,) = (one for one in delivered(store, at=LATER + EDITED_EVERY) if one.is_rollout)
+    assert (message.news, states(message)[APPS[2]]) == (News.SYNCING, "syncing")
+    assert states(message)[APPS[0]] == "deleted"
+    assert states(message)[APPS[1]] == "released"
+    assert states(message)[APPS[5]] == "converged"  # before it was deleted
+    told(store, said(APPS[2], News.CONVERGED, at=LATER))
+    (message,) = delivered(store, at=LATER + 2 * EDITED_EVERY)
+    assert message.news is News.CONVERGED
+
+
+def test_app_that_fails_names_the_message_that_says_why(store: SqlStore) -> None:
+    """People looked for it: its own, or the one of all that fail for one reason."""
+    all_begin(store)
+    told(store, *(said(app, News.CONVERGED) for app in APPS[3:]))
+    told(store, said(APPS[0], News.FAILED))
+    silent = [replace(said(app, News.FAILED), edits_only=True) for app in APPS[1:3]]
+    lines = (AppLine(key=f"prod/{APPS[1]}", name=APPS[1], cluster="prod"),)
+    fold = replace(said("2 apps", News.FAILED), operation="incident", apps=lines)
+    told(store, *silent, fold)
+    (message,) = (one for one in delivered(store) if one.is_rollout)
+    roots = {one.name: one.root for one in message.apps}
+    assert roots == dict.fromkeys(APPS, "") | {APPS[0]: APPS[0], APPS[1]: "incident"}
 
 
 def test_app_that_drifts_later_has_a_message_of_its_own(store: SqlStore) -> None:
