@@ -6,13 +6,14 @@ clusters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from bot.cli.metrics import Metrics
 from bot.cli.reloading import Reloading
 from bot.cli.writable import Writable
+from bot.model.record import AppMemory
 from bot.oncall.heartbeat import Heartbeat
 from bot.oncall.webhook_in import read_webhook
 from bot.reconcile.loop import Loop
@@ -21,6 +22,7 @@ from bot.server.web import Answer, Handlers, Web
 from bot.source.push_events import PushRefused, read_push
 from bot.wiring import Engine, build_courier, order_threads, rules
 
+_LISTED: Final = 10  # failing apps; `status failing` has all
 _STUCK_AFTER: Final = timedelta(seconds=60)  # the loop's clock ticks every second
 
 
@@ -85,9 +87,8 @@ class Doors:
         if self._socket is not None:
             parts["slack"] = self._socket.state()
         parts |= {f"deliveries to {sink}": why for sink, why in self._courier.troubles().items()}
-        for memory in self._engine.store.memories().values() if parts["state"] == "ok" else ():
-            if memory.failing_since is not None:
-                parts[f"app {memory.app}"] = "failing"
+        if parts["state"] == "ok":
+            parts |= failing_apps(self._engine.store.memories().values())
         if self._heartbeat is not None and self._heartbeat.trouble:
             parts["heartbeat"] = self._heartbeat.trouble
         if self._reloading.trouble:
@@ -115,6 +116,16 @@ class Doors:
         for one in event:
             self._engine.desk.heard(one.action, one.alias, one.by)
         return Answer(200, "ok")
+
+
+def failing_apps(memories: Iterable[AppMemory]) -> dict[str, str]:
+    """Return the parts of `/healthz` about apps: the first that failed, and how many do besides.
+
+    A probe logs what it hears every few seconds, and Kubernetes keeps no more than 10 KiB of it.
+    """
+    failing = [(one.failing_since, one.app) for one in memories if one.failing_since is not None]
+    parts = {f"app {app}": "failing" for _, app in sorted(failing)[:_LISTED]}
+    return parts if len(failing) <= _LISTED else parts | {"further apps": f"{len(failing) - _LISTED} failing"}
 
 
 def _slack(engine: Engine, clock: Callable[[], datetime]) -> tuple[_Door | None, WsgiApp | None]:
