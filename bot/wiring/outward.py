@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.errors import DeliveryFailed, SourceError
 from bot.model.announcement import WriteBack
 from bot.settings import Configuration
-from bot.settings.model import CommitStatus
+from bot.settings.writebacks import CommitStatus
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.oncall.alerts import AlertApi
@@ -40,7 +40,7 @@ def alert_api(configuration: Configuration, provider: str, host: str, variable: 
 
 def write_back_targets(engine: Engine) -> list[Target]:
     """Return the targets in the order of the configuration."""
-    from bot.writeback.events import WebhookTarget
+    from bot.writeback.hooks import WebhookTarget
     from bot.writeback.issues import JiraTarget, Tracker
     from bot.writeback.statuses import CommitStatusTarget
 

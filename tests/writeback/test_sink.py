@@ -13,7 +13,7 @@ from bot.errors import DeliveryFailed
 from bot.model.announcement import Verdict, WriteBack
 from bot.model.plan import Summary
 from bot.model.record import Consignment, SinkName
-from bot.writeback.events import WebhookTarget
+from bot.writeback.hooks import WebhookTarget
 from bot.writeback.hosts import host_of
 from bot.writeback.sink import WriteBackSink
 from bot.writeback.statuses import CommitStatusTarget
