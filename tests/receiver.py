@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +27,10 @@ class Got:
 
 
 class Receiver:
-    """Answers 204, or first the `answers` in order: status, headers, body; or what `reply` says of each request."""
+    """Answers 204, or first the `answers` in order: status, headers, body; or what `reply` says of each request.
+
+    A status of 0 is no answer: the connection is reset.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,10 @@ class Receiver:
                 got = Got(method=self.command, path=self.path, headers=headers, body=body)
                 receiver.got.append(got)
                 status, more, text = waiting.pop(0) if waiting else reply(got) if reply else (204, {}, "")
+                if status == 0:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 for name, value in more.items():
                     self.send_header(name, value)
@@ -54,6 +63,7 @@ class Receiver:
                     self.wfile.write(text.encode())
 
             do_GET = do_POST
+            do_PUT = do_POST
             do_HEAD = do_POST
 
             def log_message(self, format: str, *args: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bot.errors import ConfigError, Problem
@@ -21,9 +21,13 @@ from bot.settings.model import Settings
 from bot.settings.references import dangling
 from bot.settings.secrets import missing_secrets, named_keys, read_secrets
 from bot.settings.specs import app_set_spec, app_spec, repo_spec
+from bot.settings.writebacks import Function, in_arn
 from bot.settings.yamlfile import Location, YamlFile, read
 from bot.source import spec as git
 from bot.state.address import fault as state_fault
+
+# Which key says where a write-back sends a secret; a webhook is only signed.
+_SECRETS_GO_TO: Final = {"commit-status": "api_url", "jira": "url", "lambda": "endpoint_url"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +137,25 @@ def _incomplete(found: Examined) -> Iterator[tuple[Location, str]]:
                 text = f"{section}[{index}]: it follows a branch, and {app.repo} lets only signed tags through"
                 yield (section, index, "branch" if app.branch else "ref"), text
     for index, one in found.entries("writebacks"):
-        if one.type == "webhook":
-            continue
-        key, url = ("api_url", one.api_url) if one.type == "commit-status" else ("url", one.url)
+        if one.type == "lambda":
+            yield from _unreachable(index, one, found)
+        key = _SECRETS_GO_TO.get(one.type, "")
+        url = getattr(one, key, "")
         if urlsplit(url).scheme == "http" and _is_far(url):
             yield ("writebacks", index, key), f"writebacks[{index}].{key}: a token is not sent over plain http"
+
+
+def _unreachable(index: int, one: Function, found: Examined) -> Iterator[tuple[Location, str]]:
+    """Yield what a function lacks to be invoked: the library, or a region that it is in."""
+    from bot.writeback import functions  # imported late: most installations have no function
+
+    if lacks := functions.missing():
+        yield ("writebacks", index, "type"), f"writebacks[{index}].type: {lacks}"
+    where: Location = ("writebacks", index, "region")
+    if not one.place and not found.is_wrong(where):
+        yield where, f"writebacks[{index}].region: say where the function is, such as eu-west-1"
+    if one.region and (named := in_arn(one.function)) not in {"", one.region}:
+        yield where, f"writebacks[{index}].region: the ARN says {named}: take region out, or correct it"
 
 
 def _is_far(url: str) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic_core import ErrorDetails
 
 from bot.settings.model import Settings
 from bot.settings.values import Section
+from bot.settings.writebacks import Writeback
 from bot.settings.yamlfile import Location
 
 _EXPECTED: Final[Mapping[str, str]] = {
@@ -30,7 +31,8 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "union_tag_invalid": "{discriminator} to be one of {expected_tags}",
     "union_tag_not_found": "{discriminator} to be there",
 }  # the rest is said as pydantic says it
-_TAGS: Final = frozenset({"commit-status", "webhook"})  # pydantic names them in the path of what they discriminate
+# pydantic names the types of write-backs in the path of what they discriminate
+_TAGS: Final = frozenset(get_args(one.model_fields["type"].annotation)[0] for one in get_args(get_args(Writeback)[0]))
 
 
 def location(detail: ErrorDetails) -> Location:

@@ -1,12 +1,34 @@
-"""Who else hears what happens to an app: Git hosts, issue trackers, webhooks."""
+"""Who else hears what happens to an app: Git hosts, issue trackers, webhooks, functions."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from bot.settings.values import Section
+
+_FUNCTION: Final = (
+    r"^(arn:aws[a-z-]*:lambda:(?P<region>[a-z]{2}(-[a-z]+)+-[0-9]+):[0-9]{12}:function:|([0-9]{12}:)?(function:)?)"
+    r"[A-Za-z0-9_-]{1,64}(:(\$LATEST|[A-Za-z0-9_-]{1,128}))?$"
+)
+
+
+def _function(value: str) -> str:
+    if re.fullmatch(_FUNCTION, value) is None:
+        raise ValueError("expected the name of a function, `name:alias`, or its ARN")
+    return value
+
+
+def in_arn(function: str) -> str:
+    """Return the region that an ARN names, "" for a name."""
+    found = re.fullmatch(_FUNCTION, function)
+    return (found["region"] or "") if found else ""
+
+
+_Event = Literal["diff", "converged", "failed", "rolled-back"]
+_Events = Annotated[tuple[_Event, ...], Field(min_length=1, strict=False)]
 
 
 class CommitStatus(Section):
@@ -56,11 +78,38 @@ class Hook(Section):
 
     type: Literal["webhook"]
     url: str
-    events: Annotated[
-        tuple[Literal["diff", "converged", "failed", "rolled-back"], ...], Field(min_length=1, strict=False)
-    ] = ("diff", "converged", "failed", "rolled-back")
+    events: _Events = ("diff", "converged", "failed", "rolled-back")
     secret_env: str
     """Name of the environment variable that holds the secret."""
 
 
-Writeback = Annotated[CommitStatus | IssueTracker | Hook, Field(discriminator="type")]
+class Function(Section):
+    """An AWS Lambda function that is invoked, asynchronously, with the CloudEvent that a webhook gets.
+
+    Credentials are found where AWS's own tools look: environment, profile, IRSA, EKS Pod Identity, instance. They need
+    `lambda:InvokeFunction` on the function. An event may arrive twice, and then with the same `id`: a function that
+    must not act twice drops the second by it. Needs `pip install 'gitops-bot[aws]'`.
+    """
+
+    type: Literal["lambda"]
+    function: Annotated[
+        str,
+        AfterValidator(_function),
+        WithJsonSchema({"type": "string", "pattern": _FUNCTION.replace("?P<region>", "")}),
+    ]
+    """Its name, `name:alias`, or ARN."""
+    region: Annotated[str, Field(pattern=r"^([a-z]{2}(-[a-z]+)+-[0-9]+)?$")] = ""
+    """Such as `eu-west-1`. An ARN says it already."""
+    envs: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Environments whose apps tell it. Empty: every environment."""
+    events: _Events = ("diff", "converged", "failed", "rolled-back")
+    endpoint_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    """Where Lambda's API is, if not at AWS: LocalStack, or an endpoint of a private network."""
+
+    @property
+    def place(self) -> str:
+        """The region of the function, "" when nobody says it."""
+        return self.region or in_arn(self.function)
+
+
+Writeback = Annotated[CommitStatus | IssueTracker | Hook | Function, Field(discriminator="type")]

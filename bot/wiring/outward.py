@@ -1,4 +1,4 @@
-"""The services that are told things: on-call providers, Git hosts, issue trackers and webhooks."""
+"""The services that are told things: on-call providers, Git hosts, issue trackers, webhooks and functions."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def alert_api(configuration: Configuration, provider: str, host: str, variable: 
 
 def write_back_targets(engine: Engine) -> list[Target]:
     """Return the targets in the order of the configuration."""
+    from bot.writeback.functions import LambdaTarget
     from bot.writeback.hooks import WebhookTarget
     from bot.writeback.issues import JiraTarget, Tracker
     from bot.writeback.statuses import CommitStatusTarget
@@ -56,6 +57,9 @@ def write_back_targets(engine: Engine) -> list[Target]:
                 targets.append(JiraTarget(tracker, messages=partial(_messages, engine)))
             case "webhook":
                 targets.append(WebhookTarget(url=one.url, secret=configuration.secret(one.secret_env)))
+            case "lambda":
+                made = LambdaTarget(function=one.function, region=one.place, endpoint_url=one.endpoint_url)
+                targets.append(made)
     return targets
 
 

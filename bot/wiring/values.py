@@ -121,7 +121,7 @@ def targets(configuration: Configuration) -> tuple[Target, ...]:
         else Target(
             index=index,
             events=frozenset(one.events),
-            envs=frozenset(one.envs if one.type == "jira" else ()),
+            envs=frozenset(() if one.type == "webhook" else one.envs),
             judges=one.type == "jira",
         )
         for index, one in enumerate(configuration.settings.writebacks)

@@ -1,0 +1,51 @@
+"""Write-backs in the file: where they are, what they need, and which apps they hear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.settings.writebacks import Function
+from tests.settings.test_load import GOOD, problems, read
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop:live"
+
+
+@pytest.mark.parametrize(
+    ("function", "region"),
+    [
+        ("shop", "eu-west-1"),
+        ("shop:live", "eu-west-1"),
+        ("shop:$LATEST", "eu-west-1"),
+        ("123456789012:function:shop", "us-gov-west-1"),
+        (ARN, ""),
+        (ARN, "eu-west-1"),
+    ],
+)
+def test_function_is_named_as_aws_names_it(tmp_path: Path, function: str, region: str) -> None:
+    entry = f"writebacks: [{{type: lambda, function: '{function}', region: '{region}'}}]\n"
+    (one,) = read(tmp_path, GOOD + entry).settings.writebacks
+    assert isinstance(one, Function)
+    assert (one.function, one.place) == (function, region or "eu-west-1")
+    assert one.events == ("diff", "converged", "failed", "rolled-back")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("function: shop", "writebacks[0].region: say where the function is, such as eu-west-1"),
+        (f"function: '{ARN}', region: us-east-1", "writebacks[0].region: the ARN says eu-west-1: take region out"),
+        ("function: 'a b', region: eu-west-1", "writebacks[0].function: expected the name of a function, `name:alias`"),
+        ("function: shop, region: Ireland", "writebacks[0].region: expected text like"),
+        ("function: shop, region: eu-west-1, events: [gone]", "writebacks[0].events[0]: expected"),
+        ("function: shop, region: eu-west-1, colour: red", "writebacks[0].colour is no known key"),
+        (
+            "function: shop, region: eu-west-1, endpoint_url: 'http://aws.example.com'",
+            "writebacks[0].endpoint_url: a token is not sent over plain http",
+        ),
+    ],
+)
+def test_function_that_cannot_be_is_said_with_its_line(tmp_path: Path, entry: str, said: str) -> None:
+    (found,) = problems(tmp_path, GOOD + f"writebacks: [{{type: lambda, {entry}}}]\n")
+    assert found.startswith(f"gitops-bot.yaml:11: {said}")
