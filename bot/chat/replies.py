@@ -103,6 +103,8 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
     if one.target_revision and one.target_revision not in {one.revision, one.failing_commit}:
         text += f", `{one.target_revision[:7]}` is in Git"
     yield text
+    if one.progress:
+        yield one.progress
     if one.control is not ControlState.RUNNING:
         until = f" until {when(one.control_until)}" if one.control_until else ""
         why = f": {escape(cut(one.control_reason, _REASON))}" if one.control_reason else ""

@@ -46,6 +46,7 @@ def status_json(lines: Sequence[AppStatus]) -> dict[str, Any]:
                 "last_error": one.last_error or None,
                 "consecutive_failures": one.consecutive_failures,
                 "objects": one.objects,
+                "progress": {"written": one.written, "total": one.writes} if one.writes else None,
             }
             for one in lines
         ]
@@ -89,7 +90,10 @@ def status_text(given: Sequence[AppStatus]) -> str:
         for one in lines
         if one.control_by
     ]
-    notes += [f"{name(one)}: syncing to {one.target_revision[:7]}" for one in lines if one.is_syncing]
+    for one in lines:
+        syncing = [f"syncing to {one.target_revision[:7]}"] if one.is_syncing else []
+        if syncing or one.progress:
+            notes.append(f"{name(one)}: {', '.join([*syncing, *filter(None, [one.progress])])}")
     notes += [f"{name(one)}: {_asked(one.question)}" for one in lines if one.question is not None]
     notes += [
         f"{name(one)}: pinned at {one.pin.commit[:7]} by {one.pin.by}, under the pause; `resume` ends both"

@@ -100,6 +100,7 @@ class AppMemory:
     operation: str = ""  # whose thread the present trouble lives in
     overtaken: tuple[str, ...] = ()  # operations whose messages a rollback ends when it has converged
     planned: Summary | None = None  # what that operation set out to do, until a pass of it has ended
+    written: int = 0  # objects of that, by now
     cut: HistoryEntry | None = None  # the line of what was begun, until it or one of a pass that goes on is entered
     said: str = ""
     paged: bool = False

@@ -66,6 +66,7 @@ class AppStatus:
     """`control_*` say who paused or pinned the app, why, and until when; "" and None while it runs.
 
     `mute` is the one that keeps the app silent longest, `page` the alias of an open page that nobody has acknowledged.
+    `writes` is how many objects the sync under way changes, 0 while there is none, `written` how many of them it has.
     """
 
     app: str  # name
@@ -93,12 +94,19 @@ class AppStatus:
     failing_commit: str = ""  # the one that cannot be applied, or does not become healthy
     is_begun: bool = False  # something of it was written
     is_syncing: bool = False  # the cluster is being made equal to `target_revision`
+    written: int = 0
+    writes: int = 0
     ref: str = ""  # what it follows when nobody has pinned it
 
     @property
     def key(self) -> str:
         """The app's key, as `AppSpec.key`."""
         return f"{self.cluster}/{self.app}"
+
+    @property
+    def progress(self) -> str:
+        """Return `3 of 5 objects written`, "" while no sync is under way."""
+        return f"{self.written} of {self.writes} object{'' if self.writes == 1 else 's'} written" if self.writes else ""
 
     @property
     def is_failing(self) -> bool:

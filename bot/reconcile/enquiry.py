@@ -100,6 +100,8 @@ class Enquiry:
                     decided=self._decided(key, memory),
                     failing_commit=memory.failing_commit,
                     is_syncing=_is_under_way(memory),
+                    written=memory.written,
+                    writes=_writes(memory),
                     is_begun=memory.begun not in {"", memory.digest},
                     ref=str(app.ref),
                 )
@@ -289,6 +291,13 @@ def _is_under_way(memory: AppMemory) -> bool:
     if memory.sync in {SyncState.WAITING_APPROVAL, SyncState.REFUSED}:
         return memory.planned is not None and memory.agreed is not None and not memory.agreed.over
     return memory.planned is not None and memory.sync is SyncState.SYNCED
+
+
+def _writes(memory: AppMemory) -> int:
+    """Return how many objects a pass under way changes, a first one or a retry too; 0 for what waits for people."""
+    if memory.planned is None or (memory.waiting_hash and not _is_under_way(memory)):
+        return 0
+    return memory.planned.total
 
 
 def _stands(memory: AppMemory) -> SyncState:

@@ -11,7 +11,7 @@ from bot.model.announcement import Announcement
 from bot.model.app import AppSpec
 from bot.model.outcome import Health, HealthState, Outcome, PassKind
 from bot.model.plan import Plan
-from bot.model.record import AppMemory, HistoryEntry, Pruned
+from bot.model.record import AppMemory, Dispatch, HistoryEntry, Pruned
 from bot.model.resource import Body, ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
@@ -59,6 +59,8 @@ class Narrator:
         self._latest: Announcement | None = None
         self._plan: Plan | None = None
         self._done: set[ResourceId] = set()
+        self._writes: frozenset[ResourceId] = frozenset()
+        self._before = 0  # objects that passes before this one have written of what people agreed to
         self._said_at = base.at
 
     def planned(self, plan: Plan, kind: PassKind, digest: str, consent: Consent) -> None:
@@ -82,8 +84,16 @@ class Narrator:
         cut, own = self.memory.cut, cutting.begun(plan, kind, digest, consent, app=self._app.key, base=self._base)
         if cut is not None and cut.digest != digest:
             self.enter(cut)
+        self._writes = frozenset(change.id for change in plan.writes)
+        self._before = max(planned.total - plan.summary.total, 0)
         self.memory = replace(
-            self.memory, operation=self._base.operation, planned=planned, begun=digest, agreed=agreed, cut=own
+            self.memory,
+            operation=self._base.operation,
+            planned=planned,
+            written=self._before,
+            begun=digest,
+            agreed=agreed,
+            cut=own,
         )
         self._store.save_pass(self.memory, dispatches=rows)
 
@@ -104,18 +114,32 @@ class Narrator:
 
     def waiting(self, health: Mapping[ResourceId, Health]) -> None:
         if not self._is_due():
+            if self._plan is not None and self.memory.written != self._written():
+                self._count()
             return
         late = [id for id, one in health.items() if one.state is HealthState.PROGRESSING]
         more = f" and {len(late) - 1} more" if len(late) > 1 else ""
         self._say(f"waiting for {late[0]}: {health[late[0]].message}{more}" if late else "")
 
     def _is_due(self) -> bool:
-        return self._latest is not None and self._now() - self._said_at >= _PROGRESS_EVERY
+        return self._plan is not None and self._now() - self._said_at >= _PROGRESS_EVERY
 
     def _say(self, message: str) -> None:
-        assert self._latest is not None
-        assert self._plan is not None
         now = self._said_at = self._now()
+        self._count(*self._outside.post.rows(self._progress(message, now)))
+
+    def _count(self, *dispatches: Dispatch) -> None:
+        """Save how far the sync is, for `status`, with what is said of it."""
+        self.memory = replace(self.memory, written=self._written())
+        self._store.save_pass(self.memory, dispatches=dispatches)
+
+    def _written(self) -> int:
+        return self._before + len(self._writes & self._done)
+
+    def _progress(self, message: str, now: datetime) -> Sequence[Announcement]:
+        """Return the message as it reads now; nothing where another speaks for the app."""
+        if self._latest is None or self._plan is None:
+            return ()
         progress = replace(
             self._latest,
             id=f"{self._base.operation}:progress:{now.timestamp():.0f}",
@@ -124,7 +148,7 @@ class Narrator:
             message="",
             progress=news.progress(self._plan, self._done, message),
         )
-        self._store.dispatch(self._outside.post.rows([progress]))
+        return (progress,)
 
     def _now(self) -> datetime:
         return datetime.now(tz=self._base.at.tzinfo)

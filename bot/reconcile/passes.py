@@ -370,7 +370,7 @@ class Passes:
         """Save the end of a pass with all that is said of it. One that found the app at rest leaves no trace."""
         memory, post = folded.memory, self._outside.post
         if ran.report.result is not Result.SUPERSEDED:
-            memory = replace(memory, operation=memory.operation if memory.said else "", planned=None)
+            memory = replace(memory, operation=memory.operation if memory.said else "", planned=None, written=0)
         rows = post.rows([*folded.said, *told.writebacks, *folded.pages], hushed=folded.hushed)
         dispatches = (*rows, *post.exactly(folded.folds))
         same = replace(memory, last_sync_at=stored.last_sync_at) == stored

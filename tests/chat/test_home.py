@@ -163,6 +163,12 @@ def test_what_waits_for_a_yes_is_no_trouble() -> None:
     )
 
 
+def test_status_says_how_far_a_sync_is() -> None:
+    text, blocks = replies.status([replace(SYNCED, is_syncing=True, written=3, writes=5)])
+    assert ". 3 of 5 objects written." in text
+    assert "\n3 of 5 objects written\n" in blocks[1]["text"]["text"]
+
+
 def test_pinned_app_shows_what_a_resume_would_do() -> None:
     pinned = replace(SYNCED, control=ControlState.PINNED, pin=PIN, ref="main")
     blocks = home([pinned], Filters(), user="U", may=lambda *_: True, now=NOW)["blocks"]

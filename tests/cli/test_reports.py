@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bot.cli.reports import history_text, status_text
+from bot.cli.reports import history_text, status_json, status_text
 from bot.model.attempt import attempts
 from bot.model.control import ControlState
 from bot.model.outcome import Result
@@ -41,5 +41,9 @@ def test_status_has_what_needs_attention_first_and_a_count_at_the_end() -> None:
         "docs: paused by os:ana",
         "3 of 4 apps are synced; 1 failing, 1 paused.",
     ]
+    under_way = replace(fine, is_syncing=True, target_revision="b" * 40, written=3, writes=5)
+    assert "shop: syncing to bbbbbbb, 3 of 5 objects written" in status_text([under_way])
+    assert "\nshop: 3 of 5 objects written" in status_text([replace(under_way, is_syncing=False)])
+    assert status_json([under_way])["apps"][0]["progress"] == {"written": 3, "total": 5}
     assert len(status_text([fine]).splitlines()) == 2
     assert status_text([]) == "no app is like that"

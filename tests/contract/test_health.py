@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 from bot.model.control import Trigger, Via
 from bot.model.outcome import HealthState, Result
 from bot.model.record import SyncState
 from bot.model.status import AppStatus
-from tests.contract.engine import PATIENCE, EngineWorld
+from tests.contract.engine import PATIENCE, EngineWorld, now
 from tests.contract.manifests import config, deployment, job
 from tests.waiting import until
 
@@ -57,6 +60,24 @@ def test_status_says_behind_and_progressing_while_a_commit_is_rolled_out(world: 
     assert report is not None
     assert report.result is Result.SUPERSEDED
     assert {(one.sync, one.health) for one in said} == {(SyncState.BEHIND, HealthState.PROGRESSING)}
+    assert {one.progress for one in said} == {"1 of 1 object written"}
+    assert world.memory().written == 1  # the next pass goes on with it
+
+
+def test_status_says_how_far_a_sync_is_while_it_writes(worlds: Callable[..., EngineWorld]) -> None:
+    """It said for minutes that the app was syncing, or not synced yet."""
+    world = worlds(clock=lambda: now() - timedelta(hours=1))  # so that the first write comes long after the start
+    world.commit({"a.yaml": config("one"), "b.yaml": deployment("api")})
+    said: list[AppStatus] = []
+
+    def looks() -> bool:
+        said.extend(world.engine.desk.status(["prod/shop"]))
+        return False
+
+    assert world.sync(leaves=looks).result is Result.CONVERGED
+    assert {one.progress for one in said} == {"1 of 2 objects written"}
+    (over,) = world.engine.desk.status(["prod/shop"])
+    assert over.progress == ""
 
 
 def test_fix_of_a_bad_image_converges_at_once_while_the_bad_pod_is_leaving(world: EngineWorld) -> None:
