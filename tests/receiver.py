@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -60,7 +61,8 @@ class Receiver:
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(text.encode())
+                    with suppress(ConnectionError):  # who asked has given up
+                        self.wfile.write(text.encode())
 
             do_GET = do_POST
             do_PUT = do_POST

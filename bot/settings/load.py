@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from bot.errors import ConfigError, Problem
@@ -21,13 +21,10 @@ from bot.settings.model import Settings
 from bot.settings.references import dangling
 from bot.settings.secrets import missing_secrets, named_keys, read_secrets
 from bot.settings.specs import app_set_spec, app_spec, repo_spec
-from bot.settings.writebacks import Function, in_arn
+from bot.settings.writebacks import Function, Writeback, in_arn
 from bot.settings.yamlfile import Location, YamlFile, read
 from bot.source import spec as git
 from bot.state.address import fault as state_fault
-
-# Which key says where a write-back sends a secret; a webhook is only signed.
-_SECRETS_GO_TO: Final = {"commit-status": "api_url", "jira": "url", "lambda": "endpoint_url"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +136,22 @@ def _incomplete(found: Examined) -> Iterator[tuple[Location, str]]:
     for index, one in found.entries("writebacks"):
         if one.type == "lambda":
             yield from _unreachable(index, one, found)
-        key = _SECRETS_GO_TO.get(one.type, "")
-        url = getattr(one, key, "")
+        key, url = _sent_to(one)
         if urlsplit(url).scheme == "http" and _is_far(url):
             yield ("writebacks", index, key), f"writebacks[{index}].{key}: a token is not sent over plain http"
+
+
+def _sent_to(one: Writeback) -> tuple[str, str]:
+    """Return where a write-back sends a secret, and the key that says so; what is only signed shows none."""
+    match one.type:
+        case "commit-status":
+            return "api_url", one.api_url
+        case "jira":
+            return "url", one.url
+        case "spinnaker":
+            return "url", one.url if one.secret_env or one.token_env else ""
+        case "webhook" | "lambda":
+            return "", ""
 
 
 def _unreachable(index: int, one: Function, found: Examined) -> Iterator[tuple[Location, str]]:

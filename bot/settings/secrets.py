@@ -91,9 +91,9 @@ def missing_secrets(raw: Any, secrets: Mapping[str, str]) -> Iterator[Found]:
             if name and not secrets.get(name):
                 yield (section, index, "helm", "credentials"), f"{section}[{index}].helm.credentials: {_lacks(name)}"
     for index, item in entries(raw, "writebacks"):
-        name = str(item.get("secret_env" if item.get("type") == "webhook" else "token_env") or "")
-        if name and not secrets.get(name):
-            yield ("writebacks", index), f"writebacks[{index}]: {_lacks(name)}"
+        for name in (str(item.get(key) or "") for key in ("secret_env", "token_env")):
+            if name and not secrets.get(name):
+                yield ("writebacks", index), f"writebacks[{index}]: {_lacks(name)}"
 
 
 def _lacks(name: str) -> str:

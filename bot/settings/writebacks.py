@@ -1,4 +1,4 @@
-"""Who else hears what happens to an app: Git hosts, issue trackers, webhooks, functions."""
+"""Who else hears what happens to an app: Git hosts, issue trackers, webhooks, functions, pipelines."""
 
 from __future__ import annotations
 
@@ -112,4 +112,30 @@ class Function(Section):
         return self.region or in_arn(self.function)
 
 
-Writeback = Annotated[CommitStatus | IssueTracker | Hook | Function, Field(discriminator="type")]
+class Pipelines(Section):
+    """Pipelines of Spinnaker whose webhook trigger has this `source`, started through Gate.
+
+    Payload constraints can be about `app`, `cluster`, `env`, `event`, `commit` and what else is in a webhook's `data`.
+    They are regular expressions that are found anywhere in a value: `^shop$` means shop alone. The first five are
+    parameters too, and the commit is an artifact of type `git/repo`. An event that is sent again after a lost answer
+    starts its pipelines again: `id` in the payload is the same then.
+    """
+
+    type: Literal["spinnaker"]
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    """Gate's address."""
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "gitops-bot"
+    """The source in the trigger of a pipeline."""
+    envs: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Environments whose apps tell it. Empty: every environment."""
+    events: _Events = ("converged",)
+    """A pipeline without a constraint on `event` runs for each of them."""
+    secret_env: str = ""
+    """Variable with the value of `secret` in the payload, for a constraint. Who may see the pipeline's runs sees it."""
+    token_env: str = ""
+    """Variable with a token, or `user:password`, where Gate or what stands before it wants one."""
+    token_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
+    """Header that has the token and nothing else. Empty: `Authorization`, as `Bearer` or `Basic`."""
+
+
+Writeback = Annotated[CommitStatus | IssueTracker | Hook | Function | Pipelines, Field(discriminator="type")]

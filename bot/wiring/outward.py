@@ -1,4 +1,4 @@
-"""The services that are told things: on-call providers, Git hosts, issue trackers, webhooks and functions."""
+"""The services that are told things: on-call providers, and the targets of write-backs."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def write_back_targets(engine: Engine) -> list[Target]:
     from bot.writeback.functions import LambdaTarget
     from bot.writeback.hooks import WebhookTarget
     from bot.writeback.issues import JiraTarget, Tracker
+    from bot.writeback.pipelines import Gate, SpinnakerTarget
     from bot.writeback.statuses import CommitStatusTarget
 
     configuration = engine.configuration
@@ -60,6 +61,15 @@ def write_back_targets(engine: Engine) -> list[Target]:
             case "lambda":
                 made = LambdaTarget(function=one.function, region=one.place, endpoint_url=one.endpoint_url)
                 targets.append(made)
+            case "spinnaker":
+                gate = Gate(
+                    url=one.url,
+                    source=one.source,
+                    secret=configuration.secret(one.secret_env),
+                    token=configuration.secret(one.token_env),
+                    header=one.token_header,
+                )
+                targets.append(SpinnakerTarget(gate, repository=partial(_repository, engine)))
     return targets
 
 
@@ -74,6 +84,13 @@ def _messages(engine: Engine, back: WriteBack) -> tuple[str, ...]:
         return engine.world.repos[app.repo].messages(*ends, paths=engine.world.renderer.roots(app))
     except SourceError as error:
         raise DeliveryFailed(str(error), retry_after_seconds=5.0 if error.transient else None) from error
+
+
+def _repository(engine: Engine, back: WriteBack) -> str:
+    """Return where others can fetch the files of an app from, "" where only we can."""
+    app = engine.passes.apps.get(f"{back.cluster}/{back.app}")
+    specs = {spec.name: spec for spec in engine.configuration.repos}
+    return specs[app.repo].address if app is not None and specs[app.repo].local_path is None else ""
 
 
 def git_host(configuration: Configuration, one: CommitStatus) -> GitHost:

@@ -50,13 +50,13 @@ class GitHost:
             case "gitea":
                 return {"Authorization": f"token {self.token}"}
             case "bitbucket":
-                return atlassian(self.token)
+                return authorization(self.token)
             case _:
                 return {"Authorization": f"Bearer {self.token}"}
 
 
-def atlassian(token: str) -> Mapping[str, str]:
-    """Return the header Atlassian wants: an API token belongs to an account, `e-mail:token`; others stand alone."""
+def authorization(token: str) -> Mapping[str, str]:
+    """Return the header of a token: one of an account, `name:token`, goes as basic credentials; others stand alone."""
     return urllib3.make_headers(basic_auth=token) if ":" in token else {"Authorization": f"Bearer {token}"}
 
 

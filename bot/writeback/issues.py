@@ -15,7 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from bot.model.announcement import WriteBack
-from bot.writeback.hosts import atlassian
+from bot.writeback.hosts import authorization
 from bot.writeback.wire import ask, connections, post, read
 
 Messages = Callable[[WriteBack], Collection[str]]
@@ -47,7 +47,7 @@ class Tracker:
 
     @property
     def credentials(self) -> Mapping[str, str]:
-        return atlassian(self.token)
+        return authorization(self.token)
 
     def issue(self, key: str) -> str:
         return f"{self.site}/rest/api/2/issue/{quote(key)}"

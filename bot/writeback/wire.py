@@ -27,11 +27,15 @@ def post(
     what: str,
     *,
     arrived: Callable[[int, str], bool] = lambda status, text: False,
-) -> None:
-    """Send one body. Raises `DeliveryFailed` unless the answer is 2xx or `arrived` says that it means the same."""
+) -> bytes:
+    """Send one body and return the answer's.
+
+    Raises `DeliveryFailed` unless the answer is 2xx or `arrived` says that it means the same.
+    """
     answer = _answer(http, "POST", url, headers, what, body=body)
     if not arrived(answer.status, answer.data.decode(errors="replace")):
         _accepted(answer, what)
+    return answer.data
 
 
 def read(http: urllib3.PoolManager, url: str, headers: Mapping[str, str], what: str) -> Any:

@@ -97,7 +97,7 @@ xyzzy: 1
         "10: slack.default_channel is missing, and ads has no channel of its own",
         "11: oncall.host is missing: the URL to send alerts to",
         "11: oncall.page_after.failures: expected 1 or more",
-        "13: writebacks[0]: expected type to be one of 'commit-status', 'jira', 'webhook', 'lambda'",
+        "13: writebacks[0]: expected type to be one of 'commit-status', 'jira', 'webhook', 'lambda', 'spinnaker'",
         "14: writebacks[1].api_url: a token is not sent over plain http",
         "15: xyzzy is no known key",
     ]
@@ -152,7 +152,7 @@ def test_types_are_named_as_yaml_has_them(tmp_path: Path) -> None:
         "apps[0].depends_on: expected a list",
         "apps[0].max_delete: expected keys with values",
         "retry.factor: expected 1.0 or more",
-        "writebacks[0]: expected type to be one of 'commit-status', 'jira', 'webhook', 'lambda'",
+        "writebacks[0]: expected type to be one of 'commit-status', 'jira', 'webhook', 'lambda', 'spinnaker'",
         "permissions[0].verbs: expected at least 1 entry",
     }
     assert not [one for one in found if "tuple" in one or "instance" in one]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings.writebacks import Function
+from bot.settings.writebacks import Function, Pipelines
 from tests.settings.test_load import GOOD, problems, read
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop:live"
@@ -40,12 +40,32 @@ def test_function_is_named_as_aws_names_it(tmp_path: Path, function: str, region
         ("function: shop, region: Ireland", "writebacks[0].region: expected text like"),
         ("function: shop, region: eu-west-1, events: [gone]", "writebacks[0].events[0]: expected"),
         ("function: shop, region: eu-west-1, colour: red", "writebacks[0].colour is no known key"),
-        (
-            "function: shop, region: eu-west-1, endpoint_url: 'http://aws.example.com'",
-            "writebacks[0].endpoint_url: a token is not sent over plain http",
-        ),
     ],
 )
 def test_function_that_cannot_be_is_said_with_its_line(tmp_path: Path, entry: str, said: str) -> None:
     (found,) = problems(tmp_path, GOOD + f"writebacks: [{{type: lambda, {entry}}}]\n")
     assert found.startswith(f"gitops-bot.yaml:11: {said}")
+
+
+def test_pipelines_are_started_by_what_converged(tmp_path: Path) -> None:
+    entry = "writebacks: [{type: spinnaker, url: 'http://spin-gate.spinnaker:8084'}]\n"
+    (one,) = read(tmp_path, GOOD + entry).settings.writebacks
+    assert isinstance(one, Pipelines)
+    assert (one.source, one.events, one.secret_env, one.token_env) == ("gitops-bot", ("converged",), "", "")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("url: gate.example.com", "writebacks[0].url: expected text like"),
+        ("url: 'https://g.example.com', source: a/b", "writebacks[0].source: expected text like"),
+        ("url: 'https://g.example.com', secret_env: T", "writebacks[0]: the environment variable T"),
+        ("url: 'https://g.example.com', token_env: T", "writebacks[0]: the environment variable T"),
+        ("url: 'http://g.example.com', secret_env: S", "writebacks[0].url: a token is not sent over plain http"),
+        ("url: 'http://g.example.com', token_env: S", "writebacks[0].url: a token is not sent over plain http"),
+    ],
+)
+def test_pipelines_that_cannot_be_started_are_said_with_their_line(tmp_path: Path, entry: str, said: str) -> None:
+    (found,) = problems(tmp_path, GOOD + f"writebacks: [{{type: spinnaker, {entry}}}]\n", S="canary")
+    assert found.startswith(f"gitops-bot.yaml:11: {said}")
+    assert "canary" not in found
