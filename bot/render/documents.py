@@ -21,6 +21,7 @@ from bot.errors import Problem
 from bot.model.digests import keyed
 from bot.model.resource import DesiredState, Manifest
 from bot.model.source import SourceFile
+from bot.render import jsontext
 from bot.render.encoding import decode, from_json
 from bot.render.files import MAX_FILE_BYTES
 from bot.render.objects import entries, manifest_of
@@ -109,7 +110,10 @@ def read_bytes(
         if substituted.faults:
             return Reading((), tuple(TextProblem(line, message) for line, message in substituted.faults))
         text = substituted.text
-    return read(from_json(text) if is_json else text)
+    if not is_json:
+        return read(text)
+    whole = jsontext.read(text)
+    return Reading((whole,), ()) if whole is not None else read(from_json(text))
 
 
 def digest_of(manifest: Manifest) -> bytes:

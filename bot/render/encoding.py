@@ -7,6 +7,7 @@ from typing import Final
 
 from bot.render.reading import TextProblem
 
+_PLAIN: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"  # all that most files consist of
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINE_ENDS: Final = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}  # of YAML, not of JSON
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -14,6 +15,8 @@ _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{
 
 def decode(data: bytes) -> str | TextProblem:
     """Return a file's text: UTF-8, with or without a byte order mark."""
+    if not data.translate(None, _PLAIN):
+        return data.decode("ascii")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return TextProblem(1, "the file is UTF-16: save it as UTF-8")
     try:
