@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from bench.running import SPACE
-from bench.workloads import Body
+from bench.workloads import Body, package
 from bench.world import Engine, Measured, World
 
 Bodies = Callable[[], Iterator[Body]]
+_OTHERS: Final = 4  # apps in as many namespaces: from so many on, whole kinds are watched
 
 
 def bare_apply(world: World, bodies: Bodies) -> Measured:
@@ -35,7 +37,37 @@ def kubectl_diff(world: World, bodies: Bodies) -> Measured:
 def engine_of(world: World, bodies: Bodies) -> Engine:
     """Commit the objects and return the engine in a process of its own, with the app prod/shop of them."""
     world.commit("apps/shop", bodies())
-    return Engine(world, world.configure([{"name": "shop", "path": "apps/shop", "namespace": SPACE}]))
+    return Engine(world, world.configure([_app("shop", SPACE)]))
+
+
+def bot_first(world: World, bodies: Bodies) -> Measured:
+    """Apply the app by a bot that knows nothing yet of the repository and the cluster."""
+    with engine_of(world, bodies) as engine:
+        return _applied(engine)
+
+
+def bot_next(world: World, bodies: Bodies) -> Measured:
+    """Apply the app, pushed a moment ago, by a bot that keeps a few others."""
+    others = [f"{SPACE}-{number}" for number in range(_OTHERS)]
+    world.namespaces(others)
+    for other in others:
+        world.commit(f"apps/{other}", package("app", other))
+    with Engine(world, world.configure([_app(other, other) for other in others] + [_app("shop", SPACE)])) as engine:
+        for other in others:
+            engine.ask(f"apply prod/{other}")
+        world.commit("apps/shop", bodies())
+        return _applied(engine)
+
+
+def _applied(engine: Engine) -> Measured:
+    measured, said = engine.ask("apply prod/shop")
+    if said["result"] not in {"converged", "unhealthy"}:  # nobody waits for health here
+        raise RuntimeError(f"first apply: {said}")
+    return measured
+
+
+def _app(name: str, space: str) -> Mapping[str, str]:
+    return {"name": name, "path": f"apps/{name}", "namespace": space}
 
 
 def bot_plan(world: World) -> Measured:
