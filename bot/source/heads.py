@@ -16,9 +16,9 @@ from difflib import get_close_matches
 
 from bot.errors import RefNotFound, RepositoryEmpty, RepositoryUnreachable, SourceError
 from bot.model.source import GitRef, RefKind
+from bot.model.versions import highest
 from bot.source.mirror import Mirror
 from bot.source.spec import ref_fault
-from bot.source.versions import highest
 
 _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from bot.errors import Problem
 from bot.model.source import MAIN, GitRef, RefKind
-from bot.source.versions import is_range
+from bot.model.versions import is_range
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")

@@ -8,8 +8,8 @@ import pytest
 
 from bot.errors import RefNotFound, RevisionRefused
 from bot.model.source import GitRef, RefKind, branch
+from bot.model.versions import highest
 from bot.source.repository import GitRepository
-from bot.source.versions import highest
 from tests.source.upstream import LATER, START, Upstream
 
 

@@ -21,6 +21,20 @@ def is_range(text: str) -> bool:
     return _spec(text) is not None
 
 
+def version(text: str) -> Version | None:
+    """Return a version of three numbers (a leading `v` aside), None for anything else."""
+    try:
+        return Version(text.removeprefix("v"))
+    except ValueError:
+        return None
+
+
+def holds(range: str, one: Version) -> bool:
+    """Say whether a version is inside a range."""
+    spec = _spec(range)
+    return spec is not None and one in spec
+
+
 def highest(tags: Iterable[str], range: str, *, prefix: str = "") -> str:
     """Return the tag with the highest version inside `range`, "" when there is none.
 
@@ -31,14 +45,9 @@ def highest(tags: Iterable[str], range: str, *, prefix: str = "") -> str:
         return ""
     found: list[tuple[Version, str]] = []
     for tag in tags:
-        if not tag.startswith(prefix):
-            continue
-        try:
-            version = Version(tag[len(prefix) :].removeprefix("v"))
-        except ValueError:
-            continue
-        if version in spec:
-            found.append((version, tag))
+        one = version(tag[len(prefix) :]) if tag.startswith(prefix) else None
+        if one is not None and one in spec:
+            found.append((one, tag))
     return max(found, key=lambda one: (one[0].precedence_key, one[1]))[1] if found else ""
 
 
