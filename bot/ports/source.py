@@ -75,6 +75,9 @@ class Repository(Protocol):
         A branch that is there already is left as it is. Raises `PushRefused`.
         """
 
+    def write(self, commit: str, files: Mapping[str, bytes], *, message: str) -> str:
+        """Commit files on top of `commit`; nobody but this copy has it then. Raises `PushRefused`."""
+
     def put_back(self, commit: str, path: str, *, of: str, message: str) -> str:
         """Commit the folder at `path` as it was at `of` on top of `commit`; nobody but this copy has it then.
 

@@ -256,6 +256,11 @@ class GitRepository:
         commit = self._full(commit)
         return self._mirror.healed(lambda: self._writing.push(commit, files, branch=branch, message=message))
 
+    def write(self, commit: str, files: Mapping[str, bytes], *, message: str) -> str:
+        """Commit files on top of `commit`, here alone. Raises `PushRefused`."""
+        commit = self._full(commit)
+        return self._mirror.healed(lambda: self._writing.commit(commit, files, message=message))
+
     def put_back(self, commit: str, path: str, *, of: str, message: str) -> str:
         """Commit a folder as it was at `of` on top of `commit`, here alone. Raises `PushRefused`."""
         commit, of = self._full(commit), self._full(of)
@@ -267,7 +272,7 @@ class GitRepository:
         return self._mirror.healed(made)
 
     def advance(self, branch: str, commit: str, *, expects: str) -> None:
-        """Push a commit that was put back: to the branch whose tip is `expects`, or as a new one with "".
+        """Push a commit of ours: to the branch whose tip is `expects`, or as a new one with "".
 
         Whoever asks for a head after that gets one that has it. Raises `PushRefused`.
         """

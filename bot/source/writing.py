@@ -42,11 +42,12 @@ class Writing:
         with self._mirror.writing():
             if there := self._tip(branch):
                 return there
-            tree = self._tree_of(base)
-            for path, data in files.items():
-                blob = self._mirror.local(["hash-object", "-w", "--stdin"], stdin=data).text.strip()
-                tree = self._replaced(tree, path.split("/"), _Entry(mode=_FILE, kind="blob", id=blob), path)
-            return self._push(base, tree, branch=branch, message=message)
+            return self._push(base, self._tree_with(base, files), branch=branch, message=message)
+
+    def commit(self, base: str, files: Mapping[str, bytes], *, message: str) -> str:
+        """Commit `files` on top of `base`; returns the commit, which is only here. Raises `PushRefused`."""
+        with self._mirror.writing():
+            return self._commit(base, self._tree_with(base, files), message=message)
 
     def put_back(self, base: str, path: str, *, of: str, message: str) -> str:
         """Commit the folder at `path` as it was at `of` on top of `base`; returns the commit, which is only here.
@@ -79,6 +80,13 @@ class Writing:
         if tip and not self._mirror.has(tip):
             self._mirror.fetch()
         return tip
+
+    def _tree_with(self, base: str, files: Mapping[str, bytes]) -> str:
+        tree = self._tree_of(base)
+        for path, data in files.items():
+            blob = self._mirror.local(["hash-object", "-w", "--stdin"], stdin=data).text.strip()
+            tree = self._replaced(tree, path.split("/"), _Entry(mode=_FILE, kind="blob", id=blob), path)
+        return tree
 
     def _tree_of(self, commit: str) -> str:
         return self._mirror.local(["rev-parse", "--verify", f"{commit}^{{tree}}"]).text.strip()
