@@ -27,6 +27,10 @@ exactly one boundary: the worker of the loop, or the command line.
     │   │   ├── ClusterThrottled           (transient) 429, with the seconds it asked for
     │   │   └── ClusterRefused             401, 403, bad kubeconfig
     │   └── StateError          the state store
+    ├── RegistryError           a container registry whose tags are followed, with its host
+    │   ├── RegistryUnreachable        refused, timed out, 429, 5xx, with the seconds it asked for
+    │   ├── RegistryRefused            credentials
+    │   └── ImageNotFound
     ├── OrderRefused            a person's order that cannot be followed, with the reason to show them
     └── DeliveryFailed          a message, page or write-back that did not arrive: retry or not
 """
@@ -180,6 +184,30 @@ class ClusterRefused(ClusterError):
 
 class StateError(PassError):
     """The state store cannot be read or written."""
+
+
+class RegistryError(BotError):
+    """A registry does not say which tags an image has; `host` is its name in references."""
+
+    def __init__(self, message: str, *, host: str) -> None:
+        self.host = host
+        super().__init__(message)
+
+
+class RegistryUnreachable(RegistryError):
+    """It cannot be reached, has no time for us, or is broken; `retry_after_seconds` is what it asked for."""
+
+    def __init__(self, message: str, *, host: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message, host=host)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RegistryRefused(RegistryError):
+    """It does not accept our credentials, or wants some."""
+
+
+class ImageNotFound(RegistryError):
+    """It has no such image, or no such tag."""
 
 
 class OrderRefused(BotError):

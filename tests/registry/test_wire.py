@@ -1,0 +1,217 @@
+"""The distribution protocol as we speak it: one contract for the real registry and for the one that the tests use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import pytest
+import urllib3
+
+from bot.errors import ImageNotFound, RegistryRefused, RegistryUnreachable
+from bot.model.image import DOCKER_HUB, ImageName
+from bot.registry.wire import Account, Registries
+from tests.https import PASSWORD, USER
+from tests.ports import ReservedPort
+from tests.registry.wire_registry import TOKEN, WireRegistry
+from tests.tools.building import program
+from tests.waiting import until
+
+SHOP: Final = "acme/shop"
+TAGS: Final = ("1.4.1", "1.4.2", "1.10.0", "latest", "main-1")
+BCRYPT: Final = "$2a$05$MiKHdgvt.NH4YuhlWxpIBuSY8R7LmiOH9HMtdxPZWrbw/8wggQSUK"  # of PASSWORD
+
+
+class RealRegistry:
+    """The registry of the distribution project, with a password."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._reserved = folder, ReservedPort()
+        self.host = f"localhost:{self._reserved.number}"
+        (folder / "htpasswd").write_text(f"{USER}:{BCRYPT}\n")
+        (folder / "config.yml").write_text(
+            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nlog: {{level: error}}\n"
+            f"http: {{addr: '127.0.0.1:{self._reserved.number}'}}\n"
+            f"auth: {{htpasswd: {{realm: test, path: {folder}/htpasswd}}}}\n"
+        )
+        environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
+        self._log = (folder / "log").open("wb")
+        command = [program("registry"), "serve", str(folder / "config.yml")]
+        self._process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
+        until(self._answers, "the registry takes connections")
+        self._http = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=f"{USER}:{PASSWORD}"), timeout=30)
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, (self._folder / "log").read_text()
+        return self._reserved.is_served()
+
+    def push(self, path: str, *tags: str) -> None:
+        """Push an image without layers, by the calls of the protocol."""
+        base = f"http://{self.host}/v2/{path}"
+        config = b"{}"
+        name = f"sha256:{sha256(config).hexdigest()}"
+        place = self._http.request("POST", f"{base}/blobs/uploads/").headers["Location"]
+        joint = "&" if "?" in place else "?"
+        assert self._http.request("PUT", f"{place}{joint}digest={name}", body=config).status == 201
+        kind = "application/vnd.oci.image.manifest.v1+json"
+        about = f'{{"mediaType":"application/vnd.oci.image.config.v1+json","size":{len(config)},"digest":"{name}"}}'
+        body = f'{{"schemaVersion":2,"mediaType":"{kind}","config":{about},"layers":[]}}'.encode()
+        self._digest = f"sha256:{sha256(body).hexdigest()}"
+        for tag in tags:
+            headers = {**self._http.headers, "Content-Type": kind}
+            answer = self._http.request("PUT", f"{base}/manifests/{tag}", body=body, headers=headers)
+            assert answer.status == 201, answer.data
+
+    def digest(self, path: str, tag: str) -> str:
+        return self._digest
+
+    def close(self) -> None:
+        self._http.clear()
+        self._process.terminate()
+        self._process.wait(timeout=60)
+        self._log.close()
+        self._reserved.close()
+
+
+Server = WireRegistry | RealRegistry
+
+
+@pytest.fixture(params=["none", "basic", "token", pytest.param("real", marks=pytest.mark.tools)])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    made = RealRegistry(tmp_path) if request.param == "real" else WireRegistry(guard=request.param)
+    made.push(SHOP, *TAGS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wire() -> Iterator[Callable[..., WireRegistry]]:
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(WireRegistry(**options))
+
+
+def known(server: Server, *, password: str = PASSWORD) -> Registries:
+    return Registries([Account(name="test", host=server.host, username=USER, password=password)])
+
+
+def image(server: Server, path: str = SHOP) -> ImageName:
+    return ImageName(server.host, path)
+
+
+# --- the contract -----------------------------------------------------------------------------------------------------
+
+
+def test_registry_lists_tags_and_says_their_digest(server: Server) -> None:
+    registry = known(server)
+    assert set(registry.tags(image(server))) == set(TAGS)
+    assert registry.digest(image(server), "1.4.2") == server.digest(SHOP, "1.4.2")
+
+
+def test_image_and_tag_that_are_not_there_are_named(server: Server) -> None:
+    registry = known(server)
+    with pytest.raises(ImageNotFound, match=r"has no image localhost:\d+/acme/cart: check its name"):
+        registry.tags(image(server, "acme/cart"))
+    with pytest.raises(ImageNotFound, match=r"has no image localhost:\d+/acme/shop:9\.9"):
+        registry.digest(image(server), "9.9")
+
+
+def test_wrong_password_is_refused_without_showing_it(server: Server) -> None:
+    if isinstance(server, WireRegistry) and server.guard == "none":
+        return
+    with pytest.raises(RegistryRefused, match="does not accept our user and password") as refused:
+        known(server, password="wr0ng").tags(image(server))
+    assert "wr0ng" not in str(refused.value)
+    with pytest.raises(RegistryRefused, match=r"wants a user and password.*: name them in registries"):
+        Registries([]).tags(image(server))
+
+
+# --- what the real one does not do on demand --------------------------------------------------------------------------
+
+
+def test_pages_are_followed_to_the_end(wire: Callable[..., WireRegistry]) -> None:
+    server = wire(page=2, guard="token")
+    server.push(SHOP, *TAGS)
+    assert set(known(server).tags(image(server))) == set(TAGS)
+    assert server.asked("/tags/list") == 4  # three pages, and the first time without a token
+    assert server.asked("/token") == 1
+
+
+def test_pages_without_end_and_to_elsewhere_are_given_up(wire: Callable[..., WireRegistry]) -> None:
+    server = wire()
+    for place in ("/v2/acme/shop/tags/list?n=1000", "https://elsewhere.example/v2/acme/shop/tags/list"):
+        server.faults.append((200, {"Link": f'<{place}>; rel="next"'}, '{"tags": ["1.0.0"]}'))
+        with pytest.raises(RegistryUnreachable, match="has no end"):
+            known(server).tags(image(server))
+
+
+def test_token_is_used_until_it_ends(wire: Callable[..., WireRegistry]) -> None:
+    server = wire(guard="token")
+    server.push(SHOP, "1.0.0")
+    registry = known(server)
+    for _ in range(3):
+        registry.tags(image(server))
+    assert server.asked("/token") == 1
+    server.lasts = 1
+    brief = known(server)
+    for _ in range(3):
+        brief.tags(image(server))
+    assert server.asked("/token") == 4
+
+
+def test_registry_that_is_busy_is_left_alone_for_as_long_as_it_wants(wire: Callable[..., WireRegistry]) -> None:
+    server = wire()
+    server.push(SHOP, "1.0.0")
+    registry = known(server)
+    server.faults.append((429, {"Retry-After": "60"}, ""))
+    with pytest.raises(RegistryUnreachable, match="answers 429") as busy:
+        registry.tags(image(server))
+    assert busy.value.retry_after_seconds == 60
+    with pytest.raises(RegistryUnreachable, match="wants to be left alone for"):
+        registry.tags(image(server))
+    assert server.asked("/tags/list") == 1
+
+
+@pytest.mark.parametrize("fault", [(500, {}, ""), (200, {}, "x" * 5_000_001), (400, {}, "")])
+def test_answers_that_are_none_are_outages(
+    wire: Callable[..., WireRegistry], fault: tuple[int, dict[str, str], str]
+) -> None:
+    server = wire()
+    server.faults.append(fault)
+    with pytest.raises(RegistryUnreachable):
+        known(server).tags(image(server))
+
+
+def test_nobody_there_is_an_outage_without_secrets(wire: Callable[..., WireRegistry]) -> None:
+    server = wire()
+    registry, name = known(server), image(server)
+    server.close()
+    with pytest.raises(RegistryUnreachable, match="cannot be reached") as away:
+        registry.tags(name)
+    assert PASSWORD not in str(away.value)
+
+
+def test_token_service_without_tls_gets_no_password(wire: Callable[..., WireRegistry]) -> None:
+    server = wire()
+    server.faults.append((401, {"WWW-Authenticate": 'Bearer realm="http://elsewhere.example/token"'}, ""))
+    with pytest.raises(RegistryRefused, match="token service without TLS"):
+        known(server).tags(image(server))
+
+
+def test_check_asks_for_each_image_and_says_what_is_wrong(wire: Callable[..., WireRegistry]) -> None:
+    server = wire(guard="token")
+    server.push(SHOP, "1.0.0")
+    assert known(server).check(server.host, [image(server)]) == ()
+    (wrong,) = known(server).check(server.host, [image(server), image(server, "acme/cart")])
+    assert "has no image" in wrong.message
+    (refused,) = known(server, password="wr0ng").check(server.host, [image(server)])
+    assert "does not accept" in refused.message
+    assert TOKEN not in f"{wrong}{refused}"
+
+
+def test_password_is_no_part_of_what_is_shown() -> None:
+    assert PASSWORD not in repr(Account(name="hub", host=DOCKER_HUB, username=USER, password=PASSWORD))
