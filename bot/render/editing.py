@@ -21,6 +21,7 @@ from bot.model.fields import ABSENT, Parts
 from bot.render.yamltext import read
 
 _PLAIN_IN_FLOW: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_TEXT_IN_FLOW: Final = re.compile(r"[A-Za-z0-9_/](?:[A-Za-z0-9_./@-]|:(?=[A-Za-z0-9_]))*")  # names of images, versions
 
 
 class EditRefused(Exception):
@@ -213,7 +214,7 @@ class _Text:
     def _flow(self, value: Any) -> str:
         if isinstance(value, dict) and self.plainly:
             return "{" + ", ".join(f"{_key(key)}: {self._flow(one)}" for key, one in value.items()) + "}"
-        plain = isinstance(value, str) and self.plainly and _PLAIN_IN_FLOW.fullmatch(value) and _plain(value) == value
+        plain = isinstance(value, str) and self.plainly and _TEXT_IN_FLOW.fullmatch(value) and _plain(value) == value
         return str(value) if plain else _json(value)
 
     def _block(self, part: str | int, value: Any, *, is_list: bool) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Final
 from bot.errors import Problem
 from bot.model.app import HelmSpec
 from bot.model.resource import KindTable, Manifest, join_api_version
+from bot.model.source import SourceFile
 from bot.render.charts import Chart
 from bot.render.checkout import Checkout, resolved
 from bot.render.documents import LFS_POINTER, MAX_RENDERED_BYTES, read_bytes
@@ -30,6 +31,7 @@ from bot.render.programs import ProgramFailed, Programs
 from bot.render.workspace import workspace
 
 CHART_FILE: Final = "Chart.yaml"
+VALUES_FILE: Final = "values.yaml"
 _FILES: Final = "files"
 _SOURCE: Final = re.compile(r"^---\n# Source: (.+)\n", re.MULTILINE)
 _PLACE: Final = re.compile(
@@ -88,6 +90,13 @@ class Helm:
                 why = checkout.why_missing(path) if path else "it leaves the repository"
                 found.append(f"helm.values {written} is no file in this commit{f': {why}' if why else ''}")
         return found
+
+    def layers(self, checkout: Checkout, folder: str, spec: HelmSpec) -> tuple[SourceFile | None, ...]:
+        """Return the chart's own values and the files named, each over the one before; None for what is not there."""
+        chart = None if spec.repo else resolved(folder, spec.chart)
+        paths = [posixpath.join(chart, VALUES_FILE) if chart is not None else None]
+        paths += [resolved(folder, path) for path in spec.values]
+        return tuple(checkout.add_file(path) if path is not None else None for path in paths)
 
     def build(self, checkout: Checkout, release: Release, *, values: Mapping[str, str] | None) -> Built:
         """Return what the chart renders."""

@@ -123,6 +123,7 @@ class _Gathering:
     def _read(self, folder: str) -> None:
         path = kustomization_in(self._checkout, folder)
         read = read_kustomization(self._checkout.files[path].data, path)
+        self._checkout.used.add(path)
         self._problems.extend(read.problems)
         for reference in read.references:
             if (fault := self._follow(folder, reference)) is not None:

@@ -21,6 +21,7 @@ import orjson
 
 from bot.errors import Problem, RenderError
 from bot.model.app import AppSpec, HelmSpec, Render
+from bot.model.image import ImageName
 from bot.model.resource import DesiredState, KindTable, Manifest
 from bot.model.source import SourceFile, SourceTree
 from bot.render import buckets
@@ -29,8 +30,9 @@ from bot.render.checkout import Checkout, CommitFiles
 from bot.render.documents import CACHED_MANIFESTS, Documents, Holding, desired_state, digest_of, read_bytes
 from bot.render.files import is_manifest, select
 from bot.render.helm import CHART_FILE, Helm, Release, capabilities
+from bot.render.images import Place, in_objects, in_values
 from bot.render.kustomization import NAMES
-from bot.render.kustomize import Built, Kustomize
+from bot.render.kustomize import Built, Kustomize, kustomization_in
 from bot.render.objects import duplicates, encrypted_values
 from bot.render.programs import Programs
 from bot.render.sops import Sops, is_encrypted
@@ -131,6 +133,27 @@ class Renderer:
         if app.helm is not None and app.helm.is_bucket:
             said.append(buckets.missing())
         return tuple(filter(None, said))
+
+    def images(self, app: AppSpec, files: CommitFiles, image: ImageName) -> tuple[Place, ...]:
+        """Return where the app's own files give an image its tag. Raises `SourceError`."""
+        checkout = Checkout(files)
+
+        def own(path: str) -> bool:
+            return not app.path or path.startswith(f"{app.path}/")
+
+        match self.tool(app, files):
+            case Render.HELM:
+                layers = self._helm.layers(checkout, app.path, app.helm or HelmSpec())
+                named = {file.path for file in layers[1:] if file is not None}  # the first is the chart's own
+                found = in_values([file for file in layers if file is not None], image)
+                return tuple(place for place in found if place.path in named or own(place.path))
+            case Render.KUSTOMIZE:
+                if checkout.add_folder(app.path) and kustomization_in(checkout, app.path):
+                    self._kustomize.gather(checkout, app.path, hosts=app.remote_hosts)
+                return in_objects([checkout.files[path] for path in sorted(checkout.used) if own(path)], image)
+            case _:
+                selection = select(files.repo.tree(files.commit, app.path))
+                return in_objects([file for file in selection.files if is_manifest(file.path)], image)
 
     # --- choosing ---------------------------------------------------------------------------------------------
 
