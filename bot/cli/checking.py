@@ -17,6 +17,7 @@ from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
 from bot.settings import Configuration
 from bot.wiring import Engine, alert_api, build_heartbeat, oncall_providers, write_back_targets
+from bot.wiring.registries import followed_images, registries
 
 if TYPE_CHECKING:  # the running bot, which only asks for the ending, does not pay for it
     from bot.oncall.sink import Provider
@@ -56,6 +57,10 @@ def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
     for index, target in enumerate(write_back_targets(engine)):
         name = f"writebacks[{index}]"
         tries.append(lambda name=name, target=target: _named(name, target.check()))  # type: ignore[misc]
+    images = followed_images(configuration, {app.key: app for app in engine.desk.apps()})
+    asked = registries(configuration) if images else None
+    for host, names in images.items():
+        tries.append(lambda host=host, names=names: asked.check(host, names) if asked else ())  # type: ignore[misc]
     tries.append(lambda: check_tools(engine))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
@@ -69,6 +74,11 @@ def addresses(configuration: Configuration) -> dict[str, str]:
         f"pushes to {repo.name}": f"/webhooks/git/{repo.name}"
         for repo in configuration.repos
         if configuration.secret("WEBHOOK_SECRET", suffix=repo.name)
+    }
+    ways |= {
+        f"pushes to registry {one.name}": f"/webhooks/registry/{one.name}"
+        for one in configuration.settings.registries
+        if configuration.secret("REGISTRY_WEBHOOK_SECRET", suffix=one.name)
     }
     if configuration.secret("ONCALL_WEBHOOK_SECRET"):
         ways["on-call"] = "/webhooks/oncall"

@@ -59,6 +59,7 @@ class Doors:
                 metrics=metrics.text,
                 push=self._push,
                 oncall=self._oncall,
+                registry=self._registry,
                 slack=slack,
             )
         )
@@ -107,6 +108,22 @@ class Doors:
             return Answer(401, str(error))
         woken = desk.pushed(repo, event.tips) if event is not None else ()
         return Answer(202, f"woke {len(woken)} apps")
+
+    def _registry(self, name: str, headers: Mapping[str, str], given: str, body: bytes) -> Answer:
+        configuration = self._engine.configuration
+        host = next((one.host for one in configuration.settings.registries if one.name == name), "")
+        if not host:
+            return Answer(404, "no such registry in the configuration")
+        from bot.registry.events import EventRefused, read_event  # imported late: most have no registry
+
+        try:
+            secret = configuration.secret("REGISTRY_WEBHOOK_SECRET", suffix=name)
+            event = read_event(headers, given, body, secret=secret)
+        except EventRefused as error:
+            return Answer(401, str(error))
+        images = self._engine.images
+        woken = images.pushed(host, event.pushed) if images is not None else ()
+        return Answer(202, f"looks at {len(woken)} image{'' if len(woken) == 1 else 's'}")
 
     def _oncall(self, headers: Mapping[str, str], body: bytes) -> Answer:
         secret = self._engine.configuration.secret("ONCALL_WEBHOOK_SECRET")

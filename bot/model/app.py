@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from bot.model.image import Follow
 from bot.model.resource import ResourceId
 from bot.model.source import GitRef
 
@@ -163,6 +164,7 @@ class AppSpec:
     rollback: Rollback = Rollback.PIN
     oncall_degraded: str = ""  # priority of what turns bad with no commit to blame; "" is `oncall_priority`
     oncall_outage: str = ""  # priority of a neighbour that is away; "" is `oncall_priority`
+    images: tuple[Follow, ...] = ()  # whose newest tags are written into the app's files
 
     @property
     def key(self) -> str:

@@ -75,6 +75,9 @@ class AppSet:
             namespace=filled(template.namespace),
             env=filled(template.env),
             channel=filled(template.channel),
+            images=tuple(
+                replace(one, image=replace(one.image, path=filled(one.image.path))) for one in template.images
+            ),
             depends_on=tuple(one if "/" in one else f"{cluster}/{one}" for one in template.depends_on),
             app_set=self.title,
         )

@@ -139,6 +139,21 @@ class Decision(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What is known of an image that an app follows.
+
+    `reached` is the last followed tag that Git has had, `proposed` the last one that people were asked about. `said` is
+    the trouble that people have heard of in the message of `operation`; it began at `since`.
+    """
+
+    reached: str = ""
+    proposed: str = ""
+    said: str = ""
+    since: datetime | None = None
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """Who ordered, decided or changed what. `arguments` is the order as typed, cleaned of control characters."""
 

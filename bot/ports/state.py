@@ -19,6 +19,7 @@ from bot.model.record import (
     AuditLink,
     Consignment,
     Dispatch,
+    Followed,
     HistoryEntry,
     Mute,
     Pruned,
@@ -82,6 +83,20 @@ class Store(Protocol):
 
     def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
         """Remember the folders of an app set, for the time when Git does not answer."""
+
+    def followed(self, app: str, image: str) -> Followed:
+        """Return what `save_followed` saved of an image that an app follows; `app` "" is a registry's."""
+
+    def save_followed(
+        self,
+        app: str,
+        image: str,
+        followed: Followed,
+        *,
+        audits: Sequence[AuditEntry] = (),
+        dispatches: Sequence[Dispatch] = (),
+    ) -> None:
+        """Save how far an image was followed, with all that the world hears of it, all or nothing."""
 
     def save_orders(
         self,

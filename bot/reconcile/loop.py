@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -78,7 +78,9 @@ class Loop:
         beat: Callable[[], None],
         ended: Callable[[SyncReport], None],
         rounds: Callable[[], None],
+        errands: Callable[[], Iterable[tuple[str, Callable[[], None]]]] = tuple,
     ) -> None:
+        self._due_errands = errands
         self._passes, self._store, self._retry, self._clock = passes, store, retry, clock
         self._pulse, self._ended, self._make_rounds = Pulse(beat, clock=clock), ended, rounds
         self._lock = threading.Lock()
@@ -254,6 +256,8 @@ class Loop:
         self.alive_at = self._clock()
         for key in self._orders():
             self._wake(key, since=self._clock(), urgent=True)
+        for name, work in self._due_errands():
+            self._errands.begin(name, work)
 
     def _orders(self) -> set[str]:
         """Give the orders in the store to their apps; returns the apps that have a new one."""

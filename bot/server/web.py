@@ -38,6 +38,7 @@ class Handlers:
     metrics: Callable[[], bytes]
     push: Callable[[str, Mapping[str, str], bytes], Answer]
     oncall: Callable[[Mapping[str, str], bytes], Answer]
+    registry: Callable[[str, Mapping[str, str], str, bytes], Answer]
     slack: WsgiApp | None
 
 
@@ -53,6 +54,7 @@ class Web:
                 Rule("/metrics", endpoint="metrics", methods=["GET"]),
                 Rule("/slack/events", endpoint="slack", methods=["POST"]),
                 Rule("/webhooks/git/<repo>", endpoint="push", methods=["POST"]),
+                Rule("/webhooks/registry/<name>", endpoint="registry", methods=["POST"]),
                 Rule("/webhooks/oncall", endpoint="oncall", methods=["POST"]),
             ]
         )
@@ -89,6 +91,9 @@ class Web:
                 return Response(self._handlers.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
             case "push":
                 return _text(self._handlers.push(values["repo"], dict(request.headers), request.get_data()))
+            case "registry":
+                given = request.args.get("secret", "")
+                return _text(self._handlers.registry(values["name"], dict(request.headers), given, request.get_data()))
             case _:
                 return _text(self._handlers.oncall(dict(request.headers), request.get_data()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from bot.model.app import Window
 from bot.model.appset import placeholders_checked
+from bot.model.image import reference
+from bot.model.versions import is_range
 from bot.reconcile import windows
 from bot.settings.git import Ref, with_one_ref
 from bot.settings.rendering import Helm, Kustomize
@@ -99,6 +102,41 @@ class AllowedObjects(Section):
     """Kinds, or patterns of them."""
 
 
+class FollowedImage(Section):
+    """An image whose newest tag is written into the app's own files, in Git."""
+
+    image: str
+    """Its name without a tag: `quay.io/acme/shop`; in an app set with its placeholders."""
+    follow: str = ""
+    """A range of versions, such as `1.x`, `>=1.2 <2` or `^1.4`. A pre-release counts if the range names one."""
+    tags: str = ""
+    """Regular expression of whole tags with one group: a version where `follow` is given, else a number that grows."""
+    write: Literal["commit", "pull-request"] = "commit"
+    """A commit on the branch that the app follows, or on a branch of its own that people merge."""
+
+    @field_validator("image")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        found = reference(placeholders_checked(value).replace("{", "").replace("}", ""))
+        if found is None or found.tag or found.digest:
+            raise ValueError("expected the name of an image without a tag, such as quay.io/acme/shop")
+        return value
+
+    @model_validator(mode="after")
+    def _orders_tags(self) -> FollowedImage:
+        if not self.follow and not self.tags:
+            raise ValueError("say which tags are newer: follow, a range of versions, or tags, with a number in a group")
+        if self.follow and not is_range(self.follow):
+            raise ValueError(f"follow: {self.follow} is no range of versions: write one such as 1.x, or >=1.2 <2")
+        try:
+            groups = re.compile(self.tags).groups
+        except re.error as error:
+            raise ValueError(f"tags is no regular expression: {error}") from None
+        if self.tags and groups != 1:
+            raise ValueError(f"tags has {groups} groups: put what orders the tags into one, such as main-([0-9]+)")
+        return self
+
+
 class AppKeys(Section):
     """What an app and an app set have in common."""
 
@@ -147,6 +185,7 @@ class AppKeys(Section):
     substitute: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] | None = None
     """Values for `${NAME}` in manifests; an unknown name is then an error, and `$${NAME}` is literal."""
     allowed: AllowedObjects = AllowedObjects()
+    images: Annotated[tuple[FollowedImage, ...], Field(strict=False)] = ()
     service_account: Annotated[str, Field(pattern=r"^([a-z0-9.-]+(/[a-z0-9.-]+)?)?$")] = ""
     """`NAME` or `NAMESPACE/NAME`, impersonated for every write of the app, its dry-runs included."""
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from bot.settings.apps import App, ApproversSection, AppSet
 from bot.settings.git import Repo
 from bot.settings.people import Oncall, Permission, Slack
+from bot.settings.registries import Registry
 from bot.settings.rendering import Programs
 from bot.settings.values import AppName, Duration, Namespace, Section
 from bot.settings.writebacks import Writeback
@@ -68,6 +69,7 @@ class Settings(Section):
     clusters: Annotated[tuple[Cluster, ...], Field(min_length=1, strict=False)]
     repos: Annotated[tuple[Repo, ...], Field(min_length=1, strict=False)]
     apps: Annotated[tuple[App, ...], Field(strict=False)] = ()
+    registries: Annotated[tuple[Registry, ...], Field(strict=False)] = ()
     app_sets: Annotated[tuple[AppSet, ...], Field(strict=False)] = ()
     slack: Slack = Slack()
     oncall: Oncall = Oncall()

@@ -20,10 +20,13 @@ def dangling(raw: Any) -> Iterator[Found]:
     for section in ("clusters", "repos"):
         known[section] = [str(item["name"]) for _, item in entries(raw, section) if isinstance(item.get("name"), str)]
         yield from _twice(raw, section)
+    for word in ("name", "host"):
+        yield from _twice(raw, "registries", word)
     yield from _apps(raw, known)
     yield from _app_sets(raw, known)
     yield from _dependencies(raw)
     yield from _reverts(raw)
+    yield from _writes(raw)
     for index, item in entries(raw, "writebacks"):
         yield from _missing(("writebacks", index, "repo"), item.get("repo"), "repo", known["repos"])
 
@@ -34,13 +37,13 @@ def entries(raw: Any, section: str) -> list[tuple[int, Mapping[str, Any]]]:
     return [(i, item) for i, item in enumerate(items) if isinstance(item, Mapping)] if isinstance(items, list) else []
 
 
-def _twice(raw: Any, section: str) -> Iterator[Found]:
+def _twice(raw: Any, section: str, word: str = "name") -> Iterator[Found]:
     seen: set[str] = set()
     for index, item in entries(raw, section):
-        name = item.get("name")
+        name = item.get(word)
         if isinstance(name, str):
             if name in seen:
-                yield (section, index, "name"), f"{section}[{index}].name: {name} is there twice"
+                yield (section, index, word), f"{section}[{index}].{word}: {name} is there twice"
             seen.add(name)
 
 
@@ -75,19 +78,41 @@ def _app_sets(raw: Any, known: Mapping[str, Sequence[str]]) -> Iterator[Found]:
 
 def _reverts(raw: Any) -> Iterator[Found]:
     """Yield the apps whose rollbacks could not be pushed, or would not be taken back from there."""
+    for where, app, on_branch, signed in _followers(raw):
+        if app.get("rollback") != "revert":
+            continue
+        at: Location = (*where, "rollback")
+        if not on_branch:
+            yield at, f"{_shown(at)}: revert needs a branch to push to; a tag or commit is none"
+        if signed:
+            yield at, f"{_shown(at)}: the repository wants signed commits, and the bot signs none: use pin"
+
+
+def _writes(raw: Any) -> Iterator[Found]:
+    """Yield the images whose tags could not be written."""
+    for where, app, on_branch, signed in _followers(raw):
+        for number, image in entries(app, "images"):
+            at: Location = (*where, "images", number)
+            if not on_branch:
+                yield at, f"{_shown(at)}: a tag is written to a branch, and the app follows none"
+            elif signed and image.get("write") != "pull-request":
+                why = "the repository wants signed commits, and the bot signs none: use write: pull-request"
+                yield at, f"{_shown(at)}: {why}"
+
+
+def _followers(raw: Any) -> Iterator[tuple[Location, Mapping[str, Any], bool, bool]]:
+    """Yield each app with its place, whether it follows a branch, and whether what is there must be signed."""
     repos = {str(one.get("name")): one for _, one in entries(raw, "repos")}
     for section in ("apps", "app_sets"):
         for index, app in entries(raw, section):
-            if app.get("rollback") != "revert":
-                continue
-            where: Location = (section, index, "rollback")
             repo = repos.get(str(app.get("repo")), {})
             ref = app.get("ref") or (None if app.get("branch") else repo.get("ref"))
-            if isinstance(ref, Mapping) and "branch" not in ref:
-                yield where, f"{section}[{index}].rollback: revert needs a branch to push to; a tag or commit is none"
-            if repo.get("verify") is not None:
-                why = "the repository wants signed commits, and the bot signs none: use pin"
-                yield where, f"{section}[{index}].rollback: {why}"
+            yield (section, index), app, not isinstance(ref, Mapping) or "branch" in ref, repo.get("verify") is not None
+
+
+def _shown(where: Location) -> str:
+    """Return `apps[0].rollback`."""
+    return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in where).lstrip(".")
 
 
 def _dependencies(raw: Any) -> Iterator[Found]:

@@ -25,6 +25,7 @@ NAMES: Final = (
     "SLACK_SIGNING_SECRET",
     "OPSGENIE_API_KEY",
     "ONCALL_WEBHOOK_SECRET",
+    "REGISTRY_WEBHOOK_SECRET",
 )
 _SLACK: Final[Mapping[str, tuple[str, ...]]] = {
     "off": (),
@@ -84,6 +85,10 @@ def missing_secrets(raw: Any, secrets: Mapping[str, str]) -> Iterator[Found]:
                 ("repos", index, "credentials", "password_env"),
                 f"repos[{index}].credentials: {_lacks(login.password_env)}",
             )
+    for index, item in entries(raw, "registries"):
+        name = str(item.get("password_env") or "")
+        if name and not secrets.get(name):
+            yield ("registries", index, "password_env"), f"registries[{index}].password_env: {_lacks(name)}"
     for section in ("apps", "app_sets"):
         for index, item in entries(raw, section):
             helm = _sound(Helm, item.get("helm", {}))

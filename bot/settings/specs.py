@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render, Rollback
 from bot.model.appset import AppSet
+from bot.model.image import Follow, ImageName, Write, reference
 from bot.model.source import MAIN, GitRef, RefKind, branch
 from bot.settings import apps as sections
 from bot.settings.git import Ref, Repo
@@ -86,6 +87,20 @@ def _helm(helm: Helm, folder: Path) -> HelmSpec:
     )
 
 
+def _follow(one: sections.FollowedImage) -> Follow:
+    return Follow(image=_image(one.image), range=one.follow, tags=one.tags, write=Write(one.write))
+
+
+def _image(text: str) -> ImageName:
+    """Return what a name means, the placeholders of a set in its path."""
+    plain = text.replace("{", "").replace("}", "")
+    found = reference(plain)
+    if found is None:
+        raise ValueError(f"{text} is no image")  # the section has looked at it
+    host, path = found.name.host, found.name.path
+    return ImageName(host, path.removesuffix(plain) + text if path.endswith(plain) else text.partition("/")[2])
+
+
 def _spec(settings: Settings, app: sections.AppKeys, folder: Path, *, name: str, cluster: str, path: str) -> AppSpec:
     repo = settings.repo(app.repo)
     return AppSpec(
@@ -122,4 +137,5 @@ def _spec(settings: Settings, app: sections.AppKeys, folder: Path, *, name: str,
         rollback=Rollback(app.rollback),
         oncall_degraded=app.oncall.degraded,
         oncall_outage=app.oncall.outage,
+        images=tuple(map(_follow, app.images)),
     )

@@ -25,6 +25,7 @@ from bot.model.record import (
     Approval,
     AuditEntry,
     Dispatch,
+    Followed,
     HistoryEntry,
     Mute,
     Pruned,
@@ -87,7 +88,7 @@ class SqlStore(Ledger, Outbox):
 
     def forget(self, app: str, *, audit: AuditEntry) -> None:
         with self._transaction() as connection:
-            for table in (tables.controls, tables.memories, tables.approvals, tables.requests):
+            for table in (tables.controls, tables.memories, tables.approvals, tables.requests, tables.followed):
                 connection.execute(table.delete().where(table.c.app == app))
             self._append_audit(connection, audit)
 
@@ -114,6 +115,28 @@ class SqlStore(Ledger, Outbox):
     def save_folders(self, app_set: str, folders: Sequence[str]) -> None:
         with self._transaction() as connection:
             self._put(connection, tables.folders, app_set=app_set, value="\n".join(folders))
+
+    def followed(self, app: str, image: str) -> Followed:
+        table = tables.followed
+        query = sa.select(table.c.value).where(table.c.app == app, table.c.image == image)
+        with self._reading() as connection:
+            text = connection.execute(query).scalar()
+        return codec.load(Followed, text) if text is not None else Followed()
+
+    def save_followed(
+        self,
+        app: str,
+        image: str,
+        followed: Followed,
+        *,
+        audits: Sequence[AuditEntry] = (),
+        dispatches: Sequence[Dispatch] = (),
+    ) -> None:
+        with self._transaction() as connection:
+            self._put(connection, tables.followed, app=app, image=image, value=codec.dump(followed))
+            for entry in audits:
+                self._append_audit(connection, entry)
+            self._send(connection, dispatches)
 
     def mutes(self) -> Mapping[str, Mute]:
         with self._reading() as connection:

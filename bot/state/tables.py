@@ -50,6 +50,13 @@ folders = sa.Table(
     sa.Column("app_set", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),  # one a line
 )
+followed = sa.Table(
+    "followed",
+    metadata,
+    sa.Column("app", sa.String(200), primary_key=True),  # "" for what concerns a registry
+    sa.Column("image", sa.String(400), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
 mutes = sa.Table(
     "mutes",
     metadata,

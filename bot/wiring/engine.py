@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.live.cluster import KubeCluster
 from bot.live.spec import ClusterSpec
@@ -33,6 +34,10 @@ from bot.source.repository import GitRepository
 from bot.state.store import SqlStore
 from bot.wiring import values
 from bot.wiring.outward import oncall_providers
+from bot.wiring.registries import following
+
+if TYPE_CHECKING:  # most installations follow no image, and do not pay for it
+    from bot.reconcile.images import Following
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Engine:
     wakers: list[Callable[..., bool]] = field(default_factory=list)
     stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
     returners: list[Callable[[str], None]] = field(default_factory=list)  # hear which cluster answers again
+    images: Following | None = None  # what apps follow in registries, if anything
 
     def close(self) -> None:
         """Leave no process, no descriptor and no lock behind."""
@@ -164,7 +170,8 @@ def build_engine(
         pager=lambda known: values.pager(configuration, known),
         door=outside.door,
     )
-    return Engine(configuration, store, world, passes, desk, post, wakers, stirrers, returners)
+    images = following(configuration, apps, world=world, store=store, post=post, door=outside.door, pushed=desk.pushed)
+    return Engine(configuration, store, world, passes, desk, post, wakers, stirrers, returners, images)
 
 
 def _renderer(configuration: Configuration, *, key: bytes, clock: Callable[[], datetime]) -> Renderer:

@@ -60,6 +60,7 @@ def build_loop(
         beat=beat,
         ended=ended,
         rounds=rounds.make,
+        errands=engine.images.due if engine.images is not None else tuple,
     )
     engine.wakers.append(lambda *keys: loop.wake(*keys, urgent=True))
     engine.stirrers.append(loop.stir)

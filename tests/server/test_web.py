@@ -27,6 +27,7 @@ def handlers(health: str = "ok") -> Handlers:
         metrics=broken,
         push=lambda repo, headers, body: Answer(202, f"{repo} {len(body)}"),
         oncall=lambda headers, body: Answer(401, "no secret"),
+        registry=lambda name, headers, given, body: Answer(202, f"{name} {given} {len(body)}"),
         slack=None,
     )
 
@@ -56,6 +57,7 @@ def test_each_path_has_its_handler(server: WebServer) -> None:
     assert (status, json.loads(text)) == (200, {"status": "ok", "parts": {"state": "ok"}})
     assert ask(server, "GET", "/readyz") == (200, "ready\n")
     assert ask(server, "POST", "/webhooks/git/fleet", b"{}") == (202, "fleet 2\n")
+    assert ask(server, "POST", "/webhooks/registry/quay?secret=s", b"{}") == (202, "quay s 2\n")
     assert ask(server, "POST", "/webhooks/oncall", b"{}") == (401, "no secret\n")
 
 

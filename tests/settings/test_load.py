@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import ConfigError
 from bot.model.app import Rollback
+from bot.model.image import Write
 from bot.settings import Configuration, load, schema
 from bot.source.spec import Signed
 
@@ -44,6 +45,77 @@ def test_ten_lines_are_a_configuration(tmp_path: Path) -> None:
     assert (app.key, str(app.ref), app.interval) == ("prod/payments", "main", timedelta(seconds=60))
     assert found.repos[0].local_path == tmp_path / "fleet.git"
     assert found.state_url == f"sqlite:///{tmp_path}/gitops-bot.db"
+
+
+def test_followed_images_are_read_with_their_registries(tmp_path: Path) -> None:
+    images = """\
+    images:
+      - {image: quay.io/acme/shop, follow: 1.x}
+      - {image: nginx, tags: "main-([0-9]+)", write: pull-request}
+registries:
+  - {name: hub, host: index.docker.io, username: robot, password_env: HUB_TOKEN}
+"""
+    found = read(tmp_path, GOOD + images, HUB_TOKEN="t")
+    assert [(str(one.image), one.range, one.write) for one in found.apps[0].images] == [
+        ("quay.io/acme/shop", "1.x", Write.COMMIT),
+        ("docker.io/library/nginx", "", Write.PULL_REQUEST),
+    ]
+    assert [(one.host, one.interval) for one in found.settings.registries] == [("docker.io", timedelta(minutes=5))]
+
+
+def test_images_of_an_app_set_have_its_placeholders(tmp_path: Path) -> None:
+    text = GOOD + (
+        "app_sets:\n  - {repo: fleet, paths: apps/*, clusters: [prod], "
+        "images: [{image: 'quay.io/acme/{basename}', follow: 1.x}, {image: '{basename}', follow: 1.x}]}\n"
+    )
+    (app,) = read(tmp_path, text).app_sets[0].members(["apps/shop"]).apps
+    assert [str(one.image) for one in app.images] == ["quay.io/acme/shop", "docker.io/library/shop"]
+
+
+def test_image_that_cannot_be_followed_is_said_with_its_line(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("path: apps/payments", "path: apps/payments\n    ref: {tag: v1}")
+        + """\
+    images:
+      - {image: "quay.io/acme/shop:1.4.1", follow: 1.x}
+      - {image: quay.io/acme/shop}
+      - {image: quay.io/acme/shop, follow: newest}
+      - {image: quay.io/acme/shop, tags: "(a)(b)"}
+registries:
+  - {name: quay, host: "https://quay.io"}
+  - {name: quay, host: quay.io, interval: 10s, password_env: QUAY_TOKEN}
+"""
+    )
+    no_branch = "a tag is written to a branch, and the app follows none"
+    assert problems(tmp_path, text) == [
+        "gitops-bot.yaml:13: apps[0].images[0].image: expected the name of an image without a tag, such as"
+        " quay.io/acme/shop",
+        f"gitops-bot.yaml:13: apps[0].images[0]: {no_branch}",
+        f"gitops-bot.yaml:14: apps[0].images[1]: {no_branch}",
+        "gitops-bot.yaml:14: apps[0].images[1]: say which tags are newer: follow, a range of versions, or tags, with a"
+        " number in a group",
+        f"gitops-bot.yaml:15: apps[0].images[2]: {no_branch}",
+        "gitops-bot.yaml:15: apps[0].images[2]: follow: newest is no range of versions: write one such as 1.x, or"
+        " >=1.2 <2",
+        f"gitops-bot.yaml:16: apps[0].images[3]: {no_branch}",
+        "gitops-bot.yaml:16: apps[0].images[3]: tags has 2 groups: put what orders the tags into one, such as"
+        " main-([0-9]+)",
+        "gitops-bot.yaml:18: registries[0].host: expected the host of a registry alone, such as quay.io or"
+        " registry.example.com:5000",
+        "gitops-bot.yaml:19: registries[1].interval: registries count requests: ask once in 1m or more, and let a"
+        " webhook say what is new",
+        "gitops-bot.yaml:19: registries[1].name: quay is there twice",
+        "gitops-bot.yaml:19: registries[1].password_env: the environment variable QUAY_TOKEN"
+        " (or QUAY_TOKEN_FILE) is not set",
+    ]
+
+
+def test_commits_of_the_bot_need_a_repository_that_wants_no_signatures(tmp_path: Path) -> None:
+    text = GOOD.replace("url: ./fleet.git", "url: ./fleet.git, verify: {keyring: keys}")
+    image = "    images: [{image: quay.io/acme/shop, follow: 1.x, write: %s}]\n"
+    (problem,) = problems(tmp_path, text + image % "commit")
+    assert problem.endswith("the bot signs none: use write: pull-request")
+    assert read(tmp_path, text + image % "pull-request").apps[0].images
 
 
 def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path) -> None:

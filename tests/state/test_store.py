@@ -22,7 +22,18 @@ from bot.model.announcement import Announcement, News
 from bot.model.control import Control, Pause, Pin, Trigger, Via
 from bot.model.outcome import PassKind, Result
 from bot.model.plan import Summary
-from bot.model.record import AppMemory, AuditEntry, Decision, Dispatch, HistoryEntry, Pruned, SinkName, SyncState, Turn
+from bot.model.record import (
+    AppMemory,
+    AuditEntry,
+    Decision,
+    Dispatch,
+    Followed,
+    HistoryEntry,
+    Pruned,
+    SinkName,
+    SyncState,
+    Turn,
+)
 from bot.ports.state import MessageRef
 from bot.state.store import SqlStore
 
@@ -54,6 +65,22 @@ def waiting(store: SqlStore, lane: str = "C1") -> list[str]:
         ids.append(found.parcel.id)
         store.delivered(found.id)
     return ids
+
+
+def test_image_is_followed_over_a_restart_and_forgotten_with_its_app(store: SqlStore, state_url: str) -> None:
+    known = Followed(reached="1.4.2", proposed="1.4.3", said="x", since=NOW, operation="op")
+    audit = replace(AUDIT, verb="follow")
+    store.save_followed(APP, "quay.io/acme/shop", known, audits=[audit], dispatches=[row("a")])
+    store.save_followed("", "quay.io in fleet", Followed(said="RegistryRefused"))
+    store.close()
+    again = SqlStore(state_url)
+    assert again.followed(APP, "quay.io/acme/shop") == known
+    assert again.followed(APP, "quay.io/acme/cart") == Followed()
+    assert ([one.verb for one in again.audit(app=APP, limit=5)], waiting(again)) == (["follow"], ["a"])
+    again.forget(APP, audit=AUDIT)
+    assert again.followed(APP, "quay.io/acme/shop") == Followed()
+    assert again.followed("", "quay.io in fleet").said == "RegistryRefused"
+    again.close()
 
 
 def executed(url: str, statement: str) -> None:
