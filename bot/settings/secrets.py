@@ -37,9 +37,11 @@ S = TypeVar("S", bound=Section)
 
 
 def named_keys(raw: Any) -> tuple[str, ...]:
-    """Return the variables that the file names for keys of further on-call providers."""
-    oncall = _sound(Oncall, raw.get("oncall", {})) if isinstance(raw, Mapping) else None
-    return tuple(one.key_env for one in oncall.also if one.key_env) if oncall is not None else ()
+    """Return the variables that the file names for secrets: passwords, tokens and keys."""
+    if isinstance(raw, Mapping):
+        here = (one for key, one in raw.items() if str(key).endswith("_env") and isinstance(one, str) and one)
+        return (*here, *(name for one in raw.values() for name in named_keys(one)))
+    return tuple(name for one in raw for name in named_keys(one)) if isinstance(raw, list) else ()
 
 
 def read_secrets(

@@ -317,3 +317,11 @@ def test_revert_needs_a_branch_that_the_bot_may_move(tmp_path: Path) -> None:
     signed = reverts.replace("./fleet.git}", "./fleet.git, verify: {keyring: /keys}}")
     (wrong,) = problems(tmp_path, signed)
     assert "apps[0].rollback: the repository wants signed commits, and the bot signs none: use pin" in wrong
+
+
+def test_secret_that_the_file_names_may_be_in_a_file(tmp_path: Path) -> None:
+    """Only those of further on-call services were read; the message about a missing one promised it of all."""
+    (tmp_path / "token").write_text("from-a-file\n")
+    registry = "registries: [{name: quay, host: quay.io, username: bot, password_env: QUAY_TOKEN}]\n"
+    found = read(tmp_path, GOOD + registry, QUAY_TOKEN_FILE=str(tmp_path / "token"))
+    assert found.secret("QUAY_TOKEN") == "from-a-file"
