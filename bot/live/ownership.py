@@ -17,6 +17,7 @@ MANAGERS: Final[Mapping[OwnerKind, frozenset[str]]] = {
     OwnerKind.HELM: frozenset({"helm", "Helm"}),
     OwnerKind.FLUX: frozenset({"kustomize-controller", "helm-controller"}),
     OwnerKind.ARGOCD: frozenset({"argocd-controller", "argocd-application-controller"}),
+    OwnerKind.SPINNAKER: frozenset(),  # it calls kubectl, whose fields are taken over anyway
 }
 
 
@@ -51,4 +52,17 @@ def owner_of(live: Body, *, labels: Mapping[str, str], former: Mapping[str, str]
         return Owner(kind=OwnerKind.ARGOCD, name=tracking.partition(":")[0])
     if instance := have.get("argocd.argoproj.io/instance"):
         return Owner(kind=OwnerKind.ARGOCD, name=instance)
+    return _spinnaker(notes)
+
+
+def _spinnaker(notes: Mapping[str, str]) -> Owner | None:
+    """Return what of Spinnaker deployed an object, going by its annotations; None when it was not Spinnaker.
+
+    Each deploy of clouddriver writes both; the first is what it calls managed itself (`onlySpinnakerManaged`), and may
+    be left out by a naming strategy of one's own. Its label `app.kubernetes.io/managed-by` is no claim: it can be
+    switched off, and is anybody's to write. Old versions put quotes around the values.
+    """
+    for key, what in (("moniker.spinnaker.io/application", "application"), ("artifact.spinnaker.io/name", "artifact")):
+        if name := notes.get(key, "").strip('"'):
+            return Owner(kind=OwnerKind.SPINNAKER, name=f"{what} {name}")
     return None

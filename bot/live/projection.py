@@ -31,6 +31,8 @@ _CLAIMS: Final = (
     "helm.toolkit.fluxcd.io/name",
     "argocd.argoproj.io/tracking-id",
     "argocd.argoproj.io/instance",
+    "moniker.spinnaker.io/application",
+    "artifact.spinnaker.io/name",
 )
 _ADOPTED: Final = KUBECTL.union(*MANAGERS.values())
 _ABSENT: Final = "\0absent"

@@ -152,7 +152,7 @@ class AppSpec:
     approvals: int = 1  # distinct approvers of one plan, its requester not counted
     approvers: Approvers = Approvers()
     moved_from: str = ""  # name of an app on the same cluster whose objects this one takes over
-    adopt: frozenset[str] = frozenset()  # helm, flux, argocd: whose objects may be taken over
+    adopt: frozenset[str] = frozenset()  # helm, flux, argocd, spinnaker: whose objects may be taken over
     windows: tuple[Window, ...] = ()
     render: Render = Render.AUTO
     helm: HelmSpec | None = None

@@ -30,6 +30,7 @@ class OwnerKind(Enum):
     HELM = "Helm release"
     FLUX = "Flux"
     ARGOCD = "Argo CD application"
+    SPINNAKER = "Spinnaker"
     CONTROLLER = "controller"
 
 

@@ -53,6 +53,7 @@ _WAYS_OUT: Final[Mapping[OwnerKind, str]] = {
     OwnerKind.HELM: "take it out of that release, or take it over with `adopt: [helm]`",
     OwnerKind.FLUX: "take it out of what Flux applies, or take it over with `adopt: [flux]`",
     OwnerKind.ARGOCD: "take it out of that application, or take it over with `adopt: [argocd]`",
+    OwnerKind.SPINNAKER: "take it out of the pipeline that deploys it, or take it over with `adopt: [spinnaker]`",
     OwnerKind.CONTROLLER: "change what that controller makes it from, and take it out of Git here",
 }
 

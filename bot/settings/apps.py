@@ -179,7 +179,7 @@ class AppKeys(Section):
     max_delete: MaxDelete = MaxDelete()
     allow_empty: bool = False
     """Whether a path that renders nothing may delete everything."""
-    adopt: Annotated[tuple[Literal["helm", "flux", "argocd"], ...], Field(strict=False)] = ()
+    adopt: Annotated[tuple[Literal["helm", "flux", "argocd", "spinnaker"], ...], Field(strict=False)] = ()
     """Tools whose objects are taken over; the plan shows from whom. Without it such objects are blocked."""
     windows: Annotated[tuple[SyncWindow, ...], Field(strict=False)] = ()
     substitute: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] | None = None

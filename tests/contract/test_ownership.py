@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from bot.model.control import Via
 from bot.model.outcome import Result
@@ -32,6 +33,12 @@ FLUX = {
         "kustomize.toolkit.fluxcd.io/name": "apps",
         "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
     }
+}
+MONIKER = {"moniker.spinnaker.io/application": "shop", "moniker.spinnaker.io/cluster": "configMap settings"}
+ARTIFACT = {"artifact.spinnaker.io/type": "kubernetes/configMap", "artifact.spinnaker.io/name": "settings"}
+SPINNAKER = {
+    "labels": {"app.kubernetes.io/managed-by": "spinnaker", "app.kubernetes.io/name": "shop"},
+    "annotations": {**MONIKER, **ARTIFACT, "artifact.spinnaker.io/location": "web"},
 }
 ARGOCD = {"annotations": {"argocd.argoproj.io/tracking-id": "guestbook:/ConfigMap:web/settings"}}
 
@@ -67,8 +74,11 @@ def test_object_is_adopted_once_its_owner_s_mark_is_gone(world: EngineWorld) -> 
         (HELM, "Helm release web/shop", "helm", "helm"),
         (FLUX, "Flux flux-system/apps", "flux", "kustomize-controller"),
         (ARGOCD, "Argo CD application guestbook", "argocd", "argocd-controller"),
+        (SPINNAKER, "Spinnaker application shop", "spinnaker", "kubectl-client-side-apply"),
+        (SPINNAKER, "Spinnaker application shop", "spinnaker", "kubectl"),
+        ({"annotations": ARTIFACT}, "Spinnaker artifact settings", "spinnaker", "kubectl-replace"),
     ],
-    ids=["helm", "flux", "argocd"],
+    ids=["helm", "flux", "argocd", "spinnaker", "spinnaker-server-side", "spinnaker-own-names"],
 )
 def test_object_of_another_tool_is_taken_over_only_where_the_app_says_so(
     worlds: Callable[..., EngineWorld], owner: dict[str, Any], name: str, tool: str, manager: str
@@ -92,6 +102,26 @@ def test_object_of_another_tool_is_taken_over_only_where_the_app_says_so(
     assert set(live["metadata"]["labels"]) == {"gitops-bot/app", "applyset.kubernetes.io/part-of"}
     assert not set(owner.get("annotations", {})) & set(live["metadata"].get("annotations", {}))
     assert world.planned().writes == ()
+
+
+def test_pods_that_spinnaker_marked_restart_when_it_is_left(worlds: Callable[..., EngineWorld]) -> None:
+    """It writes its annotations and labels into the template of pods, too."""
+    world = worlds(adopt=["spinnaker"])
+    body = yaml.safe_load(deployment("api"))
+    body["metadata"].update(SPINNAKER)
+    template = body["spec"]["template"]["metadata"]
+    template.update(annotations=SPINNAKER["annotations"], labels={**template["labels"], **SPINNAKER["labels"]})
+    path = world.path("deployments", base="/apis/apps/v1")
+    world.plane.request("POST", f"{path}?fieldManager=kubectl-client-side-apply", body=body)
+    world.commit({"a.yaml": deployment("api")})
+    plan = world.planned()
+    (change,) = plan.writes
+    assert "taken over from Spinnaker application shop" in change.why
+    assert any("restarts 1 pod" in one for one in plan.impact), plan.impact
+    assert world.sync().result is Result.CONVERGED
+    template = world.found("deployments", "api", base="/apis/apps/v1")["spec"]["template"]["metadata"]
+    assert template["labels"] == {"app": "api"}
+    assert not template.get("annotations")
 
 
 def test_object_of_a_controller_is_blocked(world: EngineWorld) -> None:
