@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.model.announcement import Announcement, News
+from bot.model.announcement import Announcement, News, TroubleLine
 from bot.model.control import Via
 from bot.model.record import SinkName
 from bot.reconcile.post import Post
@@ -102,6 +102,27 @@ def test_failure_that_is_over_is_said_as_over_and_one_under_way_is_said(store: S
     told(post, store, said("web", News.FAILED), said("cart", News.FAILED), said("web", News.DIFF))
     told(post, store, said("web", News.SYNCING), said("cart", News.SYNCING), said("web", News.CONVERGED, failures=1))
     assert left(store) == ["web:converged:root", "cart:failed:root", "cart:syncing:root"]
+
+
+def test_end_of_trouble_that_nobody_heard_of_says_what_it_was(store: SqlStore) -> None:
+    """Slack was away for as long as the app failed: the channel heard that it had recovered, and never of what."""
+    post = Post(store, routing=Routing())
+    trouble = TroubleLine(subject="Deployment api", message="quota exceeded")
+    failed = replace(said("web", News.FAILED, failures=1), since=NOW, troubles=(trouble,), message="1 object failed.")
+    counted = replace(failed, id="counted", failures=4, edits_only=True)
+    over = replace(said("web", News.CONVERGED, failures=4), at=NOW + timedelta(hours=1), message="It is equal.")
+    told(post, store, failed, counted, said("web", News.SYNCING), over)
+    claimed = store.claim(SinkName.SLACK, LANE, now=NOW)
+    assert claimed is not None
+    assert isinstance(claimed.parcel, Announcement)
+    assert claimed.parcel.message == (
+        "It is equal. Failing from 2026-03-01 12:00 UTC until 2026-03-01 13:00 UTC: quota exceeded"
+    )
+    store.delivered(claimed.id)
+    told(post, store, replace(counted, id="again"), replace(over, id="over again"))
+    claimed = store.claim(SinkName.SLACK, LANE, now=NOW)
+    assert claimed is not None
+    assert claimed.parcel == replace(over, id="over again")  # what only edits was heard of before
 
 
 @pytest.mark.parametrize("quietly", [False, True])
