@@ -16,6 +16,7 @@ import importlib.util
 import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from bot.errors import DeliveryFailed
 from bot.model.announcement import WriteBack
@@ -100,7 +101,7 @@ class LambdaTarget:
         if status in {401, 403}:
             return self._renewed(f"AWS does not accept the credentials ({code or status}): renew them")
         if status == 404:
-            return self._failed(f"there is no such function or alias in {self._region}: check function and region")
+            return self._failed(f"{self._where()} has no such function or alias: check function and region")
         if status == 413:
             return self._failed(f"the event of {size:,} bytes is larger than Lambda takes of asynchronous events")
         if status in {408, 409, 429} or status >= 500:
@@ -117,8 +118,14 @@ class LambdaTarget:
             way = "give the pod a role (IRSA, EKS Pod Identity), or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
             return self._renewed(f"there are no AWS credentials: {way}")
         if isinstance(error, botocore.ConnectionError | botocore.HTTPClientError):
-            return self._failed(f"cannot be reached: {type(error).__name__}", after=_RETRY_SECONDS)
+            url = error.kwargs.get("endpoint_url")  # maybe of STS, without whose credentials nothing is sent
+            place = urlsplit(str(url)).netloc or self._where()
+            return self._failed(f"{place} cannot be reached: {type(error).__name__}", after=_RETRY_SECONDS)
         return self._renewed(f"AWS gives no credentials ({type(error).__name__}): check the environment and profile")
+
+    def _where(self) -> str:
+        """Return the host that is asked: a variable for another service may have moved it."""
+        return urlsplit(self._client.meta.endpoint_url).netloc if self._client is not None else self._region
 
     def _renewed(self, why: str) -> DeliveryFailed:
         self._client = None

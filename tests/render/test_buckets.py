@@ -107,7 +107,7 @@ def server(bucket: Bucket, certificate: Certificate) -> Iterator[HttpsServer]:
 
 @pytest.fixture
 def environment(server: HttpsServer, certificate: Certificate) -> dict[str, str]:
-    return {"AWS_ENDPOINT_URL": server.url, "AWS_REGION": REGION, "SSL_CERT_FILE": str(certificate.certificate)}
+    return {"AWS_ENDPOINT_URL_S3": server.url, "AWS_REGION": REGION, "SSL_CERT_FILE": str(certificate.certificate)}
 
 
 KEYS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
