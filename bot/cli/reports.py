@@ -43,6 +43,7 @@ def status_json(lines: Sequence[AppStatus]) -> dict[str, Any]:
                 "revision": one.revision or None,
                 "target_revision": one.target_revision or None,
                 "last_sync_at": stamp(one.last_sync_at),
+                "images": list(one.images),
                 "last_error": one.last_error or None,
                 "consecutive_failures": one.consecutive_failures,
                 "objects": one.objects,
@@ -105,6 +106,8 @@ def status_text(given: Sequence[AppStatus]) -> str:
         for one in lines
         if one.decided is not None
     ]
+    if len(lines) == 1 and lines[0].images:
+        notes.append(f"{name(lines[0])}: follows {', '.join(lines[0].images)}")
     return "\n".join([table(rows), *notes, *([counts(lines)] if len(lines) > 1 else [])])
 
 

@@ -97,6 +97,7 @@ class AppStatus:
     written: int = 0
     writes: int = 0
     ref: str = ""  # what it follows when nobody has pinned it
+    images: tuple[str, ...] = ()  # whose newest tags are written to Git: `quay.io/acme/shop 1.x`
 
     @property
     def key(self) -> str:

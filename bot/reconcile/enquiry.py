@@ -104,6 +104,7 @@ class Enquiry:
                     writes=_writes(memory),
                     is_begun=memory.begun not in {"", memory.digest},
                     ref=str(app.ref),
+                    images=tuple(one.what for one in app.images),
                 )
             )
         return tuple(lines)

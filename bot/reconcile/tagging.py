@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.errors import BotError, DeliveryFailed, PassError, PushRefused, RegistryUnreachable
+from bot.errors import DeliveryFailed, ImageNotFound, PassError, PushRefused, RegistryError, RegistryRefused
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import ControlState, Via
@@ -88,11 +88,11 @@ class Tagging:
                 looked = self._look(app, follow, tags, before, asked_at)
             except _Stays as why:
                 looked = _Looked(followed=before, trouble=str(why), next_step=why.next_step)
-            except BotError as error:
-                if isinstance(error, RegistryUnreachable) or (isinstance(error, PassError) and error.transient):
-                    log.warning("%s of %s: %s; looked at again by itself", image, app.key, error)
-                    return
+            except (PushRefused, PlaceRefused, RegistryRefused, ImageNotFound) as error:
                 looked = _Looked(followed=before, trouble=str(error))
+            except (PassError, RegistryError) as error:  # an outage, or what the app's own passes tell people of
+                log.warning("%s of %s: %s; looked at again by itself", image, app.key, error)
+                return
             self._save(app, follow, before, looked, via)
         if looked.commit:
             self._pushed(app.repo, {f"refs/heads/{app.ref.name}": looked.commit})

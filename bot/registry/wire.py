@@ -35,6 +35,7 @@ _TOKEN_MARGIN: Final = 10.0  # seconds before its end that a token is used no mo
 _BASIC_SECONDS: Final = 300.0  # how long a registry is taken to want name and password still
 _HOUR: Final = 3600.0  # the longest that a token is kept, and that a registry is left alone
 _HUB_API: Final = "registry-1.docker.io"
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # anything else would get into commits and messages
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _MANIFESTS: Final = ", ".join(
     (
@@ -111,11 +112,11 @@ class _Host:
 
     def tags(self, image: ImageName) -> tuple[str, ...]:
         found: list[str] = []
-        url = f"{self._base}{image.path}/tags/list?n={_PAGE}"
+        url = f"{self._base}{quote(image.path)}/tags/list?n={_PAGE}"
         for _ in range(_PAGES):
             answer = self._ask("GET", url, image.path, f"image {image}")
             tags = _object(answer.data).get("tags") or ()
-            found += [one for one in tags if isinstance(one, str)]
+            found += [one for one in tags if isinstance(one, str) and _TAG.fullmatch(one)]
             following = _next(answer.headers)
             if not following:
                 return tuple(dict.fromkeys(found))
@@ -125,7 +126,7 @@ class _Host:
         raise self._unreachable(f"the list of tags of {image} has no end")
 
     def digest(self, image: ImageName, tag: str) -> str:
-        url, what = f"{self._base}{image.path}/manifests/{quote(tag)}", f"image {image}:{tag}"
+        url, what = f"{self._base}{quote(image.path)}/manifests/{quote(tag)}", f"image {image}:{tag}"
         answer = self._ask("HEAD", url, image.path, what, accept=_MANIFESTS)
         digest = answer.headers.get("Docker-Content-Digest") or ""
         if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):

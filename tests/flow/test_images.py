@@ -6,7 +6,8 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,10 +16,12 @@ from tests.flow.office import ANA, DEPLOYS, Office
 from tests.flow.pull_requests import TOKEN as GIT_TOKEN
 from tests.flow.pull_requests import PullRequests
 from tests.https import PASSWORD, USER
+from tests.registry.real_registry import RealRegistry
 from tests.registry.wire_registry import TOKEN, WireRegistry
 from tests.waiting import until
 
 Offices = Callable[..., Office]
+Registry = WireRegistry | RealRegistry
 
 SECRET: Final = "h00k-canary"
 SHOP: Final = "acme/shop"
@@ -31,7 +34,7 @@ def registry() -> Iterator[WireRegistry]:
         yield made
 
 
-def manifest(registry: WireRegistry, tag: str) -> str:
+def manifest(registry: Registry, tag: str) -> str:
     """Return an object that names an image, as a person wrote it."""
     return (
         "# why: the shop's people\n"
@@ -40,7 +43,7 @@ def manifest(registry: WireRegistry, tag: str) -> str:
     )
 
 
-def opened(offices: Offices, registry: WireRegistry, *, write: str = "commit", password: str = PASSWORD) -> Office:
+def opened(offices: Offices, registry: Registry, *, write: str = "commit", password: str = PASSWORD) -> Office:
     """Open an office whose shop follows an image."""
     image = f'{{image: "{registry.host}/{SHOP}", follow: 1.x, write: {write}}}'
     more = f'registries: [{{name: test, host: "{registry.host}", username: {USER}, password_env: REGISTRY_PASSWORD}}]'
@@ -68,7 +71,7 @@ def pushed(office: Office, registry: WireRegistry, tag: str) -> None:
     assert told(office, event) == (202, "looks at 1 image\n")
 
 
-def live(office: Office, registry: WireRegistry) -> str:
+def live(office: Office, registry: Registry) -> str:
     """Return the tag on the cluster."""
     found = office.kube.cluster.get("configmaps", "default", "shop") or {}
     return str(found.get("data", {}).get("image", "")).rpartition(":")[2]
@@ -106,6 +109,49 @@ def test_pushed_image_is_one_commit_that_is_synced(offices: Offices, registry: W
     assert office.upstream.git("rev-parse", "main^") == commit
     log = office.bot.log() + json.dumps([dict(call.arguments) for call in office.slack.calls()], default=str)
     assert not [one for one in (SECRET, PASSWORD, TOKEN) if one in log]
+
+
+def test_bot_that_is_killed_between_push_and_save_makes_no_second_commit(
+    offices: Offices, registry: WireRegistry
+) -> None:
+    office = opened(offices, registry)
+    before = tip(office)
+    hook = office.upstream.path / "hooks" / "post-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nrm -f {hook}\nkill -9 {office.bot.pid}\n")
+    hook.chmod(0o755)
+    with suppress(OSError):
+        pushed(office, registry, "1.4.2")
+    until(lambda: not hook.exists() and tip(office) != before)
+    office.bot.kill()
+    asked = registry.asked("/tags/list")
+    office.start()
+    until(lambda: registry.asked("/tags/list") > asked)
+    until(lambda: live(office, registry) == "1.4.2")
+    pushed(office, registry, "1.4.3")
+    until(lambda: live(office, registry) == "1.4.3")
+    assert office.upstream.git("rev-parse", "main~2") == before
+
+
+def test_status_says_what_an_app_follows(offices: Offices, registry: WireRegistry) -> None:
+    office = opened(offices, registry)
+    follows = f"{registry.host}/{SHOP} 1.x"
+    assert office.bot.status("shop")["images"] == [follows]
+    assert f"shop: follows {follows}" in office.bot.run("status", "shop")[1]
+    assert f"follows {follows}" in office.types(ANA, "status shop", DEPLOYS).text
+
+
+@pytest.mark.tools
+def test_real_registry_tells_of_a_push_and_its_image_is_live(offices: Offices, tmp_path: Path) -> None:
+    """Nothing between them is ours: the registry's notification, its answer to our question, Git's commit."""
+    registry = RealRegistry(tmp_path)
+    office = opened(offices, registry)
+    registry.start(tells=f"http://127.0.0.1:{office.bot.port}/webhooks/registry/test", secret=SECRET)
+    try:
+        registry.push(SHOP, "1.4.2", "main-1")
+        until(lambda: live(office, registry) == "1.4.2")
+    finally:
+        registry.close()
 
 
 def test_event_that_does_not_know_the_secret_asks_nobody(offices: Offices, registry: WireRegistry) -> None:

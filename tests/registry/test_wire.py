@@ -2,80 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import pytest
-import urllib3
 
 from bot.errors import ImageNotFound, RegistryRefused, RegistryUnreachable
 from bot.model.image import DOCKER_HUB, ImageName
 from bot.registry.wire import Account, Registries
 from tests.https import PASSWORD, USER
-from tests.ports import ReservedPort
+from tests.registry.real_registry import RealRegistry
 from tests.registry.wire_registry import TOKEN, WireRegistry
-from tests.tools.building import program
-from tests.waiting import until
 
 SHOP: Final = "acme/shop"
 TAGS: Final = ("1.4.1", "1.4.2", "1.10.0", "latest", "main-1")
-BCRYPT: Final = "$2a$05$MiKHdgvt.NH4YuhlWxpIBuSY8R7LmiOH9HMtdxPZWrbw/8wggQSUK"  # of PASSWORD
-
-
-class RealRegistry:
-    """The registry of the distribution project, with a password."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._reserved = folder, ReservedPort()
-        self.host = f"localhost:{self._reserved.number}"
-        (folder / "htpasswd").write_text(f"{USER}:{BCRYPT}\n")
-        (folder / "config.yml").write_text(
-            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nlog: {{level: error}}\n"
-            f"http: {{addr: '127.0.0.1:{self._reserved.number}'}}\n"
-            f"auth: {{htpasswd: {{realm: test, path: {folder}/htpasswd}}}}\n"
-        )
-        environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
-        self._log = (folder / "log").open("wb")
-        command = [program("registry"), "serve", str(folder / "config.yml")]
-        self._process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
-        until(self._answers, "the registry takes connections")
-        self._http = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=f"{USER}:{PASSWORD}"), timeout=30)
-
-    def _answers(self) -> bool:
-        assert self._process.poll() is None, (self._folder / "log").read_text()
-        return self._reserved.is_served()
-
-    def push(self, path: str, *tags: str) -> None:
-        """Push an image without layers, by the calls of the protocol."""
-        base = f"http://{self.host}/v2/{path}"
-        config = b"{}"
-        name = f"sha256:{sha256(config).hexdigest()}"
-        place = self._http.request("POST", f"{base}/blobs/uploads/").headers["Location"]
-        joint = "&" if "?" in place else "?"
-        assert self._http.request("PUT", f"{place}{joint}digest={name}", body=config).status == 201
-        kind = "application/vnd.oci.image.manifest.v1+json"
-        about = f'{{"mediaType":"application/vnd.oci.image.config.v1+json","size":{len(config)},"digest":"{name}"}}'
-        body = f'{{"schemaVersion":2,"mediaType":"{kind}","config":{about},"layers":[]}}'.encode()
-        self._digest = f"sha256:{sha256(body).hexdigest()}"
-        for tag in tags:
-            headers = {**self._http.headers, "Content-Type": kind}
-            answer = self._http.request("PUT", f"{base}/manifests/{tag}", body=body, headers=headers)
-            assert answer.status == 201, answer.data
-
-    def digest(self, path: str, tag: str) -> str:
-        return self._digest
-
-    def close(self) -> None:
-        self._http.clear()
-        self._process.terminate()
-        self._process.wait(timeout=60)
-        self._log.close()
-        self._reserved.close()
 
 
 Server = WireRegistry | RealRegistry
@@ -83,7 +25,12 @@ Server = WireRegistry | RealRegistry
 
 @pytest.fixture(params=["none", "basic", "token", pytest.param("real", marks=pytest.mark.tools)])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    made = RealRegistry(tmp_path) if request.param == "real" else WireRegistry(guard=request.param)
+    made: Server
+    if request.param == "real":
+        made = RealRegistry(tmp_path)
+        made.start()
+    else:
+        made = WireRegistry(guard=request.param)
     made.push(SHOP, *TAGS)
     yield made
     made.close()
@@ -147,6 +94,17 @@ def test_pages_without_end_and_to_elsewhere_are_given_up(wire: Callable[..., Wir
         server.faults.append((200, {"Link": f'<{place}>; rel="next"'}, '{"tags": ["1.0.0"]}'))
         with pytest.raises(RegistryUnreachable, match="has no end"):
             known(server).tags(image(server))
+
+
+def test_what_is_no_tag_is_left_out(wire: Callable[..., WireRegistry]) -> None:
+    """A tag gets into commits, names of branches and messages: a registry must not write what it wants there."""
+    server = wire()
+    server.faults.append(
+        (200, {}, '{"tags": ["1.0.0", "1.0.1\\n\\nSigned-off-by: eve", "<!here>", "", 7, null, "-x"]}')
+    )
+    assert known(server).tags(image(server)) == ("1.0.0",)
+    server.faults.append((200, {}, '{"tags": null}'))
+    assert known(server).tags(image(server)) == ()
 
 
 def test_token_is_used_until_it_ends(wire: Callable[..., WireRegistry]) -> None:

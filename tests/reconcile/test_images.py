@@ -1,0 +1,298 @@
+"""When registries are asked, what is written where several look or push at once, and what is said of a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bot.model.announcement import Announcement
+from bot.model.app import AppSpec
+from bot.model.control import Control, Pause, Via
+from bot.model.image import Follow, ImageName
+from bot.model.record import AuditEntry, Decision, SinkName
+from bot.reconcile.images import Following
+from bot.reconcile.keeping import Door
+from bot.reconcile.post import Post
+from bot.reconcile.routing import Routing
+from bot.reconcile.tagging import Tagging
+from bot.reconcile.world import World
+from bot.registry.wire import Registries
+from bot.source.repository import GitRepository
+from bot.source.spec import RepoSpec
+from bot.state.store import SqlStore
+from tests.plan.world import APP
+from tests.registry.wire_registry import WireRegistry
+from tests.render.worlds import renderer
+from tests.source.upstream import Upstream
+
+SHOP: Final = "acme/shop"
+FIVE: Final = timedelta(minutes=5)
+GONE: Final[tuple[int, dict[str, str], str]] = (503, {}, "")
+
+
+class Clock:
+    """Stands still but for a moment at each look."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
+        return self.now
+
+
+@dataclass
+class Room:
+    """A registry, a repository, and what looks after both; `look` does what is due."""
+
+    clock: Clock
+    registry: WireRegistry
+    upstream: Upstream
+    store: SqlStore
+    following: Following
+    pushed: list[str]
+
+    def look(self) -> int:
+        """Run the errands that are due, and return how many."""
+        errands = list(self.following.due())
+        for _, work in errands:
+            work()
+        return len(errands)
+
+    def heard(self) -> list[str]:
+        """Return what channels hear, oldest first."""
+        found = []
+        for lane in self.store.due_lanes(SinkName.SLACK, now=self.clock()):
+            while (one := self.store.claim(SinkName.SLACK, lane, now=self.clock())) is not None:
+                assert isinstance(one.parcel, Announcement)
+                found.append(f"{lane} {one.parcel.app}: {one.parcel.message}")
+                self.store.delivered(one.id)
+        return found
+
+    def tags(self) -> list[str]:
+        """Return the tag of each app at the branch's tip."""
+        return [line.rpartition(":")[2] for line in self.file().splitlines() if "image" in line]
+
+    def file(self) -> str:
+        return self.upstream.git("show", "main:shop/a.yaml")
+
+    def commits(self) -> int:
+        return int(self.upstream.git("rev-list", "--count", "main"))
+
+
+Rooms = Callable[..., Room]
+
+
+@pytest.fixture
+def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
+    with ExitStack() as stack:
+
+        def build(*apps: dict[str, Any], follow: str = "1.x") -> Room:
+            clock, registry = Clock(), stack.enter_context(WireRegistry())
+            upstream = Upstream(tmp_path / "fleet.git")
+            store = SqlStore(state_url)
+            stack.callback(store.close)
+            spec = RepoSpec(name="fleet", url=str(upstream.path))
+            repo = GitRepository(spec, directory=tmp_path / "cache", clock=clock)
+            stack.callback(repo.close)
+            image = Follow(image=ImageName(registry.host, SHOP), range=follow)
+            specs = [replace(APP, path="shop", images=(image,), channel="C1", **one) for one in apps or ({},)]
+            world = World(
+                repos={"fleet": repo},
+                clusters={},
+                renderer=renderer(tmp_path, tools=()),
+                labels=lambda app: {},
+                neighbours=lambda app: (),
+                key=store.key(),
+                clock=clock,
+            )
+            pushed: list[str] = []
+            registries, post = Registries([]), Post(store, routing=Routing())
+            following = Following(
+                {app.key: app for app in specs},
+                registry=registries,
+                tagging=Tagging(
+                    world=world,
+                    store=store,
+                    post=post,
+                    door=Door(proposals={}, link=_no_link),
+                    registry=registries,
+                    pushed=lambda repo, tips: pushed.extend(tips.values()),
+                ),
+                store=store,
+                post=post,
+                intervals={registry.host: FIVE},
+                clock=clock,
+            )
+            room = Room(clock, registry, upstream, store, following, pushed)
+            registry.push(SHOP, "1.4.1")
+            upstream.commit({"shop/a.yaml": manifest(room, "1.4.1")})
+            return room
+
+        yield build
+
+
+def _no_link(app: AppSpec, branch: str, proposed: str) -> str:
+    return ""
+
+
+def manifest(room: Room, *tags: str) -> str:
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n"
+    return head + "".join(
+        f"  {n}: {{image: '{room.registry.host}/{SHOP}:{tag}'}}\n" for n, tag in zip("abc", tags, strict=False)
+    )
+
+
+def audit(room: Room) -> Sequence[AuditEntry]:
+    return room.store.audit(app=None, limit=20)
+
+
+# --- when -------------------------------------------------------------------------------------------------------------
+
+
+def test_registry_is_asked_at_the_start_on_time_and_when_it_tells_of_a_push(rooms: Rooms) -> None:
+    room = rooms()
+    assert [room.look(), room.look()] == [1, 0]
+    room.clock.now += FIVE
+    assert [room.look(), room.look()] == [1, 0]
+    host = room.registry.host
+    assert room.following.pushed(host, {"acme/cart": frozenset()}) == ()
+    assert room.following.pushed("quay.io", {SHOP: frozenset()}) == ()
+    assert room.look() == 0
+    assert room.following.pushed(host, {SHOP: frozenset()}) == (ImageName(host, SHOP),)
+    assert [room.look(), room.look()] == [1, 0]
+    assert room.following.pushed(host, {}) == (ImageName(host, SHOP),)
+    assert [room.look(), room.look()] == [1, 0]
+
+
+def test_tag_that_the_registry_lists_late_is_looked_for_again(rooms: Rooms) -> None:
+    room = rooms()
+    room.look()
+    room.following.pushed(room.registry.host, {SHOP: frozenset({"1.4.2"})})
+    assert [room.look(), room.look()] == [1, 0]
+    room.clock.now += timedelta(seconds=3)
+    room.registry.push(SHOP, "1.4.2")
+    assert [room.look(), room.look()] == [1, 0]
+    assert "1.4.2" in room.file()
+    room.following.pushed(room.registry.host, {SHOP: frozenset({"9.9.9"})})
+    for _ in range(60):
+        room.look()
+        room.clock.now += timedelta(seconds=3)
+    assert room.look() == 0  # it never came: on time again
+    (line,) = audit(room)
+    assert (line.verb, line.via, line.decision) == ("follow", Via.WEBHOOK, Decision.DONE)
+
+
+# --- what is written --------------------------------------------------------------------------------------------------
+
+
+def test_apps_that_share_a_file_make_one_commit(rooms: Rooms) -> None:
+    room = rooms({"name": "one"}, {"name": "two"})
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    assert (room.tags(), room.commits()) == (["1.4.2'}"], 2)
+    assert room.pushed == [room.upstream.git("rev-parse", "main")]
+
+
+def test_commit_that_somebody_else_pushed_meanwhile_is_kept(rooms: Rooms) -> None:
+    room = rooms()
+    other = room.upstream.commit({"docs/a.md": "x"}, branch="other", parents=(room.upstream.git("rev-parse", "main"),))
+    hook = room.upstream.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        "#!/bin/sh\n[ -e raced ] && exit 0\ntouch raced\n"
+        f"env -u GIT_QUARANTINE_PATH git update-ref refs/heads/main {other}\nexit 1\n"
+    )
+    hook.chmod(0o755)
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    assert room.upstream.git("rev-parse", "main^") == other
+    assert room.tags() == ["1.4.2'}"]
+    assert room.heard() == []
+
+
+def test_newer_tag_of_git_and_of_another_place_stay(rooms: Rooms) -> None:
+    room = rooms()
+    room.upstream.commit({"shop/a.yaml": manifest(room, "1.4.0", "1.5.0", "latest")})
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    assert room.tags() == ["1.4.2'}", "1.5.0'}", "1.4.2'}"]
+    newer = room.upstream.commit({"shop/a.yaml": manifest(room, "2.0.0")})
+    room.clock.now += FIVE
+    room.look()
+    assert room.upstream.git("rev-parse", "main") == newer
+    assert room.heard() == []
+
+
+def test_lost_state_makes_no_second_commit(rooms: Rooms) -> None:
+    """As does a crash after the push: what Git has is asked, not what we remember."""
+    room = rooms()
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    image = f"{room.registry.host}/{SHOP}"
+    room.store.forget(APP.key, audit=replace(audit(room)[0], verb="delete"))
+    assert room.store.followed(APP.key, image).reached == ""
+    room.clock.now += FIVE
+    room.look()
+    assert room.commits() == 2
+    assert room.store.followed(APP.key, image).reached == "1.4.2"
+
+
+def test_paused_app_is_not_even_looked_at(rooms: Rooms) -> None:
+    room = rooms()
+    pause = Pause(by="U0ANA", reason="", since=room.clock())
+    line = AuditEntry(
+        at=room.clock(), who="U0ANA", via=Via.SLACK, verb="pause", app=APP.key, arguments="", decision=Decision.DONE
+    )
+    room.store.save_control(APP.key, Control(pause=pause), audit=line)
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    assert room.commits() == 1
+
+
+# --- what is said -----------------------------------------------------------------------------------------------------
+
+
+def test_outage_is_said_once_when_it_lasts_and_when_it_is_over(rooms: Rooms) -> None:
+    room = rooms({"name": "one"}, {"name": "two"})
+    room.registry.faults += [GONE] * 5
+    for _ in range(2):
+        room.look()
+        room.clock.now += FIVE
+    assert room.heard() == []
+    for _ in range(3):
+        room.look()
+        room.clock.now += FIVE
+    name = f"registry {room.registry.host}"
+    (said,) = room.heard()
+    assert said.startswith(f"C1 {name}: {name}: it answers 503. New tags are not seen of {room.registry.host}/{SHOP}")
+    room.look()
+    assert room.heard() == [f"C1 {name}: {name} answers again: new tags are seen."]
+
+
+def test_short_outage_is_nobody_s_business(rooms: Rooms) -> None:
+    room = rooms()
+    room.registry.faults.append(GONE)
+    for _ in range(3):
+        room.look()
+        room.clock.now += FIVE
+    assert room.heard() == []
+
+
+def test_range_without_a_tag_is_said(rooms: Rooms) -> None:
+    room = rooms(follow="2.x")
+    for _ in range(2):
+        room.look()
+        room.clock.now += FIVE
+    (said,) = room.heard()
+    assert "has no tag that is 2.x" in said
+    room.registry.push(SHOP, "2.0.0")
+    room.look()
+    assert [one.rpartition(": ")[2] for one in room.heard()] == [f"{room.registry.host}/{SHOP} is followed again."]
+    assert "2.0.0" in room.file()
