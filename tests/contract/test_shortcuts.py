@@ -223,7 +223,6 @@ def red(group: str) -> str:
     return f"apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: w}}\nspec: {{color: red}}\n"
 
 
-@pytest.mark.parametrize("server", ["real"], indirect=True)  # the sandbox ends no watch when a CRD changes
 def test_objects_of_a_kind_that_is_made_anew_are_made_anew(world: EngineWorld, kind: Callable[..., str]) -> None:
     """With other defaults, with another version in the store, in another scope and back: no verdict of before holds."""
     color = {"type": "string"}
