@@ -125,6 +125,11 @@ class HelmSpec:
         return self.repo.startswith("s3://")
 
 
+def usual_priority(env: str) -> str:
+    """Return how urgently an app pages whose configuration does not say it."""
+    return "P2" if env in {"production", "prod"} else "P3"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
     """What the configuration says of one app. Identity is `key`, `cluster/name`: names repeat across clusters."""

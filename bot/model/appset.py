@@ -6,12 +6,12 @@ In go the folders of a commit, out come apps with every default filled in, and w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from bot.model.app import AppSpec
+from bot.model.app import AppSpec, usual_priority
 
 APP_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -36,13 +36,17 @@ class Members:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSet:
-    """`template` has placeholders in its strings, no cluster and no path; `title` is its place in the file."""
+    """`template` has placeholders in its strings, no cluster, no path and no usual priority; `title` is its place.
+
+    `envs` has the env by cluster, where it is not the template's.
+    """
 
     title: str
     template: AppSpec
     paths: tuple[str, ...]
     exclude: tuple[str, ...]
     clusters: tuple[str, ...]
+    envs: Mapping[str, str] = field(default_factory=dict)
 
     def members(self, folders: Iterable[str]) -> Members:
         """Return an app per matching folder and cluster, in order."""
@@ -67,13 +71,15 @@ class AppSet:
             return _PLACEHOLDER.sub(lambda found: words[found[1]], text)
 
         template = self.template
+        env = self.envs[cluster] if cluster in self.envs else filled(template.env)
         return replace(
             template,
             name=filled(template.name),
             cluster=cluster,
             path=folder,
             namespace=filled(template.namespace),
-            env=filled(template.env),
+            env=env,
+            oncall_priority=template.oncall_priority or usual_priority(env),
             channel=filled(template.channel),
             images=tuple(
                 replace(one, image=replace(one.image, path=filled(one.image.path))) for one in template.images

@@ -223,6 +223,8 @@ class AppSet(AppKeys):
     """Patterns of folders that are left out."""
     clusters: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     """Names of entries of `clusters`."""
+    envs: dict[str, str] = Field(default_factory=dict)
+    """By cluster, as `{prod-eu: production, staging-eu: staging}`: the `env` there; on the others it is `env`."""
 
     @field_validator("name", "namespace", "env", "channel")
     @classmethod

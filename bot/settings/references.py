@@ -67,9 +67,14 @@ def _apps(raw: Any, known: Mapping[str, Sequence[str]]) -> Iterator[Found]:
 def _app_sets(raw: Any, known: Mapping[str, Sequence[str]]) -> Iterator[Found]:
     for index, one in entries(raw, "app_sets"):
         yield from _missing(("app_sets", index, "repo"), one.get("repo"), "repo", known["repos"])
-        wanted = one.get("clusters")
-        for number, name in enumerate(wanted if isinstance(wanted, list) else ()):
+        given, envs = one.get("clusters"), one.get("envs")
+        wanted = given if isinstance(given, list) else []
+        for number, name in enumerate(wanted):
             yield from _missing(("app_sets", index, "clusters", number), name, "cluster", known["clusters"])
+        for cluster in envs if isinstance(envs, dict) and wanted else ():
+            if cluster not in wanted:
+                place: Location = ("app_sets", index, "envs", cluster)
+                yield place, f"app_sets[{index}].envs: {cluster} is none of its clusters: {', '.join(map(str, wanted))}"
         name = one.get("name")
         if name is not None and "{" not in str(name):
             where: Location = ("app_sets", index, "name")

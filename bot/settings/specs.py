@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render, Rollback
+from bot.model.app import Allowed, Approvers, AppSpec, HelmSpec, IgnoreRule, Mode, Render, Rollback, usual_priority
 from bot.model.appset import AppSet
 from bot.model.image import Follow, ImageName, Write, reference
 from bot.model.source import MAIN, GitRef, RefKind, branch
@@ -55,6 +55,7 @@ def app_spec(settings: Settings, app: sections.App, folder: Path) -> AppSpec:
     return replace(
         _spec(settings, app, folder, name=app.name, cluster=app.cluster, path=path),
         depends_on=depends_on,
+        oncall_priority=app.oncall.priority or usual_priority(app.env),
         moved_from=app.moved_from,
     )
 
@@ -71,6 +72,7 @@ def app_set_spec(settings: Settings, index: int, one: sections.AppSet, folder: P
         paths=one.paths,
         exclude=one.exclude,
         clusters=one.clusters,
+        envs=one.envs,
     )
 
 
@@ -122,7 +124,7 @@ def _spec(settings: Settings, app: sections.AppKeys, folder: Path, *, name: str,
         depends_on=app.depends_on,
         channel=(app.channel or settings.slack.default_channel) if settings.slack.mode != "off" else "",
         oncall_team=app.oncall.team,
-        oncall_priority=app.oncall.priority or ("P2" if app.env in {"production", "prod"} else "P3"),
+        oncall_priority=app.oncall.priority,
         mode=Mode(app.mode),
         approvals=app.approvals,
         approvers=_approvers(app.approvers or settings.approvers),

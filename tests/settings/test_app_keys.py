@@ -56,6 +56,33 @@ def test_every_matching_folder_is_an_app(tmp_path: Path) -> None:
     )
 
 
+def test_set_has_an_env_for_each_of_its_clusters(tmp_path: Path) -> None:
+    """One set had one env: production and staging were two sets that said the same otherwise."""
+    where = "[prod, staging-eu, dev]"
+    clusters = "".join(f"  - {{name: {name}, kubeconfig: k}}\n" for name in ("staging-eu", "dev"))
+    head = GOOD.partition("apps:")[0].replace("repos:", f"{clusters}repos:")
+    text = head + SET.replace(
+        "[prod]", f'{where}, env: "on-{{cluster}}", envs: {{prod: production, staging-eu: staging}}'
+    )
+    (found,) = read(tmp_path, text).app_sets
+    members = found.members(["apps/shop"]).apps
+    assert [(app.cluster, app.env, app.oncall_priority) for app in members] == [
+        ("prod", "production", "P2"),
+        ("staging-eu", "staging", "P3"),
+        ("dev", "on-dev", "P3"),
+    ]
+    wrong = problems(tmp_path, text.replace("{prod: production", "{prd: production"))
+    assert len(wrong) == 1
+    assert "app_sets[0].envs: prd is none of its clusters: prod, staging-eu, dev" in wrong[0]
+
+
+def test_placeholder_in_the_env_of_a_set_counts_for_its_priority(tmp_path: Path) -> None:
+    """It was that of an env called `{cluster}`."""
+    text = GOOD.partition("apps:")[0] + SET.replace("clusters:", 'env: "{cluster}", clusters:')
+    (app,) = read(tmp_path, text).app_sets[0].members(["apps/shop"]).apps
+    assert (app.env, app.oncall_priority) == ("prod", "P2")
+
+
 def test_set_that_names_nobody_s_cluster_or_gives_all_one_name_is_refused(tmp_path: Path) -> None:
     text = GOOD.partition("apps:")[0] + SET.replace("[prod]", "[prd]").replace('"{basename}"', "same")
     assert problems(tmp_path, text) == [
