@@ -69,7 +69,8 @@ class LambdaTarget:
             answer = self._client.invoke(FunctionName=self._function, InvocationType=kind, Payload=payload)
         except ClientError as error:
             raise self._refused(error, len(payload)) from error
-        except (BotoCoreError, ResponseParserError) as error:
+        except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
+            # The last two are of credentials: a token file that is not there, an agent at an address of no agent.
             raise self._unsent(error) from error
         if answer["StatusCode"] != _ACCEPTED[kind]:
             raise self._failed(f"answers {answer['StatusCode']}: nothing there speaks for Lambda; check endpoint_url")
@@ -121,7 +122,9 @@ class LambdaTarget:
             url = error.kwargs.get("endpoint_url")  # maybe of STS, without whose credentials nothing is sent
             place = urlsplit(str(url)).netloc or self._where()
             return self._failed(f"{place} cannot be reached: {type(error).__name__}", after=_RETRY_SECONDS)
-        return self._renewed(f"AWS gives no credentials ({type(error).__name__}): check the environment and profile")
+        of = f" of {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        why = f"AWS gives no credentials ({type(error).__name__}{of})"
+        return self._renewed(f"{why}: check the environment and profile")
 
     def _where(self) -> str:
         """Return the host that is asked: a variable for another service may have moved it."""

@@ -162,6 +162,8 @@ def test_event_waits_until_credentials_are_renewed(environment: Environment) -> 
         ({}, "there are no AWS credentials: give the pod a role"),
         ({"AWS_PROFILE": "gone"}, "ProfileNotFound"),
         ({"AWS_ACCESS_KEY_ID": "AKIACANARY"}, "PartialCredentialsError"),
+        ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/gone", "AWS_ROLE_ARN": ROLE}, "FileNotFoundError of /gone"),
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://agent.example.com/"}, "no credentials (ValueError)"),
         ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/jwt", "AWS_ROLE_ARN": ROLE}, "AssumeRoleWithWebIdentity answers InvalidId"),
     ],
 )
