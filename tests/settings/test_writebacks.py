@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,9 @@ def test_pipelines_that_cannot_be_started_are_said_with_their_line(tmp_path: Pat
     (found,) = problems(tmp_path, GOOD + f"writebacks: [{{type: spinnaker, {entry}}}]\n", S="canary")
     assert found.startswith(f"gitops-bot.yaml:11: {said}")
     assert "canary" not in found
+
+
+def test_function_without_the_library_for_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    (found,) = problems(tmp_path, GOOD + "writebacks: [{type: lambda, function: shop, region: eu-west-1}]\n")
+    assert found == "gitops-bot.yaml:11: writebacks[0].type: functions need botocore: pip install 'gitops-bot[aws]'"
