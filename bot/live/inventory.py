@@ -86,7 +86,8 @@ def write_control(control: Control) -> str:
     value: dict[str, Any] = {}
     if control.pause is not None:
         held = control.pause
-        value["pause"] = {"by": held.by, "reason": held.reason, "since": held.since, "until": held.until}
+        of_many = {"order": held.order, "operation": held.operation} if held.order else {}
+        value["pause"] = {"by": held.by, "reason": held.reason, "since": held.since, "until": held.until, **of_many}
     if control.pin is not None:
         pin = control.pin
         value["pin"] = {"commit": pin.commit, "by": pin.by, "reason": pin.reason, "since": pin.since}
@@ -100,7 +101,14 @@ def read_control(body: Body) -> Control:
         value = orjson.loads(text)
         pause, pin = value.get("pause"), value.get("pin")
         return Control(
-            pause=Pause(by=pause["by"], reason=pause["reason"], since=_time(pause, "since"), until=_until(pause))
+            pause=Pause(
+                by=pause["by"],
+                reason=pause["reason"],
+                since=_time(pause, "since"),
+                until=_until(pause),
+                operation=str(pause.get("operation", "")),
+                order=str(pause.get("order", "")),
+            )
             if pause
             else None,
             pin=Pin(commit=pin["commit"], by=pin["by"], reason=pin["reason"], since=_time(pin, "since"))
