@@ -59,12 +59,12 @@ class Sweeps:
             return
         self._follow(order, bulk, apps, denied, caller, confirmed=True)
 
-    def resume(self, paused_by: str, caller: Caller) -> None:
+    def resume(self, paused_by: str, caller: Caller, *, typed: str = "button resume_all") -> None:
         """Resume what one order has paused, and is so still."""
         apps = self._desk.paused_by(paused_by)
         if not apps:
             raise OrderRefused("None of these apps is paused by that order any more.")
-        order = Order(verb="resume", typed="button resume_all")
+        order = Order(verb="resume", typed=typed)
         allowed, denied = self._allowed(order, apps, caller)
         self._follow(order, _bulk(order, caller), allowed, denied, caller)
 

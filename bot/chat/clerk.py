@@ -162,6 +162,10 @@ class Clerk:
         if caller.thread and form.app != "none":
             order = self._scope.below(order, caller)
             if form.app == "needed" and not order.app:
+                held = self._desk.order_of(caller.channel, caller.thread) if order.verb == "resume" else ""
+                if held:
+                    self._sweeps.resume(held, caller, typed=order.typed)
+                    return
                 caller.answer(needs_app(order.verb), ())
                 return
         match order.verb:

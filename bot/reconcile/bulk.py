@@ -17,7 +17,7 @@ from bot.model.bulk import BulkOrder, Foreseen, Kept, Swept
 from bot.model.control import Control, Pause, Trigger
 from bot.model.record import AuditEntry, Decision, Mute
 from bot.model.status import Followed
-from bot.ports.state import Store
+from bot.ports.state import MessageRef, Store
 from bot.reconcile import commands, gathering, muting
 from bot.reconcile.attention import Attention
 from bot.reconcile.commands import Ordered, Person
@@ -98,6 +98,15 @@ class Bulk:
         """Return the apps that one order about many has paused, and that are so still."""
         controls = {key: control.at(now) for key, control in self._store.controls().items()}
         return tuple(self._apps[key] for key in gathering.held_by(order, self._apps, controls))
+
+    def order_of(self, message: MessageRef) -> str:
+        """Return the order about many apps of which a root message tells, while it holds any; "" for none."""
+        pauses = [one.pause for one in self._store.controls().values() if one.pause is not None and one.pause.order]
+        for order in dict.fromkeys(one.order for one in pauses):
+            told = self._store.message(gathering.root(order, message.channel))
+            if told is not None and (told.channel, told.ts) == (message.channel, message.ts):
+                return order
+        return ""
 
     def ends(self, pauses: Mapping[str, Pause], how: str, *, base: Announcement) -> tuple[Announcement, ...]:
         """Return how messages about many apps read once these pauses, by app key, have ended."""

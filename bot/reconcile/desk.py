@@ -125,6 +125,10 @@ class Desk(Enquiry):
         """Return the apps that one order about many has paused, and that are so still."""
         return self._bulk.paused_by(order, self._world.clock())
 
+    def order_of(self, channel: str, ts: str) -> str:
+        """Return the order about many apps that a root message tells of, while it holds any of them; "" for none."""
+        return self._bulk.order_of(MessageRef(channel=channel, ts=ts))
+
     def unwanted(self, text: str) -> AppSpec:
         """Return the app to delete: one of the configuration, or one that it has dropped."""
         dropped = [one for one in self.released() if text in {one.app, one.key}]

@@ -114,6 +114,27 @@ def test_apps_that_a_person_may_not_order_are_named_and_the_others_done(offices:
     office.sees(DEPLOYS, "Resumed: 2 apps / prod", "more-01, shop")
 
 
+def test_resume_in_the_thread_of_an_order_about_many_apps_is_about_those_that_it_holds(
+    offices: Callable[..., Office],
+) -> None:
+    """It was answered that it needs an app, below a message that names them all."""
+    office = open_with_more(offices)
+    office.types(ANA, "pause app:shop app:more-01 app:more-02 for 2h", DEPLOYS)
+    root = office.sees(DEPLOYS, "Paused: 3 apps / prod")
+    office.types(ANA, "resume shop", DEPLOYS)
+    office.types(ANA, "pause shop for 1h", DEPLOYS)
+
+    def mentions(text: str) -> str:
+        before = len(office.slack.ephemerals(ANA.id))
+        office.heard(lambda: office.slack.mention(ANA.id, DEPLOYS, text, thread_ts=root.ts))
+        answers: list[Message] = until(lambda: office.slack.ephemerals(ANA.id)[before:])
+        return answers[0].text
+
+    assert mentions("resume").startswith("2 apps are running")
+    assert standing(office, "paused") == ["shop"], "the pause of another order was ended"
+    assert mentions("resume").startswith("resume needs an app")
+
+
 def test_terminal_orders_many_apps_at_once(offices: Callable[..., Office]) -> None:
     office = open_with_more(offices)
     run = office.bot.run
