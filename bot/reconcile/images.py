@@ -120,12 +120,11 @@ class Following:
             failing.pop(image, None)
             if not expects.issubset(tags):
                 self._ask_again(key, turn, expects)
-            for app, follow in followed[key]:
-                try:
-                    via = Via.WEBHOOK if turn.until is not None else Via.SCHEDULE
-                    self._tagging.follow(app, follow, tags, asked_at=asked_at, via=via)
-                except PassError as error:
-                    log.error("%s of %s: %s", image, app.key, error)
+            via = Via.WEBHOOK if turn.until is not None else Via.SCHEDULE
+            try:
+                self._tagging.follow(followed[key], tags, asked_at=asked_at, via=via)
+            except PassError as error:
+                log.error("%s in %s: %s", image, repo, error)
         try:
             self._tell(host, repo, failing, followed)
         except StateError as error:

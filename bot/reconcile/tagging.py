@@ -1,9 +1,10 @@
-"""One image of one app: what becomes of its newest tag. A commit, a proposal, nothing, or a trouble that is told.
+"""One image and the apps of a repository that follow it: what becomes of its newest tag.
 
-In go the tags that the registry has, out comes at most one commit, which changes the tags in the app's own files and
-nothing else. Git is asked each time what it has, so that doing all this twice, or after a crash in the middle, does it
-once. What is newer than the tag that is followed, cannot be compared with it, or was taken back to an older one stays:
-whoever wrote that knows why. A paused or pinned app is left alone.
+In go the tags that the registry has, out comes at most one commit for all apps of a branch, which changes the tags in
+their own files and nothing else, or a proposal for each, or a trouble that people hear of. Git is asked each time what
+it has, so that doing all this twice, or after a crash in the middle, does it once. What is newer than the tag that is
+followed, cannot be compared with it, or was taken back to an older one stays: whoever wrote that knows why. An app that
+is paused or pinned is left alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,7 +20,7 @@ from typing import Final
 from bot.errors import DeliveryFailed, ImageNotFound, PassError, PushRefused, RegistryError, RegistryRefused
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
-from bot.model.control import ControlState, Via
+from bot.model.control import Control, ControlState, Via
 from bot.model.image import Follow, Write
 from bot.model.record import AuditEntry, Decision, Dispatch, Followed
 from bot.ports.registry import Registry
@@ -40,27 +41,37 @@ _SUBJECT: Final = 72  # characters, as people write the first line of a commit
 _DIGITS: Final = 8  # of the digest in a branch's name
 _PATIENCE: Final = timedelta(seconds=1)  # another process looks at the same image: it does what there is to do
 
+Follower = tuple[AppSpec, Follow]
 Pushed = Callable[[str, Mapping[str, str]], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Looked:
-    """What is known after a look, and what people should hear of it."""
+class _Look:
+    """An app that follows the image, and what a look at it has found or done.
 
-    followed: Followed
+    `before` is what was known of it, `after` what is now. `places` have an older tag and are to be written.
+    """
+
+    app: AppSpec
+    follow: Follow
+    before: Followed
+    after: Followed
+    places: tuple[Place, ...] = ()
     trouble: str = ""
     next_step: str = ""
     done: str = ""  # for the audit
     proposal: str = ""
-    commit: str = ""
 
+    @property
+    def wants(self) -> str:
+        """How people read which tags are meant: `1.x`."""
+        return self.follow.what.removeprefix(f"{self.follow.image} ")
 
-class _Stays(Exception):
-    """Nothing is written; the message says why and `next_step` what people can do."""
+    def troubled(self, why: str, next_step: str = "") -> _Look:
+        return replace(self, places=(), trouble=why, next_step=next_step)
 
-    def __init__(self, message: str, next_step: str) -> None:
-        self.next_step = next_step
-        super().__init__(message)
+    def changes(self, wanted: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(f"{one.path}: {one.tag or 'no tag'} -> {wanted}" for one in self.places))
 
 
 class Tagging:
@@ -76,74 +87,79 @@ class Tagging:
         self._registry, self._pushed = registry, pushed
         self._settled: dict[tuple[str, Follow], tuple[str, str]] = {}  # head and tag of the last look that ended well
 
-    def follow(self, app: AppSpec, follow: Follow, tags: Sequence[str], *, asked_at: datetime, via: Via) -> None:
-        """Write the newest tag where an older one is, if there is one. Raises `StateError`."""
-        image = str(follow.image)
-        with self._store.lock(f"image {image} of {app.key}", timeout=_PATIENCE) as held:
-            now = self._world.clock()
-            if not held or self._store.control(app.key).at(now).state is not ControlState.RUNNING:
-                return
-            before = self._store.followed(app.key, image)
-            try:
-                looked = self._look(app, follow, tags, before, asked_at)
-            except _Stays as why:
-                looked = _Looked(followed=before, trouble=str(why), next_step=why.next_step)
-            except (PushRefused, PlaceRefused, RegistryRefused, ImageNotFound) as error:
-                looked = _Looked(followed=before, trouble=str(error))
-            except (PassError, RegistryError) as error:  # an outage, or what the app's own passes tell people of
-                log.warning("%s of %s: %s; looked at again by itself", image, app.key, error)
-                return
-            self._save(app, follow, before, looked, via)
-        if looked.commit:
-            self._pushed(app.repo, {f"refs/heads/{app.ref.name}": looked.commit})
+    def follow(self, followers: Sequence[Follower], tags: Sequence[str], *, asked_at: datetime, via: Via) -> None:
+        """Write the newest tag where an older one is. All follow one image, in one repository. Raises `StateError`."""
+        repo, image = followers[0][0].repo, followers[0][1].image
+        commits: dict[str, str] = {}
+        with self._store.lock(f"image {image} in {repo}", timeout=_PATIENCE) as held:
+            groups: dict[tuple[str, str, str], list[_Look]] = {}
+            for one in self._running(followers) if held else ():
+                alone = one.app.key if one.follow.write is Write.PULL_REQUEST else ""
+                groups.setdefault((one.app.ref.name, one.follow.newest(tags), alone), []).append(one)
+            for (branch, wanted, _), group in groups.items():
+                try:
+                    looks, commit = self._written(group, wanted, asked_at)
+                except (PassError, RegistryError) as error:  # an outage, or what the apps' own passes tell people of
+                    log.warning("%s in %s: %s; looked at again by itself", image, repo, error)
+                    continue
+                for look in looks:
+                    self._save(look, commit, via)
+                if commit:
+                    commits[f"refs/heads/{branch}"] = commit
+        if commits:
+            self._pushed(repo, commits)
+
+    def _running(self, followers: Sequence[Follower]) -> Iterator[_Look]:
+        now, controls = self._world.clock(), self._store.controls()
+        for app, follow in followers:
+            if controls.get(app.key, Control()).at(now).state is ControlState.RUNNING:
+                before = self._store.followed(app.key, str(follow.image))
+                yield _Look(app=app, follow=follow, before=before, after=before)
 
     # --- looking ----------------------------------------------------------------------------------------------
 
-    def _look(self, app: AppSpec, follow: Follow, tags: Sequence[str], before: Followed, asked_at: datetime) -> _Looked:
-        wanted = follow.newest(tags)
+    def _written(self, group: Sequence[_Look], wanted: str, asked_at: datetime) -> tuple[list[_Look], str]:
+        """Return what became of the apps of one branch, and the commit that was pushed to it, "" without one."""
         if not wanted:
-            what = f"{follow.image} has no tag that is {follow.what.removeprefix(f'{follow.image} ')}"
-            raise _Stays(what, "Push one, or change what is followed in the configuration")
+            way_out = "Push one, or change what is followed in the configuration"
+            return [one.troubled(f"{one.follow.image} has no tag that is {one.wants}", way_out) for one in group], ""
+        app = group[0].app
         repo = self._world.repos[app.repo]
         for _ in range(_TRIES):
             head = repo.head(app.ref, newer_than=asked_at)
-            if self._settled.get((app.key, follow)) == (head, wanted) and not before.said:
-                return _Looked(followed=before)
-            older, there = self._places(app, follow, head, wanted)
-            if not older:
-                self._settled[app.key, follow] = (head, wanted)
-                return _Looked(followed=replace(before, reached=wanted) if there else before)
-            if before.reached == wanted and not there:
-                raise _Stays(
-                    f"{older[0].path} has {older[0].tag or 'no tag'}: {wanted} was in Git before, and was taken back",
-                    f"A newer tag is written again; for {wanted} write it into {older[0].path}",
-                )
-            if follow.write is Write.PULL_REQUEST and before.proposed == wanted:
-                return _Looked(followed=before)
-            made = self._made(app, follow, head, wanted, older)
-            if follow.write is Write.PULL_REQUEST:
-                return self._propose(app, follow, before, made)
-            commit = repo.write(head, made.files, message=made.message)
+            found = [look for one in group if (look := self._look(one, head, wanted)) is not None]
+            looks, files = self._edited(found, head, wanted)
+            if not files:
+                return looks, ""
+            title, body = _message([one for one in looks if one.places], wanted)
+            if group[0].follow.write is Write.PULL_REQUEST:
+                return [self._propose(one, wanted, head, files, title, body) for one in looks], ""
             try:
+                commit = repo.write(head, files, message=f"{title}\n\n{body}")
                 repo.advance(app.ref.name, commit, expects=head)
             except PushRefused as error:
                 asked_at = self._world.clock()
                 if repo.head(app.ref, newer_than=asked_at) == head:
-                    raise _Stays(
-                        str(error),
-                        f"Let the bot push to {app.ref.name}, or set write: pull-request for {follow.image}",
-                    ) from error
+                    way_out = f"Let the bot push to {app.ref.name}, or set write: pull-request"
+                    return [one.troubled(str(error), way_out) if one.places else one for one in looks], ""
             else:
-                return _Looked(followed=replace(before, reached=wanted), done=made.changes, commit=commit)
-        log.info("%s of %s: others push at the same moment; looked at again by itself", follow.image, app.key)
-        return _Looked(followed=before)
+                return [self._reached(one, wanted) if one.places else one for one in looks], commit
+        log.info("%s in %s: others push at the same moment; looked at again by itself", group[0].follow.image, app.repo)
+        return [], ""
 
-    def _places(self, app: AppSpec, follow: Follow, head: str, wanted: str) -> tuple[tuple[Place, ...], bool]:
-        """Return where an older tag is, and whether the wanted one is anywhere. Raises `_Stays`."""
-        files = CommitFiles(self._world.repos[app.repo], head)
-        places = self._world.renderer.images(app, files, follow.image)
+    def _look(self, one: _Look, head: str, wanted: str) -> _Look | None:
+        """Return where an app has an older tag, or why nothing is written; None where its files cannot be read."""
+        follow, app, before = one.follow, one.app, one.before
+        if self._settled.get((app.key, follow)) == (head, wanted) and not before.said:
+            return one
+        try:
+            files = CommitFiles(self._world.repos[app.repo], head)
+            places = self._world.renderer.images(app, files, follow.image)
+        except PassError as error:  # its own passes tell people
+            log.warning("%s of %s: %s", follow.image, app.key, error)
+            return None
         if not places:
-            raise _Stays(
+            return one.troubled(
                 f"no file of {app.path or app.repo} gives {follow.image} a tag",
                 f"Name it there: image: {follow.image}:TAG, newTag in images of the app's own kustomization, or tag"
                 " beside repository in a values file of the app",
@@ -155,83 +171,109 @@ class Tagging:
             for place, rank in ranks
             if (rank is not None and rank < top) or (place.tag in _FLOATING and (place.tag or not place.digest))
         )
-        strange = [place for place, rank in ranks if rank is None and place not in older]
-        if strange and not older:
-            one = strange[0]
-            raise _Stays(
-                f"{one.path} has {one.tag or 'a digest alone'}, which cannot be compared with {wanted}",
-                f"Write a tag there that is {follow.what.removeprefix(f'{follow.image} ')}",
+        there = any(place.tag == wanted for place in places)
+        strange = next((place for place, rank in ranks if rank is None and place not in older), None)
+        if older and before.reached == wanted and not there:
+            return one.troubled(
+                f"{older[0].path} has {older[0].tag or 'no tag'}: {wanted} was in Git before, and was taken back",
+                f"A newer tag is written again; for {wanted} write it into {older[0].path}",
             )
-        return older, any(place.tag == wanted for place in places)
+        if older:
+            asked = follow.write is Write.PULL_REQUEST and before.proposed == wanted
+            return one if asked else replace(one, places=older)
+        if strange is not None:
+            return one.troubled(
+                f"{strange.path} has {strange.tag or 'a digest alone'}, which cannot be compared with {wanted}",
+                f"Write a tag there that is {one.wants}",
+            )
+        self._settled[app.key, follow] = (head, wanted)
+        return replace(one, after=replace(before, reached=wanted)) if there else one
 
     # --- writing ----------------------------------------------------------------------------------------------
 
-    def _made(self, app: AppSpec, follow: Follow, head: str, wanted: str, places: Sequence[Place]) -> _Made:
-        """Return the files with the new tag. Raises `PlaceRefused`, `RegistryError`."""
-        repo = self._world.repos[app.repo]
-        digest = self._registry.digest(follow.image, wanted) if any(place.digest for place in places) else ""
+    def _edited(self, looks: Sequence[_Look], head: str, wanted: str) -> tuple[list[_Look], dict[str, bytes]]:
+        """Return the files with the new tag, and the looks, those with a trouble whose files cannot be written."""
         files: dict[str, bytes] = {}
-        for path in sorted({place.path for place in places}):
-            file = repo.file(head, path)
+        after: list[_Look] = []
+        pinned = [one for one in looks if any(place.digest for place in one.places)]
+        try:
+            digest = self._registry.digest(pinned[0].follow.image, wanted) if pinned else ""
+        except (RegistryRefused, ImageNotFound) as error:
+            return [one.troubled(str(error)) if one.places else one for one in looks], {}
+        for one in looks:
+            try:
+                files |= self._files(one, head, wanted, digest, files)
+            except PlaceRefused as error:
+                after.append(one.troubled(str(error)))
+            else:
+                after.append(one)
+        return after, files
+
+    def _files(self, one: _Look, head: str, wanted: str, digest: str, changed: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return the files of an app with the new tag, on top of what others have changed in them."""
+        files: dict[str, bytes] = {}
+        for path in sorted({place.path for place in one.places}):
+            file = self._world.repos[one.app.repo].file(head, path)
             if file.is_link:
                 raise PlaceRefused(f"{path} is a symbolic link: change what it leads to by hand")
-            files[path] = with_tag(file.data, [one for one in places if one.path == path], wanted, digest)
-        olds = sorted({place.tag or "no tag" for place in places})
-        lines = dict.fromkeys(f"{place.path}: {place.tag or 'no tag'} -> {wanted}" for place in places)
-        title = f"{app.name}: {follow.image} {', '.join(olds)} -> {wanted}"
-        if len(title) > _SUBJECT:
-            title = f"{app.name}: {follow.image.path.rpartition('/')[2]} {', '.join(olds)} -> {wanted}"
-        body = (
-            f"{app.title} follows {follow.what}: {wanted} is its newest tag.",
-            "",
-            *(f"- {line}" for line in lines),
-            *([f"- digest: {digest}"] if digest else []),
-        )
-        title = title if len(title) <= _SUBJECT else f"{title[: _SUBJECT - 1]}…"
-        return _Made(tag=wanted, head=head, files=files, title=title, body="\n".join(body), changes="; ".join(lines))
+            places = [place for place in one.places if place.path == path]
+            files[path] = with_tag(changed.get(path, file.data), places, wanted, digest)
+        return files
 
-    def _propose(self, app: AppSpec, follow: Follow, before: Followed, made: _Made) -> _Looked:
+    def _reached(self, one: _Look, wanted: str) -> _Look:
+        return replace(one, after=replace(one.before, reached=wanted), done="; ".join(one.changes(wanted)))
+
+    def _propose(self, one: _Look, wanted: str, head: str, files: Mapping[str, bytes], title: str, body: str) -> _Look:
         """Push a branch and open a pull request where a token is configured; asked again it is the same one."""
-        facts = hashlib.sha256(f"{app.key} {follow.image} {made.tag}".encode()).hexdigest()[:_DIGITS]
-        branch = f"gitops-bot/image/{app.name}-{made.tag}-{facts}"
-        self._world.repos[app.repo].propose(made.head, made.files, branch=branch, message=made.message)
+        app, image = one.app, one.follow.image
+        facts = hashlib.sha256(f"{app.key} {image} {wanted}".encode()).hexdigest()[:_DIGITS]
+        branch = f"gitops-bot/image/{app.name}-{wanted}-{facts}"
+        try:
+            self._world.repos[app.repo].propose(head, files, branch=branch, message=f"{title}\n\n{body}")
+        except PushRefused as error:
+            return one.troubled(str(error))
         url = self._door.link(app, app.ref.name, branch)
         if (host := self._door.proposals.get(app.repo)) is not None:
             try:
-                url = host.open(branch=branch, into=app.ref.name, title=made.title, body=made.body)
+                url = host.open(branch=branch, into=app.ref.name, title=title, body=body)
             except DeliveryFailed as error:
-                raise _Stays(f"{error}; the branch {branch} is pushed", "Open it by hand: it is tried again") from error
+                return one.troubled(f"{error}; the branch {branch} is pushed", "Open it by hand, or it is tried again")
         where = f"{url} (branch {branch})" if url else f"branch {branch}"
-        text = f"{follow.image}: {made.changes}. Review and merge it: {where}."
-        return _Looked(followed=replace(before, proposed=made.tag), done=f"{made.changes} on {branch}", proposal=text)
+        changes = "; ".join(one.changes(wanted))
+        return replace(
+            one,
+            after=replace(one.before, proposed=wanted),
+            done=f"{changes} on {branch}",
+            proposal=f"{image}: {changes}. Review and merge it: {where}.",
+        )
 
     # --- telling ----------------------------------------------------------------------------------------------
 
-    def _save(self, app: AppSpec, follow: Follow, before: Followed, looked: _Looked, via: Via) -> None:
+    def _save(self, look: _Look, commit: str, via: Via) -> None:
         """Save how far it is followed, with what people hear: a trouble when it is new, and when it is over."""
-        now = self._world.clock()
-        after = replace(looked.followed, said="", since=None, operation="")
+        now, before, app, image = self._world.clock(), look.before, look.app, look.follow.image
+        after = replace(look.after, said="", since=None, operation="")
         news: list[Announcement] = []
-        if looked.trouble:
-            said = fingerprint(looked.trouble)
-            after = replace(looked.followed, said=said, since=before.since or now, operation=before.operation)
+        if look.trouble:
+            said = fingerprint(look.trouble)
+            after = replace(look.after, said=said, since=before.since or now, operation=before.operation)
             if said != before.said:
-                log.warning("%s of %s is not followed: %s", follow.image, app.key, looked.trouble)
+                log.warning("%s of %s is not followed: %s", image, app.key, look.trouble)
                 after = replace(after, operation=before.operation or operation_at(now, secrets.token_hex(3)))
-                text = f"{follow.image} is not followed: {looked.trouble}."
-                news.append(self._news(app, after.operation, said[:12], text, looked.next_step, now))
+                text = f"{image} is not followed: {look.trouble}."
+                news.append(self._news(app, after.operation, said[:12], text, look.next_step, now))
         elif before.said:
-            text = f"{follow.image} is followed again."
+            text = f"{image} is followed again."
             news.append(self._news(app, before.operation, f"over:{now.timestamp():.0f}", text, "", now))
-        if looked.proposal:
-            one = self._news(app, operation_at(now, secrets.token_hex(3)), "image", looked.proposal, "", now)
+        if look.proposal:
+            one = self._news(app, operation_at(now, secrets.token_hex(3)), "image", look.proposal, "", now)
             news.append(replace(one, news=News.PROPOSED))
-        audits = [self._audit(app, follow, looked, now, via)] if looked.done else []
+        audits = [_audit(look, commit, now, via)] if look.done else []
         if audits:
-            log.info("%s of %s: %s", follow.image, app.key, looked.done)
+            log.info("%s of %s: %s", image, app.key, look.done)
         if after != before or news:
             rows: tuple[Dispatch, ...] = self._post.rows(news)
-            self._store.save_followed(app.key, str(follow.image), after, audits=audits, dispatches=rows)
+            self._store.save_followed(app.key, str(image), after, audits=audits, dispatches=rows)
 
     def _news(
         self, app: AppSpec, operation: str, unique: str, text: str, next_step: str, now: datetime
@@ -252,30 +294,28 @@ class Tagging:
             next_step=next_step,
         )
 
-    def _audit(self, app: AppSpec, follow: Follow, looked: _Looked, now: datetime, via: Via) -> AuditEntry:
-        return AuditEntry(
-            at=now,
-            who="gitops-bot",
-            via=via,
-            verb="follow",
-            app=app.key,
-            arguments=follow.what,
-            decision=Decision.DONE,
-            why=f"{looked.done}{f' in {looked.commit}' if looked.commit else ''}",
-        )
+
+def _message(looks: Sequence[_Look], wanted: str) -> tuple[str, str]:
+    """Return the subject and the body of a commit: which apps, which image, the old tags and the new one."""
+    image = looks[0].follow.image
+    olds = ", ".join(sorted({place.tag or "no tag" for one in looks for place in one.places}))
+    names = ", ".join(dict.fromkeys(one.app.name for one in looks))
+    short = image.path.rpartition("/")[2]
+    titles = [f"{who}: {what} {olds} -> {wanted}" for who in (names, f"{len(looks)} apps") for what in (image, short)]
+    title = next((one for one in titles if len(one) <= _SUBJECT), f"{titles[-1][: _SUBJECT - 1]}…")
+    lines = [f"{one.app.title} follows {one.follow.what}: {wanted} is its newest tag." for one in looks]
+    changes = dict.fromkeys(f"- {line}" for one in looks for line in one.changes(wanted))
+    return title, "\n".join([*lines, "", *changes])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    """The files with a new tag, as they are committed on top of `head`."""
-
-    tag: str
-    head: str
-    files: Mapping[str, bytes]
-    title: str
-    body: str
-    changes: str
-
-    @property
-    def message(self) -> str:
-        return f"{self.title}\n\n{self.body}"
+def _audit(look: _Look, commit: str, now: datetime, via: Via) -> AuditEntry:
+    return AuditEntry(
+        at=now,
+        who="gitops-bot",
+        via=via,
+        verb="follow",
+        app=look.app.key,
+        arguments=look.follow.what,
+        decision=Decision.DONE,
+        why=f"{look.done}{f' in {commit}' if commit else ''}",
+    )

@@ -102,7 +102,7 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
             repo = GitRepository(spec, directory=tmp_path / "cache", clock=clock)
             stack.callback(repo.close)
             image = Follow(image=ImageName(registry.host, SHOP), range=follow)
-            specs = [replace(APP, path="shop", images=(image,), channel="C1", **one) for one in apps or ({},)]
+            specs = [replace(APP, images=(image,), channel="C1", **{"path": "shop", **one}) for one in apps or ({},)]
             world = World(
                 repos={"fleet": repo},
                 clusters={},
@@ -192,12 +192,33 @@ def test_tag_that_the_registry_lists_late_is_looked_for_again(rooms: Rooms) -> N
 # --- what is written --------------------------------------------------------------------------------------------------
 
 
-def test_apps_that_share_a_file_make_one_commit(rooms: Rooms) -> None:
-    room = rooms({"name": "one"}, {"name": "two"})
+def test_apps_that_follow_an_image_are_one_commit(rooms: Rooms) -> None:
+    """A fleet of fifty would be fifty commits, each of which wakes all fifty; two of these share a file."""
+    room = rooms({"name": "one"}, {"name": "two"}, {"name": "east", "path": "east"}, {"name": "gone", "path": "gone"})
+    room.upstream.commit({"east/b.yaml": manifest(room, "1.4.0")})
     room.registry.push(SHOP, "1.4.2")
     room.look()
-    assert (room.tags(), room.commits()) == (["1.4.2'}"], 2)
-    assert room.pushed == [room.upstream.git("rev-parse", "main")]
+    commit = room.upstream.git("rev-parse", "main")
+    assert (room.tags(), room.commits(), room.pushed) == (["1.4.2'}"], 3, [commit])
+    assert "1.4.2" in room.upstream.git("show", "main:east/b.yaml")
+    subject, _, *lines = room.upstream.git("log", "-1", "--format=%B", "main").splitlines()
+    assert subject == f"one, two, east: {room.registry.host}/{SHOP} 1.4.0, 1.4.1 -> 1.4.2"
+    assert lines[-2:] == ["- shop/a.yaml: 1.4.1 -> 1.4.2", "- east/b.yaml: 1.4.0 -> 1.4.2"]
+    assert sorted(line.app for line in audit(room)) == ["prod/east", "prod/one", "prod/two"]
+    assert room.heard() == []
+
+
+def test_file_that_is_not_edited_by_machine_holds_no_other_app(rooms: Rooms) -> None:
+    room = rooms({"name": "one"}, {"name": "east", "path": "east"})
+    shared = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    image = f"image: '{room.registry.host}/{SHOP}:1.4.1'"
+    room.upstream.commit({"east/b.yaml": f"{shared}data: {{a: &a {{{image}}}, b: *a}}\n"})
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    assert room.tags() == ["1.4.2'}"]
+    (said,) = room.heard()
+    assert "C1 east: " in said
+    assert "east/b.yaml is not edited by machine" in said
 
 
 def test_commit_that_somebody_else_pushed_meanwhile_is_kept(rooms: Rooms) -> None:
