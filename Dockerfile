@@ -3,7 +3,7 @@ FROM debian:bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends python3-venv
 COPY pyproject.toml README.md LICENSE /src/
 COPY bot /src/bot
-RUN python3 -m venv /opt/gitops-bot && /opt/gitops-bot/bin/pip install --no-cache-dir '/src[postgres,s3,aws]'
+RUN python3 -m venv /opt/gitops-bot && /opt/gitops-bot/bin/pip install --no-cache-dir '/src[postgres,s3,aws,tracing]'
 
 FROM debian:bookworm-slim
 # git follows repositories, ssh reaches them, gpg checks signatures; tini hands on SIGTERM and buries what git leaves.

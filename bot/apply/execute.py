@@ -7,6 +7,7 @@ pass finds every object this one made in the inventory and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from bot.apply.gone import await_gone
@@ -48,10 +49,12 @@ def execute(
     stop: Callable[[], bool],
     leaves: Callable[[], bool],
     keep: Callable[[list[Body]], None],
+    step: Callable[..., AbstractContextManager[None]],
 ) -> Execution:
     """Write what the plan says. Idempotent; `keep` is given the objects that are about to be deleted.
 
-    `stop` ends what is waited for, `leaves` the writing itself, after the stage it is at.
+    `stop` ends what is waited for, `leaves` the writing itself, after the stage it is at. What is done inside of a
+    `step` is timed by its name and facts.
 
     Raises `ClusterError` when the API server goes away meanwhile."""
     if not plan.writes:
@@ -61,16 +64,17 @@ def execute(
     listed = widened(inventory, plan)
     saved = cluster.save_inventory(app, listed) if listed.refs != inventory.refs else inventory
     todo, pruning = stages(plan), prune_stages(plan)
-    hooks = run_hooks(plan, Phase.PRE_SYNC, app=app, cluster=cluster, wait=wait, progress=progress)
+    hooks = run_hooks(plan, Phase.PRE_SYNC, app=app, cluster=cluster, wait=wait, progress=progress, step=step)
     outcomes: list[Outcome] = [*hooks.outcomes]
     if not hooks.succeeded:
         outcomes += _skipped((*todo, *pruning))
         return Execution(outcomes=tuple(outcomes), inventory=saved, hooks=hooks)
     bad: tuple[tuple[ResourceId, Health], ...] = ()
     for number, stage in enumerate(todo):
-        for outcome in cluster.spread(lambda change: write(change, app, cluster), stage.changes):
-            outcomes.append(outcome)
-            progress(outcome)
+        with _timed(step, "stage", number, stage):
+            for outcome in cluster.spread(lambda change: write(change, app, cluster), stage.changes):
+                outcomes.append(outcome)
+                progress(outcome)
         failed = any(one.deed is Deed.FAILED for one in outcomes)
         stopped = False
         if not failed and stage.wait:
@@ -87,14 +91,15 @@ def execute(
         if number and leaves():
             outcomes += _skipped(pruning[number:])
             break
-        deleted = list(cluster.spread(lambda change: delete(change, app, cluster), stage.changes))
-        for outcome in deleted:
-            progress(outcome)
-        leaving = {one.id for one in deleted if one.deed is Deed.DELETING}
-        left: tuple[ResourceRef, ...] = ()
-        if leaving and stage.wait:
-            left = await_gone(cluster, [ref for ref in stage.objects if ref.id in leaving], stop=stop)
-            deleted = [_gone(one) if one.id in leaving - {ref.id for ref in left} else one for one in deleted]
+        with _timed(step, "prune", number, stage):
+            deleted = list(cluster.spread(lambda change: delete(change, app, cluster), stage.changes))
+            for outcome in deleted:
+                progress(outcome)
+            leaving = {one.id for one in deleted if one.deed is Deed.DELETING}
+            left: tuple[ResourceRef, ...] = ()
+            if leaving and stage.wait:
+                left = await_gone(cluster, [ref for ref in stage.objects if ref.id in leaving], stop=stop)
+                deleted = [_gone(one) if one.id in leaving - {ref.id for ref in left} else one for one in deleted]
         outcomes += deleted
         if left:
             outcomes += _deferred(pruning[number + 1 :], [ref.id for ref in left])
@@ -114,6 +119,15 @@ def _deferred(later: Sequence[Stage], left: Sequence[ResourceId]) -> Iterator[Ou
     for stage in later:
         for change in stage.changes:
             yield Outcome(id=change.id, deed=Deed.DELETING, message=f"its turn comes once {names(left)} is gone")
+
+
+def _timed(
+    step: Callable[..., AbstractContextManager[None]], name: str, number: int, stage: Stage
+) -> AbstractContextManager[None]:
+    """Time what is done in a stage; nothing is in one that was written before, and is only waited for."""
+    if not stage.changes:
+        return nullcontext()
+    return step(name, number=number + 1, objects=len(stage.changes), kind=stage.changes[0].id.kind)
 
 
 def _skipped(later: Sequence[Stage]) -> Iterator[Outcome]:

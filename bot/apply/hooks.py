@@ -6,6 +6,7 @@ A Job counts when it is complete, any other object when it is healthy. Waves hol
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,14 +47,19 @@ def run_hooks(
     cluster: Cluster,
     wait: Callable[[Sequence[ResourceRef]], Waited],
     progress: Callable[[Outcome], None],
+    step: Callable[..., AbstractContextManager[None]],
 ) -> HookRun:
-    """Run the hooks of one point, wave by wave, to the first that does not succeed. Raises `ClusterError`."""
+    """Run the hooks of one point, wave by wave, to the first that does not succeed. Raises `ClusterError`.
+
+    What is done inside of a `step` is timed by its name and facts.
+    """
     run = HookRun()
     for stage in hook_stages(plan, phase):
-        for change in stage.changes:
-            outcome = write(change, app, cluster)
-            run.outcomes.append(outcome)
-            progress(outcome)
+        with step("hooks", phase=phase.value, objects=len(stage.changes)):
+            for change in stage.changes:
+                outcome = write(change, app, cluster)
+                run.outcomes.append(outcome)
+                progress(outcome)
         if not run.succeeded:
             break
         waited = wait(stage.objects)

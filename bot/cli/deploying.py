@@ -38,7 +38,7 @@ _STATUS: Final[Mapping[Result, int]] = {
 
 
 def sync(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments, announces=not arguments.no_announce) as built:
+    with engine(arguments, announces=not arguments.no_announce, traced=True) as built:
         chosen = apps_named(built, arguments.app)
         if arguments.confirm is not None and len(chosen) != 1:
             raise UsageError("--confirm is a yes to the plan of one app: name it")
@@ -61,7 +61,7 @@ def sync(arguments: argparse.Namespace, out: TextIO) -> int:
 
 def rollback(arguments: argparse.Namespace, out: TextIO) -> int:
     """Pin the app, then run the pass here: a terminal's rollback works without a running bot."""
-    with engine(arguments) as built:
+    with engine(arguments, traced=True) as built:
         app = app_named(built, arguments)
         if not arguments.commit:
             raise UsageError("rollback needs a commit: 7 or more digits of its hash")

@@ -23,6 +23,7 @@ from bot.source.push_events import PushRefused, read_push
 from bot.wiring import Engine, build_courier, order_threads, rules
 
 _LISTED: Final = 10  # failing apps; `status failing` has all
+_TRACEPARENT: Final = 55  # characters of one (W3C Trace Context, 2.2)
 _STUCK_AFTER: Final = timedelta(seconds=60)  # the loop's clock ticks every second
 
 
@@ -106,7 +107,8 @@ class Doors:
             event = read_push(headers, body, secret=configuration.secret("WEBHOOK_SECRET", suffix=repo))
         except PushRefused as error:
             return Answer(401, str(error))
-        woken = desk.pushed(repo, event.tips) if event is not None else ()
+        trace = next((value for name, value in headers.items() if name.lower() == "traceparent"), "")
+        woken = desk.pushed(repo, event.tips, trace=trace[:_TRACEPARENT]) if event is not None else ()
         return Answer(202, f"woke {len(woken)} apps")
 
     def _registry(self, name: str, headers: Mapping[str, str], given: str, body: bytes) -> Answer:

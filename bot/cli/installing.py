@@ -10,16 +10,17 @@ from typing import TextIO
 import yaml
 
 from bot.cli.main import ERROR, OK, config_path
-from bot.cli.terminal import configuration, engine, write_json
+from bot.cli.terminal import configuration, engine, tracer, write_json
 from bot.errors import Problem, UsageError
 from bot.plan.rights import roles
 from bot.settings import base_url, schema
+from bot.wiring import untraced
 
 
 def run(arguments: argparse.Namespace, out: TextIO) -> int:
     from bot.cli.serve import serve  # imported late: only the bot pays for Slack and HTTP
 
-    return serve(lambda: configuration(arguments))
+    return serve(lambda: configuration(arguments), tracer=tracer())
 
 
 def check(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -32,6 +33,8 @@ def check(arguments: argparse.Namespace, out: TextIO) -> int:
     if end is not None and end.is_over:
         problems = (*problems, Problem(message=notice, subject="on-call"))
     warnings = [notice] if end is not None and not end.is_over else []
+    if why := untraced(os.environ):
+        warnings.append(f"tracing is off: {why}")
     if arguments.output == "json":
         found = [{"subject": p.subject, "message": p.message, "where": p.where} for p in problems]
         write_json(out, {"problems": found, "warnings": warnings, "addresses": reached})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import orjson
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time (RFC 3339 UTC), level, logger, message, and the traceback of an exception."""
+    """Writes time (RFC 3339 UTC), level, logger, message, the trace of a pass, and the traceback of an exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -18,6 +19,19 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if trace := getattr(record, "trace_id", ""):
+            line["trace_id"] = trace
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
+
+
+def carry_traces(current: Callable[[], str]) -> None:
+    """Have each line that is written in a pass carry its trace, as `current` returns it."""
+
+    def marked(record: logging.LogRecord) -> bool:
+        record.trace_id = current()
+        return True
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(marked)

@@ -22,6 +22,7 @@ from bot.cli.checking import ending
 from bot.cli.metrics import Metrics
 from bot.cli.reloading import Reloading
 from bot.errors import ConfigError
+from bot.ports.tracing import UNTRACED, Tracer
 from bot.server.listening import WebServer
 from bot.settings import Configuration
 from bot.wiring import Engine, build_engine, build_heartbeat, build_loop, notice_of
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS: Final = 2.0  # a change of the configuration file is seen as fast as a person looks
 _PASSES_LEAVE: Final = timedelta(seconds=12)  # of the 20 s that SIGTERM gives
+_SPANS_LEAVE: Final = timedelta(seconds=2)  # deliveries have 5 s
 
 
 @dataclass(slots=True)
@@ -58,22 +60,23 @@ class _Stage:
     server: WebServer
 
 
-def serve(load: Callable[[], Configuration]) -> int:
+def serve(load: Callable[[], Configuration], *, tracer: Tracer = UNTRACED) -> int:
     """Run until SIGTERM or SIGINT, following the configuration; returns 0. Raises `ConfigError` before it starts."""
     signals = _Signals()
     signals.listen()
     configuration = load()
     gc.freeze()  # what is imported by now stays for good: no collection has to look at it; an engine may be replaced
-    stage: _Stage | None = _stage(configuration, None)
+    stage: _Stage | None = _stage(configuration, None, tracer)
     reloading = Reloading(configuration.path)
     while stage is not None:
         stage = _run(stage, signals, reloading, load)
+    tracer.close(timeout=_SPANS_LEAVE)
     return 0
 
 
-def _stage(configuration: Configuration, now: WebServer | None) -> _Stage:
+def _stage(configuration: Configuration, now: WebServer | None, tracer: Tracer) -> _Stage:
     """Build what runs a configuration; the port is the one of `now` where that does not change."""
-    engine = build_engine(configuration, clock=_now)
+    engine = build_engine(configuration, clock=_now, tracer=tracer)
     address = configuration.settings.server.host, configuration.port
     if now is not None and now.address == address:
         return _Stage(engine, now)
@@ -97,6 +100,7 @@ def _run(stage: _Stage, signals: _Signals, reloading: Reloading, load: Callable[
         from bot.cli.doors import Doors
 
         doors = Doors(engine, loop, heartbeat=heartbeat, metrics=metrics, reloading=reloading, clock=_now)
+        engine.tracer.open()
     except BaseException:
         loop.stop(timeout=_PASSES_LEAVE)
         raise
@@ -110,7 +114,9 @@ def _run(stage: _Stage, signals: _Signals, reloading: Reloading, load: Callable[
         signals.woken.wait(_LOOK_EVERY_SECONDS)
         signals.woken.clear()
         asked, signals.reload = signals.reload, False
-        following = None if signals.stop else reloading.successor(lambda: _stage(load(), server), asked=asked)
+        following = (
+            None if signals.stop else reloading.successor(lambda: _stage(load(), server, engine.tracer), asked=asked)
+        )
     log.info("gitops-bot is stopping" if following is None else "gitops-bot takes up its new configuration")
     left = loop.stop(timeout=_PASSES_LEAVE)
     doors.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
-from typing import Any, TextIO
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TextIO
 
 import orjson
 
@@ -19,8 +20,13 @@ from bot.model.bulk import chooses
 from bot.model.control import Via
 from bot.model.people import named
 from bot.model.resource import ResourceId
+from bot.ports.tracing import UNTRACED, Tracer
 from bot.settings import Configuration, load
-from bot.wiring import Engine, build_engine
+from bot.wiring import Engine, build_engine, build_tracer, untraced
+
+log = logging.getLogger(__name__)
+
+_SPANS_LEAVE: Final = timedelta(seconds=2)  # a person waits
 
 
 def now() -> datetime:
@@ -38,10 +44,25 @@ def configuration(arguments: argparse.Namespace) -> Configuration:
     return load(config_path(arguments.config), os.environ)
 
 
+def tracer() -> Tracer:
+    """Return who keeps traces of what this process does, as the environment says, and have the log name them."""
+    if why := untraced(os.environ):
+        log.warning("tracing is off: %s", why)
+    built = build_tracer(os.environ)
+    if built is not UNTRACED:
+        from bot.cli.logs import carry_traces
+
+        carry_traces(built.current)
+    return built
+
+
 @contextmanager
-def engine(arguments: argparse.Namespace, *, announces: bool = True, follow: bool = True) -> Iterator[Engine]:
+def engine(
+    arguments: argparse.Namespace, *, announces: bool = True, follow: bool = True, traced: bool = False
+) -> Iterator[Engine]:
     """Build the engine and close it behind; the folders of app sets are those of now. Refusals name people."""
-    built = build_engine(configuration(arguments), clock=now, announces=announces, follow=follow)
+    told = tracer() if traced else UNTRACED
+    built = build_engine(configuration(arguments), clock=now, announces=announces, follow=follow, tracer=told)
     try:
         built.passes.apps.refresh()
         yield built
@@ -49,6 +70,7 @@ def engine(arguments: argparse.Namespace, *, announces: bool = True, follow: boo
         raise OrderRefused(named(str(refused), built.store.names())) from refused
     finally:
         built.close()
+        told.close(timeout=_SPANS_LEAVE)
 
 
 def apps_named(built: Engine, names: Sequence[str]) -> tuple[AppSpec, ...]:

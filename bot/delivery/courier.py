@@ -21,6 +21,7 @@ from bot.errors import DeliveryFailed, StateError
 from bot.model.record import Consignment, Dispatch, SinkName
 from bot.ports.delivery import Sink
 from bot.ports.state import Store
+from bot.ports.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,10 @@ class Courier:
         clock: Callable[[], datetime],
         tell: Callable[[Consignment, Fate, str], Sequence[Dispatch]],
         failed: Callable[[SinkName, str], None],
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._store, self._sinks, self._clock = store, tuple(sinks), clock
-        self._tell, self._failed = tell, failed
+        self._tell, self._failed, self._tracer = tell, failed, tracer
         self._pools = {
             sink.name: ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix=sink.name.value) for sink in sinks
         }
@@ -139,7 +141,8 @@ class Courier:
 
     def _hand_over(self, sink: Sink, consignment: Consignment) -> float:
         try:
-            rest: float = sink.deliver(consignment)
+            with self._tracer.delivering(consignment):
+                rest: float = sink.deliver(consignment)
         except DeliveryFailed as failed:
             self._note(consignment, str(failed))
             if failed.retry_after_seconds is None:

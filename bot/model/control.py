@@ -85,13 +85,15 @@ class Trigger:
     """Why a pass runs: the door, who (`U0ANA`, `os:ana`, `` for the schedule), and a human's yes to one plan.
 
     `confirm` is the hash of the plan that person has agreed to; a plan with another hash is refused again. Where it
-    `follows` another order (a pause, a resume, a rollback), that one is what the audit knows.
+    `follows` another order (a pause, a resume, a rollback), that one is what the audit knows. `trace` is the
+    `traceparent` of the request that asked for it.
     """
 
     via: Via
     by: str = ""
     confirm: str | None = None
     follows: bool = False
+    trace: str = ""
 
     @property
     def manual(self) -> bool:

@@ -59,17 +59,20 @@ def carry_out(order: Order, story: Story, made: Planned, *, world: World, listen
     cluster = world.clusters[app.cluster]
 
     def wait(refs: Sequence[ResourceRef]) -> HealthWait:
-        return await_health(
-            cluster,
-            refs,
-            timeout=app.timeout,
-            stop=lambda: ends.waiting(commit),
-            progress=listener.waiting,
-            clock=world.clock,
-        )
+        with story.steps.step("health wait", objects=len(refs)):
+            return await_health(
+                cluster,
+                refs,
+                timeout=app.timeout,
+                stop=lambda: ends.waiting(commit),
+                progress=listener.waiting,
+                clock=world.clock,
+            )
 
     def hooks(phase: Phase) -> HookRun:
-        run = run_hooks(plan, phase, app=app, cluster=cluster, wait=wait, progress=listener.applied)
+        run = run_hooks(
+            plan, phase, app=app, cluster=cluster, wait=wait, progress=listener.applied, step=story.steps.step
+        )
         story.outcomes = (*story.outcomes, *run.outcomes)
         return run
 
@@ -118,17 +121,19 @@ def _apply(
 ) -> Result:
     """Run the pre-sync hooks, write, prune and wait for health."""
     plan = made.plan
-    done = execute(
-        plan,
-        app=app,
-        inventory=inventory,
-        cluster=cluster,
-        wait=wait,
-        progress=listener.applied,
-        stop=lambda: ends.waiting(plan.revision.commit),
-        leaves=ends.writing,
-        keep=listener.pruning,
-    )
+    with story.steps.step("apply"):
+        done = execute(
+            plan,
+            app=app,
+            inventory=inventory,
+            cluster=cluster,
+            wait=wait,
+            progress=listener.applied,
+            stop=lambda: ends.waiting(plan.revision.commit),
+            leaves=ends.writing,
+            keep=listener.pruning,
+            step=story.steps.step,
+        )
     story.outcomes, story.health = done.outcomes, done.health
     if (hooked := _hooked(story, plan, done.hooks, Result.FAILED)) is not Result.CONVERGED:
         return hooked

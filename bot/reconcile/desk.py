@@ -360,8 +360,11 @@ class Desk(Enquiry):
     def first_time(self, key: str) -> bool:
         return self._store.first_time(key, at=self._world.clock())
 
-    def pushed(self, repo: str, tips: Mapping[str, str]) -> tuple[str, ...]:
-        """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys."""
+    def pushed(self, repo: str, tips: Mapping[str, str], *, trace: str = "") -> tuple[str, ...]:
+        """Wake the apps that follow a moved ref (full name to commit, "" when deleted); returns their keys.
+
+        `trace` is the `traceparent` of whoever says so.
+        """
         self._roster.expire(repo)
         now = self._world.clock()
         woken: dict[str, list[str]] = {}  # by the commit to expect
@@ -372,7 +375,7 @@ class Desk(Enquiry):
                 expects = tips[moved[0]] if app.ref.kind is RefKind.BRANCH else ""
                 woken.setdefault(expects, []).append(app.key)
         for expects, keys in woken.items():
-            self._store.request(*keys, trigger=Trigger(via=Via.WEBHOOK), at=now, expects=expects)
+            self._store.request(*keys, trigger=Trigger(via=Via.WEBHOOK, trace=trace), at=now, expects=expects)
         everyone = tuple(key for keys in woken.values() for key in keys)
         self._wake(*everyone)
         return everyone

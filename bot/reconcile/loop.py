@@ -349,6 +349,7 @@ class Loop:
                 stop=lambda commit: self._superseded(slot, commit),
                 patience=timedelta(seconds=5),
                 since=since,
+                noticed=min((one.at for one in requests), default=since if since > _ANY_ANSWER else None),
                 failures=slot.tries.failures,
                 leaves=self._stopping.is_set,
             )

@@ -22,6 +22,7 @@ from bot.model.source import RefKind, Revision
 from bot.plan.planner import select
 from bot.ports.live import Cluster
 from bot.ports.source import Repository
+from bot.ports.tracing import Steps
 from bot.reconcile import windows
 from bot.reconcile.applying import Ends, Listener, carry_out
 from bot.reconcile.consent import consent
@@ -42,9 +43,9 @@ class Ran:
     rest: Rest | None
 
 
-def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends) -> Ran:
+def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends, steps: Steps) -> Ran:
     """Run the pass to its end, or to the first safe point at which it `ends`."""
-    story = Story()
+    story = Story(steps=steps)
     try:
         result = _run(order, story, world, listener, ends)
     except PassError as error:
@@ -157,13 +158,15 @@ def _plan(order: Order, story: Story, world: World) -> Planned:
     """Pull, render, observe and plan; the story learns each step."""
     app, repo = order.app, world.repos[order.app.repo]
     pin = order.control.pin
-    head = repo.head(app.ref, newer_than=order.since)
-    story.target = repo.revision(head)
-    story.revision = repo.revision(pin.commit) if pin is not None else story.target
+    with story.steps.step("pull"):
+        head = repo.head(app.ref, newer_than=order.since)
+        story.target = repo.revision(head)
+        story.revision = repo.revision(pin.commit) if pin is not None else story.target
     if order.memory.unreached(pin) is not None:
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
-    desired = rendered(app, story.revision.commit, world)
+    with story.steps.step("render"):
+        desired = rendered(app, story.revision.commit, world)
     rest = order.rest
     if rest is not None and not order.asks and order.only is None and order.memory.digest == desired.digest:
         plan = rest.plan_of(app, desired, world.clusters[app.cluster])
@@ -174,18 +177,19 @@ def _plan(order: Order, story: Story, world: World) -> Planned:
             story.rest = rest if plan is rest.plan else replace(rest, plan=plan)
             return Planned(plan=plan, inventory=rest.inventory, placement=rest.placement, runs_hooks=False)
     story.revision = _caused(order, story.revision, world)
-    made = plan_of(
-        app,
-        desired,
-        story.revision,
-        ref=ref,
-        world=world,
-        deployed=order.memory.digest,
-        since=order.since,
-        newer_than=order.now if order.asks else None,
-        attends=True,
-        before=rest,
-    )
+    with story.steps.step("plan"):
+        made = plan_of(
+            app,
+            desired,
+            story.revision,
+            ref=ref,
+            world=world,
+            deployed=order.memory.digest,
+            since=order.since,
+            newer_than=order.now if order.asks else None,
+            attends=True,
+            before=rest,
+        )
     if made.plan.writes and pin is None and (note := _rewritten(order, repo, story.target)):
         made = replace(made, plan=replace(made.plan, warnings=(note, *made.plan.warnings)))
     story.plan, story.digest = made.plan, made.desired.digest

@@ -27,6 +27,7 @@ from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
+from bot.ports.tracing import UNTRACED, Tracer
 from bot.reconcile import asking, commands, cutting, fight_pages, fights, journal, news
 from bot.reconcile.alone import TROUBLES, Alone
 from bot.reconcile.applying import Ends
@@ -41,6 +42,7 @@ from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
 from bot.reconcile.roster import Roster
 from bot.reconcile.telling import Links, Told, Waits
+from bot.reconcile.traced import Traced
 from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
@@ -51,12 +53,15 @@ _HELD = frozenset({Result.WAITING_APPROVAL, Result.REFUSED, Result.PAUSED, Resul
 class Passes:
     """Runs passes for the apps of one configuration. Safe to use from several threads and processes."""
 
-    def __init__(self, apps: Roster, *, world: World, store: Store, outside: Outside) -> None:
+    def __init__(
+        self, apps: Roster, *, world: World, store: Store, outside: Outside, tracer: Tracer = UNTRACED
+    ) -> None:
         self.apps = apps
         self.world = world
         self.resting = Resting(apps, world=world, store=store)
         self._store = store
         self._outside = outside
+        self._traced = Traced(tracer)
         self._mirrored: dict[str, Control] = {}
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
         self._held: dict[str, object] = {}  # how the last pass was held, for the log
@@ -71,6 +76,7 @@ class Passes:
         stop: Callable[[str], bool],
         patience: timedelta,
         since: datetime | None = None,
+        noticed: datetime | None = None,
         only: Callable[[ResourceId], bool] | None = None,
         failures: int = 0,
         leaves: Callable[[], bool] = lambda: False,
@@ -78,14 +84,14 @@ class Passes:
         """Run one pass, of all objects or `only` some, and save it. What Git said at `since` or later is new enough.
 
         Without `since`, and for a person, Git and the API server are asked for what they have now; after a pass that
-        failed the API server is. `failures` is how many passes failed before this one, by which the loop goes for the
-        next. `stop` ends what the pass waits for, asked with its commit; `leaves` tells that the process does not
-        write on.
+        failed the API server is. `noticed` is when the pass was asked for, where that was before it began. `failures`
+        is how many passes failed before this one, by which the loop goes for the next. `stop` ends what the pass waits
+        for, asked with its commit; `leaves` tells that the process does not write on.
 
         None when another writer held the app's lock for all of `patience`. Raises `OrderRefused` for an `only` that
         means nothing.
         """
-        with self._store.lock(app.key, timeout=patience) as held:
+        with self._traced.passing() as trace, self._store.lock(app.key, timeout=patience) as held:
             if not held:
                 return None
             app = self._outside.post.placed(app)
@@ -94,6 +100,7 @@ class Passes:
             rest = self.resting.disturbed(app)
             before, ordered = self._store.standing(app.key)
             control = self._control(app, before, ordered, started)
+            stored = before
             asked_in = "" if asking.is_over(before) else before.operation
             before = asking.sent_elsewhere(before, control.pin)
             if trigger.manual and trigger.confirm is None and (before.waiting_hash or before.agreed):
@@ -106,6 +113,7 @@ class Passes:
             if operation and told and before.operation not in {"", operation, *before.overtaken}:
                 before = replace(before, overtaken=(*before.overtaken, before.operation))
             operation = operation or asked_in or news.operation_at(started, secrets.token_hex(3))
+            trace.of(operation)
             order = Order(
                 app=app,
                 trigger=trigger,
@@ -133,12 +141,12 @@ class Passes:
                 return self._objection(narrator.memory) is not None
 
             ends = Ends(waiting=stop, writing=ends_writing)
-            ran = run_pass(order, world=self.world, listener=narrator, ends=ends)
+            ran = run_pass(order, world=self.world, listener=narrator, ends=ends, steps=trace)
             report = ran.report
             # The end of a pass follows from what it found: the same rest, memory and orders again leave no trace again.
             same = ran.rest is not None and ran.rest is rest and self._silent.get(app.key) == before
             silent = same and not trigger.manual and control == Control()
-            after = before if silent else self._save(order, ran, narrator)
+            after, is_heard = (before, False) if silent else self._save(order, ran, narrator)
             if app.moved_from and report.result is Result.CONVERGED:
                 former = f"{app.cluster}/{app.moved_from}"
                 if self._store.memory(former) != AppMemory(app=former):
@@ -147,18 +155,19 @@ class Passes:
                     )
             if self._reverting.follow(order, ran, after, base=base):
                 self.resting.settle(app, ran, after, control, stamp)
-        held_by = (report.result, report.summary, report.revision) if report.result in _HELD else None
-        again = held_by is not None and held_by == self._held.get(app.key) and not trigger.manual
-        self._held[app.key] = held_by
-        log.log(
-            logging.DEBUG if again else logging.INFO,
-            "pass %s of %s: %s, %s, %.1f s",
-            report.operation,
-            app.key,
-            report.result.value,
-            report.summary,
-            (report.finished_at - report.started_at).total_seconds(),
-        )
+            self._traced.tell(trace, app, report, before=stored, after=after, is_heard=is_heard, noticed_at=noticed)
+            held_by = (report.result, report.summary, report.revision) if report.result in _HELD else None
+            again = held_by is not None and held_by == self._held.get(app.key) and not trigger.manual
+            self._held[app.key] = held_by
+            log.log(
+                logging.DEBUG if again else logging.INFO,
+                "pass %s of %s: %s, %s, %.1f s",
+                report.operation,
+                app.key,
+                report.result.value,
+                report.summary,
+                (report.finished_at - report.started_at).total_seconds(),
+            )
         return report
 
     def rest(self, report: SyncReport) -> timedelta:
@@ -267,7 +276,8 @@ class Passes:
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    def _save(self, order: Order, ran: Ran, narrator: Narrator) -> AppMemory:
+    def _save(self, order: Order, ran: Ran, narrator: Narrator) -> tuple[AppMemory, bool]:
+        """Save the end of a pass; returns what is remembered of the app, and whether that is news to anybody."""
         app, report, stored = order.app, ran.report, narrator.memory
         before = replace(stored, path=app.path, app_set=app.app_set, channel=app.channel)
         base = self._base(app, order.operation, report.cause, report.finished_at)
@@ -366,7 +376,9 @@ class Passes:
         )
         return fold(incidents, alone, policy=policy)
 
-    def _end(self, folded: Folded, told: Told, audits: Sequence[AuditEntry], ran: Ran, stored: AppMemory) -> AppMemory:
+    def _end(
+        self, folded: Folded, told: Told, audits: Sequence[AuditEntry], ran: Ran, stored: AppMemory
+    ) -> tuple[AppMemory, bool]:
         """Save the end of a pass with all that is said of it. One that found the app at rest leaves no trace."""
         memory, post = folded.memory, self._outside.post
         if ran.report.result is not Result.SUPERSEDED:
@@ -380,7 +392,8 @@ class Passes:
             )
         else:
             self._silent[memory.app] = stored
-        return memory
+        rings = any(not one.edits_only for one in folded.said)
+        return memory, rings or bool(told.writebacks or folded.pages)
 
     def _parcels(self, parcels: Sequence[Parcel]) -> tuple[Dispatch, ...]:
         return self._outside.post.rows(parcels)

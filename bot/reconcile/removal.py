@@ -23,6 +23,7 @@ from bot.model.resource import Body, ResourceRef, names
 from bot.model.source import MAIN, Revision
 from bot.plan.planner import make_plan
 from bot.ports.live import Cluster
+from bot.ports.tracing import UNTRACED
 from bot.reconcile.handover import heirs
 from bot.reconcile.trouble import failure_of
 from bot.reconcile.world import World
@@ -162,6 +163,7 @@ def _prune(
         stop=lambda: False,
         leaves=lambda: False,
         keep=keep,
+        step=UNTRACED.step,
     )
     refs = {change.id: change.ref for change in plan.changes}
     leaving = [refs[one.id] for one in done.outcomes if one.deed is Deed.DELETING]

@@ -8,6 +8,7 @@ from bot.model.outcome import Failure, Health, Outcome, PassKind
 from bot.model.plan import Plan
 from bot.model.resource import ResourceId
 from bot.model.source import Revision
+from bot.ports.tracing import UNTRACED, Steps
 from bot.reconcile.consent import Consent
 from bot.reconcile.planning import Planned
 from bot.reconcile.rest import Rest
@@ -30,3 +31,4 @@ class Story:
     made: Planned | None = None
     rest: Rest | None = None  # the one that held, as it is now
     consent: Consent = field(default_factory=Consent)
+    steps: Steps = UNTRACED  # hears how long each takes

@@ -4,7 +4,7 @@ Nothing is contacted while building: the bot starts with Slack, Git, the cluster
 """
 
 from bot.wiring.engine import Engine, build_engine
-from bot.wiring.outward import alert_api, oncall_providers, write_back_targets
+from bot.wiring.outward import alert_api, build_tracer, oncall_providers, untraced, write_back_targets
 from bot.wiring.running import build_courier, build_heartbeat, build_loop, notice_of, order_threads
 from bot.wiring.values import rules
 
@@ -15,9 +15,11 @@ __all__ = [
     "build_engine",
     "build_heartbeat",
     "build_loop",
+    "build_tracer",
     "notice_of",
     "oncall_providers",
     "order_threads",
     "rules",
+    "untraced",
     "write_back_targets",
 ]

@@ -18,6 +18,7 @@ from bot.model.record import SyncState
 from bot.ports.live import Cluster
 from bot.ports.source import Repository
 from bot.ports.state import Store
+from bot.ports.tracing import UNTRACED, Tracer
 from bot.reconcile.desk import Desk
 from bot.reconcile.narrator import Outside
 from bot.reconcile.passes import Passes
@@ -50,6 +51,7 @@ class Engine:
     passes: Passes
     desk: Desk
     post: Post
+    tracer: Tracer  # whoever made it closes it
     wakers: list[Callable[..., bool]] = field(default_factory=list)
     stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
     returners: list[Callable[[str], None]] = field(default_factory=list)  # hear which cluster answers again
@@ -72,7 +74,12 @@ def cache_folder(configuration: Configuration) -> Path:
 
 
 def build_engine(
-    configuration: Configuration, *, clock: Callable[[], datetime], announces: bool = True, follow: bool = True
+    configuration: Configuration,
+    *,
+    clock: Callable[[], datetime],
+    announces: bool = True,
+    follow: bool = True,
+    tracer: Tracer = UNTRACED,
 ) -> Engine:
     """Build everything but the ways out. Raises `StateError` when the state store cannot be opened.
 
@@ -159,7 +166,7 @@ def build_engine(
         post=post,
         door=values.door(configuration),
     )
-    passes = Passes(apps, world=world, store=store, outside=outside)
+    passes = Passes(apps, world=world, store=store, outside=outside, tracer=tracer)
     wakers: list[Callable[..., bool]] = []
     desk = Desk(
         apps,
@@ -171,7 +178,7 @@ def build_engine(
         door=outside.door,
     )
     images = following(configuration, apps, world=world, store=store, post=post, door=outside.door, pushed=desk.pushed)
-    return Engine(configuration, store, world, passes, desk, post, wakers, stirrers, returners, images)
+    return Engine(configuration, store, world, passes, desk, post, tracer, wakers, stirrers, returners, images)
 
 
 def _renderer(configuration: Configuration, *, key: bytes, clock: Callable[[], datetime]) -> Renderer:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import DeliveryFailed, SourceError
 from bot.model.announcement import WriteBack
+from bot.ports.tracing import UNTRACED, Tracer
 from bot.settings import Configuration
 from bot.settings.writebacks import CommitStatus
+from bot.tracing import switch
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.oncall.alerts import AlertApi
@@ -57,9 +60,12 @@ def write_back_targets(engine: Engine) -> list[Target]:
                 tracker = Tracker(url=one.url, projects=one.projects, token=token, transition=one.transition)
                 targets.append(JiraTarget(tracker, messages=partial(_messages, engine)))
             case "webhook":
-                targets.append(WebhookTarget(url=one.url, secret=configuration.secret(one.secret_env)))
+                secret = configuration.secret(one.secret_env)
+                targets.append(WebhookTarget(url=one.url, secret=secret, tracer=engine.tracer))
             case "lambda":
-                made = LambdaTarget(function=one.function, region=one.place, endpoint_url=one.endpoint_url)
+                made = LambdaTarget(
+                    function=one.function, region=one.place, endpoint_url=one.endpoint_url, tracer=engine.tracer
+                )
                 targets.append(made)
             case "spinnaker":
                 gate = Gate(
@@ -69,7 +75,8 @@ def write_back_targets(engine: Engine) -> list[Target]:
                     token=configuration.secret(one.token_env),
                     header=one.token_header,
                 )
-                targets.append(SpinnakerTarget(gate, repository=partial(_repository, engine)))
+                repository = partial(_repository, engine)
+                targets.append(SpinnakerTarget(gate, repository=repository, tracer=engine.tracer))
     return targets
 
 
@@ -91,6 +98,20 @@ def _repository(engine: Engine, back: WriteBack) -> str:
     app = engine.passes.apps.get(f"{back.cluster}/{back.app}")
     specs = {spec.name: spec for spec in engine.configuration.repos}
     return specs[app.repo].address if app is not None and specs[app.repo].local_path is None else ""
+
+
+def build_tracer(environment: Mapping[str, str]) -> Tracer:
+    """Return who keeps traces, as the standard variables of OpenTelemetry say; `UNTRACED` where they say nothing."""
+    if not switch.is_wanted(environment) or switch.obstacle(environment):
+        return UNTRACED
+    from bot.tracing.tracer import OtlpTracer
+
+    return OtlpTracer(collector=switch.collector(environment))
+
+
+def untraced(environment: Mapping[str, str]) -> str:
+    """Return why there are no traces although the environment asks for them, and what to do; "" otherwise."""
+    return switch.obstacle(environment) if switch.is_wanted(environment) else ""
 
 
 def git_host(configuration: Configuration, one: CommitStatus) -> GitHost:

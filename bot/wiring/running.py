@@ -115,7 +115,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Call
             attention.arrived(consignment.parcel, at=clock())
         return engine.post.rows(tidings(consignment, fate, why=why, at=clock()))
 
-    return Courier(engine.store, sinks, clock=clock, tell=tell, failed=failed)
+    return Courier(engine.store, sinks, clock=clock, tell=tell, failed=failed, tracer=engine.tracer)
 
 
 def build_heartbeat(configuration: Configuration, *, tell: Callable[[str], None] = lambda _: None) -> Heartbeat | None:

@@ -1,6 +1,7 @@
 """CloudEvents (1.0, structured JSON): what webhooks and functions hear of an app. Pure.
 
-An event that is sent twice keeps its `id`: who must not act twice drops the second.
+An event that is sent twice keeps its `id`: who must not act twice drops the second. Its extension `traceparent` names
+the operation it comes of, where traces are kept (CloudEvents, Distributed Tracing).
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def facts(back: WriteBack) -> Mapping[str, Any]:
     }
 
 
-def cloud_event(back: WriteBack) -> bytes:
-    """Return the event as JSON, the same bytes each time."""
+def cloud_event(back: WriteBack, *, origin: str = "") -> bytes:
+    """Return the event as JSON, the same bytes each time; `origin` is the `traceparent` of its operation."""
     event = CloudEvent(
         attributes={
             "id": back.id,
@@ -44,6 +45,7 @@ def cloud_event(back: WriteBack) -> bytes:
             "time": back.at,
             "subject": back.commit,
             "datacontenttype": "application/json",
+            **({"traceparent": origin} if origin else {}),
         },
         data=dict(facts(back)),
     )

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from bot.errors import DeliveryFailed
 from bot.model.announcement import WriteBack
+from bot.ports.tracing import UNTRACED, Tracer
 from bot.writeback.events import cloud_event
 
 if TYPE_CHECKING:
@@ -43,14 +44,21 @@ class LambdaTarget:
     """Invokes one function: `function` is its name, `name:alias` or ARN; `endpoint_url` "" is AWS's own."""
 
     def __init__(
-        self, *, function: str, region: str, endpoint_url: str = "", patience_seconds: float = _READ_SECONDS
+        self,
+        *,
+        function: str,
+        region: str,
+        endpoint_url: str = "",
+        patience_seconds: float = _READ_SECONDS,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._function, self._region, self._endpoint_url = function, region, endpoint_url
+        self._tracer = tracer
         self._patience_seconds = patience_seconds
         self._client: Any = None
 
     def send(self, back: WriteBack) -> None:
-        self._invoke("Event", cloud_event(back))
+        self._invoke("Event", cloud_event(back, origin=self._tracer.origin(back.operation)))
 
     def check(self) -> str:
         """Return what stands in the way of an invocation, "" when nothing does. The function does not run."""

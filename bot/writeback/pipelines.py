@@ -18,6 +18,7 @@ import orjson
 
 from bot.errors import DeliveryFailed
 from bot.model.announcement import WriteBack
+from bot.ports.tracing import UNTRACED, Tracer
 from bot.writeback.events import facts
 from bot.writeback.hosts import authorization
 from bot.writeback.wire import connections, post, read
@@ -50,9 +51,10 @@ class Gate:
 class SpinnakerTarget:
     """Posts an event to the triggers of a source. `repository` says where the app's files are, "" to name none."""
 
-    def __init__(self, gate: Gate, *, repository: Callable[[WriteBack], str]) -> None:
+    def __init__(self, gate: Gate, *, repository: Callable[[WriteBack], str], tracer: Tracer = UNTRACED) -> None:
         self._gate = gate
         self._repository = repository
+        self._tracer = tracer
         self._http = connections()
 
     def send(self, back: WriteBack) -> None:
@@ -77,9 +79,11 @@ class SpinnakerTarget:
         address = self._repository(back)
         artifact = {"type": "git/repo", "name": address, "reference": address, "version": back.commit}
         secret = {"secret": self._gate.secret} if self._gate.secret else {}
+        origin = self._tracer.origin(back.operation)
         return {
             **known,
             **secret,
+            **({"traceparent": origin} if origin else {}),
             "id": back.id,
             "time": back.at.isoformat(),
             "parameters": {name: known[name] for name in _PARAMETERS},

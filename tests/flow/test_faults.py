@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 
 from bot.sandbox.faults import Fault, FaultKind
 from tests.controlplane.plane import ControlPlane
+from tests.flow.pushing import push
 from tests.flow.story import ANA, DEPLOYS, Story, configmap, deployment
 from tests.receiver import Receiver
 from tests.waiting import until
@@ -108,21 +107,6 @@ def test_command_delivered_three_times_runs_once(make: Make) -> None:
     assert code == 0
     verbs = [json.loads(line)["verb"] for line in text.splitlines()]
     assert verbs.count("pause") == 1
-
-
-def push(url: str, commit: str, secret: str) -> int:
-    """Send a push event as GitHub signs it; return the HTTP status."""
-    body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
-    signature = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    request = urllib.request.Request(
-        url, data=body, headers={"Content-Type": "application/json", "X-Hub-Signature-256": signature}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 def test_push_starts_a_pass_and_the_webhook_hears_of_its_end(make: Make) -> None:
