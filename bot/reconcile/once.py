@@ -15,7 +15,7 @@ from bot.errors import ClusterError, PassError, Problem
 from bot.health.wait import survey
 from bot.model.app import AppSpec, Mode
 from bot.model.outcome import Failure, Health, PassKind, Result, SyncReport
-from bot.model.plan import Plan
+from bot.model.plan import Action, Plan
 from bot.model.record import AppMemory, Inventory, SyncState
 from bot.model.resource import ResourceId, names
 from bot.model.source import RefKind, Revision
@@ -193,11 +193,7 @@ def _plan(order: Order, story: Story, world: World) -> Planned:
     if made.plan.writes and pin is None and (note := _rewritten(order, repo, story.target)):
         made = replace(made, plan=replace(made.plan, warnings=(note, *made.plan.warnings)))
     story.plan, story.digest = made.plan, made.desired.digest
-    if (
-        made.plan.writes
-        and story.kind is PassKind.SYNC
-        and _is_drift(order.memory, story.revision, made.desired.digest)
-    ):
+    if story.kind is PassKind.SYNC and _is_drift(order.memory, story.revision, made):
         story.kind = PassKind.DRIFT
     return made
 
@@ -236,13 +232,15 @@ def _rewritten(order: Order, repo: Repository, head: Revision) -> str:
     return f"The history of {ref} was rewritten: {last[:7]} is no longer in it, {head.short}{by} is in its place."
 
 
-def _is_drift(memory: AppMemory, revision: Revision, digest: str) -> bool:
+def _is_drift(memory: AppMemory, revision: Revision, made: Planned) -> bool:
     """Tell whether the cluster alone has moved: a commit that changes nothing of the app is no reason for a change.
 
-    What failed since the last convergence does not matter, unless it had begun to apply another rendering.
+    What failed since the last convergence does not matter, unless it had begun to apply another rendering. Nor is it
+    somebody's edit that what Git had dropped may go at last: a finalizer, a mark or another object held it.
     """
     untouched = memory.begun in {"", memory.digest}
-    return untouched and (memory.revision == revision.commit or memory.digest == digest)
+    moved = any(change.action is not Action.DELETE for change in made.plan.writes)
+    return moved and untouched and (memory.revision == revision.commit or memory.digest == made.desired.digest)
 
 
 def _commit(story: Story) -> str:

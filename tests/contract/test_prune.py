@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import urllib.error
+from collections.abc import Callable
 
-from bot.model.control import Via
-from bot.model.outcome import Deed, Result
+from bot.model.control import Trigger, Via
+from bot.model.outcome import Deed, PassKind, Result
 from bot.model.record import SyncState
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import config, definition, deployment, namespace
 from tests.waiting import until
 
+APPS = "/apis/apps/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
@@ -33,6 +35,27 @@ def test_object_with_a_finalizer_stays_listed_while_it_leaves(world: EngineWorld
     world.patch("configmaps", "settings", {"metadata": {"finalizers": None}})
     world.sync()
     assert world.inventory() == {f"ConfigMap {world.namespace}/kept"}
+
+
+def test_delete_whose_turn_comes_later_is_no_hand_edit(worlds: Callable[..., EngineWorld]) -> None:
+    """It was told as drift, and undone as somebody's edit; without self-healing it waited for a person."""
+    world = worlds(self_heal=False)
+    world.commit({"a.yaml": config("kept"), "b.yaml": config("base"), "web.yaml": deployment("web")})
+    world.sync()
+    held = {"metadata": {"finalizers": ["example.com/hold"]}}
+    world.patch("deployments", "web", held, base=APPS)
+    world.commit({"b.yaml": None, "web.yaml": None})
+    assert world.sync(trigger=Trigger(via=Via.SCHEDULE), stop=True).result is Result.CONVERGED
+    assert world.get("configmaps", "base") is not None
+    world.heard()
+    world.patch("deployments", "web", {"metadata": {"finalizers": None}}, base=APPS)
+    until(lambda: world.get("deployments", "web", base=APPS) is None, "the Deployment is gone")
+    report = world.tick()
+    assert (report.result, report.kind) == (Result.CONVERGED, PassKind.SYNC)
+    assert world.get("configmaps", "base") is None
+    assert not any("by hand" in one.message for one in world.heard())
+    world.patch("configmaps", "kept", {"data": {"level": "mine"}})
+    assert world.tick().kind is PassKind.DRIFT
 
 
 def test_object_with_prune_disabled_stays_and_is_named(world: EngineWorld) -> None:
