@@ -75,6 +75,9 @@ class Repository(Protocol):
         A branch that is there already is left as it is. Raises `PushRefused`.
         """
 
+    def withdraw(self, branch: str, *, expects: str) -> bool:
+        """Delete a branch that was proposed and whose tip is still `expects`; False when it stays."""
+
     def write(self, commit: str, files: Mapping[str, bytes], *, message: str) -> str:
         """Commit files on top of `commit`; nobody but this copy has it then. Raises `PushRefused`."""
 

@@ -226,10 +226,14 @@ class Tagging:
     def _propose(self, one: _Look, wanted: str, head: str, files: Mapping[str, bytes], title: str, body: str) -> _Look:
         """Push a branch and open a pull request where a token is configured; asked again it is the same one."""
         app, image = one.app, one.follow.image
-        facts = hashlib.sha256(f"{app.key} {image} {wanted}".encode()).hexdigest()[:_DIGITS]
-        branch = f"gitops-bot/image/{app.name}-{wanted}-{facts}"
+        branch, repo, message = _branch(one, wanted), self._world.repos[app.repo], f"{title}\n\n{body}"
         try:
-            self._world.repos[app.repo].propose(head, files, branch=branch, message=f"{title}\n\n{body}")
+            tip = repo.write(head, files, message=message)
+            try:
+                repo.advance(branch, tip, expects="")
+            except PushRefused:  # it is there already, and may have what people pushed: it is never withdrawn
+                repo.propose(head, files, branch=branch, message=message)
+                tip = ""
         except PushRefused as error:
             return one.troubled(str(error))
         url = self._door.link(app, app.ref.name, branch)
@@ -242,10 +246,23 @@ class Tagging:
         changes = "; ".join(one.changes(wanted))
         return replace(
             one,
-            after=replace(one.before, proposed=wanted),
+            after=replace(one.before, proposed=wanted, proposed_tip=tip),
             done=f"{changes} on {branch}",
-            proposal=f"{image}: {changes}. Review and merge it: {where}.",
+            proposal=f"{image}: {changes}. Review and merge it: {where}.{self._withdrawn(one)}",
         )
+
+    def _withdrawn(self, one: _Look) -> str:
+        """Delete the branch of the proposal before, which closes its pull request; return what to say of that."""
+        before = one.before
+        if not before.proposed_tip or before.reached == before.proposed:
+            return ""
+        branch = _branch(one, before.proposed)
+        try:
+            gone = self._world.repos[one.app.repo].withdraw(branch, expects=before.proposed_tip)
+        except PassError as error:
+            log.warning("%s: %s", branch, error)
+            return ""
+        return f" It takes the place of the one for {before.proposed}." if gone else ""
 
     # --- telling ----------------------------------------------------------------------------------------------
 
@@ -293,6 +310,11 @@ class Tagging:
             message=text,
             next_step=next_step,
         )
+
+
+def _branch(one: _Look, tag: str) -> str:
+    facts = hashlib.sha256(f"{one.app.key} {one.follow.image} {tag}".encode()).hexdigest()[:_DIGITS]
+    return f"gitops-bot/image/{one.app.name}-{tag}-{facts}"
 
 
 def _message(looks: Sequence[_Look], wanted: str) -> tuple[str, str]:

@@ -86,6 +86,8 @@ class Mirror(Clone):
     def push(self, commit: str, branch: str, *, expects: str = "", timeout: timedelta) -> str:
         """Push a commit as a branch whose tip is `expects`, "" for one that is not there; return why not, "" when done.
 
+        No commit deletes the branch.
+
         A remote that cannot be reached raises. Nothing is overwritten: the remote compares.
         """
         ref = f"refs/heads/{branch}"

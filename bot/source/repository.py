@@ -261,6 +261,10 @@ class GitRepository:
         commit = self._full(commit)
         return self._mirror.healed(lambda: self._writing.commit(commit, files, message=message))
 
+    def withdraw(self, branch: str, *, expects: str) -> bool:
+        """Delete a branch of ours whose tip is still `expects`; False when it stays."""
+        return self._mirror.healed(lambda: self._writing.withdraw(branch, expects=expects))
+
     def put_back(self, commit: str, path: str, *, of: str, message: str) -> str:
         """Commit a folder as it was at `of` on top of `commit`, here alone. Raises `PushRefused`."""
         commit, of = self._full(commit), self._full(of)

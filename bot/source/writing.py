@@ -74,6 +74,11 @@ class Writing:
                 name = self._mirror.spec.name
                 raise PushRefused(f"repository {name}: {branch} cannot be pushed: {refused}", repo=name)
 
+    def withdraw(self, branch: str, *, expects: str) -> bool:
+        """Delete a branch whose tip is `expects`; False when it has another one, or the remote does not let us."""
+        with self._mirror.writing():
+            return not self._mirror.push("", branch, expects=expects, timeout=_TIMEOUT)
+
     def _tip(self, branch: str) -> str:
         name = f"refs/heads/{branch}"
         tip = self._mirror.ask([name]).get(name, "")

@@ -43,11 +43,13 @@ def manifest(registry: Registry, tag: str) -> str:
     )
 
 
-def opened(offices: Offices, registry: Registry, *, write: str = "commit", password: str = PASSWORD) -> Office:
+def opened(offices: Offices, registry: Registry, *, shop: str = "") -> Office:
     """Open an office whose shop follows an image."""
-    image = f'{{image: "{registry.host}/{SHOP}", follow: 1.x, write: {write}}}'
+    image = f'{{image: "{registry.host}/{SHOP}", follow: 1.x}}'
     more = f'registries: [{{name: test, host: "{registry.host}", username: {USER}, password_env: REGISTRY_PASSWORD}}]'
-    office = offices(shop=f", images: [{image}]", more=more, REGISTRY_PASSWORD=password, REGISTRY_WEBHOOK_SECRET=SECRET)
+    office = offices(
+        shop=f", images: [{image}]{shop}", more=more, REGISTRY_PASSWORD=PASSWORD, REGISTRY_WEBHOOK_SECRET=SECRET
+    )
     office.commit("info")
     office.upstream.commit({"shop/a.yaml": manifest(registry, "1.4.1")})
     office.start()
@@ -191,6 +193,20 @@ def test_tag_that_people_took_back_is_not_written_again(offices: Offices, regist
     pushed(office, registry, "1.4.3")
     until(lambda: live(office, registry) == "1.4.3")
     office.sees(DEPLOYS, "Notice", "shop", "is followed again")
+
+
+def test_rollback_that_reverts_is_not_undone_by_the_next_look(offices: Offices, registry: WireRegistry) -> None:
+    office = opened(offices, registry, shop=", rollback: revert")
+    good = tip(office)
+    pushed(office, registry, "1.4.2")
+    until(lambda: live(office, registry) == "1.4.2")
+    office.sees(DEPLOYS, "Converged", "shop", tip(office)[:7])
+    assert office.bot.run("rollback", "shop", good[:7])[0] == 0
+    office.sees(DEPLOYS, "Rolled back", "shop", "The app follows main again")
+    reverted = tip(office)
+    assert told(office, {"repository": SHOP, "updated_tags": ["1.4.2"]})[0] == 202
+    office.sees(DEPLOYS, "Notice", "shop", "1.4.2 was in Git before, and was taken back")
+    assert (tip(office), live(office, registry)) == (reverted, "1.4.1")
 
 
 def test_pull_request_is_opened_once_for_each_tag(offices: Offices, registry: WireRegistry) -> None:

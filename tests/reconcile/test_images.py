@@ -14,7 +14,7 @@ import pytest
 from bot.model.announcement import Announcement
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Via
-from bot.model.image import Follow, ImageName
+from bot.model.image import Follow, ImageName, Write
 from bot.model.record import AuditEntry, Decision, SinkName
 from bot.reconcile.images import Following
 from bot.reconcile.keeping import Door
@@ -82,6 +82,10 @@ class Room:
     def file(self) -> str:
         return self.upstream.git("show", "main:shop/a.yaml")
 
+    def proposals(self) -> list[str]:
+        """Return the branches that are proposed."""
+        return self.upstream.git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/gitops-bot").split()
+
     def commits(self) -> int:
         return int(self.upstream.git("rev-list", "--count", "main"))
 
@@ -93,7 +97,7 @@ Rooms = Callable[..., Room]
 def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
     with ExitStack() as stack:
 
-        def build(*apps: dict[str, Any], follow: str = "1.x") -> Room:
+        def build(*apps: dict[str, Any], follow: str = "1.x", write: Write = Write.COMMIT) -> Room:
             clock, registry = Clock(), stack.enter_context(WireRegistry())
             upstream = Upstream(tmp_path / "fleet.git")
             store = SqlStore(state_url)
@@ -101,7 +105,7 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
             spec = RepoSpec(name="fleet", url=str(upstream.path))
             repo = GitRepository(spec, directory=tmp_path / "cache", clock=clock)
             stack.callback(repo.close)
-            image = Follow(image=ImageName(registry.host, SHOP), range=follow)
+            image = Follow(image=ImageName(registry.host, SHOP), range=follow, write=write)
             specs = [replace(APP, images=(image,), channel="C1", **{"path": "shop", **one}) for one in apps or ({},)]
             world = World(
                 repos={"fleet": repo},
@@ -249,6 +253,26 @@ def test_newer_tag_of_git_and_of_another_place_stay(rooms: Rooms) -> None:
     room.look()
     assert room.upstream.git("rev-parse", "main") == newer
     assert room.heard() == []
+
+
+def test_proposal_of_a_newer_tag_takes_the_place_of_the_one_before(rooms: Rooms) -> None:
+    """One that people have pushed to stays, as does one that was merged."""
+    room = rooms(write=Write.PULL_REQUEST)
+    for tag in ("1.4.2", "1.4.3"):
+        room.registry.push(SHOP, tag)
+        room.look()
+        room.clock.now += FIVE
+    assert [one.rpartition("-")[0] for one in room.proposals()] == ["gitops-bot/image/shop-1.4.3"]
+    first, second = room.heard()
+    assert "takes the place" not in first
+    assert second.endswith("It takes the place of the one for 1.4.2.")
+    (branch,) = room.proposals()
+    room.upstream.commit({"shop/a.yaml": "x"}, branch=branch)
+    room.registry.push(SHOP, "1.4.4")
+    room.look()
+    assert len(room.proposals()) == 2
+    assert "takes the place" not in room.heard()[0]
+    assert room.commits() == 1
 
 
 def test_lost_state_makes_no_second_commit(rooms: Rooms) -> None:

@@ -113,3 +113,16 @@ def test_branch_that_somebody_pushed_to_meanwhile_is_not_moved(upstream: Upstrea
     assert upstream.git("rev-parse", "main") == theirs
     with pytest.raises(PushRefused, match="was no folder"):
         repository.put_back(theirs, "apps", of=good, message="Roll back")
+
+
+def test_branch_is_withdrawn_unless_others_pushed_to_it(upstream: Upstream, repository: GitRepository) -> None:
+    base = upstream.commit({"a.yaml": "a: 1\n"})
+    repository.head(MAIN, newer_than=START)
+    made = repository.propose(base, {"a.yaml": b"a: 2\n"}, branch=BRANCH, message="Keep")
+    assert repository.withdraw(BRANCH, expects=made)
+    assert upstream.git("for-each-ref", f"refs/heads/{BRANCH}") == ""
+    assert not repository.withdraw(BRANCH, expects=made)
+    again = repository.propose(base, {"a.yaml": b"a: 2\n"}, branch=BRANCH, message="Keep")
+    theirs = upstream.commit({"a.yaml": "a: 3\n"}, branch=BRANCH)
+    assert not repository.withdraw(BRANCH, expects=again)
+    assert upstream.git("rev-parse", BRANCH) == theirs
