@@ -15,13 +15,14 @@ from typing import Any, Final
 
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Window
-from bot.model.control import Control, Via
+from bot.model.control import Control
 from bot.model.record import EVERY_APP
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
 from bot.reconcile import asking, commands, fight_pages, fights, journal, windows
 from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
+from bot.reconcile.due import announced
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.news import notice, operation_at
 from bot.reconcile.post import Post
@@ -68,7 +69,10 @@ class Rounds:
         for app in map(self._post.placed, self._apps.values()):
             said += self._reminders(app, controls.get(app.key, Control()).at(now), now)
             memory = memories.get(app.key)
-            if memory is not None and (over := fights.ended(memory, now, base=self._base(app, now))) is not None:
+            over = None
+            if memory is not None and memory.fight:
+                over = fights.ended(memory, now, base=announced(app, News.RECOVERED, now=now))
+            if over is not None:
                 said.append((over.id, over))
                 if (key := fight_pages.key_of(app.key)) in fought:
                     self._attention.gone(app.key, "is left alone again", at=now, key=key)
@@ -76,7 +80,7 @@ class Rounds:
             open_still = memory is not None and memory.failing_since is None and not asking.is_over(memory)
             if memory is not None and ends is not None and now >= ends and open_still:
                 name = f"expired {app.key} {memory.waiting_hash} {ends.isoformat()}"
-                said.append((name, asking.expired(memory, base=self._base(app, now))))
+                said.append((name, asking.expired(memory, base=announced(app, News.EXPIRED, now=now))))
         for incident in incidents:
             for one in incident.failing:
                 if one.app not in self._apps:
@@ -102,11 +106,10 @@ class Rounds:
         count = int((now - held.since) / REMIND_EVERY)
         if count < 1:
             return
-        base = self._base(app, now)
+        base = announced(app, News.REMINDER, now=now)
         news = replace(
             base,
             operation=held.operation or base.operation,
-            news=News.REMINDER,
             id=f"reminder:{app.key}:{held.since.timestamp():.0f}:{count}",
             in_thread=bool(held.operation),
             by=held.by,
@@ -182,29 +185,13 @@ class Rounds:
                 continue
             title = {"app": here[0].name, "cluster": here[0].cluster} if len(here) == 1 else _MANY
             yield replace(
-                self._base(here[0], now),
+                announced(here[0], word, now=now),
                 **title,
                 env="",
-                news=word,
                 since=since,
                 message=f"{opening} {found.message}" if found else opening,
                 impact=(*(found.lines if found else ()), *anchor),
             )
-
-    def _base(self, app: AppSpec, now: datetime) -> Announcement:
-        operation = operation_at(now, secrets.token_hex(3))
-        return Announcement(
-            id=operation,
-            operation=operation,
-            news=News.DIGEST,
-            app=app.name,
-            cluster=app.cluster,
-            env=app.env,
-            channel=app.channel,
-            at=now,
-            via=Via.SCHEDULE.value,
-            ref=str(app.ref),
-        )
 
 
 _MANY: Final[Mapping[str, Any]] = {"app": "all apps", "cluster": "this channel"}

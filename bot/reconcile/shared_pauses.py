@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
-from bot.model.control import Control, Pause, Via
+from bot.model.control import Control, Pause
 from bot.ports.state import Store
 from bot.reconcile import commands, gathering, journal
-from bot.reconcile.news import operation_at
+from bot.reconcile.due import announced
 from bot.reconcile.post import Post
 
 
@@ -36,9 +35,8 @@ class SharedPauses:
             count = int((now - held.since) / every)
             if count >= 1:
                 news = replace(
-                    gathering.about(_base(app, now), [one for one, _ in here]),
+                    gathering.about(announced(app, News.REMINDER, now=now), [one for one, _ in here]),
                     operation=operation,
-                    news=News.REMINDER,
                     id=f"reminder:{operation}:{count}",
                     in_thread=True,
                     by=held.by,
@@ -59,7 +57,7 @@ class SharedPauses:
         for order, pauses in orders.items():
             apps = {key: self._post.placed(self._apps[key]) for key in pauses}
             own = {
-                key: replace(_base(app, now), news=News.RESUMED, message="The pause has run out.")
+                key: replace(announced(app, News.RESUMED, now=now), message="The pause has run out.")
                 for key, app in apps.items()
             }
             heard = [gathering.Heard(app=apps[key], said=said) for key in own for said in self._post.ringing(own[key])]
@@ -76,8 +74,3 @@ class SharedPauses:
                 controls={key: controls[key].at(now) for key in apps},
                 dispatches=self._post.exactly([*said, *ends, *own_ends]),
             )
-
-
-def _base(app: AppSpec, now: datetime) -> Announcement:
-    person = commands.Person(who="", via=Via.SCHEDULE, at=now, order=operation_at(now, secrets.token_hex(3)))
-    return commands.announcement(app, person, News.RESUMED)
