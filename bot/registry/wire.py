@@ -9,6 +9,7 @@ The surprising part: a registry on this machine (`localhost:5000`) is asked with
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ _BASIC_SECONDS: Final = 300.0  # how long a registry is taken to want name and p
 _HOUR: Final = 3600.0  # the longest that a token is kept, and that a registry is left alone
 _HUB_API: Final = "registry-1.docker.io"
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # anything else would get into commits and messages
+_TOKEN: Final = re.compile(r"[ -~]+")  # a header has one line, and an error that refuses it would show it
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _MANIFESTS: Final = ", ".join(
     (
@@ -115,13 +117,15 @@ class _Host:
         url = f"{self._base}{quote(image.path)}/tags/list?n={_PAGE}"
         for _ in range(_PAGES):
             answer = self._ask("GET", url, image.path, f"image {image}")
-            tags = _object(answer.data).get("tags") or ()
-            found += [one for one in tags if isinstance(one, str) and _TAG.fullmatch(one)]
+            tags = _object(answer.data).get("tags", ())
+            if not isinstance(tags, list | tuple | None):
+                raise self._unreachable(f"its answer has no list of tags of {image}")
+            found += [one for one in tags or () if isinstance(one, str) and _TAG.fullmatch(one)]
             following = _next(answer.headers)
             if not following:
                 return tuple(dict.fromkeys(found))
-            before, url = url, urljoin(url, following)
-            if url == before or not url.startswith(self._base):
+            before, url = url, _joined(url, following)
+            if url == before or not url.startswith(self._base) or len(found) > _PAGE * _PAGES:
                 break
         raise self._unreachable(f"the list of tags of {image} has no end")
 
@@ -184,7 +188,10 @@ class _Host:
         return header
 
     def _token(self, words: Mapping[str, str], path: str) -> tuple[str, float]:
-        realm = urlsplit(words["realm"])
+        try:
+            realm = urlsplit(words["realm"])
+        except ValueError as error:
+            raise self._unreachable("it sends us to a token service without an address") from error
         if realm.scheme != "https" and realm.hostname not in _LOOPBACK:
             raise RegistryRefused(
                 f"registry {self._account.host} sends us to a token service without TLS", host=self._account.host
@@ -203,13 +210,13 @@ class _Host:
             raise self._failed(answer)
         facts = _object(answer.data)
         token, lasts = facts.get("token") or facts.get("access_token"), facts.get("expires_in")
-        if not isinstance(token, str):
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise self._unreachable("its token service answers without a token")
         return token, min(float(lasts), _HOUR) if isinstance(lasts, int | float) else _TOKEN_SECONDS
 
     def _basic(self) -> str:
         account = self._account
-        return urllib3.make_headers(basic_auth=f"{account.username}:{account.password}")["authorization"]
+        return f"Basic {base64.b64encode(f'{account.username}:{account.password}'.encode()).decode()}"  # RFC 7617
 
     def _send(self, method: str, url: str, headers: Mapping[str, str]) -> _Answer:
         try:
@@ -219,7 +226,7 @@ class _Host:
                 answer.drain_conn() if len(data) <= _ANSWER_BYTES else answer.close()
             finally:
                 answer.release_conn()
-        except (urllib3.exceptions.HTTPError, UnicodeError) as error:
+        except (urllib3.exceptions.HTTPError, ValueError) as error:  # the second of a redirect to no address
             raise self._unreachable(f"it cannot be reached ({_reason(error)})") from error
         if len(data) > _ANSWER_BYTES:
             raise self._unreachable(f"an answer has more than {_ANSWER_BYTES // 1_000_000} MB")
@@ -268,6 +275,14 @@ def _next(headers: Mapping[str, str]) -> str:
     """Return the address of the next page (RFC 8288), "" after the last."""
     found = re.search(r'<([^>]+)>\s*;[^,]*\brel="?next"?', headers.get("Link") or "")
     return found[1] if found is not None else ""
+
+
+def _joined(url: str, following: str) -> str:
+    """Return the address of what follows, "" where it is none."""
+    try:
+        return urljoin(url, following)
+    except ValueError:
+        return ""
 
 
 def _seconds(text: str | None) -> float | None:

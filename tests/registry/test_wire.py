@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -142,6 +144,48 @@ def test_answers_that_are_none_are_outages(
     server.faults.append(fault)
     with pytest.raises(RegistryUnreachable):
         known(server).tags(image(server))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        (200, {}, '{"tags": 5}'),
+        (200, {}, '{"tags": "1.0.0"}'),
+        (200, {"Link": '<http://[>; rel="next"'}, '{"tags": ["1.0.0"]}'),
+        (307, {"Location": "http://[/"}, ""),
+        (401, {"WWW-Authenticate": 'Bearer realm="https://[/token"'}, ""),
+    ],
+)
+def test_answers_of_no_form_are_outages(
+    wire: Callable[..., WireRegistry], fault: tuple[int, dict[str, str], str]
+) -> None:
+    """They were unexpected errors: no other image of that registry was looked at, and nobody was told."""
+    server = wire()
+    server.faults.append(fault)
+    with pytest.raises(RegistryUnreachable):
+        known(server).tags(image(server))
+
+
+def test_token_that_is_no_header_is_not_shown(wire: Callable[..., WireRegistry]) -> None:
+    """It was the text of the error by which a header of two lines is refused, and so in the log."""
+    server = wire(guard="token")
+    server.push(SHOP, "1.0.0")
+    server.token = "s3cret\ncanary"
+    with pytest.raises(RegistryUnreachable, match="without a token") as refused:
+        known(server).tags(image(server))
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "s3cret" not in shown
+    assert "canary" not in shown
+
+
+def test_password_may_have_any_letter(wire: Callable[..., WireRegistry]) -> None:
+    """One beyond Latin-1 was an unexpected error."""
+    server = wire(guard="basic")
+    server.push(SHOP, "1.0.0")
+    with pytest.raises(RegistryRefused):
+        known(server, password="pass€wort").tags(image(server))
+    login = server.got[-1].headers["authorization"].removeprefix("Basic ")
+    assert base64.b64decode(login).decode() == f"{USER}:pass€wort"
 
 
 def test_nobody_there_is_an_outage_without_secrets(wire: Callable[..., WireRegistry]) -> None:

@@ -23,7 +23,7 @@ class WireRegistry(Receiver):
     def __init__(self, *, guard: str = "none", page: int = 1000) -> None:
         self.images: dict[str, list[str]] = {}
         self.faults: list[Reply] = []
-        self.guard, self.page, self.lasts = guard, page, 300
+        self.guard, self.page, self.lasts, self.token = guard, page, 300, TOKEN
         super().__init__(reply=self._reply)
 
     @property
@@ -49,7 +49,7 @@ class WireRegistry(Receiver):
         if split.path == "/token":
             if authorization != login or query.get("service") != "test":
                 return 401, {}, "{}"
-            return 200, {}, json.dumps({"token": f"{TOKEN} {query.get('scope', '')}", "expires_in": self.lasts})
+            return 200, {}, json.dumps({"token": f"{self.token} {query.get('scope', '')}", "expires_in": self.lasts})
         path, _, what = split.path.removeprefix("/v2/").partition("/tags/") if "/tags/" in split.path else ("", "", "")
         if "/manifests/" in split.path:
             path, _, what = split.path.removeprefix("/v2/").partition("/manifests/")
