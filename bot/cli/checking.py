@@ -61,6 +61,8 @@ def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
     asked = registries(configuration) if images else None
     for host, names in images.items():
         tries.append(lambda host=host, names=names: asked.check(host, names) if asked else ())  # type: ignore[misc]
+    if engine.images is not None:
+        tries.append(lambda: check_images(engine))
     tries.append(lambda: check_tools(engine))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
@@ -128,6 +130,26 @@ def check_tools(engine: Engine) -> tuple[Problem, ...]:
         for message in missing:
             lacking.setdefault(message, []).append(app.name)
     return tuple(Problem(message=f"{message} (for {', '.join(apps[:5])})") for message, apps in lacking.items())
+
+
+def check_images(engine: Engine) -> tuple[Problem, ...]:
+    """Return the images whose tags no file of their app has; an app whose repository says no is left to that check."""
+    from bot.reconcile.looks import nowhere
+
+    world = engine.world
+    started = world.clock()
+    problems: list[Problem] = []
+    for app in engine.desk.apps():
+        for follow in app.images:
+            repo = world.repos[app.repo]
+            try:
+                files = CommitFiles(repo, repo.head(app.ref, newer_than=started))
+                found = world.renderer.images(app, files, follow.image)
+            except PassError:
+                continue
+            if not found:
+                problems.append(Problem(message=". ".join(nowhere(app, follow)), subject=app.name))
+    return tuple(problems)
 
 
 def _tried(way: Provider, team: str, engine: Engine) -> str:

@@ -9,69 +9,35 @@ is paused or pinned is left alone.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from bot.errors import DeliveryFailed, ImageNotFound, PassError, PushRefused, RegistryError, RegistryRefused
-from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Control, ControlState, Via
 from bot.model.image import Follow, Write
-from bot.model.record import AuditEntry, Decision, Dispatch, Followed
 from bot.ports.registry import Registry
 from bot.ports.state import Store
-from bot.reconcile.fingerprint import fingerprint
 from bot.reconcile.keeping import Door
+from bot.reconcile.looks import Look, audit, branch_of, message, nowhere, told
 from bot.reconcile.news import operation_at
 from bot.reconcile.post import Post
 from bot.reconcile.world import World
 from bot.render import CommitFiles
-from bot.render.images import Place, PlaceRefused, with_tag
+from bot.render.images import PlaceRefused, with_tag
 
 log = logging.getLogger(__name__)
 
 _TRIES: Final = 3  # somebody may push at the same moment; more than that at the next look
 _FLOATING: Final = frozenset({"", "latest"})  # says nothing of which version is meant
-_SUBJECT: Final = 72  # characters, as people write the first line of a commit
-_DIGITS: Final = 8  # of the digest in a branch's name
 _PATIENCE: Final = timedelta(seconds=1)  # another process looks at the same image: it does what there is to do
 
 Follower = tuple[AppSpec, Follow]
 Pushed = Callable[[str, Mapping[str, str]], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """An app that follows the image, and what a look at it has found or done.
-
-    `before` is what was known of it, `after` what is now. `places` have an older tag and are to be written.
-    """
-
-    app: AppSpec
-    follow: Follow
-    before: Followed
-    after: Followed
-    places: tuple[Place, ...] = ()
-    trouble: str = ""
-    next_step: str = ""
-    done: str = ""  # for the audit
-    proposal: str = ""
-
-    @property
-    def wants(self) -> str:
-        """How people read which tags are meant: `1.x`."""
-        return self.follow.what.removeprefix(f"{self.follow.image} ")
-
-    def troubled(self, why: str, next_step: str = "") -> _Look:
-        return replace(self, places=(), trouble=why, next_step=next_step)
-
-    def changes(self, wanted: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(f"{one.path}: {one.tag or 'no tag'} -> {wanted}" for one in self.places))
 
 
 class Tagging:
@@ -85,14 +51,14 @@ class Tagging:
     ) -> None:
         self._world, self._store, self._post, self._door = world, store, post, door
         self._registry, self._pushed = registry, pushed
-        self._settled: dict[tuple[str, Follow], tuple[str, str]] = {}  # head and tag of the last look that ended well
+        self._settled: dict[tuple[str, Follow], tuple[str, ...]] = {}  # what was looked at last, where all was well
 
     def follow(self, followers: Sequence[Follower], tags: Sequence[str], *, asked_at: datetime, via: Via) -> None:
         """Write the newest tag where an older one is. All follow one image, in one repository. Raises `StateError`."""
         repo, image = followers[0][0].repo, followers[0][1].image
         commits: dict[str, str] = {}
         with self._store.lock(f"image {image} in {repo}", timeout=_PATIENCE) as held:
-            groups: dict[tuple[str, str, str], list[_Look]] = {}
+            groups: dict[tuple[str, str, str], list[Look]] = {}
             for one in self._running(followers) if held else ():
                 alone = one.app.key if one.follow.write is Write.PULL_REQUEST else ""
                 groups.setdefault((one.app.ref.name, one.follow.newest(tags), alone), []).append(one)
@@ -109,16 +75,16 @@ class Tagging:
         if commits:
             self._pushed(repo, commits)
 
-    def _running(self, followers: Sequence[Follower]) -> Iterator[_Look]:
+    def _running(self, followers: Sequence[Follower]) -> Iterator[Look]:
         now, controls = self._world.clock(), self._store.controls()
         for app, follow in followers:
             if controls.get(app.key, Control()).at(now).state is ControlState.RUNNING:
                 before = self._store.followed(app.key, str(follow.image))
-                yield _Look(app=app, follow=follow, before=before, after=before)
+                yield Look(app=app, follow=follow, before=before, after=before)
 
     # --- looking ----------------------------------------------------------------------------------------------
 
-    def _written(self, group: Sequence[_Look], wanted: str, asked_at: datetime) -> tuple[list[_Look], str]:
+    def _written(self, group: Sequence[Look], wanted: str, asked_at: datetime) -> tuple[list[Look], str]:
         """Return what became of the apps of one branch, and the commit that was pushed to it, "" without one."""
         if not wanted:
             way_out = "Push one, or change what is followed in the configuration"
@@ -127,11 +93,12 @@ class Tagging:
         repo = self._world.repos[app.repo]
         for _ in range(_TRIES):
             head = repo.head(app.ref, newer_than=asked_at)
-            found = [look for one in group if (look := self._look(one, head, wanted)) is not None]
+            states = self._states(group, head, wanted)
+            found = [look for one in group if (look := self._look(one, head, wanted, states[one.app.key])) is not None]
             looks, files = self._edited(found, head, wanted)
             if not files:
                 return looks, ""
-            title, body = _message([one for one in looks if one.places], wanted)
+            title, body = message([one for one in looks if one.places], wanted)
             if group[0].follow.write is Write.PULL_REQUEST:
                 return [self._propose(one, wanted, head, files, title, body) for one in looks], ""
             try:
@@ -147,10 +114,17 @@ class Tagging:
         log.info("%s in %s: others push at the same moment; looked at again by itself", group[0].follow.image, app.repo)
         return [], ""
 
-    def _look(self, one: _Look, head: str, wanted: str) -> _Look | None:
+    def _states(self, group: Sequence[Look], head: str, wanted: str) -> dict[str, tuple[str, ...]]:
+        """Return what decides about each app (key): the tag and the hashes of what it is rendered of. Reads no file."""
+        roots = {one.app.key: self._world.renderer.roots(one.app) for one in group}
+        paths = sorted({path for some in roots.values() for path in some})
+        hashes = dict(zip(paths, self._world.repos[group[0].app.repo].hashes(head, paths), strict=True))
+        return {key: (wanted, *(hashes[path] for path in some)) for key, some in roots.items()}
+
+    def _look(self, one: Look, head: str, wanted: str, state: tuple[str, ...]) -> Look | None:
         """Return where an app has an older tag, or why nothing is written; None where its files cannot be read."""
         follow, app, before = one.follow, one.app, one.before
-        if self._settled.get((app.key, follow)) == (head, wanted) and not before.said:
+        if self._settled.get((app.key, follow)) == state and not before.said:
             return one
         try:
             files = CommitFiles(self._world.repos[app.repo], head)
@@ -159,11 +133,7 @@ class Tagging:
             log.warning("%s of %s: %s", follow.image, app.key, error)
             return None
         if not places:
-            return one.troubled(
-                f"no file of {app.path or app.repo} gives {follow.image} a tag",
-                f"Name it there: image: {follow.image}:TAG, newTag in images of the app's own kustomization, or tag"
-                " beside repository in a values file of the app",
-            )
+            return one.troubled(*nowhere(app, follow))
         top = follow.rank(wanted)
         ranks = [(place, follow.rank(place.tag)) for place in places]
         older = tuple(
@@ -186,15 +156,15 @@ class Tagging:
                 f"{strange.path} has {strange.tag or 'a digest alone'}, which cannot be compared with {wanted}",
                 f"Write a tag there that is {one.wants}",
             )
-        self._settled[app.key, follow] = (head, wanted)
+        self._settled[app.key, follow] = state
         return replace(one, after=replace(before, reached=wanted)) if there else one
 
     # --- writing ----------------------------------------------------------------------------------------------
 
-    def _edited(self, looks: Sequence[_Look], head: str, wanted: str) -> tuple[list[_Look], dict[str, bytes]]:
+    def _edited(self, looks: Sequence[Look], head: str, wanted: str) -> tuple[list[Look], dict[str, bytes]]:
         """Return the files with the new tag, and the looks, those with a trouble whose files cannot be written."""
         files: dict[str, bytes] = {}
-        after: list[_Look] = []
+        after: list[Look] = []
         pinned = [one for one in looks if any(place.digest for place in one.places)]
         try:
             digest = self._registry.digest(pinned[0].follow.image, wanted) if pinned else ""
@@ -209,7 +179,7 @@ class Tagging:
                 after.append(one)
         return after, files
 
-    def _files(self, one: _Look, head: str, wanted: str, digest: str, changed: Mapping[str, bytes]) -> dict[str, bytes]:
+    def _files(self, one: Look, head: str, wanted: str, digest: str, changed: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the files of an app with the new tag, on top of what others have changed in them."""
         files: dict[str, bytes] = {}
         for path in sorted({place.path for place in one.places}):
@@ -220,19 +190,19 @@ class Tagging:
             files[path] = with_tag(changed.get(path, file.data), places, wanted, digest)
         return files
 
-    def _reached(self, one: _Look, wanted: str) -> _Look:
+    def _reached(self, one: Look, wanted: str) -> Look:
         return replace(one, after=replace(one.before, reached=wanted), done="; ".join(one.changes(wanted)))
 
-    def _propose(self, one: _Look, wanted: str, head: str, files: Mapping[str, bytes], title: str, body: str) -> _Look:
+    def _propose(self, one: Look, wanted: str, head: str, files: Mapping[str, bytes], title: str, body: str) -> Look:
         """Push a branch and open a pull request where a token is configured; asked again it is the same one."""
         app, image = one.app, one.follow.image
-        branch, repo, message = _branch(one, wanted), self._world.repos[app.repo], f"{title}\n\n{body}"
+        branch, repo, whole = branch_of(one, wanted), self._world.repos[app.repo], f"{title}\n\n{body}"
         try:
-            tip = repo.write(head, files, message=message)
+            tip = repo.write(head, files, message=whole)
             try:
                 repo.advance(branch, tip, expects="")
             except PushRefused:  # it is there already, and may have what people pushed: it is never withdrawn
-                repo.propose(head, files, branch=branch, message=message)
+                repo.propose(head, files, branch=branch, message=whole)
                 tip = ""
         except PushRefused as error:
             return one.troubled(str(error))
@@ -251,12 +221,12 @@ class Tagging:
             proposal=f"{image}: {changes}. Review and merge it: {where}.{self._withdrawn(one)}",
         )
 
-    def _withdrawn(self, one: _Look) -> str:
+    def _withdrawn(self, one: Look) -> str:
         """Delete the branch of the proposal before, which closes its pull request; return what to say of that."""
         before = one.before
         if not before.proposed_tip or before.reached == before.proposed:
             return ""
-        branch = _branch(one, before.proposed)
+        branch = branch_of(one, before.proposed)
         try:
             gone = self._world.repos[one.app.repo].withdraw(branch, expects=before.proposed_tip)
         except PassError as error:
@@ -264,80 +234,15 @@ class Tagging:
             return ""
         return f" It takes the place of the one for {before.proposed}." if gone else ""
 
-    # --- telling ----------------------------------------------------------------------------------------------
-
-    def _save(self, look: _Look, commit: str, via: Via) -> None:
-        """Save how far it is followed, with what people hear: a trouble when it is new, and when it is over."""
-        now, before, app, image = self._world.clock(), look.before, look.app, look.follow.image
-        after = replace(look.after, said="", since=None, operation="")
-        news: list[Announcement] = []
-        if look.trouble:
-            said = fingerprint(look.trouble)
-            after = replace(look.after, said=said, since=before.since or now, operation=before.operation)
-            if said != before.said:
-                log.warning("%s of %s is not followed: %s", image, app.key, look.trouble)
-                after = replace(after, operation=before.operation or operation_at(now, secrets.token_hex(3)))
-                text = f"{image} is not followed: {look.trouble}."
-                news.append(self._news(app, after.operation, said[:12], text, look.next_step, now))
-        elif before.said:
-            text = f"{image} is followed again."
-            news.append(self._news(app, before.operation, f"over:{now.timestamp():.0f}", text, "", now))
-        if look.proposal:
-            one = self._news(app, operation_at(now, secrets.token_hex(3)), "image", look.proposal, "", now)
-            news.append(replace(one, news=News.PROPOSED))
-        audits = [_audit(look, commit, now, via)] if look.done else []
-        if audits:
+    def _save(self, look: Look, commit: str, via: Via) -> None:
+        """Save how far an image is followed, with what people hear of it."""
+        now, app, image = self._world.clock(), look.app, look.follow.image
+        operation, channel = operation_at(now, secrets.token_hex(3)), self._post.placed(app).channel
+        after, news = told(look, channel=channel, operation=operation, at=now)
+        if look.done:
             log.info("%s of %s: %s", image, app.key, look.done)
-        if after != before or news:
-            rows: tuple[Dispatch, ...] = self._post.rows(news)
-            self._store.save_followed(app.key, str(image), after, audits=audits, dispatches=rows)
-
-    def _news(
-        self, app: AppSpec, operation: str, unique: str, text: str, next_step: str, now: datetime
-    ) -> Announcement:
-        placed = self._post.placed(app)
-        return Announcement(
-            id=f"{operation}:{unique}",
-            operation=operation,
-            news=News.NOTICE,
-            app=app.name,
-            cluster=app.cluster,
-            env=app.env,
-            channel=placed.channel,
-            at=now,
-            via=Via.SCHEDULE.value,
-            ref=str(app.ref),
-            message=text,
-            next_step=next_step,
-        )
-
-
-def _branch(one: _Look, tag: str) -> str:
-    facts = hashlib.sha256(f"{one.app.key} {one.follow.image} {tag}".encode()).hexdigest()[:_DIGITS]
-    return f"gitops-bot/image/{one.app.name}-{tag}-{facts}"
-
-
-def _message(looks: Sequence[_Look], wanted: str) -> tuple[str, str]:
-    """Return the subject and the body of a commit: which apps, which image, the old tags and the new one."""
-    image = looks[0].follow.image
-    olds = ", ".join(sorted({place.tag or "no tag" for one in looks for place in one.places}))
-    names = ", ".join(dict.fromkeys(one.app.name for one in looks))
-    short = image.path.rpartition("/")[2]
-    titles = [f"{who}: {what} {olds} -> {wanted}" for who in (names, f"{len(looks)} apps") for what in (image, short)]
-    title = next((one for one in titles if len(one) <= _SUBJECT), f"{titles[-1][: _SUBJECT - 1]}…")
-    lines = [f"{one.app.title} follows {one.follow.what}: {wanted} is its newest tag." for one in looks]
-    changes = dict.fromkeys(f"- {line}" for one in looks for line in one.changes(wanted))
-    return title, "\n".join([*lines, "", *changes])
-
-
-def _audit(look: _Look, commit: str, now: datetime, via: Via) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        who="gitops-bot",
-        via=via,
-        verb="follow",
-        app=look.app.key,
-        arguments=look.follow.what,
-        decision=Decision.DONE,
-        why=f"{look.done}{f' in {commit}' if commit else ''}",
-    )
+        elif after.said != look.before.said and look.trouble:
+            log.warning("%s of %s is not followed: %s", image, app.key, look.trouble)
+        if after != look.before or news:
+            audits = [audit(look, commit, now, via)] if look.done else []
+            self._store.save_followed(app.key, str(image), after, audits=audits, dispatches=self._post.rows(news))

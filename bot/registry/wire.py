@@ -86,7 +86,7 @@ class Registries:
             try:
                 attempt()
             except RegistryError as error:
-                found.append(Problem(message=str(error), subject=host))
+                found.append(Problem(message=str(error)))
         return tuple(dict.fromkeys(found))
 
     def _host(self, host: str) -> _Host:

@@ -286,3 +286,5 @@ def test_check_tries_each_registry(offices: Offices, registry: WireRegistry) -> 
     code, text = office.bot.run("check")
     assert code == 1
     assert f"registry {registry.host} has no image {registry.host}/{SHOP}: check its name" in text
+    office.commit("info")
+    assert f"no file of shop gives {registry.host}/{SHOP} a tag. Name it there" in office.bot.run("check")[1]

@@ -16,6 +16,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Control, Pause, Via
 from bot.model.image import Follow, ImageName, Write
 from bot.model.record import AuditEntry, Decision, SinkName
+from bot.model.source import SourceTree
 from bot.reconcile.images import Following
 from bot.reconcile.keeping import Door
 from bot.reconcile.post import Post
@@ -47,6 +48,16 @@ class Clock:
         return self.now
 
 
+class CountedRepository(GitRepository):
+    """Counts how often folders are read."""
+
+    trees = 0
+
+    def tree(self, commit: str, path: str) -> SourceTree:
+        self.trees += 1
+        return super().tree(commit, path)
+
+
 @dataclass
 class Room:
     """A registry, a repository, and what looks after both; `look` does what is due."""
@@ -54,6 +65,7 @@ class Room:
     clock: Clock
     registry: WireRegistry
     upstream: Upstream
+    repo: CountedRepository
     store: SqlStore
     following: Following
     pushed: list[str]
@@ -103,7 +115,7 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
             store = SqlStore(state_url)
             stack.callback(store.close)
             spec = RepoSpec(name="fleet", url=str(upstream.path))
-            repo = GitRepository(spec, directory=tmp_path / "cache", clock=clock)
+            repo = CountedRepository(spec, directory=tmp_path / "cache", clock=clock)
             stack.callback(repo.close)
             image = Follow(image=ImageName(registry.host, SHOP), range=follow, write=write)
             specs = [replace(APP, images=(image,), channel="C1", **{"path": "shop", **one}) for one in apps or ({},)]
@@ -134,7 +146,7 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
                 intervals={registry.host: FIVE},
                 clock=clock,
             )
-            room = Room(clock, registry, upstream, store, following, pushed)
+            room = Room(clock, registry, upstream, repo, store, following, pushed)
             registry.push(SHOP, "1.4.1")
             upstream.commit({"shop/a.yaml": manifest(room, "1.4.1")})
             return room
@@ -210,6 +222,22 @@ def test_apps_that_follow_an_image_are_one_commit(rooms: Rooms) -> None:
     assert lines[-2:] == ["- shop/a.yaml: 1.4.1 -> 1.4.2", "- east/b.yaml: 1.4.0 -> 1.4.2"]
     assert sorted(line.app for line in audit(room)) == ["prod/east", "prod/one", "prod/two"]
     assert room.heard() == []
+
+
+def test_commit_elsewhere_has_no_file_of_an_app_read_again(rooms: Rooms) -> None:
+    room = rooms()
+    room.look()
+    read = room.repo.trees
+    assert read
+    room.upstream.commit({"docs/a.md": "x"})
+    room.clock.now += FIVE
+    room.look()
+    assert room.repo.trees == read
+    room.upstream.commit({"shop/b.yaml": manifest(room, "1.4.0")})
+    room.clock.now += FIVE
+    room.look()
+    assert room.repo.trees > read
+    assert "1.4.1" in room.upstream.git("show", "main:shop/b.yaml")
 
 
 def test_file_that_is_not_edited_by_machine_holds_no_other_app(rooms: Rooms) -> None:
