@@ -76,11 +76,12 @@ def carry_out(order: Order, story: Story, made: Planned, *, world: World, listen
         story.outcomes = (*story.outcomes, *run.outcomes)
         return run
 
-    cluster.hold(world.holder)
-    if plan.writes:
-        listener.planned(plan, story.kind, story.digest, story.consent)
-    if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
-        inventory = cluster.save_inventory(app, inventory)
+    with story.steps.step("prepare"):
+        cluster.hold(world.holder)
+        if plan.writes:
+            listener.planned(plan, story.kind, story.digest, story.consent)
+        if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
+            inventory = cluster.save_inventory(app, inventory)
     result = _apply(made, inventory, app, story, cluster, wait, listener, ends)
     if result is Result.CONVERGED:
         result = _hooked(story, plan, hooks(Phase.POST_SYNC), Result.UNHEALTHY)

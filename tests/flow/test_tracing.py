@@ -65,6 +65,7 @@ def test_push_is_one_trace_from_the_webhook_to_the_function_it_triggers(tell: Te
                 "    pull",
                 "    render",
                 "    plan",
+                "    prepare",
                 "    apply",
                 "      stage",
                 "      stage",
@@ -164,6 +165,25 @@ def test_killed_sync_and_the_one_that_goes_on_are_one_trace(tell: Tell) -> None:
         story.sees("Converged")
         spans = whole(collector, early.trace, "SYNC shop")
         assert [one.id for one in spans if not one.parent] == [early.parent]
+
+
+def test_newer_commit_goes_on_in_the_trace_of_the_sync_that_it_ends(tell: Tell) -> None:
+    """They are one message in Slack; the first of them has no end of its own."""
+    with Collector() as collector:
+        story = tell(**collector.environment())
+        slow = deployment("registry.example/api:1").replace("spec:\n", "spec:\n  minReadySeconds: 60\n", 1)
+        story.upstream.commit({"apps/shop/a.yaml": configmap("info"), "apps/shop/b.yaml": slow})
+        story.bot.start()
+        until(lambda: story.plane.request("GET", f"/apis/apps/v1/namespaces/{story.namespace}/deployments")["items"])
+        second = story.upstream.commit({"apps/shop/b.yaml": deployment("registry.example/api:1")})
+        story.sees("Converged", second[:7])
+        (root,) = until(lambda: [one for one in collector.spans() if not one.parent])
+        spans = whole(collector, root.trace, "SYNC shop", "pass")
+        passes = [one for one in spans if one.name == "pass"]
+        assert [one.facts["gitops_bot.result"] for one in passes] == ["superseded", "converged"]
+        assert {one.parent for one in passes} == {root.id}
+        assert root.began <= passes[0].began
+        assert root.facts["vcs.ref.head.revision"] == second
 
 
 def test_hanging_collector_holds_nobody_and_is_named_once(tell: Tell) -> None:
