@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from bot.ports.live import Cluster
 from bot.reconcile.contents import contents_of
 from bot.render import CommitFiles
 from bot.settings import Configuration
-from bot.wiring import Engine, alert_api, build_heartbeat, oncall_providers, write_back_targets
+from bot.wiring import Engine, alert_api, build_heartbeat, collector_trouble, oncall_providers, write_back_targets
 from bot.wiring.registries import followed_images, registries
 
 if TYPE_CHECKING:  # the running bot, which only asks for the ending, does not pay for it
@@ -64,6 +65,7 @@ def check_all(engine: Engine, *, page: bool = False) -> tuple[Problem, ...]:
     if engine.images is not None:
         tries.append(lambda: check_images(engine))
     tries.append(lambda: check_tools(engine))
+    tries.append(lambda: _named("tracing", collector_trouble(os.environ)))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(problem for found in pool.map(lambda one: one(), tries) for problem in found)
 

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _KINDS: Final = {Kind.INTERNAL: SpanKind.INTERNAL, Kind.SERVER: SpanKind.SERVER, Kind.CLIENT: SpanKind.CLIENT}
 _CHATTY: Final = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal")
+_TRIED_SECONDS: Final = 5.0  # of `check`
 _CODE: Final = re.compile(r"code: (\d{3})")
 
 
@@ -112,6 +113,19 @@ class Spans:
         return not last.is_alive()
 
 
+def trouble() -> str:
+    """Return what is wrong with the collector, "" when it takes what it is sent: a request without any span.
+
+    Raises `ValueError` for a variable that the library does not take.
+    """
+    heard = _Heard()
+    exporter: SpanExporter = OTLPSpanExporter(timeout=_TRIED_SECONDS)
+    heard.listen()
+    result = exporter.export(())
+    exporter.shutdown()
+    return "" if result is SpanExportResult.SUCCESS else heard.why
+
+
 class _Edges(SpanExporter):
     """Says once that spans do not arrive, and once that they do again."""
 
@@ -119,10 +133,7 @@ class _Edges(SpanExporter):
         self._exporter, self._collector = exporter, collector
         self._lost = 0
         self._heard = _Heard()
-        for name in _CHATTY:
-            logger = logging.getLogger(name)
-            logger.addHandler(self._heard)
-            logger.propagate = False
+        self._heard.listen()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._exporter.export(spans)
@@ -150,6 +161,13 @@ class _Heard(logging.Handler):
     """Remembers why an export failed, in our words: the library's may hold the whole address with what is secret."""
 
     why = "it cannot be reached"
+
+    def listen(self) -> None:
+        """Hear what the library logs, in place of everybody else."""
+        for name in _CHATTY:
+            logger = logging.getLogger(name)
+            logger.addHandler(self)
+            logger.propagate = False
 
     def emit(self, record: logging.LogRecord) -> None:
         code = _CODE.search(record.getMessage())

@@ -4,7 +4,14 @@ Nothing is contacted while building: the bot starts with Slack, Git, the cluster
 """
 
 from bot.wiring.engine import Engine, build_engine
-from bot.wiring.outward import alert_api, build_tracer, oncall_providers, untraced, write_back_targets
+from bot.wiring.outward import (
+    alert_api,
+    build_tracer,
+    collector_trouble,
+    oncall_providers,
+    untraced,
+    write_back_targets,
+)
 from bot.wiring.running import build_courier, build_heartbeat, build_loop, notice_of, order_threads
 from bot.wiring.values import rules
 
@@ -16,6 +23,7 @@ __all__ = [
     "build_heartbeat",
     "build_loop",
     "build_tracer",
+    "collector_trouble",
     "notice_of",
     "oncall_providers",
     "order_threads",

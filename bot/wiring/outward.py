@@ -114,6 +114,19 @@ def untraced(environment: Mapping[str, str]) -> str:
     return switch.obstacle(environment) if switch.is_wanted(environment) else ""
 
 
+def collector_trouble(environment: Mapping[str, str]) -> str:
+    """Try the collector that the environment names; return what is wrong with it, "" where none is wanted."""
+    if not switch.is_wanted(environment) or switch.obstacle(environment):
+        return ""
+    from bot.tracing.spans import trouble
+
+    try:
+        why = trouble()
+    except ValueError as error:
+        return f"the variables of OpenTelemetry are wrong: {error}"
+    return f"the collector at {switch.collector(environment)}: {why}" if why else ""
+
+
 def git_host(configuration: Configuration, one: CommitStatus) -> GitHost:
     """Build the API of the Git host that a commit status names."""
     from bot.writeback.hosts import host_of

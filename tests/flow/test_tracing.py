@@ -224,6 +224,15 @@ def test_line_about_a_pass_names_its_trace_and_a_terminal_s_sync_has_one(tell: T
         assert root.facts["gitops_bot.trigger"] == "cli"
 
 
+def test_check_tries_the_collector(tell: Tell) -> None:
+    with Collector((401, {}, "")) as collector:
+        story = tell(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
+        assert f"tracing: the collector at {collector.url}: it answers 401" in story.bot.run("check")[1]
+        (got,) = collector.got
+        assert (got.path, got.body) == ("/v1/traces", b"")
+
+
 def test_run_and_check_say_what_keeps_traces_from_being_made(tell: Tell) -> None:
     story = tell(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
     story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
