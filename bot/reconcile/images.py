@@ -1,4 +1,4 @@
-"""When registries are asked for the tags of images: at the start, on time, and when they tell of a push.
+"""When registries are asked for the tags of images: at the start, on time, when they tell of a push, after a resume.
 
 Each registry is asked for each repository by an errand of its own: one that hangs keeps nobody else waiting. A push
 event only brings the next look forward; a tag that it names and the registry does not show yet is looked for again.
@@ -12,6 +12,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -71,11 +72,15 @@ class Following:
 
     def due(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield the errands that have anything to do, by name: one at a time of each."""
-        now = self._clock()
+        now, followed = self._clock(), self._followed()
+        resumed: frozenset[str] = frozenset()
+        with suppress(StateError):  # they are looked at on time
+            resumed = self._tagging.resumed()
         with self._lock:
-            groups = {
-                (image.host, repo) for image, repo in self._followed() if self._turn((image, repo), now).at <= now
-            }
+            for key in followed if resumed else ():
+                if any(app.key in resumed for app, _ in followed[key]):
+                    self._turns[key] = _Turn(at=now)
+            groups = {(image.host, repo) for image, repo in followed if self._turn((image, repo), now).at <= now}
         for host, repo in sorted(groups):
             yield f"images of {host} in {repo}", partial(self._look, host, repo)
 
@@ -109,7 +114,7 @@ class Following:
         failing = self._failing.setdefault((host, repo), {})
         for image in set(failing).difference(image for image, _ in followed):
             del failing[image]
-        for key, (turn, expects) in self._taken(followed, asked_at).items():
+        for key, turn in self._taken(followed, asked_at).items():
             image = key[0]
             try:
                 tags = self._registry.tags(image)
@@ -118,8 +123,8 @@ class Following:
                 failing[image] = error
                 continue
             failing.pop(image, None)
-            if not expects.issubset(tags):
-                self._ask_again(key, turn, expects)
+            if not turn.expects.issubset(tags):
+                self._ask_again(key, turn)
             via = Via.WEBHOOK if turn.until is not None else Via.SCHEDULE
             try:
                 self._tagging.follow(followed[key], tags, asked_at=asked_at, via=via)
@@ -130,23 +135,22 @@ class Following:
         except StateError as error:
             log.error("registry %s: %s", host, error)
 
-    def _taken(self, keys: Mapping[_Key, object], now: datetime) -> dict[_Key, tuple[_Turn, frozenset[str]]]:
+    def _taken(self, keys: Mapping[_Key, object], now: datetime) -> dict[_Key, _Turn]:
         """Return the images whose turn it is, and give each its next one."""
         with self._lock:
             due = {key: turn for key in keys if (turn := self._turn(key, now)).at <= now}
             for key in due:
                 self._turns[key] = _Turn(at=now + self._intervals.get(key[0].host, INTERVAL))
-        first = sorted(due.items(), key=lambda one: (one[1].until is None, one[0]))
-        return {key: (turn, turn.expects) for key, turn in first}
+        return dict(sorted(due.items(), key=lambda one: (one[1].until is None, one[0])))
 
-    def _ask_again(self, key: _Key, turn: _Turn, expects: frozenset[str]) -> None:
+    def _ask_again(self, key: _Key, turn: _Turn) -> None:
         now = self._clock()
         if turn.until is None or now >= turn.until:
             return
         with self._lock:
             following = self._turns[key]
             if following.until is None:  # else another event came meanwhile
-                self._turns[key] = _Turn(at=now + _ASK_AGAIN, expects=expects, until=turn.until)
+                self._turns[key] = replace(turn, at=now + _ASK_AGAIN)
 
     # --- what is wrong with a registry ------------------------------------------------------------------------
 

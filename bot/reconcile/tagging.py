@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -51,6 +52,8 @@ class Tagging:
     ) -> None:
         self._world, self._store, self._post, self._door = world, store, post, door
         self._registry, self._pushed = registry, pushed
+        self._lock = threading.Lock()
+        self._left: set[str] = set()  # apps (keys) that were left alone at their last look; guarded by _lock
         self._settled: dict[tuple[str, Follow], tuple[str, ...]] = {}  # what was looked at last, where all was well
 
     def follow(self, followers: Sequence[Follower], tags: Sequence[str], *, asked_at: datetime, via: Via) -> None:
@@ -75,10 +78,25 @@ class Tagging:
         if commits:
             self._pushed(repo, commits)
 
+    def resumed(self) -> frozenset[str]:
+        """Return the apps (keys) that were left alone and run again, each once. Raises `StateError`."""
+        with self._lock:
+            left = frozenset(self._left)
+        if not left:
+            return left
+        now, controls = self._world.clock(), self._store.controls()
+        found = {key for key in left if controls.get(key, Control()).at(now).state is ControlState.RUNNING}
+        with self._lock:
+            self._left -= found
+        return frozenset(found)
+
     def _running(self, followers: Sequence[Follower]) -> Iterator[Look]:
         now, controls = self._world.clock(), self._store.controls()
         for app, follow in followers:
-            if controls.get(app.key, Control()).at(now).state is ControlState.RUNNING:
+            runs = controls.get(app.key, Control()).at(now).state is ControlState.RUNNING
+            with self._lock:
+                (self._left.discard if runs else self._left.add)(app.key)
+            if runs:
                 before = self._store.followed(app.key, str(follow.image))
                 yield Look(app=app, follow=follow, before=before, after=before)
 

@@ -317,16 +317,19 @@ def test_lost_state_makes_no_second_commit(rooms: Rooms) -> None:
     assert room.store.followed(APP.key, image).reached == "1.4.2"
 
 
-def test_paused_app_is_not_even_looked_at(rooms: Rooms) -> None:
+def test_paused_app_is_left_alone_until_its_pause_has_run_out(rooms: Rooms) -> None:
     room = rooms()
-    pause = Pause(by="U0ANA", reason="", since=room.clock())
+    pause = Pause(by="U0ANA", reason="", since=room.clock(), until=room.clock() + timedelta(seconds=9))
     line = AuditEntry(
         at=room.clock(), who="U0ANA", via=Via.SLACK, verb="pause", app=APP.key, arguments="", decision=Decision.DONE
     )
     room.store.save_control(APP.key, Control(pause=pause), audit=line)
     room.registry.push(SHOP, "1.4.2")
-    room.look()
+    assert [room.look(), room.look()] == [1, 0]
     assert room.commits() == 1
+    room.clock.now += timedelta(seconds=10)
+    assert [room.look(), room.look()] == [1, 0]
+    assert (room.commits(), room.tags()) == (2, ["1.4.2'}"])
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------
