@@ -44,7 +44,10 @@ class Traced:
 
         A pass that was cut off, that is superseded or that asks people leaves the end of its operation to the next.
         """
-        if not (is_heard or report.trigger.manual or _did(report, before, after)):
+        is_asked_for = (
+            report.trigger.manual and not report.trigger.follows
+        )  # a pause wakes its app, and asks for no sync
+        if not (is_heard or is_asked_for or _did(report, before, after)):
             return
         goes_on = before.operation == report.operation
         is_open = before.planned is not None or bool(before.waiting_hash)
