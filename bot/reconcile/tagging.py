@@ -182,6 +182,7 @@ class Tagging:
     def _edited(self, looks: Sequence[Look], head: str, wanted: str) -> tuple[list[Look], dict[str, bytes]]:
         """Return the files with the new tag, and the looks, those with a trouble whose files cannot be written."""
         files: dict[str, bytes] = {}
+        written: dict[str, list[Place]] = {}
         after: list[Look] = []
         pinned = [one for one in looks if any(place.digest for place in one.places)]
         try:
@@ -190,22 +191,31 @@ class Tagging:
             return [one.troubled(str(error)) if one.places else one for one in looks], {}
         for one in looks:
             try:
-                files |= self._files(one, head, wanted, digest, files)
+                files |= self._files(one, head, wanted, digest, written)
             except PlaceRefused as error:
                 after.append(one.troubled(str(error)))
             else:
                 after.append(one)
         return after, files
 
-    def _files(self, one: Look, head: str, wanted: str, digest: str, changed: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Return the files of an app with the new tag, on top of what others have changed in them."""
+    def _files(
+        self, one: Look, head: str, wanted: str, digest: str, written: dict[str, list[Place]]
+    ) -> dict[str, bytes]:
+        """Return the files of an app with the new tag, there and at the places that others have `written`.
+
+        Places are lines of the file as it is at `head`: what is already changed may have others.
+        """
         files: dict[str, bytes] = {}
+        all_places: dict[str, list[Place]] = {}
         for path in sorted({place.path for place in one.places}):
             file = self._world.repos[one.app.repo].file(head, path)
             if file.is_link:
                 raise PlaceRefused(f"{path} is a symbolic link: change what it leads to by hand")
-            places = [place for place in one.places if place.path == path]
-            files[path] = with_tag(changed.get(path, file.data), places, wanted, digest)
+            before = written.get(path, [])
+            mine = [place for place in one.places if place.path == path and place not in before]
+            all_places[path] = [*before, *mine]
+            files[path] = with_tag(file.data, all_places[path], wanted, digest)
+        written |= all_places
         return files
 
     def _reached(self, one: Look, wanted: str) -> Look:

@@ -72,7 +72,10 @@ def _place(documents: Sequence[Any], line: int) -> tuple[int, Parts]:
     index = max((i for i, one in enumerate(documents) if one.line <= line), default=None)
     if index is None:
         raise EditRefused(f"there is no object at line {line} any more")
-    if documents[index].item_lines and line in documents[index].item_lines:
+    begins = documents[index].item_lines.count(line)
+    if begins > 1:
+        raise EditRefused(f"{begins} objects begin on line {line}")
+    if begins:
         return index, ("items", documents[index].item_lines.index(line))
     return index, ()
 

@@ -240,6 +240,26 @@ def test_commit_elsewhere_has_no_file_of_an_app_read_again(rooms: Rooms) -> None
     assert "1.4.1" in room.upstream.git("show", "main:shop/b.yaml")
 
 
+def test_apps_that_share_a_file_write_it_once(rooms: Rooms) -> None:
+    """The second wrote by the lines of before, and so into an object that had come to stand there."""
+    room = rooms({"name": "one"}, {"name": "two"})
+    shop = f"{room.registry.host}/{SHOP}"
+    head = "apiVersion: v1, kind: ConfigMap"
+    folded = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}}}\ndata:\n  image: >-\n    {}:1.4.1\n---\n"
+    room.upstream.commit(
+        {
+            "shop/a.yaml": folded.format("a", shop)
+            + folded.format("b", shop)
+            + f"{{{head}, metadata: {{name: c}}, data: {{image: '{shop}:1.4.1'}}}}\n---\n"
+            + f"{{{head}, metadata: {{name: d}}, data: {{image: 'quay.io/acme/proxy:7'}}}}\n"
+        }
+    )
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    assert room.file().count(f"{shop}:1.4.2") == 3
+    assert "quay.io/acme/proxy:7" in room.file()
+
+
 def test_file_that_is_not_edited_by_machine_holds_no_other_app(rooms: Rooms) -> None:
     room = rooms({"name": "one"}, {"name": "east", "path": "east"})
     shared = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"

@@ -118,6 +118,19 @@ def test_file_that_shares_by_anchors_is_refused_by_name() -> None:
         with_tag(text.encode(), places({"app/a.yaml": text}), "1.4.2", "")
 
 
+def test_list_on_one_line_is_refused() -> None:
+    """The first of its objects was changed in place of each other one, and so at each look anew."""
+    pods = ", ".join(
+        f"{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{image: 'quay.io/acme/shop:{tag}'}}}}"
+        for name, tag in (("a", "1.5.0"), ("b", "1.4.1"))
+    )
+    text = f"{{apiVersion: v1, kind: List, items: [{pods}]}}\n"
+    found = places({"app/a.yaml": text})
+    assert [one.tag for one in found] == ["1.5.0", "1.4.1"]
+    with pytest.raises(PlaceRefused, match="2 objects begin on line 1"):
+        with_tag(text.encode(), found[1:], "1.4.2", "")
+
+
 # --- kustomize --------------------------------------------------------------------------------------------------------
 
 OVERLAY = """\
