@@ -20,6 +20,11 @@ _REFERENCE: Final = re.compile(
 )
 
 
+_LETTER: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)  # of a pattern: an escape, or a set
+_AGAIN: Final = re.compile(r"\)(?:[*+]|\{(\d*)(,?)(\d*)\})")
+MOST_REPEATED: Final = 3
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ImageName:
     """Where an image is: `quay.io` and `acme/shop`. `docker.io/library/nginx` is `nginx` too."""
@@ -59,6 +64,17 @@ def reference(text: str) -> Reference | None:
     return Reference(
         written=found["name"], name=ImageName(host, path), tag=found["tag"] or "", digest=found["digest"] or ""
     )
+
+
+def repeats_group(pattern: str) -> bool:
+    """Tell whether a regular expression repeats a group often or without end, as `(?:[a-z]+-?)+` does.
+
+    Python tries all ways to divide a text that does not match: those of a tag of forty letters outlast us, and while it
+    tries no other thread runs. What repeats characters alone is quick at a tag, which has 128 at most.
+    """
+    found = _AGAIN.finditer(_LETTER.sub("x", pattern))
+    most = (again[3] if again[2] else again[1] for again in found)
+    return any(not one or int(one) > MOST_REPEATED for one in most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

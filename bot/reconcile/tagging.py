@@ -29,7 +29,7 @@ from bot.reconcile.news import operation_at
 from bot.reconcile.post import Post
 from bot.reconcile.world import World
 from bot.render import CommitFiles
-from bot.render.images import PlaceRefused, with_tag
+from bot.render.images import Place, PlaceRefused, with_tag
 
 log = logging.getLogger(__name__)
 

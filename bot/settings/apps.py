@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from bot.model.app import Window
 from bot.model.appset import placeholders_checked
-from bot.model.image import reference
+from bot.model.image import MOST_REPEATED, reference, repeats_group
 from bot.model.versions import is_range
 from bot.reconcile import windows
 from bot.settings.git import Ref, with_one_ref
@@ -134,6 +134,9 @@ class FollowedImage(Section):
             raise ValueError(f"tags is no regular expression: {error}") from None
         if self.tags and groups != 1:
             raise ValueError(f"tags has {groups} groups: put what orders the tags into one, such as main-([0-9]+)")
+        if repeats_group(self.tags):
+            why = "it may take for ever at a long tag: repeat characters, such as [0-9a-z.-]+"
+            raise ValueError(f"tags repeats a group more than {MOST_REPEATED} times, and {why}")
         return self
 
 

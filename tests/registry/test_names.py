@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.image import Follow, ImageName, reference
+from bot.model.image import Follow, ImageName, reference, repeats_group
 
 SHOP = ImageName("quay.io", "acme/shop")
 
@@ -73,3 +73,27 @@ def test_version_may_stand_inside_of_a_tag() -> None:
 def test_tag_of_another_kind_is_not_compared(tag: str) -> None:
     """An `-alpine` is a pre-release to semver, and was replaced by an image of another kind."""
     assert Follow(image=SHOP, range="1.x").rank(tag) is None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?:[a-z]+-?)+([0-9]+)",
+        "([0-9]+)*",
+        "(?:a|aa){4}([0-9])",
+        "(?:[a-z]+){2,}([0-9])",
+        r"(?:\(a+)+([0-9])",
+        "(?:[])]a)+([0-9])",
+    ],
+)
+def test_pattern_that_repeats_a_group_is_known(pattern: str) -> None:
+    """The whole bot stood still at a tag such as `feature-of-a-long-name-of-a-branch`."""
+    assert repeats_group(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"v([0-9]+(?:\.[0-9]+){2})(?:-alpine)?", "(.*)-alpine", "main-[0-9a-f]+-([0-9]+)", r"[)]+\)+([0-9]{14})", ""],
+)
+def test_pattern_that_repeats_characters_is_quick(pattern: str) -> None:
+    assert not repeats_group(pattern)

@@ -81,6 +81,7 @@ def test_image_that_cannot_be_followed_is_said_with_its_line(tmp_path: Path) -> 
       - {image: quay.io/acme/shop}
       - {image: quay.io/acme/shop, follow: newest}
       - {image: quay.io/acme/shop, tags: "(a)(b)"}
+      - {image: quay.io/acme/shop, tags: "(?:[a-z]+-?)+([0-9]+)"}
 registries:
   - {name: quay, host: "https://quay.io"}
   - {name: quay, host: quay.io, interval: 10s, password_env: QUAY_TOKEN}
@@ -100,12 +101,15 @@ registries:
         f"gitops-bot.yaml:16: apps[0].images[3]: {no_branch}",
         "gitops-bot.yaml:16: apps[0].images[3]: tags has 2 groups: put what orders the tags into one, such as"
         " main-([0-9]+)",
-        "gitops-bot.yaml:18: registries[0].host: expected the host of a registry alone, such as quay.io or"
+        f"gitops-bot.yaml:17: apps[0].images[4]: {no_branch}",
+        "gitops-bot.yaml:17: apps[0].images[4]: tags repeats a group more than 3 times, and it may take for ever"
+        " at a long tag: repeat characters, such as [0-9a-z.-]+",
+        "gitops-bot.yaml:19: registries[0].host: expected the host of a registry alone, such as quay.io or"
         " registry.example.com:5000",
-        "gitops-bot.yaml:19: registries[1].interval: registries count requests: ask once in 1m or more, and let a"
+        "gitops-bot.yaml:20: registries[1].interval: registries count requests: ask once in 1m or more, and let a"
         " webhook say what is new",
-        "gitops-bot.yaml:19: registries[1].name: quay is there twice",
-        "gitops-bot.yaml:19: registries[1].password_env: the environment variable QUAY_TOKEN"
+        "gitops-bot.yaml:20: registries[1].name: quay is there twice",
+        "gitops-bot.yaml:20: registries[1].password_env: the environment variable QUAY_TOKEN"
         " (or QUAY_TOKEN_FILE) is not set",
     ]
 
