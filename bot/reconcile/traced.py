@@ -44,9 +44,8 @@ class Traced:
 
         A pass that was cut off, that is superseded or that asks people leaves the end of its operation to the next.
         """
-        is_asked_for = (
-            report.trigger.manual and not report.trigger.follows
-        )  # a pause wakes its app, and asks for no sync
+        # Who pauses an app wakes it too, and asks for no sync.
+        is_asked_for = report.trigger.manual and not report.trigger.follows
         if not (is_heard or is_asked_for or _did(report, before, after)):
             return
         goes_on = before.operation == report.operation
