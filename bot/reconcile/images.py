@@ -116,20 +116,19 @@ class Following:
             del failing[image]
         for key, turn in self._taken(followed, asked_at).items():
             image = key[0]
+            via = Via.WEBHOOK if turn.until is not None else Via.SCHEDULE
             try:
                 tags = self._registry.tags(image)
+                if not turn.expects.issubset(tags):
+                    self._ask_again(key, turn)
+                self._tagging.follow(followed[key], tags, asked_at=asked_at, via=via)
             except RegistryError as error:
                 log.warning("%s; asked again by itself", error)
                 failing[image] = error
                 continue
-            failing.pop(image, None)
-            if not turn.expects.issubset(tags):
-                self._ask_again(key, turn)
-            via = Via.WEBHOOK if turn.until is not None else Via.SCHEDULE
-            try:
-                self._tagging.follow(followed[key], tags, asked_at=asked_at, via=via)
             except PassError as error:
                 log.error("%s in %s: %s", image, repo, error)
+            failing.pop(image, None)
         try:
             self._tell(host, repo, failing, followed)
         except StateError as error:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.errors import DeliveryFailed, ImageNotFound, PassError, PushRefused, RegistryError, RegistryRefused
+from bot.errors import DeliveryFailed, ImageNotFound, PassError, PushRefused, RegistryRefused, RegistryUnreachable
 from bot.model.app import AppSpec
 from bot.model.control import Control, ControlState, Via
 from bot.model.image import Follow, Write
@@ -57,7 +57,11 @@ class Tagging:
         self._settled: dict[tuple[str, Follow], tuple[str, ...]] = {}  # what was looked at last, where all was well
 
     def follow(self, followers: Sequence[Follower], tags: Sequence[str], *, asked_at: datetime, via: Via) -> None:
-        """Write the newest tag where an older one is. All follow one image, in one repository. Raises `StateError`."""
+        """Write the newest tag where an older one is. All follow one image, in one repository.
+
+        Raises `StateError`, and `RegistryUnreachable` when all that could be done is done.
+        """
+        away: RegistryUnreachable | None = None
         repo, image = followers[0][0].repo, followers[0][1].image
         commits: dict[str, str] = {}
         with self._store.lock(f"image {image} in {repo}", timeout=_PATIENCE) as held:
@@ -68,7 +72,10 @@ class Tagging:
             for (branch, wanted, _), group in groups.items():
                 try:
                     looks, commit = self._written(group, wanted, asked_at)
-                except (PassError, RegistryError) as error:  # an outage, or what the apps' own passes tell people of
+                except RegistryUnreachable as error:
+                    away = error
+                    continue
+                except PassError as error:  # an outage, or what the apps' own passes tell people of
                     log.warning("%s in %s: %s; looked at again by itself", image, repo, error)
                     continue
                 for look in looks:
@@ -77,6 +84,8 @@ class Tagging:
                     commits[f"refs/heads/{branch}"] = commit
         if commits:
             self._pushed(repo, commits)
+        if away is not None:
+            raise away
 
     def resumed(self) -> frozenset[str]:
         """Return the apps (keys) that were left alone and run again, each once. Raises `StateError`."""

@@ -10,6 +10,7 @@ The surprising part: a registry on this machine (`localhost:5000`) is asked with
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +118,7 @@ class _Host:
         url = f"{self._base}{quote(image.path)}/tags/list?n={_PAGE}"
         for _ in range(_PAGES):
             answer = self._ask("GET", url, image.path, f"image {image}")
-            tags = _object(answer.data).get("tags", ())
+            tags = _object(answer.data).get("tags", 0)  # a page of a proxy, where people log in, has none
             if not isinstance(tags, list | tuple | None):
                 raise self._unreachable(f"its answer has no list of tags of {image}")
             found += [one for one in tags or () if isinstance(one, str) and _TAG.fullmatch(one)]
@@ -133,9 +134,12 @@ class _Host:
         url, what = f"{self._base}{quote(image.path)}/manifests/{quote(tag)}", f"image {image}:{tag}"
         answer = self._ask("HEAD", url, image.path, what, accept=_MANIFESTS)
         digest = answer.headers.get("Docker-Content-Digest") or ""
-        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+        if re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            return digest
+        answer = self._ask("GET", url, image.path, what, accept=_MANIFESTS)  # which Docker Hub counts as a pull
+        if _object(answer.data).get("schemaVersion") != 2:
             raise self._unreachable(f"it does not say which digest {image}:{tag} has")
-        return digest
+        return f"sha256:{hashlib.sha256(answer.data).hexdigest()}"
 
     def knock(self) -> None:
         """Ask whether it lets us in."""
@@ -226,7 +230,7 @@ class _Host:
                 answer.drain_conn() if len(data) <= _ANSWER_BYTES else answer.close()
             finally:
                 answer.release_conn()
-        except (urllib3.exceptions.HTTPError, ValueError) as error:  # the second of a redirect to no address
+        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:  # a redirect to no address, no such CA
             raise self._unreachable(f"it cannot be reached ({_reason(error)})") from error
         if len(data) > _ANSWER_BYTES:
             raise self._unreachable(f"an answer has more than {_ANSWER_BYTES // 1_000_000} MB")

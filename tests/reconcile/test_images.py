@@ -372,6 +372,24 @@ def test_outage_is_said_once_when_it_lasts_and_when_it_is_over(rooms: Rooms) -> 
     assert room.heard() == [f"C1 {name}: {name} answers again: new tags are seen."]
 
 
+def test_registry_that_says_no_digest_is_an_outage_too(rooms: Rooms) -> None:
+    """It was in the log alone, and the image was never followed."""
+    room = rooms()
+    pinned = f"{room.registry.host}/{SHOP}:1.4.1@sha256:{'a' * 64}"
+    room.upstream.commit({"shop/a.yaml": f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nimage: {pinned}\n"})
+    room.registry.push(SHOP, "1.4.2")
+    room.registry.manifests = (500, {}, "")
+    for _ in range(3):
+        room.look()
+        room.clock.now += FIVE
+    (said,) = room.heard()
+    assert "it answers 500. New tags are not seen of" in said
+    room.registry.manifests = None
+    room.look()
+    assert f"image: {room.registry.host}/{SHOP}:1.4.2@{room.registry.digest(SHOP, '1.4.2')}" in room.file()
+    assert "answers again" in room.heard()[0]
+
+
 def test_short_outage_is_nobody_s_business(rooms: Rooms) -> None:
     room = rooms()
     room.registry.faults.append(GONE)

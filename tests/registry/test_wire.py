@@ -136,7 +136,9 @@ def test_registry_that_is_busy_is_left_alone_for_as_long_as_it_wants(wire: Calla
     assert server.asked("/tags/list") == 1
 
 
-@pytest.mark.parametrize("fault", [(500, {}, ""), (200, {}, "x" * 5_000_001), (400, {}, "")])
+@pytest.mark.parametrize(
+    "fault", [(500, {}, ""), (200, {}, "<html>log in</html>"), (200, {}, "x" * 5_000_001), (400, {}, "")]
+)
 def test_answers_that_are_none_are_outages(
     wire: Callable[..., WireRegistry], fault: tuple[int, dict[str, str], str]
 ) -> None:
@@ -213,6 +215,18 @@ def test_check_asks_for_each_image_and_says_what_is_wrong(wire: Callable[..., Wi
     (refused,) = known(server, password="wr0ng").check(server.host, [image(server)])
     assert "does not accept" in refused.message
     assert TOKEN not in f"{wrong}{refused}"
+
+
+def test_authority_that_is_no_file_is_said() -> None:
+    registry = Registries([Account(name="test", host="localhost:1", ca_file="/nowhere/ca.pem")])
+    with pytest.raises(RegistryUnreachable, match="cannot be reached"):
+        registry.tags(ImageName("localhost:1", SHOP))
+
+
+def test_digest_that_a_registry_does_not_say_is_that_of_the_manifest(wire: Callable[..., WireRegistry]) -> None:
+    server = wire(says_digests=False)
+    server.push(SHOP, "1.0.0")
+    assert known(server).digest(image(server), "1.0.0") == server.digest(SHOP, "1.0.0")
 
 
 def test_password_is_no_part_of_what_is_shown() -> None:

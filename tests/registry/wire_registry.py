@@ -20,10 +20,12 @@ Reply = tuple[int, Mapping[str, str], str]
 class WireRegistry(Receiver):
     """`guard` is none, basic or token; `faults` answer the next requests of tags instead of it."""
 
-    def __init__(self, *, guard: str = "none", page: int = 1000) -> None:
+    def __init__(self, *, guard: str = "none", page: int = 1000, says_digests: bool = True) -> None:
         self.images: dict[str, list[str]] = {}
         self.faults: list[Reply] = []
         self.guard, self.page, self.lasts, self.token = guard, page, 300, TOKEN
+        self._says_digests = says_digests
+        self.manifests: Reply | None = None  # what is answered in their place
         super().__init__(reply=self._reply)
 
     @property
@@ -35,7 +37,10 @@ class WireRegistry(Receiver):
         self.images.setdefault(path, []).extend(tags)
 
     def digest(self, path: str, tag: str) -> str:
-        return f"sha256:{hashlib.sha256(f'{path}:{tag}'.encode()).hexdigest()}"
+        return f"sha256:{hashlib.sha256(self.manifest(path, tag).encode()).hexdigest()}"
+
+    def manifest(self, path: str, tag: str) -> str:
+        return json.dumps({"schemaVersion": 2, "annotations": {"of": f"{path}:{tag}"}})
 
     def asked(self, end: str) -> int:
         """Return how often something was asked for, by the end of its path."""
@@ -63,8 +68,11 @@ class WireRegistry(Receiver):
         if path not in self.images:
             return 404, {}, json.dumps({"errors": [{"code": "NAME_UNKNOWN"}]})
         tags = sorted(self.images[path])
+        if what != "list" and self.manifests is not None:
+            return self.manifests
         if what != "list":
-            return (200, {"Docker-Content-Digest": self.digest(path, what)}, "") if what in tags else (404, {}, "{}")
+            digest = {"Docker-Content-Digest": self.digest(path, what)} if self._says_digests else {}
+            return (200, digest, self.manifest(path, what)) if what in tags else (404, {}, "{}")
         begins = tags.index(query["last"]) + 1 if "last" in query else 0
         part = tags[begins : begins + self.page]
         more = begins + self.page < len(tags)
