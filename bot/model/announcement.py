@@ -242,9 +242,9 @@ class Fault(Enum):
 class WriteBack:
     """One commit status, one webhook call, or the links on the issues of a change.
 
-    `target` is the index of the write-back in the configuration, `event` one of diff, converged, failed,
-    rolled-back. `verdict` is for commit statuses. `previous` is the commit that was live before, "" when none was.
-    `fault` is that of a failure, as the values of `Fault`.
+    `target` is the index that the write-back had in the configuration, `receiver` its name, "" in rows of before there
+    were names. `event` is one of diff, converged, failed, rolled-back. `verdict` is for commit statuses. `previous` is
+    the commit that was live before, "" when none was. `fault` is that of a failure, as the values of `Fault`.
     """
 
     id: str
@@ -263,6 +263,7 @@ class WriteBack:
     summary: Summary | None = None
     digest: str = ""
     fault: str = ""
+    receiver: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

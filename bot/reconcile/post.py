@@ -91,7 +91,9 @@ class Post:
                     clears = parcel.act is PageAct.CLOSE
                     rows += [replace(one, clears=clears, collapse=parcel.collapse) for one in self.copies(parcel)]
                 case WriteBack():
-                    rows.append(Dispatch(sink=SinkName.WRITEBACK, lane=str(parcel.target), parcel=parcel))
+                    rows.append(
+                        Dispatch(sink=SinkName.WRITEBACK, lane=parcel.receiver or str(parcel.target), parcel=parcel)
+                    )
                 case Announcement() if parcel.channel and self._announces:
                     rows += self._said(parcel, hushed)
                 case _:

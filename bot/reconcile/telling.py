@@ -26,12 +26,13 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A write-back of the configuration: `index` names it; `repo`, `events` and `envs` say of what it hears.
+    """A write-back of the configuration: `index` and `receiver` name it; the others say of what it hears.
 
     One that `judges` commits hears of no failure that is not a commit's fault: what it says of it stays as it is.
     """
 
     index: int
+    receiver: str = ""
     repo: str = ""
     events: frozenset[str] = frozenset({"diff", "converged", "failed", "rolled-back"})
     envs: frozenset[str] = frozenset()
@@ -85,6 +86,7 @@ def write_backs(
         WriteBack(
             id=f"{base.operation}:{event}:{commit[:12]}:{target.index}:{hashlib.sha256(description.encode()).hexdigest()[:8]}",
             target=target.index,
+            receiver=target.receiver,
             event=event,
             verdict=verdict,
             app=app.name,

@@ -106,7 +106,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Call
             )
         )
     if settings.writebacks:
-        sinks.append(WriteBackSink(write_back_targets(engine)))
+        sinks.append(WriteBackSink(write_back_targets(engine), values.receivers(configuration)))
 
     attention = Attention(engine.store, post=engine.post)
 

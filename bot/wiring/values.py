@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import time
+from typing import Final
 
 from bot.chat.permissions import Rule
 from bot.model.app import AppSpec
@@ -18,6 +20,9 @@ from bot.reconcile.telling import Links, Target
 from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url, proposal_url
 from bot.wiring.outward import git_host, oncall_providers
+
+# Of a write-back: who it is for stays the same while these change.
+_NOT_OF_ADDRESSES: Final = {"events", "envs", "projects", "transition", "secret_env", "token_env", "token_header"}
 
 
 def rules(configuration: Configuration) -> tuple[Rule, ...]:
@@ -113,18 +118,35 @@ def door(configuration: Configuration) -> Door:
     return Door(proposals=proposals, link=link)
 
 
+def receivers(configuration: Configuration) -> tuple[str, ...]:
+    """Return the name of each write-back: that of its address, so that it stays when other entries come and go.
+
+    A digest, because addresses of webhooks may have secrets in them, and names are in the state and in the log.
+    """
+    names: list[str] = []
+    for one in configuration.settings.writebacks:
+        address = one.model_dump_json(exclude=_NOT_OF_ADDRESSES, exclude_defaults=True)
+        name = f"{one.type}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+        again = sum(1 for other in names if other.partition(".")[0] == name)
+        names.append(f"{name}.{again}" if again else name)
+    return tuple(names)
+
+
 def targets(configuration: Configuration) -> tuple[Target, ...]:
     """Return which write-back hears of what; the index is its place in the configuration."""
     return tuple(
-        Target(index=index, repo=one.repo, judges=True)
+        Target(index=index, receiver=receiver, repo=one.repo, judges=True)
         if one.type == "commit-status"
         else Target(
             index=index,
+            receiver=receiver,
             events=frozenset(one.events),
             envs=frozenset(() if one.type == "webhook" else one.envs),
             judges=one.type == "jira",
         )
-        for index, one in enumerate(configuration.settings.writebacks)
+        for index, (one, receiver) in enumerate(
+            zip(configuration.settings.writebacks, receivers(configuration), strict=True)
+        )
     )
 
 

@@ -19,17 +19,22 @@ class Target(Protocol):
 
 
 class WriteBackSink:
-    """A `bot.ports.delivery.Sink`; `targets` are in the order of the configuration."""
+    """A `bot.ports.delivery.Sink`; `targets` are in the order of the configuration, `receivers` their names.
+
+    A row goes to the target of its name, wherever that stands now: entries come and go while rows wait.
+    """
 
     name = SinkName.WRITEBACK
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = tuple(targets)
+    def __init__(self, targets: Sequence[Target], receivers: Sequence[str]) -> None:
+        self._targets = dict(zip(receivers, targets, strict=True))
+        self._receivers = tuple(receivers)
 
     def deliver(self, consignment: Consignment) -> float:
         back = consignment.parcel
         assert isinstance(back, WriteBack)  # the sink's rows hold nothing else
-        if back.target >= len(self._targets):
+        receiver = back.receiver or "".join(self._receivers[back.target : back.target + 1])
+        if receiver not in self._targets:
             raise DeliveryFailed("the write-back is no longer in the configuration", retry_after_seconds=None)
-        self._targets[back.target].send(back)
+        self._targets[receiver].send(back)
         return 0.0

@@ -45,6 +45,23 @@ def test_function_hears_once_of_each_app_of_its_envs(offices: Offices) -> None:
         assert of(queue, "payments") == []
 
 
+def test_event_of_an_entry_that_is_taken_out_goes_to_no_other(offices: Offices) -> None:
+    """It waited by the place of its entry, and the one that came to stand there got it, for a commit it knew."""
+    with Aws("shop:live") as aws:
+        kept = entry(aws)
+        gone = f"{{type: lambda, function: gone, region: {REGION}, endpoint_url: 'http://127.0.0.1:9'}}"
+        office = offices(more=kept.replace("[{", f"[{gone}, {{"), **SILENCE, **LONG.environment())
+        commit = office.open()
+        queue = aws.queues["shop:live"]
+        until(lambda: of(queue, "shop") and of(queue, "docs"))
+        office.bot.configure(lambda text: text.replace(f"{gone}, ", ""))
+        office.bot.hang_up()
+        until(lambda: "the write-back is no longer in the configuration" in office.bot.log())
+        second = office.commit("debug", payments="info", docs="info")
+        until(lambda: len(of(queue, "shop")) == 2)
+        assert [one["subject"] for one in of(queue, "shop")] == [commit, second]
+
+
 def test_event_whose_answer_died_with_the_bot_keeps_its_id(offices: Offices) -> None:
     """Lambda had it in its queue, and the bot was killed before it could write that down."""
     with Aws("shop:live") as aws:

@@ -177,8 +177,31 @@ def test_write_back_of_a_target_that_is_no_longer_configured_is_given_up() -> No
         id=1, sink=SinkName.WRITEBACK, lane="3", parcel=replace(CONVERGED, target=3), attempts=0, created_at=NOW
     )
     with pytest.raises(DeliveryFailed, match="no longer in the configuration") as failed:
-        WriteBackSink([]).deliver(consignment)
+        WriteBackSink([], []).deliver(consignment)
     assert failed.value.retry_after_seconds is None
+
+
+def test_write_back_goes_to_its_receiver_wherever_that_stands_now() -> None:
+    """What waited for the first entry went to the second, once the first was taken out of the configuration."""
+    heard: list[str] = []
+
+    class Listener:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def send(self, back: WriteBack) -> None:
+            heard.append(f"{self._name} {back.receiver}")
+
+        def check(self) -> str:
+            return ""
+
+    sink = WriteBackSink([Listener("a"), Listener("b")], ["hook-a", "hook-b"])
+    row = Consignment(id=1, sink=SinkName.WRITEBACK, lane="1", parcel=CONVERGED, attempts=0, created_at=NOW)
+    for back in (replace(CONVERGED, receiver="hook-b"), replace(CONVERGED, target=1)):
+        sink.deliver(replace(row, parcel=back))
+    assert heard == ["b hook-b", "b "]
+    with pytest.raises(DeliveryFailed, match="no longer in the configuration"):
+        sink.deliver(replace(row, parcel=replace(CONVERGED, receiver="hook-c")))
 
 
 @pytest.mark.parametrize(
