@@ -240,7 +240,7 @@ class SlackSink:
         status = getattr(error.response, "status_code", 0)
         if status == 429 or reason == "ratelimited":
             after = (error.response.headers or {}).get("Retry-After") or "1"
-            return DeliveryFailed("Slack asks to wait", retry_after_seconds=float(after) if after.isdigit() else 1.0)
+            return DeliveryFailed("Slack asks to wait", retry_after_seconds=float(after) if after.isdecimal() else 1.0)
         if not _WORD.fullmatch(reason):
             return DeliveryFailed("Slack answers something else than JSON", retry_after_seconds=_RETRY_SECONDS)
         if status >= 500 or reason in {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}:

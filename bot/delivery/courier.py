@@ -29,6 +29,7 @@ _LOOK_EVERY_SECONDS: Final = 0.5  # rows may come from another process
 _WORKERS: Final = 8  # for each sink; a lane is one at a time, and Slack takes one message a second and channel
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 60.0  # after an outage of hours, people hear within a minute
+_LONGEST_WISH_SECONDS: Final = 3600.0  # of a sink that wants to be left alone: a broken proxy may say a thousand years
 _KEPT: Final = timedelta(days=7)  # what was said and heard; a redelivery comes within the hour
 _FORGET_EVERY: Final = timedelta(hours=1)
 
@@ -151,7 +152,8 @@ class Courier:
                 said = self._tell(consignment, Fate.LOST, str(failed))
                 self._store.undeliverable(consignment.id, why=str(failed), dispatches=said)
                 return 0.0
-            self._postpone(consignment, max(failed.retry_after_seconds, _back_off(consignment.attempts)), str(failed))
+            wish = min(failed.retry_after_seconds, _LONGEST_WISH_SECONDS)
+            self._postpone(consignment, max(wish, _back_off(consignment.attempts)), str(failed))
             return 0.0
         except Exception:  # the boundary for bugs of a sink: the lane waits, the others go on
             log.exception("%s to %s: unexpected error", sink.name.value, consignment.lane)

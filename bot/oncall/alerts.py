@@ -180,6 +180,6 @@ def _rest(answer: BaseException | None) -> float:
     headers = getattr(answer, "headers", None) or {}
     for name in ("X-RateLimit-Period-In-Sec", "Retry-After"):
         text = str(headers.get(name) or "")
-        if text.isdigit():
+        if text.isdecimal():
             return float(text)
     return _RETRY_SECONDS

@@ -115,7 +115,7 @@ class LambdaTarget:
             return self._failed(f"the event of {size:,} bytes is larger than Lambda takes of asynchronous events")
         if status in {408, 409, 429} or status >= 500:
             after = str(about.get("HTTPHeaders", {}).get("retry-after", ""))
-            seconds = float(after) if after.isdigit() else _RETRY_SECONDS
+            seconds = float(after) if after.isdecimal() else _RETRY_SECONDS
             return self._failed(f"answers {code or status}", after=seconds)
         return self._failed(f"answers {code or status}: check this write-back")
 

@@ -75,6 +75,6 @@ def _accepted(answer: urllib3.BaseHTTPResponse, what: str) -> None:
         return
     if answer.status in {408, 429} or answer.status >= 500:
         after = answer.headers.get("Retry-After") or ""
-        seconds = float(after) if after.isdigit() else _RETRY_SECONDS
+        seconds = float(after) if after.isdecimal() else _RETRY_SECONDS
         raise DeliveryFailed(f"{what} answers {answer.status}", retry_after_seconds=seconds)
     raise DeliveryFailed(f"{what} answers {answer.status}: check its URL and token", retry_after_seconds=None)

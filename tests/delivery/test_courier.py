@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -94,8 +95,10 @@ def test_parcel_that_cannot_arrive_is_reported_and_leaves_the_lane(store: SqlSto
     assert lost == ["1 no such channel"]
 
 
-def test_lane_that_waits_holds_no_other(store: SqlStore) -> None:
-    sink = Recorder(DeliveryFailed("429", retry_after_seconds=3600))
+@pytest.mark.parametrize("wish", [3600.0, 1e12, math.inf])
+def test_lane_that_waits_holds_no_other(store: SqlStore, wish: float) -> None:
+    """A wish beyond all dates was an unexpected error, and the parcel sent again and again without a pause."""
+    sink = Recorder(DeliveryFailed("429", retry_after_seconds=wish))
     courier = run(store, sink)
     store.dispatch([row("1", lane="C1")])
     store.dispatch([row("2", lane="C2"), row("3", lane="C3")])
@@ -103,6 +106,7 @@ def test_lane_that_waits_holds_no_other(store: SqlStore) -> None:
     courier.stop(timeout=PATIENCE)
     assert len(arrived) == 2
     assert store.waiting(SinkName.SLACK) == 1
+    assert len(store.due_lanes(SinkName.SLACK, now=now() + timedelta(hours=1))) == 1
 
 
 def test_what_is_left_at_a_stop_arrives_after_the_restart(store: SqlStore) -> None:
