@@ -18,19 +18,19 @@ from bot.model.app import AppSpec, Mode
 from bot.model.bulk import BulkOrder, Foreseen, Swept
 from bot.model.control import Trigger, Via
 from bot.model.incident import Incident, OpenPage
-from bot.model.plan import Plan, PlanFailure, Rejected
-from bot.model.record import EVERY_APP, AppMemory, AuditEntry, Decision, Mute, Pruned, SyncState
-from bot.model.resource import ResourceId, id_of
+from bot.model.plan import Plan, PlanFailure
+from bot.model.record import EVERY_APP, AppMemory, AuditEntry, Decision, Pruned, SyncState
+from bot.model.resource import ResourceId
 from bot.model.source import RefKind
 from bot.model.status import Followed
 from bot.oncall.escalation import trial
-from bot.plan.order import rank
 from bot.ports.state import MessageRef, Store
-from bot.reconcile import commands, holding, keeping, muting, news
+from bot.reconcile import commands, holding, keeping, news, restoring
 from bot.reconcile.attention import Attention
 from bot.reconcile.bulk import Bulk
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
+from bot.reconcile.mutes import Mutes
 from bot.reconcile.planning import plan_or_failure
 from bot.reconcile.post import Post
 from bot.reconcile.removal import released_app
@@ -61,6 +61,7 @@ class Desk(Enquiry):
         self._post, self._wake, self._pager = post, wake, pager
         self._attention = Attention(store, post=post)
         self._bulk = Bulk(apps, store=store, post=post, attention=self._attention, wake=wake)
+        self._mutes = Mutes(apps, store=store, post=post, clock=world.clock)
         self._keeping = Keeping(world, door)
         self._introduced: dict[str, str] = {}
         self._verdicts = Verdicts(store, post=post)
@@ -139,32 +140,15 @@ class Desk(Enquiry):
 
     def restorable(self, app: str) -> tuple[Pruned, ...]:
         """Return what was pruned of an app and can be created again, newest first, each object once."""
-        seen: dict[ResourceId, Pruned] = {}
-        for one in self._store.pruned(app):
-            seen.setdefault(id_of(one.body), one)
-        return tuple(seen.values())
+        return restoring.restorable(app, store=self._store)
 
     def restore(
         self, app: str, wanted: Callable[[ResourceId], bool], *, by: str, via: Via
     ) -> tuple[tuple[ResourceId, str], ...]:
-        """Create what was pruned again; returns each object with what stood in its way, "" for done.
-
-        The objects belong to nobody until Git has them again: no sync touches them.
-        """
+        """Create what was pruned again; returns each object with what stood in its way, "" for done."""
         spec, person = self._apps[app], self._person(by, via)
-        kept = [one for one in self.restorable(app) if wanted(id_of(one.body))]
-        done: list[tuple[ResourceId, str]] = []
-        for one in sorted(kept, key=lambda one: (rank(id_of(one.body)), id_of(one.body))):
-            answer = self._world.clusters[spec.cluster].create(spec, one.body)
-            done.append((id_of(one.body), answer.message if isinstance(answer, Rejected) else ""))
-        for decision, some in (
-            (Decision.DONE, [str(id) for id, why in done if not why]),
-            (Decision.FAILED, [f"{id}: {why}" for id, why in done if why]),
-        ):
-            if some:
-                entry = commands.audit(spec, person, "restore", ", ".join(some))
-                self._store.add_audit(replace(entry, decision=decision))
-        return tuple(done)
+        cluster = self._world.clusters[spec.cluster]
+        return restoring.restore(spec, wanted, person=person, store=self._store, cluster=cluster)
 
     def preview_rollback(self, app: str, commit: str) -> Plan | PlanFailure:
         """Return what a rollback would change back; changes nothing."""
@@ -245,31 +229,14 @@ class Desk(Enquiry):
 
     def mute(self, app: str, *, by: str, until: datetime, reason: str, via: Via) -> Followed:
         """Mute an app, or all (`*`)."""
-        person = self._person(by, via)
-        return self._mute(
-            app, muting.mute(app, self._title(app), self._muted(app), person=person, until=until, reason=reason), person
-        )
+        return self._mutes.mute(app, person=self._person(by, via), until=until, reason=reason)
 
     def unmute(self, app: str, *, by: str, via: Via) -> Followed:
-        person = self._person(by, via)
-        return self._mute(app, muting.unmute(app, self._title(app), self._muted(app), person=person), person)
-
-    def _mute(self, app: str, muted: muting.Muted, person: commands.Person) -> Followed:
-        base = self._everywhere(person) if app == EVERY_APP else [self._base(self._apps[app], person, person.order)]
-        said = [muting.said(muted, one) for one in base]
-        self._store.save_mute(app, muted.mute, audit=muted.audit, dispatches=self._post.rows(said))
-        return Followed(text=muted.answer, heard_in=frozenset(place for one in said for place in self._post.heard(one)))
-
-    def _muted(self, app: str) -> Mute | None:
-        held = self._store.mutes().get(app)
-        return held if held is not None and held.until > self._world.clock() else None
+        return self._mutes.unmute(app, person=self._person(by, via))
 
     def mutes_all(self) -> bool:
         """Tell whether one mute holds for all apps, those that come later included."""
-        return self._muted(EVERY_APP) is not None
-
-    def _title(self, app: str) -> str:
-        return "every app" if app == EVERY_APP else self._apps[app].title
+        return self._mutes.of(EVERY_APP) is not None
 
     def bound(self, app: str, channel: str) -> bool:
         """True when the app is heard in that channel."""
@@ -282,10 +249,7 @@ class Desk(Enquiry):
 
     def routes(self, app: str) -> tuple[str, ...]:
         """Return which channel hears what of an app, and why."""
-        spec = self._apps[app]
-        muted = [one for one in (self._muted(app), self._muted(EVERY_APP)) if one is not None]
-        lines = [f"muted by {one.by} until {one.until:%Y-%m-%d %H:%M} UTC: {one.reason}".rstrip(": ") for one in muted]
-        return (*self._post.routing.explained(spec), *lines)
+        return (*self._post.routing.explained(self._apps[app]), *self._mutes.explained(app))
 
     def oncall(self) -> tuple[str, ...]:
         """Return who is paged when, and what is open now."""
@@ -386,25 +350,6 @@ class Desk(Enquiry):
 
     def _base(self, app: AppSpec, person: commands.Person, operation: str) -> Announcement:
         return replace(commands.announcement(self._post.placed(app), person, News.DIFF), operation=operation)
-
-    def _everywhere(self, person: commands.Person) -> list[Announcement]:
-        """Return an announcement about all apps for each channel."""
-        channels = {self._post.placed(app).channel for app in self._apps.values()}
-        return [
-            Announcement(
-                id=f"{person.order}:{channel}",
-                operation=f"{person.order}@{channel}",
-                news=News.DIFF,
-                app="all apps",
-                cluster="all clusters",
-                env="",
-                channel=channel,
-                at=person.at,
-                by=person.who,
-                via=person.via.value,
-            )
-            for channel in sorted(channels)
-        ]
 
     def _follow(self, ordered: commands.Ordered, *, confirm: str | None = None) -> Followed:
         app, audit, said = ordered.audit.app, ordered.audit, ordered.announcement
