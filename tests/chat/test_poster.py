@@ -89,8 +89,9 @@ class Post:
         self.courier.wake()
 
     def trouble(self) -> str:
-        """Wait until a delivery has failed; return why."""
+        """Wait until a delivery has failed, and the time of its next try stands; return why."""
         troubles: dict[str, str] = until(self.courier.troubles, "a delivery fails")
+        until(lambda: not self.store.due_lanes(SinkName.SLACK, now=self.day()), "it waits for that")
         return troubles["slack"]
 
     def shown(self, channel: str, *words: str) -> Message:
