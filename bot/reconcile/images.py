@@ -125,6 +125,8 @@ class Following:
             except RegistryError as error:
                 log.warning("%s; asked again by itself", error)
                 failing[image] = error
+                if isinstance(error, RegistryUnreachable):
+                    self._ask_again(key, turn)
                 continue
             except PassError as error:
                 log.error("%s in %s: %s", image, repo, error)

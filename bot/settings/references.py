@@ -96,8 +96,13 @@ def _reverts(raw: Any) -> Iterator[Found]:
 def _writes(raw: Any) -> Iterator[Found]:
     """Yield the images whose tags could not be written."""
     for where, app, on_branch, signed in _followers(raw):
+        names: set[str] = set()
         for number, image in entries(app, "images"):
             at: Location = (*where, "images", number)
+            name = str(image.get("image"))
+            if name in names:
+                yield at, f"{_shown(at)}: {name} is there twice: its tag is one or the other"
+            names.add(name)
             if not on_branch:
                 yield at, f"{_shown(at)}: a tag is written to a branch, and the app follows none"
             elif signed and image.get("write") != "pull-request":

@@ -205,6 +205,21 @@ def test_tag_that_the_registry_lists_late_is_looked_for_again(rooms: Rooms) -> N
     assert (line.verb, line.via, line.decision) == ("follow", Via.WEBHOOK, Decision.DONE)
 
 
+def test_registry_that_is_away_for_a_moment_is_asked_again_after_its_event(rooms: Rooms) -> None:
+    """What it had told of was looked at five minutes later."""
+    room = rooms()
+    room.look()
+    room.registry.push(SHOP, "1.4.2")
+    room.registry.faults.append(GONE)
+    room.following.pushed(room.registry.host, {SHOP: frozenset({"1.4.2"})})
+    assert [room.look(), room.look()] == [1, 0]
+    room.clock.now += timedelta(seconds=3)
+    assert room.look() == 1
+    assert "1.4.2" in room.file()
+    (line,) = audit(room)
+    assert line.via is Via.WEBHOOK
+
+
 # --- what is written --------------------------------------------------------------------------------------------------
 
 

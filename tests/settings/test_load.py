@@ -78,10 +78,10 @@ def test_image_that_cannot_be_followed_is_said_with_its_line(tmp_path: Path) -> 
         + """\
     images:
       - {image: "quay.io/acme/shop:1.4.1", follow: 1.x}
-      - {image: quay.io/acme/shop}
-      - {image: quay.io/acme/shop, follow: newest}
-      - {image: quay.io/acme/shop, tags: "(a)(b)"}
-      - {image: quay.io/acme/shop, tags: "(?:[a-z]+-?)+([0-9]+)"}
+      - {image: quay.io/acme/a}
+      - {image: quay.io/acme/b, follow: newest}
+      - {image: quay.io/acme/c, tags: "(a)(b)"}
+      - {image: quay.io/acme/d, tags: "(?:[a-z]+-?)+([0-9]+)"}
 registries:
   - {name: quay, host: "https://quay.io"}
   - {name: quay, host: quay.io, interval: 10s, password_env: QUAY_TOKEN}
@@ -112,6 +112,13 @@ registries:
         "gitops-bot.yaml:20: registries[1].password_env: the environment variable QUAY_TOKEN"
         " (or QUAY_TOKEN_FILE) is not set",
     ]
+
+
+def test_image_that_an_app_follows_twice_is_refused(tmp_path: Path) -> None:
+    """Both wrote the same line: two commits of which the first was never meant."""
+    text = GOOD + "    images: [{image: quay.io/acme/shop, follow: 1.x}, {image: quay.io/acme/shop, follow: 2.x}]\n"
+    (problem,) = problems(tmp_path, text)
+    assert problem.endswith("apps[0].images[1]: quay.io/acme/shop is there twice: its tag is one or the other")
 
 
 def test_commits_of_the_bot_need_a_repository_that_wants_no_signatures(tmp_path: Path) -> None:
