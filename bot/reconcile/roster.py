@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -51,6 +51,14 @@ class Roster(Mapping[str, AppSpec]):
 
     def __len__(self) -> int:
         return len(self._now)
+
+    def values(self) -> ValuesView[AppSpec]:
+        """Return the apps of one moment: who is in the middle of them sees no later one."""
+        return self._now.values()
+
+    def items(self) -> ItemsView[str, AppSpec]:
+        """Return the apps of one moment, as `values`."""
+        return self._now.items()
 
     def expire(self, repo: str) -> None:
         """Let the next `refresh` ask for the folders of every set of a repository."""
