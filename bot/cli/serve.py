@@ -118,6 +118,8 @@ def _run(stage: _Stage, signals: _Signals, reloading: Reloading, load: Callable[
             None if signals.stop else reloading.successor(lambda: _stage(load(), server, engine.tracer), asked=asked)
         )
     log.info("gitops-bot is stopping" if following is None else "gitops-bot takes up its new configuration")
+    if engine.images is not None:
+        engine.images.stop()
     left = loop.stop(timeout=_PASSES_LEAVE)
     doors.close()
     if following is not None and following.server is server:

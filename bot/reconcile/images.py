@@ -67,6 +67,7 @@ class Following:
         self._apps, self._registry, self._tagging = apps, registry, tagging
         self._store, self._post, self._intervals, self._clock = store, post, intervals, clock
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
         self._turns: dict[_Key, _Turn] = {}  # guarded by _lock
         self._failing: dict[tuple[str, str], dict[ImageName, RegistryError]] = {}  # each written by its own errand
 
@@ -83,6 +84,10 @@ class Following:
             groups = {(image.host, repo) for image, repo in followed if self._turn((image, repo), now).at <= now}
         for host, repo in sorted(groups):
             yield f"images of {host} in {repo}", partial(self._look, host, repo)
+
+    def stop(self) -> None:
+        """Write nothing any more, whatever a registry still answers: another configuration may say otherwise."""
+        self._stopping.set()
 
     def pushed(self, host: str, tags: Mapping[str, frozenset[str]]) -> tuple[ImageName, ...]:
         """Look at once at images of a registry by path, at all of them where none is named; returns those followed."""
@@ -119,6 +124,8 @@ class Following:
             via = Via.WEBHOOK if turn.until is not None else Via.SCHEDULE
             try:
                 tags = self._registry.tags(image)
+                if self._stopping.is_set():
+                    return
                 if not turn.expects.issubset(tags):
                     self._ask_again(key, turn)
                 self._tagging.follow(followed[key], tags, asked_at=asked_at, via=via)

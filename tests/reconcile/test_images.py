@@ -220,6 +220,17 @@ def test_registry_that_is_away_for_a_moment_is_asked_again_after_its_event(rooms
     assert line.via is Via.WEBHOOK
 
 
+def test_look_that_outlasts_its_configuration_writes_nothing(rooms: Rooms) -> None:
+    """A registry hung while somebody changed what is followed: its answer was a commit by what had been."""
+    room = rooms()
+    room.registry.push(SHOP, "1.4.2")
+    ((_, look),) = room.following.due()
+    room.following.stop()
+    look()
+    assert room.registry.asked("/tags/list") == 1
+    assert (room.tags(), room.pushed) == (["1.4.1'}"], [])
+
+
 # --- what is written --------------------------------------------------------------------------------------------------
 
 
