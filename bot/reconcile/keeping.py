@@ -262,8 +262,7 @@ def _edited(repo: Repository, commit: str, path: str, edits: Sequence[Kept]) -> 
         editing.Edit(line=one.origin.line, parts=one.parts, value=one.value) for one in edits if one.origin.path == path
     ]
     try:
-        mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""
-        return (mark + editing.edited(data.decode("utf-8-sig"), changes)).encode()
+        return editing.edited_bytes(data, changes)
     except editing.EditRefused as error:
         raise OrderRefused(f"{path} is not edited by machine: {error}; change it by hand") from error
 

@@ -47,6 +47,12 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
     return text
 
 
+def edited_bytes(data: bytes, edits: Sequence[Edit]) -> bytes:
+    """Return a file with all edits made, its byte order mark kept. Raises `EditRefused`."""
+    mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""
+    return (mark + edited(data.decode("utf-8-sig"), edits)).encode()
+
+
 def _edited(text: str, edit: Edit) -> str:
     before = read(text)
     if before.problems:

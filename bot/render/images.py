@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bot.errors import BotError
@@ -57,9 +57,8 @@ class Place:
 def with_tag(data: bytes, places: Sequence[Place], tag: str, digest: str) -> bytes:
     """Return a file with another tag at some of its places, and all else as it was. Raises `PlaceRefused`."""
     edits = [edit for place in places for edit in place.edits(tag, digest)]
-    mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""
     try:
-        return (mark + editing.edited(data.decode("utf-8-sig"), edits)).encode()
+        return editing.edited_bytes(data, edits)
     except editing.EditRefused as error:
         raise PlaceRefused(f"{places[0].path} is not edited by machine: {error}; change it by hand") from error
 
@@ -170,15 +169,7 @@ class _Node:
 
 def _moved(place: Place, parts: Parts) -> Place:
     digest_parts = (*parts, *place.digest_parts) if place.digest_parts else ()
-    return Place(
-        path=place.path,
-        line=place.line,
-        parts=(*parts, *place.parts),
-        tag=place.tag,
-        before=place.before,
-        digest=place.digest,
-        digest_parts=digest_parts,
-    )
+    return replace(place, parts=(*parts, *place.parts), digest_parts=digest_parts)
 
 
 # --- one mapping ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ of the bot itself where there are none. Texts are those that people see in Slack
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -182,7 +182,7 @@ def _within(steps: Sequence[Step], place: int) -> tuple[Span, ...]:
 
 
 def _facts(app: AppSpec, report: SyncReport) -> Mapping[str, Fact]:
-    summary, failure = report.summary, report.failure
+    failure = report.failure
     facts: dict[str, Fact] = {
         "cicd.pipeline.name": app.name,
         "cicd.pipeline.run.id": report.operation,
@@ -201,9 +201,7 @@ def _facts(app: AppSpec, report: SyncReport) -> Mapping[str, Fact]:
     if report.kind is PassKind.ROLLBACK or report.previous:
         facts["gitops_bot.previous"] = report.previous
     if report.plan is not None:
-        counts = {"create": summary.create, "update": summary.update, "recreate": summary.recreate}
-        counts |= {"delete": summary.delete, "unchanged": summary.unchanged, "blocked": summary.blocked}
-        facts |= {f"gitops_bot.objects.{name}": count for name, count in counts.items()}
+        facts |= {f"gitops_bot.objects.{name}": count for name, count in asdict(report.summary).items()}
     if failure is not None:
         facts["error.type"] = failure.neighbour or report.result.value
     return _set(facts)
