@@ -6,7 +6,7 @@ An app is taken out before each pass and put back when that pass has left nothin
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -18,13 +18,14 @@ from bot.model.outcome import Result
 from bot.model.record import AppMemory
 from bot.model.source import GitRef
 from bot.ports.live import Stamp
+from bot.ports.source import Repository
 from bot.ports.state import Store
 from bot.reconcile.once import Ran
 from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.roster import Roster
 from bot.reconcile.world import World
 
-_COMPARED_KEPT: Final = 16  # pairs of commits: those of a push, of each repository that was pushed to lately
+_COMPARED_KEPT: Final = 16  # pairs of commits of a repository: those of its latest pushes
 
 
 class Resting:
@@ -33,8 +34,7 @@ class Resting:
     def __init__(self, apps: Roster, *, world: World, store: Store) -> None:
         self._apps, self._world, self._store = apps, world, store
         self._rests: dict[str, Rest] = {}  # each written whole, under its app's lock
-        self._comparing = threading.Lock()
-        self._compared: dict[tuple[str, str, str], frozenset[str]] = {}  # guarded by _comparing
+        self._differences = {name: _Differences(repo) for name, repo in world.repos.items()}
 
     def disturbed(self, app: AppSpec) -> Rest | None:
         """Return how an app has been at rest, and take it out: a pass looks at it."""
@@ -103,29 +103,42 @@ class Resting:
         if known is None or known.app != app or not known.is_current(self._world.clusters[app.cluster]):
             return False
         try:
-            return app.key not in self._concerned(app.repo, known.head, head(app.ref))
+            return not self.concerns(app, known.head, head(app.ref))
         except PassError:
             return False  # the pass meets the same trouble and reports it
 
     def concerns(self, app: AppSpec, before: str, after: str) -> bool:
         """Tell whether two commits differ in what the app was last rendered of. Raises `SourceError`."""
-        roots, repo = self._world.renderer.roots(app), self._world.repos[app.repo]
-        return repo.hashes(before, roots) != repo.hashes(after, roots)
+        renderer = self._world.renderer
 
-    def _concerned(self, repo: str, before: str, after: str) -> frozenset[str]:
-        """Return the apps of a repository whose files differ between two commits: one question to Git for all of them.
+        def of_all() -> set[str]:
+            return {root for one in self._apps.values() if one.repo == app.repo for root in renderer.roots(one)}
 
-        Hundreds ask at once after a push, each for itself; the last answers are kept.
+        return self._differences[app.repo].any_of(renderer.roots(app), before, after, beside=of_all)
+
+
+class _Differences:
+    """Which paths of one repository differ between two commits. Safe to use from several threads."""
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._asking = threading.Lock()  # for each repository: one that hangs holds nobody else's apps
+        self._known: dict[tuple[str, str], dict[str, bool]] = {}  # by commits and path; guarded by _asking
+
+    def any_of(self, paths: Sequence[str], before: str, after: str, *, beside: Callable[[], Collection[str]]) -> bool:
+        """Tell whether one of the paths differs. Raises `SourceError`.
+
+        Hundreds of apps ask at once after a push, each for itself: the first of them asks Git about the paths `beside`
+        its own too, and the last answers are kept.
         """
-        with self._comparing:
-            found = self._compared.get((repo, before, after))
-            if found is None:
-                roots = {app.key: self._world.renderer.roots(app) for app in self._apps.values() if app.repo == repo}
-                paths = sorted({path for some in roots.values() for path in some})
-                then, now = (self._world.repos[repo].hashes(commit, paths) for commit in (before, after))
-                moved = {path for path, old, new in zip(paths, then, now, strict=True) if old != new}
-                found = frozenset(key for key, some in roots.items() if not moved.isdisjoint(some))
-                if len(self._compared) >= _COMPARED_KEPT:
-                    self._compared.clear()
-                self._compared[(repo, before, after)] = found
-        return found
+        with self._asking:
+            known = self._known.get((before, after))
+            if known is None:
+                if len(self._known) >= _COMPARED_KEPT:
+                    self._known.clear()
+                known = self._known[before, after] = {}
+            if any(path not in known for path in paths):
+                asked = sorted({*paths, *beside()} - known.keys())
+                then, now = (self._repo.hashes(commit, asked) for commit in (before, after))
+                known |= {path: old != new for path, old, new in zip(asked, then, now, strict=True)}
+            return any(known[path] for path in paths)
