@@ -22,7 +22,7 @@ from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.order import Phase
 from bot.ports.live import Cluster
 from bot.reconcile.consent import Consent
-from bot.reconcile.orders import Order
+from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.planning import Planned, wanted_refs
 from bot.reconcile.rest import are_good
 from bot.reconcile.story import Story
@@ -53,7 +53,7 @@ class Ends:
     writing: Callable[[], bool]  # True when shutting down, or people have paused the app, sent it elsewhere, or said no
 
 
-def carry_out(order: Order, story: Story, made: Planned, *, world: World, listener: Listener, ends: Ends) -> Result:
+def carry_out(order: PassInput, story: Story, made: Planned, *, world: World, listener: Listener, ends: Ends) -> Result:
     """Make the cluster equal to Git; the story learns what becomes of each object. Raises `ClusterError`."""
     app, plan, inventory, commit = order.app, made.plan, made.inventory, made.plan.revision.commit
     cluster = world.clusters[app.cluster]

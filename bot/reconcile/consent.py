@@ -13,7 +13,7 @@ from bot.model.app import Mode
 from bot.model.outcome import Result
 from bot.plan import agreement
 from bot.reconcile import approval
-from bot.reconcile.orders import Order
+from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.planning import Planned
 
 
@@ -30,7 +30,7 @@ class Consent:
     unfinished: Unfinished | None = None
 
 
-def consent(order: Order, made: Planned, *, key: bytes) -> Consent:
+def consent(order: PassInput, made: Planned, *, key: bytes) -> Consent:
     """Decide about a plan; `key` keys what is remembered of it."""
     begun, plan = order.memory.agreed, made.plan
     if not plan.writes:
@@ -60,7 +60,7 @@ def consent(order: Order, made: Planned, *, key: bytes) -> Consent:
     return Consent(agreed=_agreed(order, made, by, key) if order.only is None else None)
 
 
-def _rest(order: Order, begun: Agreed, unfinished: Unfinished) -> Consent:
+def _rest(order: PassInput, begun: Agreed, unfinished: Unfinished) -> Consent:
     no = order.objection()
     if no is None:
         return Consent(agreed=begun, unfinished=unfinished)
@@ -71,7 +71,7 @@ def _rest(order: Order, begun: Agreed, unfinished: Unfinished) -> Consent:
     )
 
 
-def _agreed(order: Order, made: Planned, by: tuple[str, ...], key: bytes) -> Agreed:
+def _agreed(order: PassInput, made: Planned, by: tuple[str, ...], key: bytes) -> Agreed:
     """Return what is remembered of a plan that is about to be written.
 
     It begins with the pass: a no that comes after the verdicts were read must count.

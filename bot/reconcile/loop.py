@@ -33,7 +33,7 @@ from bot.ports.live import Cluster
 from bot.ports.state import PassRequest, Store
 from bot.reconcile.errands import Errands
 from bot.reconcile.lanes import Lane
-from bot.reconcile.passes import Passes
+from bot.reconcile.passes.perform import Passes
 from bot.reconcile.pulse import BEAT_EVERY, Pulse
 from bot.reconcile.retry import Retry, Tries, has_failed
 

@@ -26,7 +26,7 @@ from bot.ports.tracing import Steps
 from bot.reconcile import windows
 from bot.reconcile.applying import Ends, Listener, carry_out
 from bot.reconcile.consent import consent
-from bot.reconcile.orders import Order
+from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.planning import Planned, plan_of, wanted_refs
 from bot.reconcile.rest import Rest, are_good
 from bot.reconcile.story import Story
@@ -43,7 +43,7 @@ class Ran:
     rest: Rest | None
 
 
-def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends, steps: Steps) -> Ran:
+def run_pass(order: PassInput, *, world: World, listener: Listener, ends: Ends, steps: Steps) -> Ran:
     """Run the pass to its end, or to the first safe point at which it `ends`."""
     story = Story(steps=steps)
     try:
@@ -87,7 +87,7 @@ def run_pass(order: Order, *, world: World, listener: Listener, ends: Ends, step
     return Ran(report=report, made=story.made, rest=story.rest)
 
 
-def _run(order: Order, story: Story, world: World, listener: Listener, ends: Ends) -> Result:
+def _run(order: PassInput, story: Story, world: World, listener: Listener, ends: Ends) -> Result:
     app, cluster = order.app, world.clusters[order.app.cluster]
     if order.waits_for:
         story.reason = f"waits for {order.waits_for}, which is not ready"
@@ -146,7 +146,7 @@ def _is_listed(inventory: Inventory, plan: Plan) -> bool:
     return narrowed(inventory, plan, ()).refs == inventory.refs == widened(inventory, plan).refs
 
 
-def _resting(order: Order, story: Story) -> Result | None:
+def _resting(order: PassInput, story: Story) -> Result | None:
     """Return how a pass ends that found what Git has to be of no use while the app is paused: nothing was tried."""
     if order.control.pause is None or story.failure is None or story.failure.transient:
         return None
@@ -154,7 +154,7 @@ def _resting(order: Order, story: Story) -> Result | None:
     return Result.PAUSED
 
 
-def _plan(order: Order, story: Story, world: World) -> Planned:
+def _plan(order: PassInput, story: Story, world: World) -> Planned:
     """Pull, render, observe and plan; the story learns each step."""
     app, repo = order.app, world.repos[order.app.repo]
     pin = order.control.pin
@@ -203,7 +203,7 @@ def _standing(app: AppSpec, cluster: Cluster) -> tuple[tuple[ResourceId, Health]
     return survey(cluster, cluster.load_inventory(app).refs) if cluster.is_followed(app) else ()
 
 
-def _caused(order: Order, revision: Revision, world: World) -> Revision:
+def _caused(order: PassInput, revision: Revision, world: World) -> Revision:
     """Return a revision with the commit that changed the app's files, where the newest is about something else.
 
     Of a first sync only where people are asked about it: all of the history is looked through. So it is for a
@@ -221,7 +221,7 @@ def _caused(order: Order, revision: Revision, world: World) -> Revision:
     return revision.caused_by(cause)
 
 
-def _rewritten(order: Order, repo: Repository, head: Revision) -> str:
+def _rewritten(order: PassInput, repo: Repository, head: Revision) -> str:
     """Return what people must know of a branch that has lost the commit it was at; "" for one that went on."""
     ref, last = order.app.ref, order.memory.target
     if ref.kind is not RefKind.BRANCH or order.memory.followed != order.app.followed:

@@ -24,7 +24,7 @@ from bot.model.source import Revision
 from bot.ports.state import Store
 from bot.reconcile.keeping import Door
 from bot.reconcile.once import Ran
-from bot.reconcile.orders import Order
+from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.post import Post
 from bot.reconcile.world import World
 from bot.render import CommitFiles
@@ -48,7 +48,7 @@ class Reverting:
     def __init__(self, *, world: World, store: Store, post: Post, door: Door) -> None:
         self._world, self._store, self._post, self._door = world, store, post, door
 
-    def follow(self, order: Order, ran: Ran, memory: AppMemory, *, base: Announcement) -> bool:
+    def follow(self, order: PassInput, ran: Ran, memory: AppMemory, *, base: Announcement) -> bool:
         """Do what is due after a pass; False when the next one has something to do: follow the branch, or try again.
 
         `base` carries the app and its channel. Raises `StateError`.

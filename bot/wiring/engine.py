@@ -21,7 +21,7 @@ from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
 from bot.reconcile.desk import Desk
 from bot.reconcile.narrator import Outside
-from bot.reconcile.passes import Passes
+from bot.reconcile.passes.perform import Passes
 from bot.reconcile.post import Post
 from bot.reconcile.roster import Roster
 from bot.reconcile.world import Neighbour, World

@@ -101,7 +101,7 @@ def test_plan_that_goes_on_waiting_is_logged_once(
 ) -> None:
     """A line for each look at an app that waits for people filled the log."""
     world = worlds(mode="approve")
-    caplog.set_level(logging.INFO, logger="bot.reconcile.passes")
+    caplog.set_level(logging.INFO, logger="bot.reconcile.passes.perform")
     world.commit({"a.yaml": config("settings")})
     for _ in range(3):
         world.tick()

@@ -36,7 +36,7 @@ from bot.reconcile.folding import Folded, covered, fold
 from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.once import Ran, run_pass
-from bot.reconcile.orders import Order
+from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
@@ -114,7 +114,7 @@ class Passes:
                 before = replace(before, overtaken=(*before.overtaken, before.operation))
             operation = operation or asked_in or news.operation_at(started, secrets.token_hex(3))
             trace.of(operation)
-            order = Order(
+            order = PassInput(
                 app=app,
                 trigger=trigger,
                 control=control,
@@ -276,7 +276,7 @@ class Passes:
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    def _save(self, order: Order, ran: Ran, narrator: Narrator) -> tuple[AppMemory, bool]:
+    def _save(self, order: PassInput, ran: Ran, narrator: Narrator) -> tuple[AppMemory, bool]:
         """Save the end of a pass; returns what is remembered of the app, and whether that is news to anybody."""
         app, report, stored = order.app, ran.report, narrator.memory
         before = replace(stored, path=app.path, app_set=app.app_set, channel=app.channel)

@@ -16,7 +16,7 @@ from bot.reconcile.rest import Rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class PassInput:
     """Everything that makes one pass this pass."""
 
     app: AppSpec

@@ -1,0 +1,1 @@
+"""One pass of one app, and what surrounds it so that nothing is lost or said twice."""
