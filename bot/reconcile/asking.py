@@ -21,8 +21,8 @@ from bot.model.app import AppSpec
 from bot.model.control import Pin
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.record import AppMemory, Approval, SyncState
-from bot.reconcile import approval
-from bot.reconcile.commands import APPROVAL_LASTS, expires_at
+from bot.reconcile.orders import approval
+from bot.reconcile.orders.commands import APPROVAL_LASTS, expires_at
 
 _READ_WITHIN: Final = timedelta(seconds=5)  # nobody reads what a message says now and types an answer any faster
 ASKED: Final = "asked:"  # begins what is remembered of a question; it ends with the number of approvals and who said no

@@ -19,9 +19,9 @@ from bot.model.people import named
 from bot.model.place import place_of
 from bot.model.record import AuditEntry, Dispatch
 from bot.ports.state import Store
-from bot.reconcile.commands import Ordered, Person, audit_of
 from bot.reconcile.folding import dropped
 from bot.reconcile.ledger import entering
+from bot.reconcile.orders.commands import Ordered, Person, audit_of
 from bot.reconcile.post import Post
 
 _NAMED: Final = 50  # apps of one page in the audit

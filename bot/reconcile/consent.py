@@ -12,7 +12,7 @@ from bot.model.agreed import Agreed, Unfinished
 from bot.model.app import Mode
 from bot.model.outcome import Result
 from bot.plan import agreement
-from bot.reconcile import approval
+from bot.reconcile.orders import approval
 from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.planning import Planned
 

@@ -25,12 +25,13 @@ from bot.model.source import RefKind
 from bot.model.status import Followed
 from bot.oncall.escalation import trial
 from bot.ports.state import MessageRef, Store
-from bot.reconcile import commands, holding, keeping, news, restoring
+from bot.reconcile import holding, keeping, news, restoring
 from bot.reconcile.attention import Attention
 from bot.reconcile.bulk import Bulk
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
 from bot.reconcile.mutes import Mutes
+from bot.reconcile.orders import commands
 from bot.reconcile.planning import plan_or_failure
 from bot.reconcile.post import Post
 from bot.reconcile.removal import released_app

@@ -8,8 +8,8 @@ from datetime import datetime
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Via
-from bot.reconcile import commands
 from bot.reconcile.news import operation_at
+from bot.reconcile.orders import commands
 
 
 def announced(app: AppSpec, news: News, *, now: datetime) -> Announcement:

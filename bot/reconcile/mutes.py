@@ -11,7 +11,7 @@ from bot.model.app import AppSpec
 from bot.model.record import EVERY_APP, Mute
 from bot.model.status import Followed
 from bot.ports.state import Store
-from bot.reconcile import commands, muting
+from bot.reconcile.orders import commands, muting
 from bot.reconcile.post import Post
 
 

@@ -12,7 +12,7 @@ from bot.model.resource import ResourceId, id_of
 from bot.plan.order import rank
 from bot.ports.live import Cluster
 from bot.ports.state import Store
-from bot.reconcile import commands
+from bot.reconcile.orders import commands
 
 
 def restorable(app: str, *, store: Store) -> tuple[Pruned, ...]:

@@ -19,12 +19,13 @@ from bot.model.control import Control
 from bot.model.record import EVERY_APP
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
-from bot.reconcile import asking, commands, fight_pages, fights, journal, windows
+from bot.reconcile import asking, fight_pages, fights, journal, windows
 from bot.reconcile.attention import Attention
 from bot.reconcile.digest import digest
 from bot.reconcile.due import announced
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.news import notice, operation_at
+from bot.reconcile.orders import commands
 from bot.reconcile.post import Post
 from bot.reconcile.shared_pauses import SharedPauses
 

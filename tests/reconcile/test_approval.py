@@ -11,8 +11,8 @@ from bot.errors import OrderRefused
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Via
 from bot.model.record import AppMemory, Approval
-from bot.reconcile import commands
-from bot.reconcile.approval import missing
+from bot.reconcile.orders import commands
+from bot.reconcile.orders.approval import missing
 from tests.oncall.test_escalation import APP
 
 APPROVED = replace(APP, mode=Mode.APPROVE, approvals=2)

@@ -16,10 +16,10 @@ from bot.model.app import AppSpec
 from bot.model.bulk import BulkOrder, reasons
 from bot.model.control import Control, Pause, Pin, Via
 from bot.model.record import Decision, SinkName
-from bot.reconcile import commands
 from bot.reconcile.attention import Attention
 from bot.reconcile.bulk import Bulk
-from bot.reconcile.commands import Person
+from bot.reconcile.orders import commands
+from bot.reconcile.orders.commands import Person
 from bot.reconcile.post import Post
 from bot.reconcile.routing import Route, Routing, Severity
 from bot.reconcile.shared_pauses import SharedPauses

@@ -28,7 +28,7 @@ from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
-from bot.reconcile import asking, commands, cutting, fight_pages, fights, journal, news
+from bot.reconcile import asking, cutting, fight_pages, fights, journal, news
 from bot.reconcile.alone import TROUBLES, Alone
 from bot.reconcile.applying import Ends
 from bot.reconcile.attention import Attention
@@ -36,6 +36,7 @@ from bot.reconcile.folding import Folded, covered, fold
 from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.once import Ran, run_pass
+from bot.reconcile.orders import commands
 from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting

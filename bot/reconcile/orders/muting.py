@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News
 from bot.model.record import EVERY_APP, AuditEntry, Mute
-from bot.reconcile.commands import Person, audit_of, is_about
+from bot.reconcile.orders.commands import Person, audit_of, is_about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from bot.model.announcement import Announcement, AppLine, News
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause
 from bot.model.place import place_of
-from bot.reconcile import commands
+from bot.reconcile.orders import commands
 
 RESUME: Final = "Resume all ends it for these apps, /gitops resume <app> for one of them"
 

@@ -1,0 +1,1 @@
+"""What people order, as pure functions: control and memory in; control, answer and news out."""
