@@ -11,7 +11,7 @@ from bot.model.announcement import Announcement, News, Page
 from bot.model.app import AppSpec
 from bot.model.outcome import HealthState, Result, SyncReport
 from bot.model.record import AppMemory
-from bot.reconcile.fingerprint import fingerprint, kinship
+from bot.reconcile.notify.fingerprint import fingerprint, kinship
 
 TROUBLES: Final = frozenset({News.FAILED, News.DEGRADED})
 

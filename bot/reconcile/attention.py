@@ -21,8 +21,8 @@ from bot.model.record import AuditEntry, Dispatch
 from bot.ports.state import Store
 from bot.reconcile.folding import dropped
 from bot.reconcile.ledger import entering
+from bot.reconcile.notify.post import Post
 from bot.reconcile.orders.commands import Ordered, Person, audit_of
-from bot.reconcile.post import Post
 
 _NAMED: Final = 50  # apps of one page in the audit
 

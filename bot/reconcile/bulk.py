@@ -19,10 +19,10 @@ from bot.model.record import AuditEntry, Decision, Mute
 from bot.model.status import Followed
 from bot.ports.state import MessageRef, Store
 from bot.reconcile.attention import Attention
+from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands, gathering, muting
 from bot.reconcile.orders.commands import Ordered, Person
 from bot.reconcile.orders.muting import Muted
-from bot.reconcile.post import Post
 
 Asked = Ordered | Muted | AuditEntry  # of a sync it is the line of the audit alone
 

@@ -25,15 +25,16 @@ from bot.model.source import RefKind
 from bot.model.status import Followed
 from bot.oncall.escalation import trial
 from bot.ports.state import MessageRef, Store
-from bot.reconcile import holding, keeping, news, restoring
+from bot.reconcile import keeping, restoring
 from bot.reconcile.attention import Attention
 from bot.reconcile.bulk import Bulk
 from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.keeping import Door, Keeping, Proposal
 from bot.reconcile.mutes import Mutes
+from bot.reconcile.notify import holding, news
+from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands
 from bot.reconcile.planning import plan_or_failure
-from bot.reconcile.post import Post
 from bot.reconcile.removal import released_app
 from bot.reconcile.roster import Roster
 from bot.reconcile.verdicts import Verdicts

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Via
-from bot.reconcile.news import operation_at
+from bot.reconcile.notify.news import operation_at
 from bot.reconcile.orders import commands
 
 

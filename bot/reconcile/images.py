@@ -26,8 +26,8 @@ from bot.model.image import Follow, ImageName
 from bot.model.record import Followed
 from bot.ports.registry import Registry
 from bot.ports.state import Store
-from bot.reconcile.news import notice, operation_at
-from bot.reconcile.post import Post
+from bot.reconcile.notify.news import notice, operation_at
+from bot.reconcile.notify.post import Post
 from bot.reconcile.tagging import Tagging
 
 log = logging.getLogger(__name__)

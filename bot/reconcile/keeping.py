@@ -27,7 +27,7 @@ from bot.model.source import RefKind, Revision
 from bot.plan import keeping
 from bot.plan.keeping import Field, Kept, Left
 from bot.ports.source import Proposals, Repository
-from bot.reconcile import telling
+from bot.reconcile.notify import telling
 from bot.reconcile.orders import commands
 from bot.reconcile.planning import plan_at
 from bot.reconcile.world import World

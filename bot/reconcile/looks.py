@@ -13,7 +13,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Via
 from bot.model.image import Follow
 from bot.model.record import AuditEntry, Decision, Followed
-from bot.reconcile.fingerprint import fingerprint
+from bot.reconcile.notify.fingerprint import fingerprint
 from bot.render.images import Place
 
 _SUBJECT: Final = 72  # characters, as people write the first line of a commit

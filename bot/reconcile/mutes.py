@@ -11,8 +11,8 @@ from bot.model.app import AppSpec
 from bot.model.record import EVERY_APP, Mute
 from bot.model.status import Followed
 from bot.ports.state import Store
+from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands, muting
-from bot.reconcile.post import Post
 
 
 class Mutes:

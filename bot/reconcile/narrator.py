@@ -17,11 +17,12 @@ from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
 from bot.ports.state import Store
-from bot.reconcile import cutting, fights, news
+from bot.reconcile import cutting
 from bot.reconcile.consent import Consent
 from bot.reconcile.keeping import Door
-from bot.reconcile.post import Post
-from bot.reconcile.telling import Links, Target
+from bot.reconcile.notify import fights, news
+from bot.reconcile.notify.post import Post
+from bot.reconcile.notify.telling import Links, Target
 
 _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.model.outcome import Result, SyncReport
-from bot.reconcile.fingerprint import api_server
+from bot.reconcile.notify.fingerprint import api_server
 
 _RETURN_REST: Final = timedelta(seconds=5)  # after a failure: a cluster may come and go
 

@@ -23,9 +23,9 @@ from bot.model.record import AppMemory, AuditEntry, Decision
 from bot.model.source import Revision
 from bot.ports.state import Store
 from bot.reconcile.keeping import Door
+from bot.reconcile.notify.post import Post
 from bot.reconcile.once import Ran
 from bot.reconcile.passes.inputs import PassInput
-from bot.reconcile.post import Post
 from bot.reconcile.world import World
 from bot.render import CommitFiles
 

@@ -25,8 +25,8 @@ from bot.ports.registry import Registry
 from bot.ports.state import Store
 from bot.reconcile.keeping import Door
 from bot.reconcile.looks import Look, audit, branch_of, message, nowhere, told
-from bot.reconcile.news import operation_at
-from bot.reconcile.post import Post
+from bot.reconcile.notify.news import operation_at
+from bot.reconcile.notify.post import Post
 from bot.reconcile.world import World
 from bot.render import CommitFiles
 from bot.render.images import Place, PlaceRefused, with_tag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.errors import PassError, RenderError
 from bot.model.outcome import Failure
-from bot.reconcile.fingerprint import neighbour
+from bot.reconcile.notify.fingerprint import neighbour
 
 
 def failure_of(error: PassError) -> Failure:

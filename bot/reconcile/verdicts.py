@@ -14,10 +14,10 @@ from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.record import AppMemory, Approval
 from bot.ports.state import Store
-from bot.reconcile import asking
+from bot.reconcile.notify import asking
+from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import approval, commands
 from bot.reconcile.orders.commands import Person
-from bot.reconcile.post import Post
 
 
 class Verdicts:

@@ -21,8 +21,8 @@ from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
 from bot.reconcile.desk import Desk
 from bot.reconcile.narrator import Outside
+from bot.reconcile.notify.post import Post
 from bot.reconcile.passes.perform import Passes
-from bot.reconcile.post import Post
 from bot.reconcile.roster import Roster
 from bot.reconcile.world import Neighbour, World
 from bot.render import Renderer

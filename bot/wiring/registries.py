@@ -9,7 +9,7 @@ from bot.model.app import AppSpec
 from bot.model.image import ImageName
 from bot.ports.state import Store
 from bot.reconcile.keeping import Door
-from bot.reconcile.post import Post
+from bot.reconcile.notify.post import Post
 from bot.reconcile.world import World
 from bot.settings import Configuration
 from bot.settings.values import path_in

@@ -14,9 +14,9 @@ from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
 from bot.ports.source import Proposals
 from bot.reconcile.keeping import Door
+from bot.reconcile.notify.routing import Quiet, Route, Routing, Severity
+from bot.reconcile.notify.telling import Links, Target
 from bot.reconcile.retry import Retry
-from bot.reconcile.routing import Quiet, Route, Routing, Severity
-from bot.reconcile.telling import Links, Target
 from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url, proposal_url
 from bot.wiring.outward import git_host, oncall_providers

@@ -13,7 +13,7 @@ from bot.model.outcome import Result
 from bot.model.plan import Action, Plan
 from bot.model.resource import Manifest
 from bot.ports.live import Stamp
-from bot.reconcile import journal
+from bot.reconcile.notify import journal
 from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config, definition, secret, widget
 from tests.waiting import until

@@ -18,10 +18,10 @@ from bot.model.control import Control, Pause, Pin, Via
 from bot.model.record import Decision, SinkName
 from bot.reconcile.attention import Attention
 from bot.reconcile.bulk import Bulk
+from bot.reconcile.notify.post import Post
+from bot.reconcile.notify.routing import Route, Routing, Severity
 from bot.reconcile.orders import commands
 from bot.reconcile.orders.commands import Person
-from bot.reconcile.post import Post
-from bot.reconcile.routing import Route, Routing, Severity
 from bot.reconcile.shared_pauses import SharedPauses
 from bot.state.store import SqlStore
 from tests.plan.world import APP

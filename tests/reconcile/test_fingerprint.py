@@ -19,7 +19,7 @@ from bot.errors import (
     RepositoryRefused,
     RepositoryUnreachable,
 )
-from bot.reconcile.fingerprint import fingerprint, kinship, neighbour, steady
+from bot.reconcile.notify.fingerprint import fingerprint, kinship, neighbour, steady
 
 _NUMBERS = st.integers(min_value=0, max_value=10**12).map(str)
 _TIMES = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1))

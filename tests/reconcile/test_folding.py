@@ -20,10 +20,11 @@ from bot.model.plan import Plan
 from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
-from bot.reconcile import crowd, news
+from bot.reconcile import crowd
 from bot.reconcile.alone import TROUBLES, Alone
 from bot.reconcile.folding import MOMENT, Folded, covered, dropped, fold
-from bot.reconcile.telling import Waits
+from bot.reconcile.notify import news
+from bot.reconcile.notify.telling import Waits
 from tests.plan.world import REVISION, app
 
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)

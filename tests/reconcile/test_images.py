@@ -19,8 +19,8 @@ from bot.model.record import AuditEntry, Decision, SinkName
 from bot.model.source import SourceTree
 from bot.reconcile.images import Following
 from bot.reconcile.keeping import Door
-from bot.reconcile.post import Post
-from bot.reconcile.routing import Routing
+from bot.reconcile.notify.post import Post
+from bot.reconcile.notify.routing import Routing
 from bot.reconcile.tagging import Tagging
 from bot.reconcile.world import World
 from bot.registry.wire import Registries

@@ -14,8 +14,8 @@ from bot.model.plan import Action, Change, Plan, Summary
 from bot.model.record import AppMemory
 from bot.model.resource import ResourceId, ResourceRef
 from bot.model.source import Revision
-from bot.reconcile import news
-from bot.reconcile.telling import Told, Waits
+from bot.reconcile.notify import news
+from bot.reconcile.notify.telling import Told, Waits
 from tests.oncall.test_escalation import APP
 
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)

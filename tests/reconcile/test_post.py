@@ -11,8 +11,8 @@ import pytest
 from bot.model.announcement import Announcement, News, TroubleLine
 from bot.model.control import Via
 from bot.model.record import SinkName
-from bot.reconcile.post import Post
-from bot.reconcile.routing import Routing
+from bot.reconcile.notify.post import Post
+from bot.reconcile.notify.routing import Routing
 from bot.state.store import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Final
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Failure, PassKind, Result, SyncReport
 from bot.model.source import Revision
-from bot.reconcile.fingerprint import api_server
+from bot.reconcile.notify.fingerprint import api_server
 from bot.reconcile.retry import Retry, Tries
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -16,8 +16,8 @@ from bot.model.record import SinkName
 from bot.model.rollout import EDITED_EVERY, FEW, OPEN_FOR
 from bot.model.source import Revision
 from bot.ports.state import MessageRef
-from bot.reconcile.post import Post
-from bot.reconcile.routing import Routing
+from bot.reconcile.notify.post import Post
+from bot.reconcile.notify.routing import Routing
 from bot.state.store import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

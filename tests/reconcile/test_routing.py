@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.model.announcement import News
-from bot.reconcile.routing import Route, Severity, severity
+from bot.reconcile.notify.routing import Route, Severity, severity
 
 
 @pytest.mark.parametrize(

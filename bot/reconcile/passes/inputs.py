@@ -11,7 +11,7 @@ from bot.model.control import Control, Trigger
 from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval
 from bot.model.resource import ResourceId
-from bot.reconcile import asking
+from bot.reconcile.notify import asking
 from bot.reconcile.rest import Rest
 
 

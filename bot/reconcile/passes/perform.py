@@ -28,13 +28,15 @@ from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
-from bot.reconcile import asking, cutting, fight_pages, fights, journal, news
+from bot.reconcile import cutting, fight_pages
 from bot.reconcile.alone import TROUBLES, Alone
 from bot.reconcile.applying import Ends
 from bot.reconcile.attention import Attention
 from bot.reconcile.folding import Folded, covered, fold
 from bot.reconcile.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
+from bot.reconcile.notify import asking, fights, journal, news
+from bot.reconcile.notify.telling import Links, Told, Waits
 from bot.reconcile.once import Ran, run_pass
 from bot.reconcile.orders import commands
 from bot.reconcile.passes.inputs import PassInput
@@ -42,7 +44,6 @@ from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
 from bot.reconcile.roster import Roster
-from bot.reconcile.telling import Links, Told, Waits
 from bot.reconcile.traced import Traced
 from bot.reconcile.world import World
 

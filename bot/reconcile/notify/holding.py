@@ -9,8 +9,8 @@ from typing import Final
 from bot.model.announcement import Announcement, News
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.record import AppMemory, SyncState
-from bot.reconcile.asking import ASKED
-from bot.reconcile.telling import Told, Waits, changed
+from bot.reconcile.notify.asking import ASKED
+from bot.reconcile.notify.telling import Told, Waits, changed
 
 DRIFT: Final = "drift:"  # begins what is remembered of drift that was said and left
 _PAUSED: Final = "paused:"  # begins what is remembered of a failure whose message says that nothing is retried

@@ -14,8 +14,8 @@ from bot.model.announcement import Announcement, Fault, News, TroubleLine, Verdi
 from bot.model.app import AppSpec
 from bot.model.outcome import Failure, HealthState, SyncReport
 from bot.model.record import AppMemory, SyncState
-from bot.reconcile.fingerprint import fingerprint
-from bot.reconcile.telling import Target, Told, write_backs
+from bot.reconcile.notify.fingerprint import fingerprint
+from bot.reconcile.notify.telling import Target, Told, write_backs
 
 OUTAGE_IS_NEWS_AFTER: Final = timedelta(minutes=1)  # shorter ones heal before a person could act
 _TROUBLES_SHOWN: Final = 20  # the rest is counted: a message has room for so many

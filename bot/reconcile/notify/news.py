@@ -21,8 +21,8 @@ from bot.model.plan import Plan, Summary
 from bot.model.record import AppMemory, SyncState
 from bot.model.resource import ResourceId, names
 from bot.plan import agreement
-from bot.reconcile import asking, failing, fights, holding, journal
-from bot.reconcile.telling import Target, Told, Waits, changed, failures, write_backs
+from bot.reconcile.notify import asking, failing, fights, holding, journal
+from bot.reconcile.notify.telling import Target, Told, Waits, changed, failures, write_backs
 
 
 def found(

@@ -15,7 +15,7 @@ from bot.model.app import AppSpec
 from bot.model.control import Via
 from bot.model.record import EVERY_APP, Dispatch, SinkName, Turn
 from bot.ports.state import Store
-from bot.reconcile.routing import Routing
+from bot.reconcile.notify.routing import Routing
 
 OWN: Final = frozenset({News.FAILED, News.DEGRADED, News.CONVERGED, News.RECOVERED, News.SETTLED})
 # What is said of the mute itself, and what people are asked: a question that nobody hears holds the app for ever.
