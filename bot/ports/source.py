@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bot.errors import Problem
+from bot.model.app import AppSpec
 from bot.model.source import GitRef, Revision, SourceFile, SourceTree
 
 
@@ -108,3 +110,17 @@ class Proposals(Protocol):
 
     def open(self, *, branch: str, into: str, title: str, body: str) -> str:
         """Return the address of the open pull request of a branch; opens one where none is. Raises `DeliveryFailed`."""
+
+
+class ProposalLink(Protocol):
+    """Where a person opens a pull request; "" where the host is not known."""
+
+    def __call__(self, app: AppSpec, branch: str, proposed: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalHosts:
+    """How a proposal gets to people: the Git host's API by repository, where a token is configured, else a link."""
+
+    apis: Mapping[str, Proposals]
+    link: ProposalLink

@@ -24,12 +24,13 @@ from bot.model.resource import ResourceId
 from bot.model.source import RefKind
 from bot.model.status import Followed
 from bot.oncall.escalation import trial
+from bot.ports.source import ProposalHosts
 from bot.ports.state import MessageRef, Store
 from bot.reconcile import keeping, restoring
 from bot.reconcile.attention import Attention
 from bot.reconcile.bulk import Bulk
 from bot.reconcile.enquiry import Enquiry
-from bot.reconcile.keeping import Door, Keeping, Proposal
+from bot.reconcile.keeping import Keeping, Proposal
 from bot.reconcile.mutes import Mutes
 from bot.reconcile.notify import holding, news
 from bot.reconcile.notify.post import Post
@@ -56,7 +57,7 @@ class Desk(Enquiry):
         post: Post,
         wake: Callable[..., bool],
         pager: Callable[[Sequence[AppSpec]], Sequence[str]],
-        door: Door,
+        hosts: ProposalHosts,
     ) -> None:
         super().__init__(apps, world=world, store=store)
         self._roster = apps
@@ -64,7 +65,7 @@ class Desk(Enquiry):
         self._attention = Attention(store, post=post)
         self._bulk = Bulk(apps, store=store, post=post, attention=self._attention, wake=wake)
         self._mutes = Mutes(apps, store=store, post=post, clock=world.clock)
-        self._keeping = Keeping(world, door)
+        self._keeping = Keeping(world, hosts)
         self._introduced: dict[str, str] = {}
         self._verdicts = Verdicts(store, post=post)
 

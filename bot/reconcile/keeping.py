@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 
@@ -26,7 +26,7 @@ from bot.model.resource import Body, Origin, ResourceId
 from bot.model.source import RefKind, Revision
 from bot.plan import keeping
 from bot.plan.keeping import Field, Kept, Left
-from bot.ports.source import Proposals, Repository
+from bot.ports.source import ProposalHosts, Repository
 from bot.reconcile.notify import telling
 from bot.reconcile.orders import commands
 from bot.reconcile.planning import plan_at
@@ -38,20 +38,6 @@ from bot.render.objects import entries
 _SUBJECT: Final = 72  # characters, as people write the first line of a commit
 _HANDS: Final = 2  # named with a proposal
 _DIGITS: Final = 8  # of the digest in a branch's name
-
-
-class Links(Protocol):
-    """Where a person opens a pull request; "" where the host is not known."""
-
-    def __call__(self, app: AppSpec, branch: str, proposed: str) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """How a proposal gets to people: the Git host's API by repository, where a token is configured, else a link."""
-
-    proposals: Mapping[str, Proposals]
-    link: Links
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +64,8 @@ class Proposal:
 class Keeping:
     """Proposes changes of one configuration's apps. Safe to use from several threads."""
 
-    def __init__(self, world: World, door: Door) -> None:
-        self._world, self._door = world, door
+    def __init__(self, world: World, hosts: ProposalHosts) -> None:
+        self._world, self._hosts = world, hosts
 
     def keep(self, app: AppSpec, memory: AppMemory, *, person: commands.Person, name: str, reason: str) -> Proposal:
         """Propose to write what people changed into Git. Raises `OrderRefused` with what to do instead."""
@@ -175,8 +161,8 @@ class Keeping:
         changes = tuple(f"{one.id} {one.text if verb == 'keep' else f'ignore {one.path}'}" for one in fields)
         message = _message(app, verb, fields, changes, person=person, name=name, reason=reason)
         repo.propose(found.head, files, branch=branch, message=message)
-        url, note = self._door.link(app, app.ref.name, branch), ""
-        if (host := self._door.proposals.get(app.repo)) is not None:
+        url, note = self._hosts.link(app, app.ref.name, branch), ""
+        if (host := self._hosts.apis.get(app.repo)) is not None:
             title, _, body = message.partition("\n")
             try:
                 url = host.open(branch=branch, into=app.ref.name, title=title, body=body.strip())

@@ -16,10 +16,10 @@ from bot.model.resource import Body, ResourceId
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
+from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
 from bot.reconcile import cutting
 from bot.reconcile.consent import Consent
-from bot.reconcile.keeping import Door
 from bot.reconcile.notify import fights, news
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.telling import Links, Target
@@ -36,7 +36,7 @@ class Outside:
     policy: PagePolicy | None
     retry: Callable[[int], timedelta]  # pause after the n-th failure in a row
     post: Post
-    door: Door  # by which a revert gets to people
+    hosts: ProposalHosts  # by which a revert gets to people
 
 
 class Narrator:

@@ -21,8 +21,8 @@ from bot.model.outcome import Result
 from bot.model.people import named
 from bot.model.record import AppMemory, AuditEntry, Decision
 from bot.model.source import Revision
+from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
-from bot.reconcile.keeping import Door
 from bot.reconcile.notify.post import Post
 from bot.reconcile.once import Ran
 from bot.reconcile.passes.inputs import PassInput
@@ -45,8 +45,8 @@ class _Done:
 class Reverting:
     """Brings Git along for the apps of one configuration. Call it under the app's lock."""
 
-    def __init__(self, *, world: World, store: Store, post: Post, door: Door) -> None:
-        self._world, self._store, self._post, self._door = world, store, post, door
+    def __init__(self, *, world: World, store: Store, post: Post, hosts: ProposalHosts) -> None:
+        self._world, self._store, self._post, self._hosts = world, store, post, hosts
 
     def follow(self, order: PassInput, ran: Ran, memory: AppMemory, *, base: Announcement) -> bool:
         """Do what is due after a pass; False when the next one has something to do: follow the branch, or try again.
@@ -124,8 +124,8 @@ class Reverting:
         repo = self._world.repos[app.repo]
         branch = f"gitops-bot/revert/{app.name}-{pin.commit[:7]}-{made[:7]}"
         repo.advance(branch, made, expects="")
-        url, note = self._door.link(app, app.ref.name, branch), ""
-        if (host := self._door.proposals.get(app.repo)) is not None:
+        url, note = self._hosts.link(app, app.ref.name, branch), ""
+        if (host := self._hosts.apis.get(app.repo)) is not None:
             try:
                 url = host.open(branch=branch, into=app.ref.name, title=title, body=message.partition("\n")[2].strip())
             except DeliveryFailed as error:

@@ -22,8 +22,8 @@ from bot.model.app import AppSpec
 from bot.model.control import Control, ControlState, Via
 from bot.model.image import Follow, Write
 from bot.ports.registry import Registry
+from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
-from bot.reconcile.keeping import Door
 from bot.reconcile.looks import Look, audit, branch_of, message, nowhere, told
 from bot.reconcile.notify.news import operation_at
 from bot.reconcile.notify.post import Post
@@ -48,9 +48,9 @@ class Tagging:
     """
 
     def __init__(
-        self, *, world: World, store: Store, post: Post, door: Door, registry: Registry, pushed: Pushed
+        self, *, world: World, store: Store, post: Post, hosts: ProposalHosts, registry: Registry, pushed: Pushed
     ) -> None:
-        self._world, self._store, self._post, self._door = world, store, post, door
+        self._world, self._store, self._post, self._hosts = world, store, post, hosts
         self._registry, self._pushed = registry, pushed
         self._lock = threading.Lock()
         self._left: set[str] = set()  # apps (keys) that were left alone at their last look; guarded by _lock
@@ -243,8 +243,8 @@ class Tagging:
                 tip = ""
         except PushRefused as error:
             return one.troubled(str(error))
-        url = self._door.link(app, app.ref.name, branch)
-        if (host := self._door.proposals.get(app.repo)) is not None:
+        url = self._hosts.link(app, app.ref.name, branch)
+        if (host := self._hosts.apis.get(app.repo)) is not None:
             try:
                 url = host.open(branch=branch, into=app.ref.name, title=title, body=body)
             except DeliveryFailed as error:

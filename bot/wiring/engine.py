@@ -164,7 +164,7 @@ def build_engine(
         policy=values.policy(configuration),
         retry=values.retry(configuration).after,
         post=post,
-        door=values.door(configuration),
+        hosts=values.proposal_hosts(configuration),
     )
     passes = Passes(apps, world=world, store=store, outside=outside, tracer=tracer)
     wakers: list[Callable[..., bool]] = []
@@ -175,9 +175,11 @@ def build_engine(
         post=post,
         wake=lambda *keys: any(wake(*keys) for wake in wakers),
         pager=lambda known: values.pager(configuration, known),
-        door=outside.door,
+        hosts=outside.hosts,
     )
-    images = following(configuration, apps, world=world, store=store, post=post, door=outside.door, pushed=desk.pushed)
+    images = following(
+        configuration, apps, world=world, store=store, post=post, hosts=outside.hosts, pushed=desk.pushed
+    )
     return Engine(configuration, store, world, passes, desk, post, tracer, wakers, stirrers, returners, images)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from bot.model.app import AppSpec
 from bot.model.image import ImageName
+from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
-from bot.reconcile.keeping import Door
 from bot.reconcile.notify.post import Post
 from bot.reconcile.world import World
 from bot.settings import Configuration
@@ -44,7 +44,7 @@ def following(
     world: World,
     store: Store,
     post: Post,
-    door: Door,
+    hosts: ProposalHosts,
     pushed: Pushed,
 ) -> Following | None:
     """Build what follows images; None where no app does."""
@@ -57,7 +57,7 @@ def following(
     return Following(
         apps,
         registry=registry,
-        tagging=Tagging(world=world, store=store, post=post, door=door, registry=registry, pushed=pushed),
+        tagging=Tagging(world=world, store=store, post=post, hosts=hosts, registry=registry, pushed=pushed),
         store=store,
         post=post,
         intervals={one.host: one.interval for one in configuration.settings.registries},

@@ -12,8 +12,7 @@ from bot.chat.permissions import Rule
 from bot.model.app import AppSpec
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
-from bot.ports.source import Proposals
-from bot.reconcile.keeping import Door
+from bot.ports.source import ProposalHosts, Proposals
 from bot.reconcile.notify.routing import Quiet, Route, Routing, Severity
 from bot.reconcile.notify.telling import Links, Target
 from bot.reconcile.retry import Retry
@@ -101,7 +100,7 @@ def links(configuration: Configuration) -> Callable[[AppSpec, Revision, str], Li
     return links_of
 
 
-def door(configuration: Configuration) -> Door:
+def proposal_hosts(configuration: Configuration) -> ProposalHosts:
     """Return how a branch with a proposal gets to people: by the API of each host that a commit status names."""
     specs = {spec.name: spec for spec in configuration.repos}
     web = {repo.name: repo.web_url for repo in configuration.settings.repos}
@@ -115,7 +114,7 @@ def door(configuration: Configuration) -> Door:
     def link(app: AppSpec, branch: str, proposed: str) -> str:
         return proposal_url(specs[app.repo].address, web[app.repo], branch, proposed)
 
-    return Door(proposals=proposals, link=link)
+    return ProposalHosts(apis=proposals, link=link)
 
 
 def receivers(configuration: Configuration) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from bot.model.control import Control, Pause, Via
 from bot.model.image import Follow, ImageName, Write
 from bot.model.record import AuditEntry, Decision, SinkName
 from bot.model.source import SourceTree
+from bot.ports.source import ProposalHosts
 from bot.reconcile.images import Following
-from bot.reconcile.keeping import Door
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Routing
 from bot.reconcile.tagging import Tagging
@@ -137,7 +137,7 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
                     world=world,
                     store=store,
                     post=post,
-                    door=Door(proposals={}, link=_no_link),
+                    hosts=ProposalHosts(apis={}, link=_no_link),
                     registry=registries,
                     pushed=lambda repo, tips: pushed.extend(tips.values()),
                 ),

@@ -68,7 +68,7 @@ class Passes:
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
         self._held: dict[str, object] = {}  # how the last pass was held, for the log
         self._silent: dict[str, AppMemory] = {}  # a pass that left an app at rest with this memory left no trace
-        self._reverting = Reverting(world=world, store=store, post=outside.post, door=outside.door)
+        self._reverting = Reverting(world=world, store=store, post=outside.post, hosts=outside.hosts)
 
     def perform(
         self,
