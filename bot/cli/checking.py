@@ -14,7 +14,7 @@ from bot.oncall.hosts import HOSTS
 from bot.oncall.sunset import Sunset, sunset
 from bot.plan.rights import Contents, needed
 from bot.ports.live import Cluster
-from bot.reconcile.contents import contents_of
+from bot.reconcile.planning.contents import contents_of
 from bot.render import CommitFiles
 from bot.settings import Configuration
 from bot.wiring import Engine, alert_api, build_heartbeat, collector_trouble, oncall_providers, write_back_targets

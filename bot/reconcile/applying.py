@@ -23,10 +23,10 @@ from bot.plan.order import Phase
 from bot.ports.live import Cluster
 from bot.reconcile.consent import Consent
 from bot.reconcile.passes.inputs import PassInput
-from bot.reconcile.planning import Planned, wanted_refs
-from bot.reconcile.rest import are_good
+from bot.reconcile.planning.plans import Planned, wanted_refs
+from bot.reconcile.planning.rest import are_good
+from bot.reconcile.planning.world import World
 from bot.reconcile.story import Story
-from bot.reconcile.world import World
 
 
 class Listener(Protocol):

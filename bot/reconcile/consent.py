@@ -14,7 +14,7 @@ from bot.model.outcome import Result
 from bot.plan import agreement
 from bot.reconcile.orders import approval
 from bot.reconcile.passes.inputs import PassInput
-from bot.reconcile.planning import Planned
+from bot.reconcile.planning.plans import Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

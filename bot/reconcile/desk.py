@@ -35,11 +35,11 @@ from bot.reconcile.mutes import Mutes
 from bot.reconcile.notify import holding, news
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands
-from bot.reconcile.planning import plan_or_failure
+from bot.reconcile.planning.plans import plan_or_failure
+from bot.reconcile.planning.roster import Roster
+from bot.reconcile.planning.world import World
 from bot.reconcile.removal import released_app
-from bot.reconcile.roster import Roster
 from bot.reconcile.verdicts import Verdicts
-from bot.reconcile.world import World
 
 
 class Desk(Enquiry):

@@ -28,8 +28,8 @@ from bot.ports.state import Store
 from bot.reconcile import choosing
 from bot.reconcile.notify import asking
 from bot.reconcile.orders import approval, commands, muting
-from bot.reconcile.planning import plan_at, plan_or_failure, wanted_refs
-from bot.reconcile.world import World
+from bot.reconcile.planning.plans import plan_at, plan_or_failure, wanted_refs
+from bot.reconcile.planning.world import World
 
 _CHOICES: Final = frozenset({"keep", "ignore"})
 _LOG: Final = 200  # commits of the branch among which a person searches

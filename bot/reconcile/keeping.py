@@ -29,8 +29,8 @@ from bot.plan.keeping import Field, Kept, Left
 from bot.ports.source import ProposalHosts, Repository
 from bot.reconcile.notify import telling
 from bot.reconcile.orders import commands
-from bot.reconcile.planning import plan_at
-from bot.reconcile.world import World
+from bot.reconcile.planning.plans import plan_at
+from bot.reconcile.planning.world import World
 from bot.render import CommitFiles, editing
 from bot.render.documents import read_bytes
 from bot.render.objects import entries

@@ -27,11 +27,11 @@ from bot.reconcile import windows
 from bot.reconcile.applying import Ends, Listener, carry_out
 from bot.reconcile.consent import consent
 from bot.reconcile.passes.inputs import PassInput
-from bot.reconcile.planning import Planned, plan_of, wanted_refs
-from bot.reconcile.rest import Rest, are_good
+from bot.reconcile.planning.failures import failure_of
+from bot.reconcile.planning.plans import Planned, plan_of, wanted_refs
+from bot.reconcile.planning.rest import Rest, are_good
+from bot.reconcile.planning.world import World, rendered
 from bot.reconcile.story import Story
-from bot.reconcile.trouble import failure_of
-from bot.reconcile.world import World, rendered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

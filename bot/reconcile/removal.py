@@ -24,9 +24,9 @@ from bot.model.source import MAIN, Revision
 from bot.plan.planner import make_plan
 from bot.ports.live import Cluster
 from bot.ports.tracing import UNTRACED
-from bot.reconcile.handover import heirs
-from bot.reconcile.trouble import failure_of
-from bot.reconcile.world import World
+from bot.reconcile.planning.failures import failure_of
+from bot.reconcile.planning.handover import heirs
+from bot.reconcile.planning.world import World
 
 _NEVER = Revision(commit="0" * 40)  # of an app that never converged
 

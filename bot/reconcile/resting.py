@@ -21,9 +21,9 @@ from bot.ports.live import Stamp
 from bot.ports.source import Repository
 from bot.ports.state import Store
 from bot.reconcile.once import Ran
-from bot.reconcile.rest import Rest, are_good
-from bot.reconcile.roster import Roster
-from bot.reconcile.world import World
+from bot.reconcile.planning.rest import Rest, are_good
+from bot.reconcile.planning.roster import Roster
+from bot.reconcile.planning.world import World
 
 _COMPARED_KEPT: Final = 16  # pairs of commits of a repository: those of its latest pushes
 

@@ -26,7 +26,7 @@ from bot.ports.state import Store
 from bot.reconcile.notify.post import Post
 from bot.reconcile.once import Ran
 from bot.reconcile.passes.inputs import PassInput
-from bot.reconcile.world import World
+from bot.reconcile.planning.world import World
 from bot.render import CommitFiles
 
 log = logging.getLogger(__name__)

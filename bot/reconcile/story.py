@@ -10,8 +10,8 @@ from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.ports.tracing import UNTRACED, Steps
 from bot.reconcile.consent import Consent
-from bot.reconcile.planning import Planned
-from bot.reconcile.rest import Rest
+from bot.reconcile.planning.plans import Planned
+from bot.reconcile.planning.rest import Rest
 
 
 @dataclass(slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from bot.ports.state import Store
 from bot.reconcile.looks import Look, audit, branch_of, message, nowhere, told
 from bot.reconcile.notify.news import operation_at
 from bot.reconcile.notify.post import Post
-from bot.reconcile.world import World
+from bot.reconcile.planning.world import World
 from bot.render import CommitFiles
 from bot.render.images import Place, PlaceRefused, with_tag
 

@@ -23,8 +23,8 @@ from bot.reconcile.desk import Desk
 from bot.reconcile.narrator import Outside
 from bot.reconcile.notify.post import Post
 from bot.reconcile.passes.perform import Passes
-from bot.reconcile.roster import Roster
-from bot.reconcile.world import Neighbour, World
+from bot.reconcile.planning.roster import Roster
+from bot.reconcile.planning.world import Neighbour, World
 from bot.render import Renderer
 from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs

@@ -10,7 +10,7 @@ from bot.model.image import ImageName
 from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
 from bot.reconcile.notify.post import Post
-from bot.reconcile.world import World
+from bot.reconcile.planning.world import World
 from bot.settings import Configuration
 from bot.settings.values import path_in
 

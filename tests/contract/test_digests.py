@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bot.model.digests import keyed
 from bot.model.outcome import Result
-from bot.reconcile.world import rendered
+from bot.reconcile.planning.world import rendered
 from bot.render.documents import digest_of
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import job, secret

@@ -21,8 +21,8 @@ from bot.ports.source import ProposalHosts
 from bot.reconcile.images import Following
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Routing
+from bot.reconcile.planning.world import World
 from bot.reconcile.tagging import Tagging
-from bot.reconcile.world import World
 from bot.registry.wire import Registries
 from bot.source.repository import GitRepository
 from bot.source.spec import RepoSpec

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bot.model.appset import AppSet
-from bot.reconcile.roster import Roster
-from bot.reconcile.world import World
+from bot.reconcile.planning.roster import Roster
+from bot.reconcile.planning.world import World
 from bot.source.repository import GitRepository
 from bot.source.spec import RepoSpec
 from bot.state.store import SqlStore

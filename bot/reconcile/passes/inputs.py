@@ -12,7 +12,7 @@ from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval
 from bot.model.resource import ResourceId
 from bot.reconcile.notify import asking
-from bot.reconcile.rest import Rest
+from bot.reconcile.planning.rest import Rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

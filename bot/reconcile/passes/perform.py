@@ -40,12 +40,12 @@ from bot.reconcile.notify.telling import Links, Told, Waits
 from bot.reconcile.once import Ran, run_pass
 from bot.reconcile.orders import commands
 from bot.reconcile.passes.inputs import PassInput
+from bot.reconcile.planning.roster import Roster
+from bot.reconcile.planning.world import World
 from bot.reconcile.removal import Removal, remove
 from bot.reconcile.resting import Resting
 from bot.reconcile.reverting import Reverting
-from bot.reconcile.roster import Roster
 from bot.reconcile.traced import Traced
-from bot.reconcile.world import World
 
 log = logging.getLogger(__name__)
 

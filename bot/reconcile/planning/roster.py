@@ -22,7 +22,7 @@ from bot.model.record import AppMemory
 from bot.model.source import SourceTree
 from bot.ports.source import Repository
 from bot.ports.state import Store
-from bot.reconcile.world import World
+from bot.reconcile.planning.world import World
 
 log = logging.getLogger(__name__)
 

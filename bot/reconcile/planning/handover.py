@@ -15,8 +15,8 @@ from bot.errors import ClusterError, PassError, PathNotFound, RefNotFound, Rende
 from bot.model.app import AppSpec, Render
 from bot.model.plan import Observation, Owner, OwnerKind
 from bot.model.resource import Manifest, ResourceId
-from bot.reconcile.trouble import failure_of
-from bot.reconcile.world import Neighbour, World, placed, rendered
+from bot.reconcile.planning.failures import failure_of
+from bot.reconcile.planning.world import Neighbour, World, placed, rendered
 from bot.render import CommitFiles
 
 

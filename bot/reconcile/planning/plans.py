@@ -17,10 +17,10 @@ from bot.model.resource import Body, DesiredState, ResourceId, ResourceRef
 from bot.model.source import Revision
 from bot.plan.placing import Placement
 from bot.plan.planner import make_plan
-from bot.reconcile import handover
-from bot.reconcile.rest import Rest
-from bot.reconcile.trouble import failure_of
-from bot.reconcile.world import World, placed, rendered
+from bot.reconcile.planning import handover
+from bot.reconcile.planning.failures import failure_of
+from bot.reconcile.planning.rest import Rest
+from bot.reconcile.planning.world import World, placed, rendered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

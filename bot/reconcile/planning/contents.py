@@ -7,7 +7,7 @@ from bot.model.resource import KindTable, ResourceRef
 from bot.model.rights import Resource
 from bot.plan.placing import place
 from bot.plan.rights import Contents
-from bot.reconcile.world import World
+from bot.reconcile.planning.world import World
 from bot.render import CommitFiles
 
 
