@@ -3,7 +3,7 @@
 A page opens after N failures in a row or after T of trouble, whichever comes first; an outage of a neighbour and a
 degradation count by time alone. While it is open, a new failing commit is a note. It closes with convergence, and
 only then. Refused, paused and waiting apps wake nobody. The alias is stable, so that a page that was sent twice
-is one alert. What is decided here is for an app alone; `bot.reconcile.folding` makes one page of many.
+is one alert. What is decided here is for an app alone; `bot.reconcile.incidents.folding` makes one page of many.
 """
 
 from __future__ import annotations

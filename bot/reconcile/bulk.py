@@ -18,7 +18,7 @@ from bot.model.control import Control, Pause, Trigger
 from bot.model.record import AuditEntry, Decision, Mute
 from bot.model.status import Followed
 from bot.ports.state import MessageRef, Store
-from bot.reconcile.attention import Attention
+from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands, gathering, muting
 from bot.reconcile.orders.commands import Ordered, Person

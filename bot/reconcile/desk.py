@@ -27,9 +27,9 @@ from bot.oncall.escalation import trial
 from bot.ports.source import ProposalHosts
 from bot.ports.state import MessageRef, Store
 from bot.reconcile import keeping, restoring
-from bot.reconcile.attention import Attention
 from bot.reconcile.bulk import Bulk
 from bot.reconcile.enquiry import Enquiry
+from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.keeping import Keeping, Proposal
 from bot.reconcile.mutes import Mutes
 from bot.reconcile.notify import holding, news

@@ -19,11 +19,12 @@ from bot.model.control import Control
 from bot.model.record import EVERY_APP
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
-from bot.reconcile import fight_pages, windows
-from bot.reconcile.attention import Attention
+from bot.reconcile import windows
 from bot.reconcile.digest import digest
 from bot.reconcile.due import announced
 from bot.reconcile.enquiry import Enquiry
+from bot.reconcile.incidents import fight_pages
+from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify import asking, fights, journal
 from bot.reconcile.notify.news import notice, operation_at
 from bot.reconcile.notify.post import Post

@@ -13,7 +13,7 @@ from bot.model.announcement import Page
 from bot.model.outcome import SyncReport
 from bot.model.record import Consignment, Dispatch, SinkName
 from bot.ports.delivery import Sink
-from bot.reconcile.attention import Attention
+from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify.news import notice, operation_at
 from bot.reconcile.rounds import Rounds
 from bot.settings import Configuration

@@ -13,8 +13,8 @@ from bot.model.plan import Action, Change, FieldChange, Plan
 from bot.model.record import AppMemory
 from bot.model.resource import ResourceId, ResourceRef
 from bot.oncall.escalation import PagePolicy
-from bot.reconcile import fight_pages
-from bot.reconcile.folding import dropped
+from bot.reconcile.incidents import fight_pages
+from bot.reconcile.incidents.folding import dropped
 from bot.reconcile.notify import fights
 from tests.plan.world import APP as SPEC
 from tests.plan.world import REVISION

@@ -20,9 +20,9 @@ from bot.model.plan import Plan
 from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
-from bot.reconcile import crowd
-from bot.reconcile.alone import TROUBLES, Alone
-from bot.reconcile.folding import MOMENT, Folded, covered, dropped, fold
+from bot.reconcile.incidents import shared
+from bot.reconcile.incidents.alone import TROUBLES, Alone
+from bot.reconcile.incidents.folding import MOMENT, Folded, covered, dropped, fold
 from bot.reconcile.notify import news
 from bot.reconcile.notify.telling import Waits
 from tests.plan.world import REVISION, app
@@ -494,4 +494,4 @@ def test_second_outage_begins_when_it_begins() -> None:
     world.ends(quick, DOWN)
     world.ends(slow, None)
     (incident,) = world.incidents.values()
-    assert crowd.told(incident, "C1", at=world.now).since == again + timedelta(seconds=1)
+    assert shared.told(incident, "C1", at=world.now).since == again + timedelta(seconds=1)

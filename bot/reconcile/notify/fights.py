@@ -3,7 +3,7 @@
 Each undoing is a message of its own until it is plain that it will go on: from the fifth within an hour of the last one
 people hear once who changes what, since when and what to do, and after that this message counts in place of new ones.
 Undoing slows down meanwhile, so that two controllers do not wear the API server out. An hour of peace ends it. When it
-goes on for as long as trouble may last, it is a page: `bot.reconcile.fight_pages`.
+goes on for as long as trouble may last, it is a page: `bot.reconcile.incidents.fight_pages`.
 """
 
 from __future__ import annotations

@@ -28,12 +28,13 @@ from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
-from bot.reconcile import cutting, fight_pages
-from bot.reconcile.alone import TROUBLES, Alone
+from bot.reconcile import cutting
 from bot.reconcile.applying import Ends
-from bot.reconcile.attention import Attention
-from bot.reconcile.folding import Folded, covered, fold
-from bot.reconcile.ledger import entering
+from bot.reconcile.incidents import fight_pages
+from bot.reconcile.incidents.alone import TROUBLES, Alone
+from bot.reconcile.incidents.attention import Attention
+from bot.reconcile.incidents.folding import Folded, covered, fold
+from bot.reconcile.incidents.ledger import entering
 from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.notify import asking, fights, journal, news
 from bot.reconcile.notify.telling import Links, Told, Waits

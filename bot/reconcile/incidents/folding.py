@@ -25,8 +25,8 @@ from bot.model.announcement import MOVED, Announcement, News, Page, PageAct
 from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.record import AppMemory
 from bot.oncall.escalation import PagePolicy, urgency
-from bot.reconcile.alone import TROUBLES, Alone
-from bot.reconcile.crowd import call_of, closed, page_of_many, spoken_for, told
+from bot.reconcile.incidents.alone import TROUBLES, Alone
+from bot.reconcile.incidents.shared import call_of, closed, page_of_many, spoken_for, told
 
 TOGETHER: Final = timedelta(minutes=5)
 MOMENT: Final = timedelta(seconds=30)  # from one app to the next; what one cause breaks, breaks within it

@@ -19,8 +19,8 @@ from bot.model.people import named
 from bot.model.place import place_of
 from bot.model.record import AuditEntry, Dispatch
 from bot.ports.state import Store
-from bot.reconcile.folding import dropped
-from bot.reconcile.ledger import entering
+from bot.reconcile.incidents.folding import dropped
+from bot.reconcile.incidents.ledger import entering
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders.commands import Ordered, Person, audit_of
 
