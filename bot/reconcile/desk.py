@@ -35,10 +35,10 @@ from bot.reconcile.mutes import Mutes
 from bot.reconcile.notify import holding, news
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands
+from bot.reconcile.passes.removal import released_app
 from bot.reconcile.planning.plans import plan_or_failure
 from bot.reconcile.planning.roster import Roster
 from bot.reconcile.planning.world import World
-from bot.reconcile.removal import released_app
 from bot.reconcile.verdicts import Verdicts
 
 

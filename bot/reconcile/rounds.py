@@ -19,7 +19,6 @@ from bot.model.control import Control
 from bot.model.record import EVERY_APP
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
-from bot.reconcile import windows
 from bot.reconcile.digest import digest
 from bot.reconcile.due import announced
 from bot.reconcile.enquiry import Enquiry
@@ -29,6 +28,7 @@ from bot.reconcile.notify import asking, fights, journal
 from bot.reconcile.notify.news import notice, operation_at
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands
+from bot.reconcile.passes import windows
 from bot.reconcile.shared_pauses import SharedPauses
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from bot.model.app import Window
 from bot.model.appset import placeholders_checked
 from bot.model.image import MOST_REPEATED, reference, repeats_group
 from bot.model.versions import is_range
-from bot.reconcile import windows
+from bot.reconcile.passes import windows
 from bot.settings.git import Ref, with_one_ref
 from bot.settings.rendering import Helm, Kustomize
 from bot.settings.values import APP_NAME, AppName, Duration, Names, Namespace, Section, Zone

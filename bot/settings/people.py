@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from bot.model.app import Window
-from bot.reconcile import windows
+from bot.reconcile.passes import windows
 from bot.settings.values import Duration, Names, Section, Zone
 
 

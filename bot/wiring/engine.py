@@ -20,8 +20,8 @@ from bot.ports.source import Repository
 from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
 from bot.reconcile.desk import Desk
-from bot.reconcile.narrator import Outside
 from bot.reconcile.notify.post import Post
+from bot.reconcile.passes.narrator import Outside
 from bot.reconcile.passes.perform import Passes
 from bot.reconcile.planning.roster import Roster
 from bot.reconcile.planning.world import Neighbour, World

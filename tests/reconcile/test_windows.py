@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.model.app import Window
-from bot.reconcile.windows import closed, opened_at, trigger
+from bot.reconcile.passes.windows import closed, opened_at, trigger
 
 FRIDAY = datetime(2026, 3, 6, 18, 0, tzinfo=UTC)
 WEEKEND = Window(allows=False, schedule="0 18 * * 5", duration=timedelta(hours=62), timezone="Europe/Lisbon")

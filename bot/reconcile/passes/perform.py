@@ -28,25 +28,25 @@ from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
-from bot.reconcile import cutting
-from bot.reconcile.applying import Ends
 from bot.reconcile.incidents import fight_pages
 from bot.reconcile.incidents.alone import TROUBLES, Alone
 from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.incidents.folding import Folded, covered, fold
 from bot.reconcile.incidents.ledger import entering
-from bot.reconcile.narrator import Narrator, Outside
 from bot.reconcile.notify import asking, fights, journal, news
 from bot.reconcile.notify.telling import Links, Told, Waits
-from bot.reconcile.once import Ran, run_pass
 from bot.reconcile.orders import commands
+from bot.reconcile.passes import cutting
+from bot.reconcile.passes.applying import Ends
 from bot.reconcile.passes.inputs import PassInput
+from bot.reconcile.passes.narrator import Narrator, Outside
+from bot.reconcile.passes.once import Ran, run_pass
+from bot.reconcile.passes.removal import Removal, remove
+from bot.reconcile.passes.resting import Resting
+from bot.reconcile.passes.reverting import Reverting
+from bot.reconcile.passes.traced import Traced
 from bot.reconcile.planning.roster import Roster
 from bot.reconcile.planning.world import World
-from bot.reconcile.removal import Removal, remove
-from bot.reconcile.resting import Resting
-from bot.reconcile.reverting import Reverting
-from bot.reconcile.traced import Traced
 
 log = logging.getLogger(__name__)
 

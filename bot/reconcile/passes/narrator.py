@@ -18,11 +18,11 @@ from bot.oncall.escalation import PagePolicy
 from bot.plan.restoring import keepsake
 from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
-from bot.reconcile import cutting
-from bot.reconcile.consent import Consent
 from bot.reconcile.notify import fights, news
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.telling import Links, Target
+from bot.reconcile.passes import cutting
+from bot.reconcile.passes.consent import Consent
 
 _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
 

@@ -9,7 +9,7 @@ from bot.model.plan import Plan
 from bot.model.resource import ResourceId
 from bot.model.source import Revision
 from bot.ports.tracing import UNTRACED, Steps
-from bot.reconcile.consent import Consent
+from bot.reconcile.passes.consent import Consent
 from bot.reconcile.planning.plans import Planned
 from bot.reconcile.planning.rest import Rest
 

@@ -13,7 +13,7 @@ from bot.model.control import Via
 from bot.model.outcome import PassKind, Result, SyncReport
 from bot.model.plan import Plan
 from bot.model.record import AuditEntry, Decision, HistoryEntry
-from bot.reconcile.consent import Consent
+from bot.reconcile.passes.consent import Consent
 
 _INTERRUPTS = frozenset({Result.PAUSED, Result.SKIPPED, Result.SUPERSEDED})
 

@@ -23,15 +23,15 @@ from bot.plan.planner import select
 from bot.ports.live import Cluster
 from bot.ports.source import Repository
 from bot.ports.tracing import Steps
-from bot.reconcile import windows
-from bot.reconcile.applying import Ends, Listener, carry_out
-from bot.reconcile.consent import consent
+from bot.reconcile.passes import windows
+from bot.reconcile.passes.applying import Ends, Listener, carry_out
+from bot.reconcile.passes.consent import consent
 from bot.reconcile.passes.inputs import PassInput
+from bot.reconcile.passes.story import Story
 from bot.reconcile.planning.failures import failure_of
 from bot.reconcile.planning.plans import Planned, plan_of, wanted_refs
 from bot.reconcile.planning.rest import Rest, are_good
 from bot.reconcile.planning.world import World, rendered
-from bot.reconcile.story import Story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

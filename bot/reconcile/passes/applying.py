@@ -21,12 +21,12 @@ from bot.model.record import Inventory
 from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.plan.order import Phase
 from bot.ports.live import Cluster
-from bot.reconcile.consent import Consent
+from bot.reconcile.passes.consent import Consent
 from bot.reconcile.passes.inputs import PassInput
+from bot.reconcile.passes.story import Story
 from bot.reconcile.planning.plans import Planned, wanted_refs
 from bot.reconcile.planning.rest import are_good
 from bot.reconcile.planning.world import World
-from bot.reconcile.story import Story
 
 
 class Listener(Protocol):

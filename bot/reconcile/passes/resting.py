@@ -20,7 +20,7 @@ from bot.model.source import GitRef
 from bot.ports.live import Stamp
 from bot.ports.source import Repository
 from bot.ports.state import Store
-from bot.reconcile.once import Ran
+from bot.reconcile.passes.once import Ran
 from bot.reconcile.planning.rest import Rest, are_good
 from bot.reconcile.planning.roster import Roster
 from bot.reconcile.planning.world import World

@@ -24,8 +24,8 @@ from bot.model.source import Revision
 from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
 from bot.reconcile.notify.post import Post
-from bot.reconcile.once import Ran
 from bot.reconcile.passes.inputs import PassInput
+from bot.reconcile.passes.once import Ran
 from bot.reconcile.planning.world import World
 from bot.render import CommitFiles
 
