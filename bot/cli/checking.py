@@ -136,7 +136,7 @@ def check_tools(engine: Engine) -> tuple[Problem, ...]:
 
 def check_images(engine: Engine) -> tuple[Problem, ...]:
     """Return the images whose tags no file of their app has; an app whose repository says no is left to that check."""
-    from bot.reconcile.looks import nowhere
+    from bot.reconcile.images.looks import nowhere
 
     world = engine.world
     started = world.clock()

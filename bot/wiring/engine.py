@@ -38,7 +38,7 @@ from bot.wiring.outward import oncall_providers
 from bot.wiring.registries import following
 
 if TYPE_CHECKING:  # most installations follow no image, and do not pay for it
-    from bot.reconcile.images import Following
+    from bot.reconcile.images.following import Following
 
 
 @dataclass(slots=True)

@@ -15,8 +15,8 @@ from bot.settings import Configuration
 from bot.settings.values import path_in
 
 if TYPE_CHECKING:  # most installations follow no image, and do not pay for it
-    from bot.reconcile.images import Following
-    from bot.reconcile.tagging import Pushed
+    from bot.reconcile.images.following import Following
+    from bot.reconcile.images.tagging import Pushed
     from bot.registry.wire import Registries
 
 
@@ -50,8 +50,8 @@ def following(
     """Build what follows images; None where no app does."""
     if not any(one.images for one in (*configuration.apps, *(one.template for one in configuration.app_sets))):
         return None
-    from bot.reconcile.images import Following
-    from bot.reconcile.tagging import Tagging
+    from bot.reconcile.images.following import Following
+    from bot.reconcile.images.tagging import Tagging
 
     registry = registries(configuration)
     return Following(

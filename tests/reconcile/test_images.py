@@ -18,11 +18,11 @@ from bot.model.image import Follow, ImageName, Write
 from bot.model.record import AuditEntry, Decision, SinkName
 from bot.model.source import SourceTree
 from bot.ports.source import ProposalHosts
-from bot.reconcile.images import Following
+from bot.reconcile.images.following import Following
+from bot.reconcile.images.tagging import Tagging
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Routing
 from bot.reconcile.planning.world import World
-from bot.reconcile.tagging import Tagging
 from bot.registry.wire import Registries
 from bot.source.repository import GitRepository
 from bot.source.spec import RepoSpec

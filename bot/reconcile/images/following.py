@@ -26,9 +26,9 @@ from bot.model.image import Follow, ImageName
 from bot.model.record import Followed
 from bot.ports.registry import Registry
 from bot.ports.state import Store
+from bot.reconcile.images.tagging import Tagging
 from bot.reconcile.notify.news import notice, operation_at
 from bot.reconcile.notify.post import Post
-from bot.reconcile.tagging import Tagging
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from bot.model.image import Follow, Write
 from bot.ports.registry import Registry
 from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
-from bot.reconcile.looks import Look, audit, branch_of, message, nowhere, told
+from bot.reconcile.images.looks import Look, audit, branch_of, message, nowhere, told
 from bot.reconcile.notify.news import operation_at
 from bot.reconcile.notify.post import Post
 from bot.reconcile.planning.world import World
