@@ -19,9 +19,9 @@ from bot.model.control import Control
 from bot.model.record import EVERY_APP
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
+from bot.reconcile.desk.enquiry import Enquiry
 from bot.reconcile.digest import digest
 from bot.reconcile.due import announced
-from bot.reconcile.enquiry import Enquiry
 from bot.reconcile.incidents import fight_pages
 from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify import asking, fights, journal

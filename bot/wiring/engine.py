@@ -19,7 +19,7 @@ from bot.ports.live import Cluster
 from bot.ports.source import Repository
 from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
-from bot.reconcile.desk import Desk
+from bot.reconcile.desk.desk import Desk
 from bot.reconcile.notify.post import Post
 from bot.reconcile.passes.narrator import Outside
 from bot.reconcile.passes.perform import Passes

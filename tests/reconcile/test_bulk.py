@@ -16,7 +16,7 @@ from bot.model.app import AppSpec
 from bot.model.bulk import BulkOrder, reasons
 from bot.model.control import Control, Pause, Pin, Via
 from bot.model.record import Decision, SinkName
-from bot.reconcile.bulk import Bulk
+from bot.reconcile.desk.bulk import Bulk
 from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Route, Routing, Severity

@@ -11,7 +11,7 @@ from bot.errors import NotThere
 from bot.model.outcome import HealthState
 from bot.model.record import SyncState
 from bot.model.status import AppStatus
-from bot.reconcile.choosing import named, wanted
+from bot.reconcile.desk.choosing import named, wanted
 from tests.lines import standing
 from tests.plan.world import APP
 

@@ -26,12 +26,13 @@ from bot.model.status import Followed
 from bot.oncall.escalation import trial
 from bot.ports.source import ProposalHosts
 from bot.ports.state import MessageRef, Store
-from bot.reconcile import keeping, restoring
-from bot.reconcile.bulk import Bulk
-from bot.reconcile.enquiry import Enquiry
+from bot.reconcile.desk import keeping, restoring
+from bot.reconcile.desk.bulk import Bulk
+from bot.reconcile.desk.enquiry import Enquiry
+from bot.reconcile.desk.keeping import Keeping, Proposal
+from bot.reconcile.desk.mutes import Mutes
+from bot.reconcile.desk.verdicts import Verdicts
 from bot.reconcile.incidents.attention import Attention
-from bot.reconcile.keeping import Keeping, Proposal
-from bot.reconcile.mutes import Mutes
 from bot.reconcile.notify import holding, news
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands
@@ -39,7 +40,6 @@ from bot.reconcile.passes.removal import released_app
 from bot.reconcile.planning.plans import plan_or_failure
 from bot.reconcile.planning.roster import Roster
 from bot.reconcile.planning.world import World
-from bot.reconcile.verdicts import Verdicts
 
 
 class Desk(Enquiry):

@@ -25,7 +25,7 @@ from bot.model.status import REJECTED, UNDECIDED, AppStatus, Choice, Question, S
 from bot.model.verification import Proof, Verification
 from bot.ports.source import Repository
 from bot.ports.state import Store
-from bot.reconcile import choosing
+from bot.reconcile.desk import choosing
 from bot.reconcile.notify import asking
 from bot.reconcile.orders import approval, commands, muting
 from bot.reconcile.planning.plans import plan_at, plan_or_failure, wanted_refs

@@ -1,0 +1,1 @@
+"""Where orders and questions of people arrive."""
