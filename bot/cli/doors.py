@@ -16,7 +16,7 @@ from bot.cli.writable import Writable
 from bot.model.record import AppMemory
 from bot.oncall.heartbeat import Heartbeat
 from bot.oncall.webhook_in import read_webhook
-from bot.reconcile.loop import Loop
+from bot.reconcile.schedule.loop import Loop
 from bot.server.listening import WebServer, WsgiApp
 from bot.server.web import Answer, Handlers, Web
 from bot.source.push_events import PushRefused, read_push

@@ -15,7 +15,7 @@ from bot.model.record import Consignment, Dispatch, SinkName
 from bot.ports.delivery import Sink
 from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify.news import notice, operation_at
-from bot.reconcile.rounds import Rounds
+from bot.reconcile.schedule.rounds import Rounds
 from bot.settings import Configuration
 from bot.wiring import values
 from bot.wiring.engine import Engine
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a command that only looks does not pay for what only the ru
     from bot.chat.poster import SlackSink
     from bot.delivery.courier import Courier
     from bot.oncall.heartbeat import Heartbeat
-    from bot.reconcile.loop import Loop
+    from bot.reconcile.schedule.loop import Loop
 
 
 def build_loop(
@@ -37,7 +37,7 @@ def build_loop(
 ) -> Loop:
     """Build the loop and let the desk wake it; `ended` hears of each pass."""
     from bot.oncall.sunset import sunset
-    from bot.reconcile.loop import Loop
+    from bot.reconcile.schedule.loop import Loop
 
     slack = engine.configuration.settings.slack
     digest = slack.digest

@@ -15,7 +15,7 @@ from bot.oncall.escalation import PagePolicy
 from bot.ports.source import ProposalHosts, Proposals
 from bot.reconcile.notify.routing import Quiet, Route, Routing, Severity
 from bot.reconcile.notify.telling import Links, Target
-from bot.reconcile.retry import Retry
+from bot.reconcile.schedule.retry import Retry
 from bot.settings import Configuration
 from bot.source.links import commit_url, compare_url, proposal_url
 from bot.wiring.outward import git_host, oncall_providers

@@ -17,7 +17,7 @@ from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import AppMemory, SinkName
-from bot.reconcile.loop import Loop
+from bot.reconcile.schedule.loop import Loop
 from bot.settings import load
 from bot.wiring import Engine, build_engine, build_loop
 from tests.contract.servers import Server

@@ -13,7 +13,7 @@ import pytest
 from bot.model.control import Trigger, Via
 from bot.model.outcome import Result, SyncReport
 from bot.model.record import SyncState
-from bot.reconcile.loop import Loop
+from bot.reconcile.schedule.loop import Loop
 from tests.contract.engine import PATIENCE, EngineWorld, now
 from tests.contract.manifests import config, deployment
 from tests.contract.servers import REAL_ONLY, Server

@@ -18,7 +18,7 @@ from bot.model.outcome import Result
 from bot.model.plan import Action
 from bot.model.record import SyncState
 from bot.model.resource import KindInfo
-from bot.reconcile.loop import Loop
+from bot.reconcile.schedule.loop import Loop
 from tests.contract.engine import EngineWorld, now
 from tests.contract.manifests import config, definition, deployment, widget
 from tests.controlplane.plane import ControlPlane

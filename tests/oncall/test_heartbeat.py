@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.oncall.heartbeat import Heartbeat
-from bot.reconcile.pulse import BEAT_EVERY, Pulse
+from bot.reconcile.schedule.pulse import BEAT_EVERY, Pulse
 from bot.sandbox.oncall import OncallService
 from tests.receiver import Receiver
 

@@ -22,7 +22,7 @@ from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Route, Routing, Severity
 from bot.reconcile.orders import commands
 from bot.reconcile.orders.commands import Person
-from bot.reconcile.shared_pauses import SharedPauses
+from bot.reconcile.schedule.shared_pauses import SharedPauses
 from bot.state.store import SqlStore
 from tests.plan.world import APP
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from bot.reconcile.errands import Errands
+from bot.reconcile.schedule.errands import Errands
 from tests.waiting import until
 
 

@@ -9,7 +9,7 @@ from bot.model.control import Trigger, Via
 from bot.model.outcome import Failure, PassKind, Result, SyncReport
 from bot.model.source import Revision
 from bot.reconcile.notify.fingerprint import api_server
-from bot.reconcile.retry import Retry, Tries
+from bot.reconcile.schedule.retry import Retry, Tries
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LONG_AGO: Final = NOON - timedelta(days=1)

@@ -16,7 +16,7 @@ _IDLE_SECONDS: Final = 10.0
 WIDTH: Final = 64  # passes of one cluster at a time; its own limit of requests comes first
 
 
-class Lane:
+class Workers:
     """First come, first served, at most `width` at a time. Safe to use from several threads."""
 
     def __init__(self, name: str, *, width: int = WIDTH) -> None:

@@ -20,8 +20,6 @@ from bot.model.record import EVERY_APP
 from bot.oncall.sunset import Sunset
 from bot.ports.state import Store
 from bot.reconcile.desk.enquiry import Enquiry
-from bot.reconcile.digest import digest
-from bot.reconcile.due import announced
 from bot.reconcile.incidents import fight_pages
 from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify import asking, fights, journal
@@ -29,7 +27,9 @@ from bot.reconcile.notify.news import notice, operation_at
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands
 from bot.reconcile.passes import windows
-from bot.reconcile.shared_pauses import SharedPauses
+from bot.reconcile.schedule.digest import digest
+from bot.reconcile.schedule.due import announced
+from bot.reconcile.schedule.shared_pauses import SharedPauses
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Control, Pause
 from bot.ports.state import Store
-from bot.reconcile.due import announced
 from bot.reconcile.notify import journal
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands, gathering
+from bot.reconcile.schedule.due import announced
 
 
 class SharedPauses:

@@ -31,11 +31,11 @@ from bot.model.outcome import Result, SyncReport
 from bot.model.source import GitRef
 from bot.ports.live import Cluster
 from bot.ports.state import PassRequest, Store
-from bot.reconcile.errands import Errands
-from bot.reconcile.lanes import Lane
 from bot.reconcile.passes.perform import Passes
-from bot.reconcile.pulse import BEAT_EVERY, Pulse
-from bot.reconcile.retry import Retry, Tries, has_failed
+from bot.reconcile.schedule.errands import Errands
+from bot.reconcile.schedule.pulse import BEAT_EVERY, Pulse
+from bot.reconcile.schedule.retry import Retry, Tries, has_failed
+from bot.reconcile.schedule.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Loop:
         self._lock = threading.Lock()
         self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
-        self._lanes: dict[tuple[str, bool], Lane] = {}  # by cluster and whether it only notes; guarded by _lock
+        self._lanes: dict[tuple[str, bool], Workers] = {}  # by cluster and whether it only notes; guarded by _lock
         self._rounds: set[tuple[str, int]] = set()  # by repository and seconds
         self._errands = Errands()
         self._returned: dict[str, datetime] = {}  # when each cluster last came back; guarded by _lock
@@ -312,7 +312,7 @@ class Loop:
         with self._lock:
             lane = self._lanes.get((cluster, notes))
             if lane is None:
-                lane = Lane(f"{cluster} noting", width=_NOTING) if notes else Lane(cluster)
+                lane = Workers(f"{cluster} noting", width=_NOTING) if notes else Workers(cluster)
                 self._lanes[(cluster, notes)] = lane
         lane.submit(lambda: self._work(slot, notes=notes))
 

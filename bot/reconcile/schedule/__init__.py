@@ -1,0 +1,1 @@
+"""When passes run, and what else the clock brings about."""
