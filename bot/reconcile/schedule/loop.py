@@ -86,7 +86,7 @@ class Loop:
         self._lock = threading.Lock()
         self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
-        self._lanes: dict[tuple[str, bool], Workers] = {}  # by cluster and whether it only notes; guarded by _lock
+        self._workers: dict[tuple[str, bool], Workers] = {}  # by cluster and whether it only notes; guarded by _lock
         self._rounds: set[tuple[str, int]] = set()  # by repository and seconds
         self._errands = Errands()
         self._returned: dict[str, datetime] = {}  # when each cluster last came back; guarded by _lock
@@ -125,8 +125,8 @@ class Loop:
             self._scheduler.shutdown(wait=False)
         deadline = self._clock() + timeout
         with self._lock:
-            lanes = tuple(self._lanes.values())
-        left = [lane.join(max(deadline - self._clock(), timedelta(0))) for lane in lanes]
+            pools = tuple(self._workers.values())
+        left = [pool.join(max(deadline - self._clock(), timedelta(0))) for pool in pools]
         return all(left)
 
     def wake(self, *keys: str, urgent: bool = False) -> bool:
@@ -166,7 +166,7 @@ class Loop:
             self._wake(key)
 
     def returned(self, cluster: str) -> None:
-        """The outage of a cluster is over: try what failed of it before its time. Its lane keeps the herd together."""
+        """The outage of a cluster is over: try what failed of it before its time. Its workers keep the herd apart."""
         now = self._clock()
         with self._lock:
             self._returned[cluster] = now
@@ -286,7 +286,7 @@ class Loop:
     # --- workers ----------------------------------------------------------------------------------------------
 
     def _work(self, slot: _Slot, *, notes: bool = False) -> None:
-        """Run passes of one app until it is no longer due; `notes` in the lane of those that only learn of a commit."""
+        """Run passes of one app until it is no longer due; `notes` by workers of those that only learn of a commit."""
         while self._take(slot):
             if self._only_notes(slot) is not notes:
                 with self._lock:
@@ -310,11 +310,11 @@ class Loop:
     def _submit(self, slot: _Slot, *, notes: bool = False) -> None:
         cluster = slot.app.cluster
         with self._lock:
-            lane = self._lanes.get((cluster, notes))
-            if lane is None:
-                lane = Workers(f"{cluster} noting", width=_NOTING) if notes else Workers(cluster)
-                self._lanes[(cluster, notes)] = lane
-        lane.submit(lambda: self._work(slot, notes=notes))
+            pool = self._workers.get((cluster, notes))
+            if pool is None:
+                pool = Workers(f"{cluster} noting", width=_NOTING) if notes else Workers(cluster)
+                self._workers[(cluster, notes)] = pool
+        pool.submit(lambda: self._work(slot, notes=notes))
 
     def _take(self, slot: _Slot) -> bool:
         with self._lock:
