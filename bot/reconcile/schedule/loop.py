@@ -166,7 +166,7 @@ class Loop:
             self._wake(key)
 
     def returned(self, cluster: str) -> None:
-        """The outage of a cluster is over: try what failed of it before its time. Its workers keep the herd apart."""
+        """The outage of a cluster is over: try what failed of it before its time. Its few workers bound the herd."""
         now = self._clock()
         with self._lock:
             self._returned[cluster] = now
