@@ -23,9 +23,10 @@ HIDDEN_CHANGED = "(hidden, changed)"
 # Shorter values would blank out half of every sentence ("on", "1"); they are caught by the quotations below.
 _SHORTEST = 4
 
-# How the API server quotes a value it does not like: structured-merge-diff, field errors of the validation.
+# How the API server quotes a value it does not like: structured-merge-diff (as Go prints it, on one line, to its last
+# brace: lists and maps have braces of their own), field errors of the validation.
 _QUOTATIONS = (
-    (re.compile(r"(valueUnstructured\{Value:)[^}]*(\})"), rf"\g<1>{HIDDEN}\g<2>"),
+    (re.compile(r"(got &(?:value\.valueUnstructured)?\{(?:Value:)?).*(\})"), rf"\g<1>{HIDDEN}\g<2>"),
     (re.compile(r'((?:Invalid|Duplicate|Unsupported) value: )(?:"(?:[^"\\]|\\.)*"|[^\s:]+)'), rf"\g<1>{HIDDEN}"),
 )
 
@@ -75,9 +76,7 @@ def mask_text(text: str, secret_bodies: Iterable[Body]) -> str:
 
 def _values(body: Body) -> Iterator[bytes]:
     """Yield every value of one Secret, decoded and as written, and what its last-applied annotation repeats."""
-    yield from _decoded(body.get("data")).values()
-    yield from _plain(body.get("data")).values()
-    yield from _plain(body.get("stringData")).values()
+    yield from _repeated(body)
     last_applied = ((body.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED)
     if isinstance(last_applied, str):
         try:
@@ -86,9 +85,26 @@ def _values(body: Body) -> Iterator[bytes]:
             yield last_applied.encode()
         else:
             if isinstance(repeated, Mapping):
-                yield from _decoded(repeated.get("data")).values()
-                yield from _plain(repeated.get("data")).values()
-                yield from _plain(repeated.get("stringData")).values()
+                yield from _repeated(repeated)
+
+
+def _repeated(body: Body) -> Iterator[bytes]:
+    """Yield what stands where the values of a Secret belong, and each part of what is no text as it should be."""
+    yield from _decoded(body.get("data")).values()
+    for place in (body.get("data"), body.get("stringData")):
+        yield from _plain(place).values()
+        yield from _parts(place)
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _parts(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _parts(one)
+    else:
+        yield _as_bytes(value)
 
 
 def _forms(value: bytes) -> Iterator[str]:

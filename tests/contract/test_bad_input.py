@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from bot.errors import Problem
 from bot.model.outcome import Result
@@ -166,3 +169,22 @@ def test_unsigned_commit_is_not_deployed_where_signatures_are_checked(world: Eng
     world.commit({"a.yaml": config("settings", "debug")})
     assert "is not signed" in failure(world)
     assert world.found("configmaps", "settings")["data"] == {"level": "info"}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "stringData: {a: [canary-one]}",
+        "stringData: {a: {b: 'canary-one}', c: [canary-one, 'canary\"}one']}}",
+        "stringData: canary-one",
+        "data: [canary-one]",
+        "data: {a: canary-one}",
+        "data: {a: {b: Y2FuYXJ5LW9uZQ==}}",
+        "data: {a: Y2FuYXJ5LW9uZQ==, b: 1234567}",
+    ],
+)
+def test_malformed_secret_is_named_and_no_value_of_it_is_quoted(world: EngineWorld, rest: str) -> None:
+    """The server quotes what has the wrong type, and lists and maps the way Go prints them: with braces inside."""
+    world.commit({"a.yaml": f"apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\n{rest}\n"})
+    said = failure(world)
+    assert not re.search("canary|Y2FuYX|1234567|}one", said)
