@@ -12,7 +12,7 @@ from bot.model.outcome import Result
 from bot.model.plan import PlanFailure
 from bot.plan.explain import plan_text
 from tests.contract.engine import EngineWorld
-from tests.contract.manifests import api_service, config, definition, secret, widget
+from tests.contract.manifests import api_service, config, definition, deployment, secret, widget
 
 
 def failure(world: EngineWorld) -> str:
@@ -188,3 +188,9 @@ def test_malformed_secret_is_named_and_no_value_of_it_is_quoted(world: EngineWor
     world.commit({"a.yaml": f"apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\n{rest}\n"})
     said = failure(world)
     assert not re.search("canary|Y2FuYX|1234567|}one", said)
+
+
+def test_value_that_is_refused_is_quoted_where_it_is_no_secret(world: EngineWorld) -> None:
+    """It was hidden in objects of all kinds: `replicas: Invalid value: (hidden)` says nothing to anybody."""
+    world.commit({"a.yaml": deployment("api", replicas=-1)})
+    assert "spec.replicas: Invalid value: -1: must be greater than or equal to 0" in failure(world)
