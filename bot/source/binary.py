@@ -1,4 +1,4 @@
-"""Runs the git binary through GitPython, one short process per question, or one that stays for many.
+"""Runs the git binary: one short process per question, or through GitPython one that stays for many.
 
 In go arguments and standard input, out come the exit status and both outputs as bytes. Every process has a timeout
 and its own process group, so that its helpers (git-remote-https, ssh) die with it: GitPython's own
@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+
+from bot.source.child import Child
 
 log = logging.getLogger(__name__)
-
-_CHUNK_BYTES: Final = 1 << 16  # what a pipe holds
 
 
 class GitMissing(Exception):
@@ -62,10 +59,15 @@ class GitBinary:
 
     def __init__(self, *, directory: Path, environment: Mapping[str, str]) -> None:
         self._directory = str(directory)
-        self._program = shutil.which("git") or "git"  # looking for it at each start takes 0.1 ms of CPU
+        self._program: str | None = None  # guarded by _lock
         self._environment = dict(environment)
+        english = {"LANGUAGE": "C", "LC_ALL": "C"}
+        # Made once: copying it takes as long as starting git.
+        self._surroundings = os.environb | {
+            os.fsencode(k): os.fsencode(v) for k, v in (english | self._environment).items()
+        }
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: set[int] = set()  # pids, each the leader of its group; guarded by _lock
         self._closed = threading.Event()
 
     def run(
@@ -81,25 +83,34 @@ class GitBinary:
         `keep_open` are descriptors the children inherit: a file lock on one of them is held for as long as any of
         them lives, even if this process is killed. Raises `GitTimedOut`, `GitMissing`, `GitClosed`.
         """
-        process = self.start(arguments, keep_open=keep_open)
+        with self._lock:
+            if self._closed.is_set():
+                raise GitClosed
+            # All paths in arguments are absolute, and the folder that we were started in may be gone.
+            command = [self._git(), "-C", "/", *arguments]
+            try:
+                child = Child(command, environment=self._surroundings, keep_open=keep_open)
+            except FileNotFoundError as error:
+                raise GitMissing from error
+            self._running.add(child.pid)
         try:
-            if stdin:
-                output, complaint = process.communicate(stdin, timeout=timeout.total_seconds())
-            else:
-                output, complaint = _outputs(process, within=timeout)
-        except subprocess.TimeoutExpired as error:
+            status, output, complaint = child.answered(stdin, within=timeout)
+        except TimeoutError as error:
             raise GitTimedOut from error
         finally:
-            self.end(process)
-        if self._closed.is_set() and process.returncode < 0:
+            child.close()
+            with self._lock:
+                self._running.discard(child.pid)
+        if self._closed.is_set() and status < 0:
             raise GitClosed
-        log.debug("git %s: status %d", arguments[0] if arguments else "", process.returncode)
-        return Finished(
-            status=process.returncode, output=output, complaint=complaint.decode("utf-8", errors="replace").strip()
-        )
+        log.debug("git %s: status %d", arguments[0] if arguments else "", status)
+        return Finished(status=status, output=output, complaint=complaint.decode("utf-8", errors="replace").strip())
 
-    def start(self, arguments: Sequence[str], *, keep_open: Sequence[int] = ()) -> subprocess.Popen[bytes]:
-        """Start `git ARGUMENTS` with three pipes; `end` it. Raises `GitMissing` and `GitClosed`."""
+    def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start `git ARGUMENTS` with three pipes, to be asked more than once; `end` it.
+
+        Raises `GitMissing` and `GitClosed`.
+        """
         with self._lock:
             if self._closed.is_set():
                 raise GitClosed
@@ -111,26 +122,32 @@ class GitBinary:
                 raise GitMissing from error
             try:
                 handle = Git(self._directory).execute(
-                    [self._program, *arguments],
+                    [self._git(), *arguments],
                     istream=subprocess.PIPE,
                     as_process=True,
                     env=self._environment,
                     start_new_session=True,
-                    pass_fds=tuple(keep_open),
                 )
             except GitCommandNotFound as error:
                 raise GitMissing from error
             process, handle.proc = handle.proc, None  # ours from now on: its handle would end it when it is collected
             assert process is not None
-            self._running.add(process)
+            self._running.add(process.pid)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> str:
         """Kill a process that still runs with all its children, and return what is left of its complaint."""
         said = _kill_group(process)
         with self._lock:
-            self._running.discard(process)
+            self._running.discard(process.pid)
         return said
+
+    def _git(self) -> str:
+        """Return the program, which is looked for until it is found: at each start, that would be 0.1 ms of CPU."""
+        self._program = self._program or shutil.which("git")
+        if self._program is None:
+            raise GitMissing
+        return self._program
 
     @property
     def is_closed(self) -> bool:
@@ -141,39 +158,9 @@ class GitBinary:
         with self._lock:
             self._closed.set()
             running = tuple(self._running)
-        for process in running:
+        for pid in running:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _outputs(process: subprocess.Popen[bytes], *, within: timedelta) -> tuple[bytes, bytes]:
-    """Read both outputs of a process that is told nothing, and wait for its end. Raises `subprocess.TimeoutExpired`.
-
-    As `communicate` does for a tenth of a millisecond more, which is a tenth of what an app at rest costs.
-    """
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    deadline = time.monotonic() + within.total_seconds()
-    process.stdin.close()
-    parts: dict[int, list[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
-    poll = select.poll()  # `select` refuses descriptors above 1,023
-    for pipe in parts:
-        poll.register(pipe, select.POLLIN)
-    left = len(parts)
-    while left:
-        ready = poll.poll(max(deadline - time.monotonic(), 0) * 1000)
-        if not ready:
-            raise subprocess.TimeoutExpired(process.args, within.total_seconds())
-        for pipe, _ in ready:
-            if data := os.read(pipe, _CHUNK_BYTES):
-                parts[pipe].append(data)
-            else:
-                poll.unregister(pipe)
-                left -= 1
-    process.wait(max(deadline - time.monotonic(), 0))
-    output, complaint = parts.values()
-    return b"".join(output), b"".join(complaint)
+                os.killpg(pid, signal.SIGKILL)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> str:

@@ -209,6 +209,11 @@ class Clone:
                 f"repository {self.spec.name}: there is no git program on the PATH; install git 2.36 or newer",
                 repo=self.spec.name,
             ) from error
+        except OSError as error:
+            raise SourceError(
+                f"repository {self.spec.name}: git cannot be started: {error.strerror or error}; tried again by itself",
+                repo=self.spec.name,
+            ) from error
 
 
 def pairs(listing: str) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -53,4 +55,26 @@ def test_machine_without_git_is_told_what_to_install(
     repository = GitRepository(spec, directory=tmp_path / "cache", clock=Clock())
     with pytest.raises(SourceError, match="repository fleet: there is no git program on the PATH; install git"):
         repository.head(spec.ref, newer_than=START)
+    repository.close()
+
+
+def test_process_without_room_for_another_says_so_and_loses_no_descriptor(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.commit({"a": "1"})
+    spec = RepoSpec(name="fleet", url=str(upstream.path), credentials=Credentials())
+    repository = GitRepository(spec, directory=tmp_path / "cache", clock=(clock := Clock()))
+    repository.head(spec.ref, newer_than=START)
+    clock.now += MINUTE
+    before = os.listdir("/proc/self/fd")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)  # the lowest number that is free
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 3, limits[1]))
+    try:
+        with pytest.raises(SourceError, match="fleet: git cannot be started: Too many open files; tried again"):
+            repository.head(spec.ref, newer_than=clock.now)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert os.listdir("/proc/self/fd") == before
+    clock.now += MINUTE
+    repository.head(spec.ref, newer_than=clock.now)
     repository.close()
