@@ -53,9 +53,9 @@ class Ends:
     writing: Callable[[], bool]  # True when shutting down, or people have paused the app, sent it elsewhere, or said no
 
 
-def carry_out(order: PassInput, story: Story, made: Planned, *, world: World, listener: Listener, ends: Ends) -> Result:
+def carry_out(given: PassInput, story: Story, made: Planned, *, world: World, listener: Listener, ends: Ends) -> Result:
     """Make the cluster equal to Git; the story learns what becomes of each object. Raises `ClusterError`."""
-    app, plan, inventory, commit = order.app, made.plan, made.inventory, made.plan.revision.commit
+    app, plan, inventory, commit = given.app, made.plan, made.inventory, made.plan.revision.commit
     cluster = world.clusters[app.cluster]
 
     def wait(refs: Sequence[ResourceRef]) -> HealthWait:

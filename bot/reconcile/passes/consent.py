@@ -30,48 +30,48 @@ class Consent:
     unfinished: Unfinished | None = None
 
 
-def consent(order: PassInput, made: Planned, *, key: bytes) -> Consent:
+def consent(given: PassInput, made: Planned, *, key: bytes) -> Consent:
     """Decide about a plan; `key` keys what is remembered of it."""
-    begun, plan = order.memory.agreed, made.plan
+    begun, plan = given.memory.agreed, made.plan
     if not plan.writes:
-        cut_short = begun is not None and order.memory.planned is not None
+        cut_short = begun is not None and given.memory.planned is not None
         return Consent(agreed=begun if cut_short else None)
     unfinished = None
     if begun is not None:
         unfinished = Unfinished(agreed=begun, live=agreement.count_live(begun, plan, made.live(), key))
         if agreement.is_rest(begun, plan, made.desired.digest):
-            return _rest(order, begun, unfinished)
-    app = order.app
+            return _rest(given, begun, unfinished)
+    app = given.app
     if app.mode is not Mode.APPROVE and not plan.refusals:
         return Consent()
-    verdicts = order.verdicts(plan.hash)
+    verdicts = given.verdicts(plan.hash)
     if app.mode is Mode.APPROVE:
-        own = order.requesters(plan)
+        own = given.requesters(plan)
         if why := approval.missing(app, verdicts, requesters=own):
             return Consent(held=Result.WAITING_APPROVAL, reason=why, unfinished=unfinished)
         by = approval.granted_by(app, verdicts, requesters=own)
-    elif order.trigger.confirm == plan.hash:
-        by = (order.trigger.by,)
+    elif given.trigger.confirm == plan.hash:
+        by = (given.trigger.by,)
     elif approval.is_agreed(app, verdicts):
         by = approval.granted_by(app, verdicts, requesters=())
     else:
         why = " ".join(refusal.message for refusal in plan.refusals)
         return Consent(held=Result.REFUSED, reason=why, unfinished=unfinished)
-    return Consent(agreed=_agreed(order, made, by, key) if order.only is None else None)
+    return Consent(agreed=_agreed(given, made, by, key) if given.only is None else None)
 
 
-def _rest(order: PassInput, begun: Agreed, unfinished: Unfinished) -> Consent:
-    no = order.objection()
+def _rest(given: PassInput, begun: Agreed, unfinished: Unfinished) -> Consent:
+    no = given.objection()
     if no is None:
         return Consent(agreed=begun, unfinished=unfinished)
     return Consent(
-        held=Result.WAITING_APPROVAL if order.app.mode is Mode.APPROVE else Result.REFUSED,
+        held=Result.WAITING_APPROVAL if given.app.mode is Mode.APPROVE else Result.REFUSED,
         reason=f"{no.by} rejected the rest of this sync" + (f": {no.reason}" if no.reason else ""),
         unfinished=Unfinished(agreed=begun, live=unfinished.live, refused=True),
     )
 
 
-def _agreed(order: PassInput, made: Planned, by: tuple[str, ...], key: bytes) -> Agreed:
+def _agreed(given: PassInput, made: Planned, by: tuple[str, ...], key: bytes) -> Agreed:
     """Return what is remembered of a plan that is about to be written.
 
     It begins with the pass: a no that comes after the verdicts were read must count.
@@ -81,8 +81,8 @@ def _agreed(order: PassInput, made: Planned, by: tuple[str, ...], key: bytes) ->
         rendered=made.desired.digest,
         changes=agreement.agreed_changes(made.plan, made.live(), key),
         summary=made.plan.summary,
-        at=order.now,
+        at=given.now,
         by=by,
-        trigger=order.trigger,
+        trigger=given.trigger,
         commit=made.plan.revision.blamed.commit,
     )

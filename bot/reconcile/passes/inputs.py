@@ -1,11 +1,12 @@
-"""What makes one pass this pass: the app, why it runs, what people have decided, what the last pass left."""
+"""What makes one pass this pass: the app, why it runs, what people have decided, what the last pass left. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Control, Trigger
 from bot.model.plan import Plan
@@ -49,3 +50,52 @@ class PassInput:
         if (pin := self.memory.unreached(self.control.pin)) is not None:
             asks.append(pin.by)
         return tuple(dict.fromkeys([*asked, *asks]))
+
+    def announced(self, trigger: Trigger, *, at: datetime) -> Announcement:
+        """Return what all that is said of this pass has in common."""
+        return announced(self.app, self.operation, trigger, at=at)
+
+
+def taken_up(
+    memory: AppMemory,
+    control: Control,
+    trigger: Trigger,
+    recorded: Callable[[str], Sequence[Approval]],
+    *,
+    now: datetime,
+) -> tuple[AppMemory, str]:
+    """Return what the last pass left, as the next one takes it up, and the operation that it goes on with.
+
+    "" for an operation of its own. `recorded` returns all that people said of the plan with a hash.
+    """
+    asked_in = "" if asking.is_over(memory) else memory.operation
+    memory = asking.sent_elsewhere(memory, control.pin)
+    if trigger.manual and trigger.confirm is None and (memory.waiting_hash or memory.agreed):
+        decided = asking.counted(memory, memory.waiting_hash, recorded, now=now)
+        memory = asking.renewed(memory, decided, objection=asking.objection(memory, recorded), now=now)
+    pin = memory.unreached(control.pin)
+    if pin is None or not pin.operation:
+        return memory, asked_in
+    told = memory.said or memory.planned is not None  # a pass that was cut off has left its message at "syncing"
+    if told and memory.operation not in {"", pin.operation, *memory.overtaken}:
+        memory = replace(memory, overtaken=(*memory.overtaken, memory.operation))
+    return memory, pin.operation
+
+
+def announced(app: AppSpec, operation: str, trigger: Trigger, *, at: datetime) -> Announcement:
+    """Return what all that is said of a pass of an app has in common."""
+    return Announcement(
+        id=operation,
+        operation=operation,
+        news=News.DIFF,
+        app=app.name,
+        cluster=app.cluster,
+        env=app.env,
+        channel=app.channel,
+        at=at,
+        by=trigger.by,
+        via=trigger.via.value,
+        ref=str(app.ref),
+        prune=app.prune,
+        every=app.interval,
+    )

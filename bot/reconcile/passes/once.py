@@ -43,35 +43,35 @@ class Ran:
     rest: Rest | None
 
 
-def run_pass(order: PassInput, *, world: World, listener: Listener, ends: Ends, steps: Steps) -> Ran:
+def run_pass(given: PassInput, *, world: World, listener: Listener, ends: Ends, steps: Steps) -> Ran:
     """Run the pass to its end, or to the first safe point at which it `ends`."""
     story = Story(steps=steps)
     try:
-        result = _run(order, story, world, listener, ends)
+        result = _run(given, story, world, listener, ends)
     except PassError as error:
         story.failure = failure_of(error)
-        result = _resting(order, story) or Result.FAILED
+        result = _resting(given, story) or Result.FAILED
         if story.revision is not None and story.plan is None:
             with suppress(PassError):  # that Git is away as well is not what failed first
-                story.revision = _caused(order, story.revision, world)
+                story.revision = _caused(given, story.revision, world)
         if story.plan is None and not isinstance(error, ClusterError):
             with suppress(PassError):
-                story.health = _standing(order.app, world.clusters[order.app.cluster])
+                story.health = _standing(given.app, world.clusters[given.app.cluster])
     live = ""
     if result is Result.CONVERGED and story.plan is not None and not story.partial:
-        cluster = world.clusters[order.app.cluster]
+        cluster = world.clusters[given.app.cluster]
         live = story.rest.proof if story.rest is not None else cluster.proof(wanted_refs(story.plan))
     report = SyncReport(
-        operation=order.operation,
-        app=order.app.key,
+        operation=given.operation,
+        app=given.app.key,
         kind=story.kind,
-        trigger=order.trigger,
-        started_at=order.now,
+        trigger=given.trigger,
+        started_at=given.now,
         finished_at=world.clock(),
         result=result,
         revision=story.revision,
         target=story.target,
-        previous=order.memory.revision,
+        previous=given.memory.revision,
         plan=story.plan,
         digest=story.digest,
         live_digest=live,
@@ -82,18 +82,18 @@ def run_pass(order: PassInput, *, world: World, listener: Listener, ends: Ends, 
         partial=story.partial,
         agreed=story.consent.agreed,
         unfinished=story.consent.unfinished,
-        ordered_by=order.control.pin.by if story.kind is PassKind.ROLLBACK and order.control.pin is not None else "",
+        ordered_by=given.control.pin.by if story.kind is PassKind.ROLLBACK and given.control.pin is not None else "",
     )
     return Ran(report=report, made=story.made, rest=story.rest)
 
 
-def _run(order: PassInput, story: Story, world: World, listener: Listener, ends: Ends) -> Result:
-    app, cluster = order.app, world.clusters[order.app.cluster]
-    if order.waits_for:
-        story.reason = f"waits for {order.waits_for}, which is not ready"
+def _run(given: PassInput, story: Story, world: World, listener: Listener, ends: Ends) -> Result:
+    app, cluster = given.app, world.clusters[given.app.cluster]
+    if given.waits_for:
+        story.reason = f"waits for {given.waits_for}, which is not ready"
         return Result.SKIPPED
-    made = story.made = _plan(order, story, world)
-    if story.rest is not None and order.control.pause is None:
+    made = story.made = _plan(given, story, world)
+    if story.rest is not None and given.control.pause is None:
         now = story.rest.surveyed(cluster)
         story.health = now.health
         if now is story.rest or are_good(now.health):
@@ -101,8 +101,8 @@ def _run(order: PassInput, story: Story, world: World, listener: Listener, ends:
             return Result.CONVERGED
         story.rest = None
     whole = made.plan  # what people decide on, whatever is chosen of it
-    if order.only is not None:
-        chosen = select(made.plan, order.only)
+    if given.only is not None:
+        chosen = select(made.plan, given.only)
         story.partial = bool(set(made.plan.writes) - set(chosen.writes)) or bool(made.plan.blocked)
         made = replace(made, plan=chosen, runs_hooks=False)
         story.plan = chosen
@@ -114,31 +114,31 @@ def _run(order: PassInput, story: Story, world: World, listener: Listener, ends:
                 Problem(message=one.why, where=str(one.origin or ""), subject=str(one.id)) for one in plan.blocked
             ),
         )
-    if order.control.pause is not None:
+    if given.control.pause is not None:
         story.health = survey(cluster, wanted_refs(plan))
-        story.reason = str(order.control.pause)
+        story.reason = str(given.control.pause)
         return Result.PAUSED
     if plan.blocked:
         return Result.FAILED
-    if plan.writes and (why := windows.closed(app.windows, order.now, manual=order.trigger.manual)):
+    if plan.writes and (why := windows.closed(app.windows, given.now, manual=given.trigger.manual)):
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = why
         return Result.SKIPPED
-    given = story.consent = consent(order, made, key=world.key)
-    if given.held is not None:
-        story.plan, story.reason = whole, given.reason
-        return given.held
-    if given.agreed is not None and story.kind is PassKind.DRIFT and given.unfinished is not None:
+    agreed = story.consent = consent(given, made, key=world.key)
+    if agreed.held is not None:
+        story.plan, story.reason = whole, agreed.reason
+        return agreed.held
+    if agreed.agreed is not None and story.kind is PassKind.DRIFT and agreed.unfinished is not None:
         story.kind = PassKind.SYNC  # what was to go later goes now: nobody has changed anything by hand
-    if story.kind is PassKind.DRIFT and not app.self_heal and not order.trigger.manual:
+    if story.kind is PassKind.DRIFT and not app.self_heal and not given.trigger.manual:
         story.health = survey(cluster, wanted_refs(plan))
         story.reason = "self_heal is off"
         return Result.SKIPPED
-    known = order.memory.sync is SyncState.SYNCED and order.memory.revision == _commit(story)
+    known = given.memory.sync is SyncState.SYNCED and given.memory.revision == _commit(story)
     if known and not plan.writes and made.former is None and _is_listed(inventory, plan):
         story.health = survey(cluster, wanted_refs(plan))
         return Result.CONVERGED
-    return carry_out(order, story, made, world=world, listener=listener, ends=ends)
+    return carry_out(given, story, made, world=world, listener=listener, ends=ends)
 
 
 def _is_listed(inventory: Inventory, plan: Plan) -> bool:
@@ -146,29 +146,29 @@ def _is_listed(inventory: Inventory, plan: Plan) -> bool:
     return narrowed(inventory, plan, ()).refs == inventory.refs == widened(inventory, plan).refs
 
 
-def _resting(order: PassInput, story: Story) -> Result | None:
+def _resting(given: PassInput, story: Story) -> Result | None:
     """Return how a pass ends that found what Git has to be of no use while the app is paused: nothing was tried."""
-    if order.control.pause is None or story.failure is None or story.failure.transient:
+    if given.control.pause is None or story.failure is None or story.failure.transient:
         return None
-    story.reason = str(order.control.pause)
+    story.reason = str(given.control.pause)
     return Result.PAUSED
 
 
-def _plan(order: PassInput, story: Story, world: World) -> Planned:
+def _plan(given: PassInput, story: Story, world: World) -> Planned:
     """Pull, render, observe and plan; the story learns each step."""
-    app, repo = order.app, world.repos[order.app.repo]
-    pin = order.control.pin
+    app, repo = given.app, world.repos[given.app.repo]
+    pin = given.control.pin
     with story.steps.step("pull"):
-        head = repo.head(app.ref, newer_than=order.since)
+        head = repo.head(app.ref, newer_than=given.since)
         story.target = repo.revision(head)
         story.revision = repo.revision(pin.commit) if pin is not None else story.target
-    if order.memory.unreached(pin) is not None:
+    if given.memory.unreached(pin) is not None:
         story.kind = PassKind.ROLLBACK
     ref = pin.commit[:7] if pin is not None else str(app.ref)
     with story.steps.step("render"):
         desired = rendered(app, story.revision.commit, world)
-    rest = order.rest
-    if rest is not None and not order.asks and order.only is None and order.memory.digest == desired.digest:
+    rest = given.rest
+    if rest is not None and not given.asks and given.only is None and given.memory.digest == desired.digest:
         plan = rest.plan_of(app, desired, world.clusters[app.cluster])
         if plan is not None:
             if (plan.revision, plan.ref) != (story.revision, ref):
@@ -176,7 +176,7 @@ def _plan(order: PassInput, story: Story, world: World) -> Planned:
             story.plan, story.digest = plan, desired.digest
             story.rest = rest if plan is rest.plan else replace(rest, plan=plan)
             return Planned(plan=plan, inventory=rest.inventory, placement=rest.placement, runs_hooks=False)
-    story.revision = _caused(order, story.revision, world)
+    story.revision = _caused(given, story.revision, world)
     with story.steps.step("plan"):
         made = plan_of(
             app,
@@ -184,16 +184,16 @@ def _plan(order: PassInput, story: Story, world: World) -> Planned:
             story.revision,
             ref=ref,
             world=world,
-            deployed=order.memory.digest,
-            since=order.since,
-            newer_than=order.now if order.asks else None,
+            deployed=given.memory.digest,
+            since=given.since,
+            newer_than=given.now if given.asks else None,
             attends=True,
             before=rest,
         )
-    if made.plan.writes and pin is None and (note := _rewritten(order, repo, story.target)):
+    if made.plan.writes and pin is None and (note := _rewritten(given, repo, story.target)):
         made = replace(made, plan=replace(made.plan, warnings=(note, *made.plan.warnings)))
     story.plan, story.digest = made.plan, made.desired.digest
-    if story.kind is PassKind.SYNC and _is_drift(order.memory, story.revision, made):
+    if story.kind is PassKind.SYNC and _is_drift(given.memory, story.revision, made):
         story.kind = PassKind.DRIFT
     return made
 
@@ -203,14 +203,14 @@ def _standing(app: AppSpec, cluster: Cluster) -> tuple[tuple[ResourceId, Health]
     return survey(cluster, cluster.load_inventory(app).refs) if cluster.is_followed(app) else ()
 
 
-def _caused(order: PassInput, revision: Revision, world: World) -> Revision:
+def _caused(given: PassInput, revision: Revision, world: World) -> Revision:
     """Return a revision with the commit that changed the app's files, where the newest is about something else.
 
     Of a first sync only where people are asked about it: all of the history is looked through. So it is for a
     rollback, which goes back beyond what is deployed, or to that very commit.
     """
-    app, deployed = order.app, order.memory.revision
-    back = order.memory.unreached(order.control.pin) is not None
+    app, deployed = given.app, given.memory.revision
+    back = given.memory.unreached(given.control.pin) is not None
     if not back and (deployed == revision.commit or not (deployed or app.mode is Mode.APPROVE)):
         return revision
     roots, repo = world.renderer.roots(app), world.repos[app.repo]
@@ -221,10 +221,10 @@ def _caused(order: PassInput, revision: Revision, world: World) -> Revision:
     return revision.caused_by(cause)
 
 
-def _rewritten(order: PassInput, repo: Repository, head: Revision) -> str:
+def _rewritten(given: PassInput, repo: Repository, head: Revision) -> str:
     """Return what people must know of a branch that has lost the commit it was at; "" for one that went on."""
-    ref, last = order.app.ref, order.memory.target
-    if ref.kind is not RefKind.BRANCH or order.memory.followed != order.app.followed:
+    ref, last = given.app.ref, given.memory.target
+    if ref.kind is not RefKind.BRANCH or given.memory.followed != given.app.followed:
         return ""
     if last in {"", head.commit} or repo.descends(head.commit, last):
         return ""

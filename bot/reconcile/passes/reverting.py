@@ -48,13 +48,13 @@ class Reverting:
     def __init__(self, *, world: World, store: Store, post: Post, hosts: ProposalHosts) -> None:
         self._world, self._store, self._post, self._hosts = world, store, post, hosts
 
-    def follow(self, order: PassInput, ran: Ran, memory: AppMemory, *, base: Announcement) -> bool:
+    def follow(self, given: PassInput, ran: Ran, memory: AppMemory, *, base: Announcement) -> bool:
         """Do what is due after a pass; False when the next one has something to do: follow the branch, or try again.
 
         `base` carries the app and its channel. Raises `StateError`.
         """
-        app, pin, report = order.app, order.control.pin, ran.report
-        if app.rollback is not Rollback.REVERT or pin is None or order.control.pause is not None:
+        app, pin, report = given.app, given.control.pin, ran.report
+        if app.rollback is not Rollback.REVERT or pin is None or given.control.pause is not None:
             return True
         if report.result is not Result.CONVERGED or report.target is None or not memory.has_reached(pin):
             return True
