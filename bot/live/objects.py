@@ -15,6 +15,7 @@ from bot.live.discovery import discover, info_of, path_of
 from bot.live.transport import APPLY, Reply, Transport, api_is_away
 from bot.live.workers import Workers
 from bot.model import marks
+from bot.model.complaints import readable
 from bot.model.masking import is_secret, mask_text
 from bot.model.plan import Rejected
 from bot.model.resource import Body, KindInfo, KindTable, Manifest, ResourceId, ResourceRef, id_of, join_api_version
@@ -28,6 +29,7 @@ _IMMUTABLE: Final = (
     "field is immutable",
     "is immutable",
     "may not be changed",
+    "may not change once set",
     "updates to statefulset spec for fields other than",
     "pod updates may not change fields other than",
     "cannot be changed",
@@ -195,9 +197,9 @@ def refused(reply: Reply) -> Rejected:
 
 
 def rejected(reply: Reply, manifest: Manifest, live: Body | None) -> Rejected:
-    """Return what the server has against an object, without values of Secrets."""
+    """Return what the server has against an object, for people, and without values of Secrets."""
     bodies = [manifest.body] if live is None else [manifest.body, live]
-    message = mask_text(reply.message, bodies if is_secret(manifest.id) else ())
+    message = readable(mask_text(reply.message, bodies if is_secret(manifest.id) else ()))
     immutable = reply.status in {403, 422} and any(word in message.lower() for word in _IMMUTABLE)
     undeclared = _UNDECLARED in message
     return Rejected(

@@ -146,6 +146,16 @@ def test_immutable_secret_with_force_is_recreated(world: EngineWorld) -> None:
     assert world.found("secrets", "fixed")["metadata"]["uid"] != uid
 
 
+def test_address_that_may_not_change_is_blocked_with_the_way_out(world: EngineWorld) -> None:
+    """The server has many words for what cannot change; a Service that becomes headless had none of those we knew."""
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {%sports: [{port: 80}]}\n"
+    world.commit({"a.yaml": service % ""})
+    world.sync()
+    world.commit({"a.yaml": service % "clusterIP: None, "})
+    (blocked,) = world.planned().blocked
+    assert "may not change once set; to delete and create it again" in blocked.why
+
+
 def test_failure_in_a_late_stage_names_what_was_applied_and_keeps_it_listed(world: EngineWorld, unique: str) -> None:
     """The dry-run could not ask about the object: its kind comes with the same commit."""
     group = f"{unique}.example.com"
