@@ -118,3 +118,12 @@ def test_credentials_of_a_cluster_that_ran_out_are_one_trouble() -> None:
     texts = [f"cluster prod: GET /apis?at={datetime.now(UTC)} {uuid.uuid4()}: 401" for _ in range(2)]
     first, second = (neighbour(ClusterRefused(text, cluster="prod")) for text in texts)
     assert first == second
+
+
+def test_misspelt_fields_are_one_trouble_whichever_the_server_meets_first() -> None:
+    """It stops at the first one, in Go's order of maps: each try named others, and each was said as if it were news."""
+    said = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): "
+    one = f"{said}.spec.replcas: field not declared in schema"
+    both = f"{said}errors:\n  .spec.replcas: field not declared in schema\n  .spec.x: field not declared in schema"
+    assert fingerprint("shop cannot be applied", one) == fingerprint("shop cannot be applied", both)
+    assert fingerprint(one) != fingerprint(one.replace("shop/web", "shop/api"))
