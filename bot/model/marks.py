@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 FIELD_MANAGER = "gitops-bot"
 
@@ -28,6 +29,7 @@ IGNORE = "gitops-bot/ignore"
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
+_APPS_KEPT = 4096  # names of that many apps are derived once; each object asks for its app's
 _NAME_LIMIT = 253  # characters of a ConfigMap's name, RFC 1123 subdomain
 _PLAIN = re.compile(r"[a-z0-9]+")
 _FOREIGN = re.compile(r"[^a-z0-9.-]+")
@@ -53,6 +55,7 @@ def field_digest(object: str, path: str) -> str:
     return hashlib.sha256(f"{object} {path}".encode()).hexdigest()[:12]
 
 
+@lru_cache(maxsize=_APPS_KEPT)
 def parent_name(app_name: str, instance: str) -> str:
     """Return the name of the ConfigMap that holds the inventory of an app.
 
@@ -67,6 +70,7 @@ def parent_name(app_name: str, instance: str) -> str:
     return f"{cut}-{digest}"
 
 
+@lru_cache(maxsize=_APPS_KEPT)
 def applyset_id(parent_name: str, namespace: str) -> str:
     """Return the id of the ApplySet whose parent is this ConfigMap, as KEP-3659 (V1) derives it."""
     digest = hashlib.sha256(f"{parent_name}.{namespace}.ConfigMap.".encode()).digest()

@@ -26,6 +26,8 @@ class Deed(Enum):
     FAILED = "failed"
     SKIPPED = "skipped"  # an earlier stage failed
 
+    __hash__ = object.__hash__  # as that of Action
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

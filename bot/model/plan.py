@@ -21,6 +21,8 @@ class Action(Enum):
     UNCHANGED = "unchanged"
     BLOCKED = "blocked"
 
+    __hash__ = object.__hash__  # asked for every object of every plan; Enum's own is written in Python
+
 
 class OwnerKind(Enum):
     """Who else may own an object."""

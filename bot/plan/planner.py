@@ -283,7 +283,8 @@ def _bound(one: Judged, key: bytes) -> Judged:
     if change.action is Action.UPDATE and one.predicted is not None:
         fields = differing(one.live, one.predicted, id=id)
         binding.append([[field.path, field.before, field.after] for field in fields])
-    return replace(one, change=replace(change, digest=agreement.digest(binding, key)))
+    bound = replace(change, digest=agreement.digest(binding, key))
+    return Judged(change=bound, live=one.live, predicted=one.predicted)
 
 
 def _hash(app: AppSpec, rendered: str, judged: Sequence[Judged], key: bytes) -> str:
