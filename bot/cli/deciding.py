@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TextIO
 
-from bot.cli.main import OK
+from bot.cli.exits import OK
 from bot.cli.terminal import app_named, apps_ordered, engine, noting, now, operator
 from bot.errors import OrderRefused, UsageError
 from bot.model.app import AppSpec

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, TextIO
 
 from bot.cli import reports
-from bot.cli.main import ERROR, OK
+from bot.cli.exits import ERROR, OK
 from bot.cli.terminal import app_named, apps_named, engine, noting, objects_named, operator, write_json
 from bot.errors import OrderRefused, Problem, UsageError
 from bot.model.app import AppSpec

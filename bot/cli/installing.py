@@ -9,8 +9,8 @@ from typing import TextIO
 
 import yaml
 
-from bot.cli.main import ERROR, OK, config_path
-from bot.cli.terminal import configuration, engine, tracer, write_json
+from bot.cli.exits import ERROR, OK
+from bot.cli.terminal import config_path, configuration, engine, tracer, write_json
 from bot.errors import Problem, UsageError
 from bot.plan.rights import roles
 from bot.settings import base_url, schema

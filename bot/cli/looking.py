@@ -9,7 +9,7 @@ from typing import Final, TextIO
 import orjson
 
 from bot.cli import reports
-from bot.cli.main import ERROR, OK
+from bot.cli.exits import ERROR, OK
 from bot.cli.terminal import app_named, apps_named, apps_of_name, engine, write_json
 from bot.errors import NotThere, OrderRefused, UsageError
 from bot.model.attempt import READ, attempts

@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import orjson
 
-from bot.cli.main import config_path
 from bot.errors import OrderRefused, UsageError
 from bot.model.app import AppSpec
 from bot.model.bulk import chooses
@@ -37,6 +37,11 @@ def now() -> datetime:
 def operator() -> str:
     """Return who sits at the terminal, as the audit names them."""
     return f"os:{getpass.getuser()}"
+
+
+def config_path(given: str) -> Path:
+    """Return the configuration file: the option, the environment, or the one in this folder."""
+    return Path(given or os.environ.get("GITOPS_BOT_CONFIG") or "gitops-bot.yaml")
 
 
 def configuration(arguments: argparse.Namespace) -> Configuration:

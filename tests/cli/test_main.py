@@ -10,8 +10,9 @@ from typing import Final
 
 import pytest
 
+from bot.cli.arguments import build_parser
 from bot.cli.checking import addresses
-from bot.cli.main import build_parser, run
+from bot.cli.main import run
 from bot.settings import load
 
 APPS: Final = """\
