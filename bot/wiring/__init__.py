@@ -8,12 +8,11 @@ from bot.wiring.outward import (
     alert_api,
     build_tracer,
     collector_trouble,
-    oncall_providers,
     untraced,
     write_back_targets,
 )
 from bot.wiring.running import build_courier, build_heartbeat, build_loop, notice_of, order_threads
-from bot.wiring.values import rules
+from bot.wiring.values import oncall_providers, rules
 
 __all__ = [
     "Engine",

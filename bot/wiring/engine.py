@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from bot.model.app import AppSpec
 from bot.model.control import Control
 from bot.model.record import SyncState
 from bot.ports.live import Cluster
-from bot.ports.source import Repository
 from bot.ports.state import Store
 from bot.ports.tracing import UNTRACED, Tracer
 from bot.reconcile.desk.desk import Desk
@@ -34,7 +33,8 @@ from bot.settings.values import path_in
 from bot.source.repository import GitRepository
 from bot.state.store import SqlStore
 from bot.wiring import values
-from bot.wiring.outward import oncall_providers
+from bot.wiring.githosts import proposal_hosts
+from bot.wiring.loopref import LoopRef
 from bot.wiring.registries import following
 
 if TYPE_CHECKING:  # most installations follow no image, and do not pay for it
@@ -52,9 +52,7 @@ class Engine:
     desk: Desk
     post: Post
     tracer: Tracer  # whoever made it closes it
-    wakers: list[Callable[..., bool]] = field(default_factory=list)
-    stirrers: list[Callable[[str, bool], None]] = field(default_factory=list)
-    returners: list[Callable[[str], None]] = field(default_factory=list)  # hear which cluster answers again
+    loop: LoopRef
     images: Following | None = None  # what apps follow in registries, if anything
 
     def close(self) -> None:
@@ -85,69 +83,14 @@ def build_engine(
 
     `follow` False is for a command that only looks: it watches nothing.
     """
-    settings = configuration.settings
-    store = SqlStore(configuration.state_url)
+    store, loop = SqlStore(configuration.state_url), LoopRef()
     folder = cache_folder(configuration)
-    repos: dict[str, Repository] = {
-        spec.name: GitRepository(spec, directory=folder, clock=clock) for spec in configuration.repos
-    }
-    namespaces = {cluster.name: cluster.namespace for cluster in settings.clusters}
-    stirrers: list[Callable[[str, bool], None]] = []
-
-    def stirred(key: str, drift: bool) -> None:
-        for stir in stirrers:
-            stir(key, drift)
-
-    returners: list[Callable[[str], None]] = []
-
-    def returned(cluster: str) -> None:
-        for hear in returners:
-            hear(cluster)
-
-    clusters: dict[str, Cluster] = {
-        one.name: KubeCluster(
-            ClusterSpec(
-                name=one.name,
-                kubeconfig=path_in(one.kubeconfig, configuration.path.parent)
-                or configuration.secrets.get("KUBECONFIG", ""),
-                context=one.context,
-                in_cluster=one.in_cluster,
-                namespace=one.namespace,
-                qps=settings.cluster_defaults.qps,
-            ),
-            instance=settings.instance,
-            key=store.key(),
-            clock=clock,
-            recall=store.verdicts,
-            stir=stirred,
-            returned=partial(returned, one.name),
-            follow=follow,
-        )
-        for one in settings.clusters
-    }
-
-    def labels(app: AppSpec) -> Mapping[str, str]:
-        parent = marks.parent_name(app.name, settings.instance)
-        return marks.app_labels(app.name, marks.applyset_id(parent, namespaces[app.cluster]))
-
-    def neighbours(app: AppSpec) -> list[Neighbour]:
-        controls, memories, now = store.controls(), store.memories(), clock()
-        return [
-            Neighbour(
-                app=one,
-                control=controls.get(key, Control()).at(now),
-                synced_at=known.revision if (known := memories.get(key)) and known.sync is SyncState.SYNCED else "",
-            )
-            for key, one in apps.items()
-            if one.cluster == app.cluster and key != app.key
-        ]
-
     world = World(
-        repos=repos,
-        clusters=clusters,
+        repos={spec.name: GitRepository(spec, directory=folder, clock=clock) for spec in configuration.repos},
+        clusters=_clusters(configuration, store=store, clock=clock, loop=loop, follow=follow),
         renderer=_renderer(configuration, key=store.key(), clock=clock),
-        labels=labels,
-        neighbours=neighbours,
+        labels=_labels(configuration),
+        neighbours=lambda app: _neighbours(app, apps, store=store, now=clock()),
         key=store.key(),
         clock=clock,
     )
@@ -156,7 +99,7 @@ def build_engine(
         store,
         routing=values.routing(configuration),
         announces=announces,
-        providers=[name for name, _, _ in oncall_providers(configuration)],
+        providers=[name for name, _, _ in values.oncall_providers(configuration)],
     )
     outside = Outside(
         links=values.links(configuration),
@@ -164,23 +107,75 @@ def build_engine(
         policy=values.policy(configuration),
         retry=values.retry(configuration).after,
         post=post,
-        hosts=values.proposal_hosts(configuration),
+        hosts=proposal_hosts(configuration),
     )
     passes = Passes(apps, world=world, store=store, outside=outside, tracer=tracer)
-    wakers: list[Callable[..., bool]] = []
     desk = Desk(
         apps,
         world=world,
         store=store,
         post=post,
-        wake=lambda *keys: any(wake(*keys) for wake in wakers),
+        wake=loop.order,
         pager=lambda known: values.pager(configuration, known),
         hosts=outside.hosts,
     )
     images = following(
         configuration, apps, world=world, store=store, post=post, hosts=outside.hosts, pushed=desk.pushed
     )
-    return Engine(configuration, store, world, passes, desk, post, tracer, wakers, stirrers, returners, images)
+    return Engine(configuration, store, world, passes, desk, post, tracer, loop, images)
+
+
+def _clusters(
+    configuration: Configuration, *, store: Store, clock: Callable[[], datetime], loop: LoopRef, follow: bool
+) -> Mapping[str, Cluster]:
+    settings, key = configuration.settings, store.key()
+    environment = configuration.secrets.get("KUBECONFIG", "")
+    return {
+        one.name: KubeCluster(
+            ClusterSpec(
+                name=one.name,
+                kubeconfig=path_in(one.kubeconfig, configuration.path.parent) or environment,
+                context=one.context,
+                in_cluster=one.in_cluster,
+                namespace=one.namespace,
+                qps=settings.cluster_defaults.qps,
+            ),
+            instance=settings.instance,
+            key=key,
+            clock=clock,
+            recall=store.verdicts,
+            stir=loop.stir,
+            returned=partial(loop.returned, one.name),
+            follow=follow,
+        )
+        for one in settings.clusters
+    }
+
+
+def _labels(configuration: Configuration) -> Callable[[AppSpec], Mapping[str, str]]:
+    """Return what makes the marks of an app's objects, which name the parent that lists them."""
+    instance = configuration.settings.instance
+    namespaces = {cluster.name: cluster.namespace for cluster in configuration.settings.clusters}
+
+    def labels(app: AppSpec) -> Mapping[str, str]:
+        parent = marks.parent_name(app.name, instance)
+        return marks.app_labels(app.name, marks.applyset_id(parent, namespaces[app.cluster]))
+
+    return labels
+
+
+def _neighbours(app: AppSpec, apps: Roster, *, store: Store, now: datetime) -> list[Neighbour]:
+    """Return the other apps of an app's cluster, with what people have ordered of them and how they stand."""
+    controls, memories = store.controls(), store.memories()
+    return [
+        Neighbour(
+            app=one,
+            control=controls.get(key, Control()).at(now),
+            synced_at=known.revision if (known := memories.get(key)) and known.sync is SyncState.SYNCED else "",
+        )
+        for key, one in apps.items()
+        if one.cluster == app.cluster and key != app.key
+    ]
 
 
 def _renderer(configuration: Configuration, *, key: bytes, clock: Callable[[], datetime]) -> Renderer:

@@ -10,23 +10,13 @@ from bot.errors import DeliveryFailed, SourceError
 from bot.model.announcement import WriteBack
 from bot.ports.tracing import UNTRACED, Tracer
 from bot.settings import Configuration
-from bot.settings.writebacks import CommitStatus
 from bot.tracing import switch
+from bot.wiring.githosts import git_host
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.oncall.alerts import AlertApi
     from bot.wiring.engine import Engine
-    from bot.writeback.hosts import GitHost
     from bot.writeback.sink import Target
-
-
-def oncall_providers(configuration: Configuration) -> tuple[tuple[str, str, str], ...]:
-    """Return name, host (or URL) and variable of the key of everyone who gets pages; nothing when on-call is off."""
-    oncall = configuration.settings.oncall
-    if oncall.provider == "off":
-        return ()
-    further = [(one.provider, one.url or one.host, one.key_env) for one in oncall.also]
-    return ((oncall.provider, oncall.host, "OPSGENIE_API_KEY"), *further)
 
 
 def alert_api(configuration: Configuration, provider: str, host: str, variable: str) -> AlertApi:
@@ -125,12 +115,3 @@ def collector_trouble(environment: Mapping[str, str]) -> str:
     except ValueError as error:
         return f"the variables of OpenTelemetry are wrong: {error}"
     return f"the collector at {switch.collector(environment)}: {why}" if why else ""
-
-
-def git_host(configuration: Configuration, one: CommitStatus) -> GitHost:
-    """Build the API of the Git host that a commit status names."""
-    from bot.writeback.hosts import host_of
-
-    addresses = {spec.name: spec.address for spec in configuration.repos}
-    token = configuration.secret(one.token_env)
-    return host_of(one.host, api_url=one.api_url, repo_url=addresses[one.repo], token=token)

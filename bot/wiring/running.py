@@ -19,7 +19,7 @@ from bot.reconcile.schedule.rounds import Rounds
 from bot.settings import Configuration
 from bot.wiring import values
 from bot.wiring.engine import Engine
-from bot.wiring.outward import alert_api, oncall_providers, write_back_targets
+from bot.wiring.outward import alert_api, write_back_targets
 
 if TYPE_CHECKING:  # a command that only looks does not pay for what only the running bot needs
     from bot.chat.poster import SlackSink
@@ -42,7 +42,7 @@ def build_loop(
     slack = engine.configuration.settings.slack
     digest = slack.digest
     zone = ZoneInfo(digest.timezone if digest else slack.quiet.timezone if slack.quiet else "UTC")
-    providers = [name for name, _, _ in oncall_providers(engine.configuration)]
+    providers = [name for name, _, _ in values.oncall_providers(engine.configuration)]
     rounds = Rounds(
         engine.passes.apps,
         store=engine.store,
@@ -62,9 +62,7 @@ def build_loop(
         rounds=rounds.make,
         errands=engine.images.due if engine.images is not None else tuple,
     )
-    engine.wakers.append(lambda *keys: loop.wake(*keys, urgent=True))
-    engine.stirrers.append(loop.stir)
-    engine.returners.append(loop.returned)
+    engine.loop.attach(loop)
     return loop
 
 
@@ -100,7 +98,7 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Call
             OncallSink(
                 [
                     AlertHook(host) if name == "webhook" else alert_api(configuration, name, host, variable)
-                    for name, host, variable in oncall_providers(configuration)
+                    for name, host, variable in values.oncall_providers(configuration)
                 ],
                 link=slack.link if slack is not None else lambda operation, channel: "",
             )

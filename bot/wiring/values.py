@@ -12,13 +12,11 @@ from bot.chat.permissions import Rule
 from bot.model.app import AppSpec
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy
-from bot.ports.source import ProposalHosts, Proposals
 from bot.reconcile.notify.routing import Quiet, Route, Routing, Severity
 from bot.reconcile.notify.telling import Links, Target
 from bot.reconcile.schedule.retry import Retry
 from bot.settings import Configuration
-from bot.source.links import commit_url, compare_url, proposal_url
-from bot.wiring.outward import git_host, oncall_providers
+from bot.source.links import commit_url, compare_url
 
 # Of a write-back: who it is for stays the same while these change.
 _NOT_OF_ADDRESSES: Final = {"events", "envs", "projects", "transition", "secret_env", "token_env", "token_header"}
@@ -100,23 +98,6 @@ def links(configuration: Configuration) -> Callable[[AppSpec, Revision, str], Li
     return links_of
 
 
-def proposal_hosts(configuration: Configuration) -> ProposalHosts:
-    """Return how a branch with a proposal gets to people: by the API of each host that a commit status names."""
-    specs = {spec.name: spec for spec in configuration.repos}
-    web = {repo.name: repo.web_url for repo in configuration.settings.repos}
-    hosts = {one.repo: one for one in configuration.settings.writebacks if one.type == "commit-status"}
-    proposals: dict[str, Proposals] = {}
-    if hosts:
-        from bot.writeback.pulls import PullRequests  # imported late: most installations have no host to ask
-
-        proposals = {repo: PullRequests(git_host(configuration, one)) for repo, one in hosts.items()}
-
-    def link(app: AppSpec, branch: str, proposed: str) -> str:
-        return proposal_url(specs[app.repo].address, web[app.repo], branch, proposed)
-
-    return ProposalHosts(apis=proposals, link=link)
-
-
 def receivers(configuration: Configuration) -> tuple[str, ...]:
     """Return the name of each write-back: that of its address, so that it stays when other entries come and go.
 
@@ -155,3 +136,12 @@ def policy(configuration: Configuration) -> PagePolicy | None:
     if oncall.provider == "off":
         return None
     return PagePolicy(failures=oncall.page_after.failures, duration=oncall.page_after.duration)
+
+
+def oncall_providers(configuration: Configuration) -> tuple[tuple[str, str, str], ...]:
+    """Return name, host (or URL) and variable of the key of everyone who gets pages; nothing when on-call is off."""
+    oncall = configuration.settings.oncall
+    if oncall.provider == "off":
+        return ()
+    further = [(one.provider, one.url or one.host, one.key_env) for one in oncall.also]
+    return ((oncall.provider, oncall.host, "OPSGENIE_API_KEY"), *further)

@@ -86,7 +86,7 @@ class EngineWorld:
         try:
             yield loop
         finally:
-            self.engine.wakers.clear()
+            self.engine.loop.attach(None)
             assert loop.stop(timeout=PATIENCE)
 
     # --- Git --------------------------------------------------------------------------------------------------
