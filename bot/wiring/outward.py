@@ -111,7 +111,6 @@ def collector_trouble(environment: Mapping[str, str]) -> str:
     from bot.tracing.spans import trouble
 
     try:
-        why = trouble()
-    except ValueError as error:
+        return trouble(collector=switch.collector(environment))
+    except (ValueError, OSError, RuntimeError) as error:
         return f"the variables of OpenTelemetry are wrong: {error}"
-    return f"the collector at {switch.collector(environment)}: {why}" if why else ""

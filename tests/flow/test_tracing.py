@@ -191,6 +191,7 @@ def test_hanging_collector_holds_nobody_and_is_named_once(tell: Tell) -> None:
         port = hanging.getsockname()[1]
         story = tell(
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://ana:hunter2@127.0.0.1:{port}",
+            OTEL_EXPORTER_OTLP_HEADERS="authorization:hunter2",  # it should be =, and the library writes all of it
             OTEL_EXPORTER_OTLP_TIMEOUT="1",
             OTEL_BSP_SCHEDULE_DELAY="50",
         )

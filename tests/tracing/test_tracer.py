@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +10,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from bot.errors import ClusterUnreachable, DeliveryFailed
 from bot.model.record import Consignment, SinkName
 from bot.tracing.steps import Recorded
 from bot.tracing.tracer import OtlpTracer
+from bot.wiring.outward import collector_trouble
 from bot.writeback.functions import LambdaTarget
 from bot.writeback.hooks import WebhookTarget
 from bot.writeback.pipelines import Gate, SpinnakerTarget
@@ -54,6 +57,12 @@ def deliver(tracer: OtlpTracer, *, error: Exception | None = None) -> str:
         if error is not None:
             raise error
     return here
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the log says of spans; none of it by the library itself."""
+    assert not [one for one in caplog.records if one.name.startswith("opentelemetry")]
+    return [one.getMessage() for one in caplog.records if one.name == "bot.tracing.spans"]
 
 
 def test_event_that_is_sent_again_is_the_same_event_and_another_request(trace: Trace) -> None:
@@ -143,15 +152,48 @@ def test_collector_that_refuses_is_named_once_and_once_when_it_takes_spans_again
             until(lambda count=count: len(collector.got) >= count)  # type: ignore[misc]
         tracer.close(timeout=timedelta(seconds=5))
         assert collector.got[0].headers["authorization"] == "hunter2"
-    said = [one.getMessage() for one in caplog.records if one.name == "bot.tracing.spans"]
-    assert said == [
+    assert told(caplog) == [
         "spans do not reach the collector at http://collector: it answers 401; they are lost until they do",
         "spans reach the collector at http://collector again; 3 were lost",
     ]
     assert "hunter2" not in caplog.text
 
 
-def test_collector_that_hangs_holds_no_delivery_and_no_end(trace: Trace) -> None:
+@pytest.mark.parametrize("status", [404, 413, 429, 500, 503])
+def test_collector_that_takes_nothing_is_named_with_what_it_answers(
+    trace: Trace, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """What may be tried again was told as a collector that cannot be reached."""
+    with Collector(reply=lambda _: (status, {"Retry-After": "60"}, "no")) as collector:
+        tracer = trace(**collector.environment(OTEL_EXPORTER_OTLP_TIMEOUT="1"))
+        deliver(tracer)
+        until(lambda: collector.got)
+        tracer.close(timeout=timedelta(seconds=5))
+    assert told(caplog) == [
+        f"spans do not reach the collector at http://collector: it answers {status}; they are lost until they do"
+    ]
+
+
+def test_collector_that_takes_spans_in_part_is_named_with_its_reason(
+    trace: Trace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It answers 200 and drops what it does not like (OTLP, partial success)."""
+    partly = ExportTraceServiceResponse()
+    partly.partial_success.rejected_spans, partly.partial_success.error_message = 1, "trace too large"
+    with Collector((200, {}, partly.SerializeToString().decode())) as collector:
+        tracer = trace(**collector.environment())
+        for count in (1, 2):
+            deliver(tracer)
+            until(lambda count=count: len(collector.got) >= count)  # type: ignore[misc]
+        tracer.close(timeout=timedelta(seconds=5))
+    assert told(caplog) == [
+        "spans do not reach the collector at http://collector: it rejects spans: 'trace too large';"
+        " they are lost until they do",
+        "spans reach the collector at http://collector again; 1 were lost",
+    ]
+
+
+def test_collector_that_hangs_holds_no_delivery_and_no_end(trace: Trace, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging:  # it accepts, and says nothing
         url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
         tracer = trace(OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="10", OTEL_BSP_MAX_QUEUE_SIZE="512")
@@ -163,6 +205,8 @@ def test_collector_that_hangs_holds_no_delivery_and_no_end(trace: Trace) -> None
         began = time.monotonic()
         tracer.close(timeout=timedelta(seconds=0.5))
         assert time.monotonic() - began < 2
+    (line,) = [one for one in told(caplog) if one.startswith("more spans")]
+    assert line.endswith("takes, the oldest are lost: raise OTEL_BSP_MAX_QUEUE_SIZE")
 
 
 def test_variable_that_the_library_does_not_take_is_named_and_harms_nothing(
@@ -172,3 +216,39 @@ def test_variable_that_the_library_does_not_take_is_named_and_harms_nothing(
     assert deliver(tracer) == ""
     assert tracer.origin(OPERATION) == ""
     assert "tracing is off: the variables of OpenTelemetry are wrong: max_queue_size must be" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("OTEL_TRACES_SAMPLER", "nonsense", "Couldn't recognize sampler nonsense."),
+        ("OTEL_BSP_SCHEDULE_DELAY", "soon", "Unable to parse value for OTEL_BSP_SCHEDULE_DELAY as integer."),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "authorization:hunter2",
+            "OTEL_EXPORTER_OTLP_HEADERS is no list of name=value, URL encoded",
+        ),
+    ],
+)
+def test_variable_that_the_library_takes_otherwise_is_one_line_and_found_by_check(
+    trace: Trace, caplog: pytest.LogCaptureFixture, variable: str, value: str, words: str
+) -> None:
+    """The library itself wrote the value of a header, which is a token, and stack traces."""
+    with Collector() as collector:
+        tracer = trace(**{**collector.environment(), variable: value})
+        tracer.open()
+        tracer.close(timeout=timedelta(seconds=5))
+        (line,) = told(caplog)
+        assert line.startswith(f"a variable of OpenTelemetry is not taken as it is: {words}")
+        assert "hunter2" not in line
+        assert collector_trouble(os.environ).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("OTEL_BSP_MAX_QUEUE_SIZE", "0"), ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "nobody")],
+)
+def test_check_names_a_variable_with_which_run_leaves_tracing_off(trace: Trace, variable: str, value: str) -> None:
+    with Collector() as collector:
+        trace(**{**collector.environment(), variable: value})
+        assert "the variables of OpenTelemetry are wrong: " in collector_trouble(os.environ)
