@@ -81,3 +81,10 @@ def test_pods_of_the_version_before_are_not_blamed_on_the_new_one() -> None:
     """A fix that was just applied was said to fail, because the Pod it replaces still could not pull its image."""
     pod = body(POD, "{containerStatuses: [{name: main, state: {waiting: {reason: ImagePullBackOff}}}]}")
     assert assess(body(DEPLOYMENT, "{observedGeneration: 1}"), [pod]).state is HealthState.PROGRESSING
+
+
+def test_deployment_whose_pods_are_refused_says_why() -> None:
+    """The event is the ReplicaSet's, so that after five minutes `0 of 2 replicas are new` was all that was said."""
+    refused = "{type: ReplicaFailure, status: 'True', reason: FailedCreate, message: exceeded quota}"
+    found = assess(body(DEPLOYMENT, f"{{observedGeneration: 2, unavailableReplicas: 2, conditions: [{refused}]}}"))
+    assert found.message == "0 of 2 replicas are new: exceeded quota"

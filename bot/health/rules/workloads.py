@@ -29,12 +29,18 @@ def deployment(body: Body) -> Health:
         return progressing("its controller has not seen it yet")
     wanted = number(spec.get("replicas"), 1)
     if number(status.get("updatedReplicas")) < wanted:
-        return progressing(f"{number(status.get('updatedReplicas'))} of {wanted} replicas are new")
+        return progressing(f"{number(status.get('updatedReplicas'))} of {wanted} replicas are new{_refusal(body)}")
     if number(status.get("replicas")) > number(status.get("updatedReplicas")):
         return progressing(f"{number(status.get('replicas')) - wanted} old replicas are leaving")
     if number(status.get("availableReplicas")) < wanted:
-        return progressing(f"{number(status.get('availableReplicas'))} of {wanted} replicas are available")
+        return progressing(f"{number(status.get('availableReplicas'))} of {wanted} replicas are available{_refusal(body)}")
     return HEALTHY
+
+
+def _refusal(body: Body) -> str:
+    """Return why no pod can be made: pod security, a webhook, or a quota, which may make room as old pods leave."""
+    found = condition(body, "ReplicaFailure") or {}
+    return f": {says(found)}" if found.get("status") == "True" else ""
 
 
 def stateful_set(body: Body) -> Health:
