@@ -19,7 +19,7 @@ from bot.live import fields
 from bot.live.cache import LiveCache
 from bot.live.discovery import info_of
 from bot.live.ignoring import respecting
-from bot.live.objects import Objects, rejected
+from bot.live.objects import Objects, rejected, warned
 from bot.live.parent import Parents
 from bot.live.projection import projection
 from bot.live.verdicts import Verdicts
@@ -234,7 +234,7 @@ class Questions:
             takes_over = predicted is not reply.body and predicted != reply.body
             with self._lock:
                 self._asked[manifest.ref] = Asked(one, text, live, adopts=takes_over)
-        return Accepted(predicted=predicted)
+        return Accepted(predicted=predicted, warnings=warned(reply, manifest))
 
 
 def _changing(one: Observation) -> tuple[str, str] | None:

@@ -13,6 +13,7 @@ from typing import Final
 from bot.errors import ApiUnavailable, ClusterError, ClusterRefused, ClusterUnreachable
 from bot.live.discovery import discover, info_of, path_of
 from bot.live.transport import APPLY, Reply, Transport, api_is_away
+from bot.live.warned import warnings_in
 from bot.live.workers import Workers
 from bot.model import marks
 from bot.model.complaints import readable
@@ -194,6 +195,12 @@ def away(group: str) -> Rejected:
 def refused(reply: Reply) -> Rejected:
     """Return what the server has against a request that carries no value of a Secret."""
     return Rejected(status=reply.status, reason=reply.reason, message=reply.message)
+
+
+def warned(reply: Reply, manifest: Manifest) -> tuple[str, ...]:
+    """Return what the server warns of as it takes an object, without values of Secrets."""
+    secrets = [manifest.body] if is_secret(manifest.id) else []
+    return tuple(mask_text(text, secrets) for text in warnings_in(reply.warning)) if reply.warning else ()
 
 
 def rejected(reply: Reply, manifest: Manifest, live: Body | None) -> Rejected:

@@ -40,10 +40,11 @@ _LONGEST_REST_SECONDS: Final = 5.0  # a thread rests no longer than that; the pa
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status and JSON of one answer; `body` is {} when there was none."""
+    """Status and JSON of one answer; `body` is {} when there was none, `warning` the header of that name."""
 
     status: int
     body: Mapping[str, Any]
+    warning: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -125,7 +126,7 @@ class Transport:
             if not throttled or again == 1 or seconds > _LONGEST_REST_SECONDS:
                 break
             time.sleep(seconds)  # the server took nothing of it: the same request is sent again
-        reply = Reply(answer.status, _json(answer.data))
+        reply = Reply(answer.status, _json(answer.data), answer.header(b"warning"))
         if not reply.ok:
             self._raise_for_all(reply, path, seconds)
         return reply

@@ -179,7 +179,8 @@ class Wire:
     # --- called by the parser ---------------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name] = value
+        held = self.headers.get(name)
+        self.headers[name] = value if held is None else held + b", " + value  # RFC 9110, 5.3
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()

@@ -53,9 +53,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The server's dry-run took the object; `predicted` is what it would store."""
+    """The server's dry-run took the object; `predicted` is what it would store, `warnings` what it warns of."""
 
     predicted: Body
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

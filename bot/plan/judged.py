@@ -12,11 +12,12 @@ from bot.model.resource import Body
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """`predicted` is None where the server predicted nothing."""
+    """`predicted` is None where the server predicted nothing; `warnings` are the server's."""
 
     change: Change
     live: Body | None = None
     predicted: Body | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def at(body: Any, *path: str) -> Any:

@@ -123,6 +123,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
     """Decide what becomes of one object that Git wants."""
     manifest, live = observation.manifest, observation.live
     predicted: Body | None = None
+    warnings: tuple[str, ...] = ()
     fields: tuple[FieldChange, ...] = ()
     verified = True
     former = observation.former
@@ -132,7 +133,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
         action, why = Action.BLOCKED, _owned(observation.owner)
     else:
         match observation.answer:
-            case Accepted(predicted=predicted):
+            case Accepted(predicted=predicted, warnings=warnings):
                 action, why, fields = _difference(manifest.id, live, predicted)
                 why += f"; it is taken over from {former}" if former is not None else ""
             case NotAskable(waits_for=waits_for):
@@ -161,6 +162,7 @@ def _judge(observation: Observation, *, runs_hooks: bool) -> Judged:
         ),
         live=live,
         predicted=predicted,
+        warnings=warnings,
     )
 
 
@@ -263,6 +265,8 @@ def _warnings(app: AppSpec, judged: Sequence[Judged]) -> Iterator[str]:
     for one in judged:
         if one.change.manifest is not None and one.live is not None and metadata_of(one.live).get("deletionTimestamp"):
             yield f"{one.change.id} is in Git and someone is deleting it: a later pass will create it again"
+        if one.change.action is not Action.UNCHANGED:
+            yield from (f"{one.change.id}: {text}" for text in one.warnings)
 
 
 def _has_left(change: Change) -> bool:

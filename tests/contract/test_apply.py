@@ -146,6 +146,17 @@ def test_immutable_secret_with_force_is_recreated(world: EngineWorld) -> None:
     assert world.found("secrets", "fixed")["metadata"]["uid"] != uid
 
 
+def test_plan_says_what_the_server_warns_of(world: EngineWorld) -> None:
+    """kubectl shows it after the deed; a plan can before."""
+    endpoints = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: db}\nsubsets: [{addresses: [{ip: 192.0.2.1}]}]\n"
+    world.commit({"a.yaml": endpoints, "b.yaml": config("settings")})
+    warned = f"Endpoints {world.namespace}/db: v1 Endpoints is deprecated in v1.33+"
+    (warning,) = world.planned().warnings
+    assert warning.startswith(warned)
+    assert world.sync().result is Result.CONVERGED
+    assert world.planned().warnings == ()
+
+
 def test_address_that_may_not_change_is_blocked_with_the_way_out(world: EngineWorld) -> None:
     """The server has many words for what cannot change; a Service that becomes headless had none of those we knew."""
     service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {%sports: [{port: 80}]}\n"

@@ -11,6 +11,7 @@ import pytest
 
 from bot.errors import ClusterRefused, ClusterUnreachable
 from bot.live.transport import APPLY
+from bot.live.warned import warnings_in
 from bot.sandbox.kube import KubeSandbox
 from tests.live.listener import OK, Listener, listening, serve, talking_to
 
@@ -57,6 +58,18 @@ def test_chunked_answer_after_an_interim_one_is_read_whole(tmp_path: Path) -> No
         for _ in range(2):
             reply = one.request("GET", "/version")
             assert (reply.status, reply.body) == (201, {"a": 1})
+
+
+def test_each_warning_of_an_answer_is_kept(tmp_path: Path) -> None:
+    """The server sends one header for each; of headers with one name the last had won."""
+
+    def talk(listener: Listener, connection: socket.socket, _: int) -> None:
+        listener.read(connection)
+        said = b'Warning: 299 - "a \\"b\\", c"\r\nContent-Length: 2\r\nWarning: 299 - "d"\r\n'
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + said + b"\r\n{}")
+
+    with listening(talk) as listener, talking_to(f"http://127.0.0.1:{listener.port}", tmp_path) as one:
+        assert warnings_in(one.request("GET", "/version").warning) == ('a "b", c', "d")
 
 
 def test_answer_may_end_with_its_connection(tmp_path: Path) -> None:

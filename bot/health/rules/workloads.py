@@ -33,7 +33,9 @@ def deployment(body: Body) -> Health:
     if number(status.get("replicas")) > number(status.get("updatedReplicas")):
         return progressing(f"{number(status.get('replicas')) - wanted} old replicas are leaving")
     if number(status.get("availableReplicas")) < wanted:
-        return progressing(f"{number(status.get('availableReplicas'))} of {wanted} replicas are available{_refusal(body)}")
+        return progressing(
+            f"{number(status.get('availableReplicas'))} of {wanted} replicas are available{_refusal(body)}"
+        )
     return HEALTHY
 
 
