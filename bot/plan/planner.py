@@ -288,7 +288,7 @@ def _bound(one: Judged, key: bytes) -> Judged:
         fields = differing(one.live, one.predicted, id=id)
         binding.append([[field.path, field.before, field.after] for field in fields])
     bound = replace(change, digest=agreement.digest(binding, key))
-    return Judged(change=bound, live=one.live, predicted=one.predicted)
+    return Judged(change=bound, live=one.live, predicted=one.predicted, warnings=one.warnings)
 
 
 def _hash(app: AppSpec, rendered: str, judged: Sequence[Judged], key: bytes) -> str:
