@@ -224,14 +224,16 @@ class Questions:
         reply = self._objects.apply(info, manifest, text, user=app.user, dry_run=True)
         if not reply.ok:
             return rejected(reply, manifest, live)
-        predicted = reply.body
+        predicted, takes_over = reply.body, False
         if live is not None:
             predicted = fields.without_adopted(predicted, live, body, adopts(app, manifest, former))
+            takes_over = predicted is not reply.body and predicted != reply.body
+            if takes_over:
+                predicted = self._objects.losing(info, live, predicted, user=app.user)
         if live is not None and _same(live, predicted):
             self._verdicts.give(app.key, manifest.ref, one.digest, kept)
             self._cache.release(info, manifest.id)
         else:
-            takes_over = predicted is not reply.body and predicted != reply.body
             with self._lock:
                 self._asked[manifest.ref] = Asked(one, text, live, adopts=takes_over)
         return Accepted(predicted=predicted, warnings=warned(reply, manifest))

@@ -12,6 +12,7 @@ from typing import Final
 
 from bot.errors import ApiUnavailable, ClusterError, ClusterRefused, ClusterUnreachable
 from bot.live.discovery import discover, info_of, path_of
+from bot.live.loss import loss
 from bot.live.transport import APPLY, Reply, Transport, api_is_away
 from bot.live.warned import warnings_in
 from bot.live.workers import Workers
@@ -181,6 +182,23 @@ class Objects:
             self.forget_kinds()
             return Reply(status=404, body={"reason": "NotFound", "message": unserved(info)})
         return reply
+
+    def losing(self, info: KindInfo, live: Body, predicted: Body, *, user: str) -> Body:
+        """Return what becomes of an object that loses fields: the server sets those again that have a default.
+
+        Where it does not say, what was predicted. Nothing is written: the deed is an apply, and one cannot be asked
+        before the fields are ours.
+        """
+        metadata = live["metadata"]
+        reply = self._transport.request(
+            "PATCH",
+            path_of(info, str(metadata.get("namespace") or ""), str(metadata["name"])),
+            query={"fieldManager": marks.FIELD_MANAGER, "fieldValidation": "Ignore", "dryRun": "All"},
+            body=loss(live, predicted),
+            content_type="application/merge-patch+json",
+            user=user,
+        )
+        return reply.body if reply.ok else predicted
 
 
 def unserved(info: KindInfo) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+import yaml
 
 from bot.model.outcome import Deed, Result
 from bot.model.plan import Action
@@ -95,6 +97,21 @@ def test_what_kubectl_added_goes_away(world: EngineWorld, tmp_path: Path) -> Non
     assert "extra" not in live["metadata"]["labels"]
     assert "kubectl.kubernetes.io/last-applied-configuration" not in live["metadata"].get("annotations", {})
     assert {one["manager"] for one in live["metadata"]["managedFields"]} == {"gitops-bot"}
+    assert world.planned().writes == ()
+
+
+def test_workload_that_kubectl_made_is_adopted_without_a_restart(world: EngineWorld) -> None:
+    """Its defaults are kubectl's fields too: each was shown as lost, and pods as restarting, where nothing changes."""
+    made: dict[str, Any] = yaml.safe_load(deployment("web"))
+    path = world.path("deployments", base="/apis/apps/v1")
+    world.plane.request("POST", f"{path}?fieldManager=kubectl-create", body=made)
+    world.commit({"a.yaml": deployment("web")})
+    plan = world.planned()
+    assert [(one.action, one.fields) for one in plan.changes] == [(Action.UPDATE, ())]
+    assert plan.impact == ()
+    template = world.found("deployments", "web", base="/apis/apps/v1")["spec"]
+    assert world.sync().result is Result.CONVERGED
+    assert world.found("deployments", "web", base="/apis/apps/v1")["spec"] == template
     assert world.planned().writes == ()
 
 
