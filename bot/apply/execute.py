@@ -6,21 +6,21 @@ pass finds every object this one made in the inventory and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from bot.apply.context import ApplyContext
 from bot.apply.gone import await_gone
-from bot.apply.hooks import HookRun, Waited, run_hooks
+from bot.apply.hooks import HookRun, run_hooks
 from bot.apply.inventory import narrowed, widened
 from bot.apply.write import delete, write
-from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Health, Outcome
 from bot.model.plan import Plan
 from bot.model.record import Inventory
-from bot.model.resource import Body, ResourceId, ResourceRef, names
+from bot.model.resource import ResourceId, ResourceRef, names
 from bot.plan.order import Phase, Stage, prune_stages, stages
-from bot.ports.live import Cluster
+from bot.ports.tracing import Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,25 +38,9 @@ class Execution:
     stopped: bool = False
 
 
-def execute(
-    plan: Plan,
-    *,
-    app: AppSpec,
-    inventory: Inventory,
-    cluster: Cluster,
-    wait: Callable[[Sequence[ResourceRef]], Waited],
-    progress: Callable[[Outcome], None],
-    stop: Callable[[], bool],
-    leaves: Callable[[], bool],
-    keep: Callable[[list[Body]], None],
-    step: Callable[..., AbstractContextManager[None]],
-) -> Execution:
-    """Write what the plan says. Idempotent; `keep` is given the objects that are about to be deleted.
-
-    `stop` ends what is waited for, `leaves` the writing itself, after the stage it is at. What is done inside of a
-    `step` is timed by its name and facts.
-
-    Raises `ClusterError` when the API server goes away meanwhile."""
+def execute(plan: Plan, inventory: Inventory, context: ApplyContext) -> Execution:
+    """Write what the plan says. Idempotent. Raises `ClusterError` when the API server goes away meanwhile."""
+    app, cluster = context.app, context.cluster
     if not plan.writes:
         current = widened(narrowed(inventory, plan, ()), plan)  # somebody may have deleted the list
         saved = cluster.save_inventory(app, current) if current.refs != inventory.refs else inventory
@@ -64,51 +48,77 @@ def execute(
     listed = widened(inventory, plan)
     saved = cluster.save_inventory(app, listed) if listed.refs != inventory.refs else inventory
     todo, pruning = stages(plan), prune_stages(plan)
-    hooks = run_hooks(plan, Phase.PRE_SYNC, app=app, cluster=cluster, wait=wait, progress=progress, step=step)
-    outcomes: list[Outcome] = [*hooks.outcomes]
+    hooks = run_hooks(plan, Phase.PRE_SYNC, context)
     if not hooks.succeeded:
-        outcomes += _skipped((*todo, *pruning))
-        return Execution(outcomes=tuple(outcomes), inventory=saved, hooks=hooks)
+        outcomes = (*hooks.outcomes, *_skipped((*todo, *pruning)))
+        return Execution(outcomes=outcomes, inventory=saved, hooks=hooks)
+    written = _write(todo, context, prunes=bool(pruning))
+    outcomes = (*hooks.outcomes, *written.outcomes)
+    if written.left is not None:
+        outcomes = (*outcomes, *_skipped((*written.left, *pruning)))
+        return Execution(outcomes=outcomes, inventory=saved, health=written.bad, stopped=written.stopped)
+    outcomes = (*outcomes, *_prune(pruning, context))
+    remaining = narrowed(saved, plan, outcomes)
+    if remaining.refs != saved.refs:
+        saved = cluster.save_inventory(app, remaining)
+    return Execution(outcomes=outcomes, inventory=saved)
+
+
+@dataclass(slots=True)
+class _Written:
+    """What became of the stages of writes; `left` are those after the one that ended them, None when all are done."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    left: Sequence[Stage] | None = None
     bad: tuple[tuple[ResourceId, Health], ...] = ()
+    stopped: bool = False
+
+
+def _write(todo: Sequence[Stage], context: ApplyContext, *, prunes: bool) -> _Written:
+    """Write stage by stage, each healthy before the next where that is asked for; `prunes` when deletes follow."""
+    app, cluster, written = context.app, context.cluster, _Written()
     for number, stage in enumerate(todo):
-        with _timed(step, "stage", number, stage):
+        with _timed(context.steps, "stage", number, stage):
             for outcome in cluster.spread(lambda change: write(change, app, cluster), stage.changes):
-                outcomes.append(outcome)
-                progress(outcome)
-        failed = any(one.deed is Deed.FAILED for one in outcomes)
-        stopped = False
+                written.outcomes.append(outcome)
+                context.applied(outcome)
+        failed = any(one.deed is Deed.FAILED for one in written.outcomes)
         if not failed and stage.wait:
-            waited = wait(stage.objects)
-            bad = tuple((id, one) for id, one in waited.health if not one.state.is_good)
-            stopped = waited.stopped and bool(bad)
-        last = number == len(todo) - 1 and not pruning
-        if failed or bad or (not last and leaves()):
-            outcomes += _skipped((*todo[number + 1 :], *pruning))
-            return Execution(outcomes=tuple(outcomes), inventory=saved, health=bad, stopped=stopped)
+            waited = context.wait(stage.objects)
+            written.bad = tuple((id, one) for id, one in waited.health if not one.state.is_good)
+            written.stopped = waited.stopped and bool(written.bad)
+        last = number == len(todo) - 1 and not prunes
+        if failed or written.bad or (not last and context.ends_writing()):
+            written.left = todo[number + 1 :]
+            break
+    return written
+
+
+def _prune(pruning: Sequence[Stage], context: ApplyContext) -> list[Outcome]:
+    """Delete stage by stage, each gone before the next where that is asked for."""
+    app, cluster, outcomes = context.app, context.cluster, list[Outcome]()
     if pruning:
-        keep([*cluster.read([change.ref for stage in pruning for change in stage.changes]).values()])
+        context.pruning([*cluster.read([change.ref for stage in pruning for change in stage.changes]).values()])
     for number, stage in enumerate(pruning):
-        if number and leaves():
+        if number and context.ends_writing():
             outcomes += _skipped(pruning[number:])
             break
-        with _timed(step, "prune", number, stage):
+        with _timed(context.steps, "prune", number, stage):
             deleted = list(cluster.spread(lambda change: delete(change, app, cluster), stage.changes))
             for outcome in deleted:
-                progress(outcome)
+                context.applied(outcome)
             leaving = {one.id for one in deleted if one.deed is Deed.DELETING}
             left: tuple[ResourceRef, ...] = ()
             if leaving and stage.wait:
-                left = await_gone(cluster, [ref for ref in stage.objects if ref.id in leaving], stop=stop)
+                awaited = [ref for ref in stage.objects if ref.id in leaving]
+                left = await_gone(cluster, awaited, stop=context.ends_waiting)
                 deleted = [_gone(one) if one.id in leaving - {ref.id for ref in left} else one for one in deleted]
         outcomes += deleted
         if left:
             outcomes += _deferred(pruning[number + 1 :], [ref.id for ref in left])
         if left or any(one.deed is Deed.FAILED for one in deleted):
             break
-    remaining = narrowed(saved, plan, outcomes)
-    if remaining.refs != saved.refs:
-        saved = cluster.save_inventory(app, remaining)
-    return Execution(outcomes=tuple(outcomes), inventory=saved)
+    return outcomes
 
 
 def _gone(outcome: Outcome) -> Outcome:
@@ -121,13 +131,11 @@ def _deferred(later: Sequence[Stage], left: Sequence[ResourceId]) -> Iterator[Ou
             yield Outcome(id=change.id, deed=Deed.DELETING, message=f"its turn comes once {names(left)} is gone")
 
 
-def _timed(
-    step: Callable[..., AbstractContextManager[None]], name: str, number: int, stage: Stage
-) -> AbstractContextManager[None]:
+def _timed(steps: Steps, name: str, number: int, stage: Stage) -> AbstractContextManager[None]:
     """Time what is done in a stage; nothing is in one that was written before, and is only waited for."""
     if not stage.changes:
         return nullcontext()
-    return step(name, number=number + 1, objects=len(stage.changes), kind=stage.changes[0].id.kind)
+    return steps.step(name, number=number + 1, objects=len(stage.changes), kind=stage.changes[0].id.kind)
 
 
 def _skipped(later: Sequence[Stage]) -> Iterator[Outcome]:

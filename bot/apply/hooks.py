@@ -5,25 +5,14 @@ A Job counts when it is complete, any other object when it is healthy. Waves hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from bot.apply.context import ApplyContext
 from bot.apply.write import write
-from bot.model.app import AppSpec
 from bot.model.outcome import Deed, Health, HealthState, Outcome
 from bot.model.plan import Plan
-from bot.model.resource import ResourceId, ResourceRef
+from bot.model.resource import ResourceId
 from bot.plan.order import Phase, hook_stages
-from bot.ports.live import Cluster
-
-
-class Waited(Protocol):
-    @property
-    def health(self) -> tuple[tuple[ResourceId, Health], ...]: ...
-    @property
-    def stopped(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -39,30 +28,18 @@ class HookRun:
         return not self.bad and not self.stopped and all(one.deed is not Deed.FAILED for one in self.outcomes)
 
 
-def run_hooks(
-    plan: Plan,
-    phase: Phase,
-    *,
-    app: AppSpec,
-    cluster: Cluster,
-    wait: Callable[[Sequence[ResourceRef]], Waited],
-    progress: Callable[[Outcome], None],
-    step: Callable[..., AbstractContextManager[None]],
-) -> HookRun:
-    """Run the hooks of one point, wave by wave, to the first that does not succeed. Raises `ClusterError`.
-
-    What is done inside of a `step` is timed by its name and facts.
-    """
+def run_hooks(plan: Plan, phase: Phase, context: ApplyContext) -> HookRun:
+    """Run the hooks of one point, wave by wave, to the first that does not succeed. Raises `ClusterError`."""
     run = HookRun()
     for stage in hook_stages(plan, phase):
-        with step("hooks", phase=phase.value, objects=len(stage.changes)):
+        with context.steps.step("hooks", phase=phase.value, objects=len(stage.changes)):
             for change in stage.changes:
-                outcome = write(change, app, cluster)
+                outcome = write(change, context.app, context.cluster)
                 run.outcomes.append(outcome)
-                progress(outcome)
+                context.applied(outcome)
         if not run.succeeded:
             break
-        waited = wait(stage.objects)
+        waited = context.wait(stage.objects)
         bad = tuple((id, one) for id, one in waited.health if one.state is not HealthState.HEALTHY)
         if bad:
             run.stopped = waited.stopped

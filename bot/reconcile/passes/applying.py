@@ -6,10 +6,12 @@ it. People's orders end it between two steps, and newer commits end what it wait
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from bot.apply.context import ApplyContext
 from bot.apply.execute import execute
 from bot.apply.hooks import HookRun, run_hooks
 from bot.errors import Problem
@@ -55,41 +57,59 @@ class Ends:
 
 def carry_out(given: PassInput, story: Story, made: Planned, *, world: World, listener: Listener, ends: Ends) -> Result:
     """Make the cluster equal to Git; the story learns what becomes of each object. Raises `ClusterError`."""
-    app, plan, inventory, commit = given.app, made.plan, made.inventory, made.plan.revision.commit
-    cluster = world.clusters[app.cluster]
-
-    def wait(refs: Sequence[ResourceRef]) -> HealthWait:
-        with story.steps.step("health wait", objects=len(refs)):
-            return await_health(
-                cluster,
-                refs,
-                timeout=app.timeout,
-                stop=lambda: ends.waiting(commit),
-                progress=listener.waiting,
-                clock=world.clock,
-            )
-
-    def hooks(phase: Phase) -> HookRun:
-        run = run_hooks(
-            plan, phase, app=app, cluster=cluster, wait=wait, progress=listener.applied, step=story.steps.step
-        )
-        story.outcomes = (*story.outcomes, *run.outcomes)
-        return run
-
+    app, cluster, plan, inventory = given.app, world.clusters[given.app.cluster], made.plan, made.inventory
     with story.steps.step("prepare"):
         cluster.hold(world.holder)
         if plan.writes:
             listener.planned(plan, story.kind, story.digest, story.consent)
         if made.former is not None:  # from here on both parents list the objects: whoever dies, nothing is leaked
             inventory = cluster.save_inventory(app, inventory)
-    result = _apply(made, inventory, app, story, cluster, wait, listener, ends)
+    context = _context(app, cluster, plan.revision.commit, story, listener=listener, ends=ends, clock=world.clock)
+    result = _apply(made, inventory, story, context)
     if result is Result.CONVERGED:
-        result = _hooked(story, plan, hooks(Phase.POST_SYNC), Result.UNHEALTHY)
+        result = _hooked(story, plan, _run_hooks(plan, Phase.POST_SYNC, story, context), Result.UNHEALTHY)
     if result in {Result.FAILED, Result.UNHEALTHY} and made.runs_hooks:
-        hooks(Phase.SYNC_FAILED)
+        _run_hooks(plan, Phase.SYNC_FAILED, story, context)
     if result is Result.CONVERGED and made.former is not None:
         cluster.forget(made.former)
     return result
+
+
+def _context(
+    app: AppSpec,
+    cluster: Cluster,
+    commit: str,
+    story: Story,
+    *,
+    listener: Listener,
+    ends: Ends,
+    clock: Callable[[], datetime],
+) -> ApplyContext:
+    def ends_waiting() -> bool:
+        return ends.waiting(commit)
+
+    def wait(refs: Sequence[ResourceRef]) -> HealthWait:
+        with story.steps.step("health wait", objects=len(refs)):
+            return await_health(
+                cluster, refs, timeout=app.timeout, stop=ends_waiting, progress=listener.waiting, clock=clock
+            )
+
+    return ApplyContext(
+        app=app,
+        cluster=cluster,
+        wait=wait,
+        applied=listener.applied,
+        pruning=listener.pruning,
+        ends_waiting=ends_waiting,
+        ends_writing=ends.writing,
+        steps=story.steps,
+    )
+
+
+def _run_hooks(plan: Plan, phase: Phase, story: Story, context: ApplyContext) -> HookRun:
+    run = run_hooks(plan, phase, context)
+    story.outcomes = (*story.outcomes, *run.outcomes)
+    return run
 
 
 def _hooked(story: Story, plan: Plan, run: HookRun, otherwise: Result) -> Result:
@@ -101,88 +121,60 @@ def _hooked(story: Story, plan: Plan, run: HookRun, otherwise: Result) -> Result
     failed = {one.id: one.message for one in run.outcomes if one.deed is Deed.FAILED}
     failed |= {id: health.message or health.state.value for id, health in run.bad}
     story.health = (*story.health, *run.bad)
-    story.failure = Failure(
-        message=f"the hook {names(tuple(failed))} did not succeed",
-        problems=tuple(
-            Problem(message=message, where=_origin(plan, id), subject=str(id)) for id, message in failed.items()
-        ),
-    )
+    story.failure = _failure(f"the hook {names(tuple(failed))} did not succeed", plan, failed)
     return otherwise
 
 
-def _apply(
-    made: Planned,
-    inventory: Inventory,
-    app: AppSpec,
-    story: Story,
-    cluster: Cluster,
-    wait: Callable[[Sequence[ResourceRef]], HealthWait],
-    listener: Listener,
-    ends: Ends,
-) -> Result:
+def _apply(made: Planned, inventory: Inventory, story: Story, context: ApplyContext) -> Result:
     """Run the pre-sync hooks, write, prune and wait for health."""
     plan = made.plan
     with story.steps.step("apply"):
-        done = execute(
-            plan,
-            app=app,
-            inventory=inventory,
-            cluster=cluster,
-            wait=wait,
-            progress=listener.applied,
-            stop=lambda: ends.waiting(plan.revision.commit),
-            leaves=ends.writing,
-            keep=listener.pruning,
-            step=story.steps.step,
-        )
+        done = execute(plan, inventory, context)
     story.outcomes, story.health = done.outcomes, done.health
     if (hooked := _hooked(story, plan, done.hooks, Result.FAILED)) is not Result.CONVERGED:
         return hooked
-    failed = [outcome for outcome in done.outcomes if outcome.deed is Deed.FAILED]
-    if failed:
-        story.failure = Failure(
-            message=f"{names([outcome.id for outcome in failed])} could not be applied",
-            problems=tuple(
-                Problem(message=one.message, where=_origin(plan, one.id), subject=str(one.id)) for one in failed
-            ),
-        )
+    if failed := {one.id: one.message for one in done.outcomes if one.deed is Deed.FAILED}:
+        story.failure = _failure(f"{names(tuple(failed))} could not be applied", plan, failed)
         return Result.FAILED
     if done.stopped:
         return Result.SUPERSEDED
-    unhealthy = [(id, health) for id, health in done.health if not health.state.is_good]
-    skipped = [outcome for outcome in done.outcomes if outcome.deed is Deed.SKIPPED]
+    unhealthy = _unhealthy(done.health)
+    skipped = any(outcome.deed is Deed.SKIPPED for outcome in done.outcomes)
     if skipped and not unhealthy:
         return Result.SUPERSEDED
     if not unhealthy:
-        waited = _healthy_at_once(made, app, cluster) or wait(wanted_refs(plan))
+        waited = _healthy_at_once(made, context) or context.wait(wanted_refs(plan))
         story.health = waited.health
-        unhealthy = [(id, health) for id, health in waited.health if not health.state.is_good]
+        unhealthy = _unhealthy(waited.health)
         if waited.stopped and unhealthy:
             return Result.SUPERSEDED
     if unhealthy:
-        story.failure = Failure(
-            message=f"{names([id for id, _ in unhealthy])} did not become healthy",
-            problems=tuple(
-                Problem(
-                    message=f"{health.state.value}: {health.message}" if health.message else health.state.value,
-                    where=_origin(plan, id),
-                    subject=str(id),
-                )
-                for id, health in unhealthy
-            ),
-        )
+        story.failure = _failure(f"{names(tuple(unhealthy))} did not become healthy", plan, unhealthy)
         return Result.UNHEALTHY
     return Result.CONVERGED
 
 
-def _healthy_at_once(made: Planned, app: AppSpec, cluster: Cluster) -> HealthWait | None:
+def _unhealthy(health: Iterable[tuple[ResourceId, Health]]) -> dict[ResourceId, str]:
+    """Return what is wrong with the objects that are not well."""
+    bad = ((id, one) for id, one in health if not one.state.is_good)
+    return {id: f"{one.state.value}: {one.message}" if one.message else one.state.value for id, one in bad}
+
+
+def _failure(message: str, plan: Plan, messages: Mapping[ResourceId, str]) -> Failure:
+    """Return what went wrong with some objects, each with its own message and its place in Git."""
+    origins = {change.id: str(change.origin) for change in reversed(plan.changes) if change.origin}
+    return Failure(
+        message=message,
+        problems=tuple(
+            Problem(message=why, where=origins.get(id, ""), subject=str(id)) for id, why in messages.items()
+        ),
+    )
+
+
+def _healthy_at_once(made: Planned, context: ApplyContext) -> HealthWait | None:
     """Return the health where nothing has to be waited for, and what is known of most objects still holds."""
-    if made.rest is None or not cluster.is_followed(app):
+    if made.rest is None or not context.cluster.is_followed(context.app):
         return None
     written = {change.ref for change in made.plan.writes}
-    health = made.rest.health_of(wanted_refs(made.plan), cluster, written=written)
+    health = made.rest.health_of(wanted_refs(made.plan), context.cluster, written=written)
     return HealthWait(health=health) if are_good(health) else None
-
-
-def _origin(plan: Plan, id: ResourceId) -> str:
-    return next((str(change.origin) for change in plan.changes if change.id == id and change.origin), "")

@@ -170,7 +170,7 @@ class Passes:
             base = announced(app, operation, trigger, at=now)
             narrator = Narrator(app, base, self._store, self._outside, before)
             order = Removal(app=app, trigger=trigger, memory=before, operation=operation, keep_objects=keep_objects)
-            report = remove(order, world=self.world, keep=narrator.pruning, progress=lambda _: None)
+            report = remove(order, world=self.world, keep=narrator.pruning)
             ended = replace(base, at=report.finished_at)
             self._store.save_pass(
                 replace(before, app=app.key),

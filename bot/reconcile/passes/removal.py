@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from bot.apply.context import ApplyContext
 from bot.apply.execute import execute
 from bot.apply.gone import await_gone
 from bot.errors import OrderRefused, PassError, Problem
@@ -68,9 +69,7 @@ class Removal:
     keep_objects: bool
 
 
-def remove(
-    order: Removal, *, world: World, keep: Callable[[list[Body]], None], progress: Callable[[Outcome], None]
-) -> SyncReport:
+def remove(order: Removal, *, world: World, keep: Callable[[list[Body]], None]) -> SyncReport:
     """Carry the order out. CONVERGED means that nothing of the app is left on the cluster but what was released.
 
     `keep` is given the objects before they are deleted.
@@ -92,7 +91,17 @@ def remove(
             reason = " ".join(refusal.message for refusal in plan.refusals)
             result = Result.REFUSED
         else:
-            outcomes = _prune(order, plan, world, cluster, keep, progress)
+            context = ApplyContext(
+                app=order.app,
+                cluster=cluster,
+                wait=lambda _: HealthWait(health=()),
+                applied=lambda _: None,
+                pruning=keep,
+                ends_waiting=lambda: False,
+                ends_writing=lambda: False,
+                steps=UNTRACED,
+            )
+            outcomes = _prune(plan, context)
             result = Result.CONVERGED
         bad = [one for one in outcomes if one.deed in {Deed.FAILED, Deed.DELETING}]
         if bad:
@@ -145,26 +154,9 @@ def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
     )
 
 
-def _prune(
-    order: Removal,
-    plan: Plan,
-    world: World,
-    cluster: Cluster,
-    keep: Callable[[list[Body]], None],
-    progress: Callable[[Outcome], None],
-) -> tuple[Outcome, ...]:
-    done = execute(
-        plan,
-        app=order.app,
-        inventory=cluster.load_inventory(order.app),
-        cluster=cluster,
-        wait=lambda _: HealthWait(health=()),
-        progress=progress,
-        stop=lambda: False,
-        leaves=lambda: False,
-        keep=keep,
-        step=UNTRACED.step,
-    )
+def _prune(plan: Plan, context: ApplyContext) -> tuple[Outcome, ...]:
+    app, cluster = context.app, context.cluster
+    done = execute(plan, cluster.load_inventory(app), context)
     refs = {change.id: change.ref for change in plan.changes}
     leaving = [refs[one.id] for one in done.outcomes if one.deed is Deed.DELETING]
     left = {ref.id for ref in await_gone(cluster, leaving, stop=lambda: False)} if leaving else set()
@@ -172,7 +164,7 @@ def _prune(
         Outcome(id=one.id, deed=Deed.DELETED) if one.deed is Deed.DELETING and one.id not in left else one
         for one in done.outcomes
     ]
-    retained = [_released(order.app, change.ref, cluster) for change in plan.changes if change.retained]
+    retained = [_released(app, change.ref, cluster) for change in plan.changes if change.retained]
     return (*settled, *retained)
 
 
