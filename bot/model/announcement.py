@@ -165,6 +165,7 @@ class Announcement:
     alias: str = ""  # of the alert that is open
     acknowledged_by: str = ""  # who has that alert in hand
     apps: tuple[AppLine, ...] = ()  # those that one message speaks for
+    awaited: tuple[str, ...] | None = ()  # keys of apps that a rollout may reach still; None while nobody knows
     inherits: str = ""  # root message whose place this one takes, when it is the first of its own
     root: str = ""  # names the root message where that is not the operation's own: in another channel
 

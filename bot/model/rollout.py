@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +22,21 @@ _BEGINNING: Final = frozenset({News.DIFF, News.SYNCING})
 _OVER: Final = frozenset({News.CONVERGED, News.RECOVERED, News.SETTLED})  # says that the app is equal to its commit
 _TROUBLE: Final = frozenset({News.FAILED, News.DEGRADED})
 _UNASKED: Final = frozenset({Via.SCHEDULE.value, Via.WEBHOOK.value})  # nobody waits for an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A message about many apps as it stands: its root message, the apps it counts (keys), and whom it waits for.
+
+    `awaited` is as in an announcement; `last_at` is when the last app began or ended.
+    """
+
+    root: str
+    commit: str
+    channel: str
+    apps: frozenset[str]
+    awaited: tuple[str, ...] | None
+    last_at: datetime
 
 
 def root_of(news: Announcement) -> str:
@@ -93,26 +108,30 @@ def opening(news: Announcement, root: str) -> Announcement:
         revision_url="" if caused else news.revision_url,  # it is that of the cause
         ref=news.ref,
         via=news.via,
+        awaited=None,
     )
 
 
 def filled(news: Announcement, apps: Sequence[AppLine], *, began_at: datetime, at: datetime) -> Announcement:
-    """Return the message with its apps as they are by now."""
+    """Return the message with its apps as they are by now; of those that are awaited, the ones that have not begun."""
     count = Counter(one.how for one in apps)
     place = place_of(apps)
+    awaited = None if news.awaited is None else tuple(sorted({*news.awaited}.difference(one.key for one in apps)))
     state = News.CONVERGED if count[News.CONVERGED.value] else News.FAILED
-    if count[News.SYNCING.value]:
+    if count[News.SYNCING.value] or awaited != ():
         state = News.SYNCING
+    most = f" to {len(apps) + len(awaited)}" if awaited else ""
     return replace(
         news,
         news=state,
-        app=f"{len(apps)} apps",
+        app=f"{len(apps)}{most} apps" if awaited is not None else f"{len(apps)} apps or more",
         cluster=place.cluster,
         env=place.env,
         at=at,
         since=began_at if state is News.SYNCING else None,
         started_at=began_at,
         apps=tuple(apps),
+        awaited=awaited,
     )
 
 

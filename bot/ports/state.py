@@ -25,6 +25,7 @@ from bot.model.record import (
     Pruned,
     SinkName,
 )
+from bot.model.rollout import Rollout
 
 INCIDENTS: Final = "incidents"  # the name of a lock
 
@@ -219,6 +220,12 @@ class Store(Protocol):
 
     def released(self, apps: Collection[str], *, at: datetime) -> None:
         """Let messages about one commit of many apps say of those that are none of `apps` any more that they left."""
+
+    def rollouts(self, *, since: datetime) -> tuple[Rollout, ...]:
+        """Return the messages about one commit of many apps that somebody joined or left since then, or is to join."""
+
+    def awaits(self, root: str, awaited: Sequence[str], *, at: datetime) -> None:
+        """Let a message about one commit of many apps say who may join it still (keys); it is edited soon."""
 
     def first_time(self, key: str, *, at: datetime) -> bool:
         """True exactly once per key, across restarts: for redelivered commands, clicks and events."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from bot.model import rollout
-from bot.model.announcement import Announcement, AppLine, News, Parcel
+from bot.model.announcement import ROLLOUT, Announcement, AppLine, News, Parcel
 from bot.model.record import Dispatch, SinkName, Turn
 from bot.ports.state import MessageRef
 from bot.state import codec, tables
@@ -153,6 +153,38 @@ class Rollouts(Database):
                 if app not in apps:
                     self._leaves(connection, app, "released", at)
 
+    def rollouts(self, *, since: datetime) -> tuple[rollout.Rollout, ...]:
+        table, roots = tables.rollouts, tables.roots
+        lively = sa.select(table.c.root).group_by(table.c.root).having(sa.func.max(table.c.at) >= moment(since))
+        waits = ~roots.c.value.contains('"awaited":[]', autoescape=True)
+        of_many = roots.c.operation.startswith(ROLLOUT, autoescape=True)
+        query = sa.select(roots).where(of_many, sa.or_(waits, roots.c.operation.in_(lively)))
+        with self._reading() as connection:
+            said = {row.operation: codec.load(Announcement, row.value) for row in connection.execute(query)}
+            lines = sa.select(table.c.root, table.c.app, table.c.at).where(table.c.root.in_(said))
+            rows = connection.execute(lines).all() if said else []
+        return tuple(
+            rollout.Rollout(
+                root=root,
+                commit=news.revision.commit if news.revision is not None else "",
+                channel=news.channel,
+                apps=frozenset(row.app for row in rows if row.root == root),
+                awaited=news.awaited,
+                last_at=max((datetime.fromisoformat(row.at) for row in rows if row.root == root), default=news.at),
+            )
+            for root, news in said.items()
+        )
+
+    def awaits(self, root: str, awaited: Sequence[str], *, at: datetime) -> None:
+        roots = tables.roots
+        with self._transaction() as connection:
+            mine = sa.select(roots.c.value).where(roots.c.operation == root)
+            text = connection.execute(mine.with_for_update()).scalar()
+            if text is not None:
+                said = replace(codec.load(Announcement, text), awaited=tuple(awaited))
+                self._put(connection, roots, operation=root, value=codec.dump(said))
+                self._place(connection, said.channel, root, at)
+
     def _place(self, connection: sa.Connection, lane: str, root: str, at: datetime, **place: int) -> None:
         """Let the message be posted at once, or edited soon; one that waits for that says it."""
         box = tables.outbox
@@ -196,6 +228,9 @@ class Rollouts(Database):
         table = tables.rollouts
         query = sa.select(table).where(table.c.root == parcel.operation).order_by(table.c.app)
         rows = connection.execute(query).all()
+        text = connection.execute(sa.select(tables.roots.c.value).where(tables.roots.c.operation == parcel.operation))
+        if (now := text.scalar()) is not None:  # since the row was written, apps may have been asked
+            parcel = replace(parcel, awaited=codec.load(Announcement, now).awaited)
         lines = self._with_messages(connection, [codec.load(AppLine, row.value) for row in rows])
         began, last = min(row.began_at for row in rows), max(row.at for row in rows)
         times = {"began_at": datetime.fromisoformat(began), "at": datetime.fromisoformat(last)}

@@ -129,6 +129,10 @@ _ROLLOUT: Final = replace(
 )
 SITUATIONS: Final[dict[str, Announcement]] = {
     "rollout-syncing": _ROLLOUT,
+    "rollout-more-to-be-asked": replace(
+        _ROLLOUT, app="44 to 246 apps", awaited=tuple(f"prod/late-{number:03}" for number in range(202))
+    ),
+    "rollout-nobody-knows-how-many": replace(_ROLLOUT, app="44 apps or more", awaited=None),
     "rollout-converged-two-failed": replace(
         _ROLLOUT,
         news=News.CONVERGED,

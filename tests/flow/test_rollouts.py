@@ -20,12 +20,16 @@ from tests.waiting import until
 pytestmark = pytest.mark.long
 
 NAMES = [f"app-{number:02}" for number in range(1, 31)]
+LATE = "late"  # waits for the one that is refused
 _SECONDS = 240  # thirty apps on a machine that does other things too
 
 
 @pytest.fixture(params=["socket", "http"])
 def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
-    """Thirty apps, one of which is refused by the API server; Slack is away, and takes one message a second later."""
+    """Thirty apps, one that is refused by the API server, and one that waits for that one.
+
+    Slack is away, and takes one message a second later.
+    """
     plane = SandboxServer(tmp_path, speed=1)
     entry = "  - {{name: {0}, repo: fleet, path: apps/{0}, cluster: prod, env: production, interval: 3s}}"
     story = Story(
@@ -33,13 +37,13 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
         plane,
         "default",
         mode=request.param,
-        apps="\n".join(map(entry.format, NAMES)),
+        apps="\n".join([*map(entry.format, NAMES), entry.format(LATE).replace("}", ", depends_on: [shop]}")]),
         retry="{first: 2s, factor: 1, max: 2s}",
     )
     story.slack.state.post_interval = timedelta(seconds=1)
     story.slack.fail("*", Fault(kind=FaultKind.REFUSE), times=None)
     story.fails()
-    files = {f"apps/{name}/a.yaml": configmap("info").replace("settings", name) for name in NAMES}
+    files = {f"apps/{name}/a.yaml": configmap("info").replace("settings", name) for name in (*NAMES, LATE)}
     story.upstream.commit(files, message="Change all")
     yield story
     story.close()
@@ -56,11 +60,14 @@ def all_synced(story: Story) -> None:
 def is_about_all(story: Story) -> Message:
     """Wait until each app is told of as it is, nearly all of them in one message; return that one.
 
-    What was on its way before the message about all has a message of its own.
+    What was on its way before the message about all has a message of its own; that one waits for the late app.
     """
 
+    def is_over(one: Message) -> bool:
+        return one.text.startswith("Converged") or ("still to be asked" in one.text and " syncing" not in one.text)
+
     def told() -> bool:
-        roots = [one for one in story.slack.roots(DEPLOYS) if one.text.startswith("Converged")]
+        roots = [one for one in story.slack.roots(DEPLOYS) if is_over(one)]
         return all(any(name in said(one) for one in roots) for name in NAMES)
 
     until(told, seconds=_SECONDS)
@@ -75,6 +82,7 @@ def test_one_commit_of_thirty_apps_is_one_message(fleet: Story) -> None:
     fleet.bot.start()
     all_synced(fleet)
     fleet.slack.heal()
+    fleet.sees("Syncing: ", " apps converged, ", "1 still to be asked", seconds=_SECONDS)
     message = is_about_all(fleet)
     failed = fleet.sees("Sync failed: shop / prod", seconds=_SECONDS)
     assert "gitops.sync" in said(failed)  # its buttons stay with it
@@ -86,6 +94,18 @@ def test_one_commit_of_thirty_apps_is_one_message(fleet: Story) -> None:
 
     fleet.upstream.commit({f"apps/{NAMES[6]}/a.yaml": configmap("debug").replace("settings", NAMES[6])})
     fleet.sees("Converged", f"{NAMES[6]} / prod", seconds=_SECONDS)  # one app is told of as before
+
+
+def test_message_waits_for_the_app_that_has_not_begun(fleet: Story) -> None:
+    """It said that all thirty had converged, and that all thirty-two had a minute later."""
+    fleet.bot.start()
+    all_synced(fleet)
+    fleet.slack.heal()
+    fleet.sees("Syncing: ", "1 still to be asked", seconds=_SECONDS)
+    fleet.mends()
+    fleet.sees("Converged: ", f"{LATE} / prod", seconds=_SECONDS)
+    message = fleet.sees("Converged: ", " apps / ", NAMES[6], seconds=_SECONDS)  # nobody is asked about it any more
+    assert "still to be asked" not in said(message)
 
 
 def test_restart_in_between_loses_and_doubles_nothing(fleet: Story) -> None:

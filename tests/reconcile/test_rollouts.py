@@ -68,7 +68,17 @@ def all_begin(store: SqlStore, apps: Sequence[str] = APPS) -> None:
 
 
 def delivered(store: SqlStore, *, at: datetime = NOW, lane: str = LANE) -> list[Announcement]:
-    """Deliver all that is due, as Slack's sink does: a root message is posted once, and edited from then on."""
+    """Deliver all that is due, as Slack's sink does: a root message is posted once, and edited from then on.
+
+    Every app has been asked by then.
+    """
+    for one in store.rollouts(since=at):
+        if one.awaited is None:
+            store.awaits(one.root, (), at=at)
+    return delivered_as_it_is(store, at=at, lane=lane)
+
+
+def delivered_as_it_is(store: SqlStore, *, at: datetime = NOW, lane: str = LANE) -> list[Announcement]:
     found = []
     while (one := store.claim(SinkName.SLACK, lane, now=at)) is not None:
         assert isinstance(one.parcel, Announcement)

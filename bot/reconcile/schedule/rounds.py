@@ -1,4 +1,4 @@
-"""What is due by the clock and by no pass: reminders, requests that expire, mutes that end, digests.
+"""What is due by the clock and by no pass: reminders, requests that expire, mutes that end, digests, who is awaited.
 
 The loop calls `make` every few seconds. Each thing has a name of its own in the store, so that it is said once, by one
 process, across restarts; a round that fails is made again.
@@ -27,6 +27,7 @@ from bot.reconcile.notify.news import notice, operation_at
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import commands
 from bot.reconcile.passes import windows
+from bot.reconcile.schedule.awaiting import Awaiting
 from bot.reconcile.schedule.digest import digest
 from bot.reconcile.schedule.due import announced
 from bot.reconcile.schedule.shared_pauses import SharedPauses
@@ -40,7 +41,10 @@ _HISTORY: Final = 200  # entries of an app that a digest looks at
 
 
 class Rounds:
-    """`schedule` says when digests are due, None without them; `notice` what on-call has to be told of the calendar."""
+    """`schedule` says when digests are due, None without them; `notice` what on-call has to be told of the calendar.
+
+    `descends` tells of an app whether a commit is another one or comes after it.
+    """
 
     def __init__(
         self,
@@ -52,10 +56,12 @@ class Rounds:
         clock: Callable[[], datetime],
         schedule: Window | None,
         notice: Callable[[datetime], Sunset | None],
+        descends: Callable[[AppSpec, str, str], bool],
     ) -> None:
         self._apps, self._store, self._post, self._enquiry = apps, store, post, enquiry
         self._clock, self._schedule = clock, schedule
         self._attention, self._notice = Attention(store, post=post), notice
+        self._awaiting = Awaiting(apps, store=store, post=post, descends=descends)
         self._pauses = SharedPauses(apps, store=store, post=post)
         self._slots: dict[str, datetime] = {}  # the last quiet hours and digest that were looked at
 
@@ -89,6 +95,7 @@ class Rounds:
                 if one.app not in self._apps:
                     self._attention.gone(one.app, "is not in the configuration any more", at=now)
         self._store.released(self._apps, at=now)
+        self._awaiting.look(memories, now)
         muted: dict[tuple[str, datetime, datetime], list[str]] = {}
         for key, mute in self._store.mutes().items():
             if mute.until <= now:
