@@ -15,8 +15,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -25,44 +24,23 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.errors import PassError, StateError
-from bot.model.app import AppSpec
-from bot.model.control import Trigger, Via
-from bot.model.outcome import Result, SyncReport
+from bot.model.outcome import SyncReport
 from bot.model.source import GitRef
 from bot.ports.live import Cluster
-from bot.ports.state import PassRequest, Store
+from bot.ports.state import Store
 from bot.reconcile.passes.perform import Passes
 from bot.reconcile.schedule.errands import Errands
 from bot.reconcile.schedule.pulse import BEAT_EVERY, Pulse
-from bot.reconcile.schedule.retry import Retry, Tries, has_failed
+from bot.reconcile.schedule.retry import Retry
+from bot.reconcile.schedule.turns import ANY_ANSWER, Slot, Turns
 from bot.reconcile.schedule.workers import Workers
 
 log = logging.getLogger(__name__)
 
 _STIR_EVERY: Final = timedelta(seconds=1)  # a workload on its way changes many times a second
-_ANY_ANSWER: Final = datetime.min.replace(tzinfo=UTC)
 _ROUND_SECONDS: Final = 5  # reminders, expiries and digests are as late as that
-_PUSH_VISIBLE_WITHIN: Final = timedelta(minutes=2)  # a push event may come before the host shows the commit
-_PUSH_ASK_AGAIN: Final = timedelta(seconds=2)
 _NOTING: Final = 4  # passes at a time that only note a commit: each costs a transaction, and they are in no hurry
 _FIRST_BEAT: Final = timedelta(seconds=10)
-_NUDGED_AFTER: Final = timedelta(seconds=5)  # a failed app that a newer commit does not concern
-
-
-@dataclass(slots=True)
-class _Slot:
-    """One app's turn; guarded by the loop's lock."""
-
-    app: AppSpec
-    due: bool = False
-    running: bool = False
-    urgent: bool = False
-    tries: Tries = field(default_factory=Tries)
-    asked_at: datetime | None = None  # when a wake-up came during a pass and its commit was not compared yet
-    since: datetime = _ANY_ANSWER  # what Git said then or later is new enough for the next pass
-    stirred_at: datetime = _ANY_ANSWER
-    stirs: bool = False  # a stir waits for its second
-    requests: list[PassRequest] = field(default_factory=list)
 
 
 class Loop:
@@ -81,10 +59,10 @@ class Loop:
         errands: Callable[[], Iterable[tuple[str, Callable[[], None]]]] = tuple,
     ) -> None:
         self._due_errands = errands
-        self._passes, self._store, self._retry, self._clock = passes, store, retry, clock
-        self._pulse, self._ended, self._make_rounds = Pulse(beat, clock=clock), ended, rounds
+        self._passes, self._store, self._clock = passes, store, clock
+        self._pulse, self._make_rounds = Pulse(beat, clock=clock), rounds
         self._lock = threading.Lock()
-        self._slots = {key: _Slot(app) for key, app in passes.apps.items()}
+        self._slots = {key: Slot(app) for key, app in passes.apps.items()}
         self._stopping = threading.Event()
         self._workers: dict[tuple[str, bool], Workers] = {}  # by cluster and whether it only notes; guarded by _lock
         self._rounds: set[tuple[str, int]] = set()  # by repository and seconds
@@ -94,6 +72,18 @@ class Loop:
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True}
         )
         self._known: set[int] = set()
+        self._turns = Turns(
+            passes,
+            store=store,
+            retry=retry,
+            clock=clock,
+            guard=self._lock,
+            stopping=self._stopping.is_set,
+            wake_at=self._wake_at,
+            ended=self._completed,
+            returned_at=lambda cluster: self._returned.get(cluster, ANY_ANSWER),
+        )
+        self._ended = ended
         self.alive_at = clock()
 
     @property
@@ -160,8 +150,8 @@ class Loop:
                 return
             slot.stirs = early
             slot.stirred_at = now
-        if early and not self._stopping.is_set():
-            self._scheduler.add_job(self._wake, DateTrigger(now + _STIR_EVERY), args=[key])
+        if early:
+            self._later(self._wake, now + _STIR_EVERY, key)
         else:
             self._wake(key)
 
@@ -175,10 +165,21 @@ class Loop:
         for key, at in again:
             if at <= now:
                 self._wake(key, since=now)
-            elif not self._stopping.is_set():
-                self._scheduler.add_job(self.wake, DateTrigger(at), args=[key])
+            else:
+                self._wake_at(at, key)
 
-    def _wake(self, key: str, *, since: datetime = _ANY_ANSWER, urgent: bool = False) -> bool:
+    def _wake_at(self, at: datetime, key: str) -> None:
+        self._later(self.wake, at, key)
+
+    def _later(self, wake: Callable[[str], bool], at: datetime, key: str) -> None:
+        if not self._stopping.is_set():
+            self._scheduler.add_job(wake, DateTrigger(at), args=[key])
+
+    def _completed(self, report: SyncReport) -> None:
+        self._pulse.completed()
+        self._ended(report)
+
+    def _wake(self, key: str, *, since: datetime = ANY_ANSWER, urgent: bool = False) -> bool:
         with self._lock:
             slot = self._slots.get(key)
             if slot is None:  # its folder is gone
@@ -187,7 +188,7 @@ class Loop:
             slot.stirs = False
             slot.urgent = slot.urgent or urgent
             slot.since = max(slot.since, since)
-            if since > _ANY_ANSWER:
+            if since > ANY_ANSWER:
                 slot.asked_at = since
             if slot.running or self._stopping.is_set():
                 return slot.running
@@ -244,7 +245,7 @@ class Loop:
             went = [key for key in self._slots if key not in apps]
             for key in went:
                 del self._slots[key]
-            self._slots |= {key: _Slot(apps[key]) for key in came}
+            self._slots |= {key: Slot(apps[key]) for key in came}
             for key, slot in self._slots.items():
                 slot.app = apps[key]
         for key in went:
@@ -285,7 +286,7 @@ class Loop:
 
     # --- workers ----------------------------------------------------------------------------------------------
 
-    def _work(self, slot: _Slot, *, notes: bool = False) -> None:
+    def _work(self, slot: Slot, *, notes: bool = False) -> None:
         """Run passes of one app until it is no longer due; `notes` by workers of those that only learn of a commit."""
         while self._take(slot):
             if self._only_notes(slot) is not notes:
@@ -293,21 +294,21 @@ class Loop:
                     slot.due = True
                 self._submit(slot, notes=not notes)
                 return
-            self._one(slot)
+            self._turns.run(slot)
 
-    def _only_notes(self, slot: _Slot) -> bool:
+    def _only_notes(self, slot: Slot) -> bool:
         """Tell whether an app at rest was woken for a commit that is not about it.
 
         One push to a repository of hundreds of apps wakes them all; most have nothing to do but to note it.
         """
         with self._lock:
-            since, ordered = slot.since, any(one.trigger.manual for one in slot.requests)
-        if ordered or since == _ANY_ANSWER:
+            since, ordered = slot.since, slot.is_ordered
+        if ordered or since == ANY_ANSWER:
             return False
         repo = self._passes.world.repos[slot.app.repo]
         return self._passes.resting.is_untouched(slot.app, lambda ref: repo.head(ref, newer_than=since))
 
-    def _submit(self, slot: _Slot, *, notes: bool = False) -> None:
+    def _submit(self, slot: Slot, *, notes: bool = False) -> None:
         cluster = slot.app.cluster
         with self._lock:
             pool = self._workers.get((cluster, notes))
@@ -316,7 +317,7 @@ class Loop:
                 self._workers[(cluster, notes)] = pool
         pool.submit(lambda: self._work(slot, notes=notes))
 
-    def _take(self, slot: _Slot) -> bool:
+    def _take(self, slot: Slot) -> bool:
         with self._lock:
             if not slot.due or self._stopping.is_set():
                 slot.running = False
@@ -324,109 +325,3 @@ class Loop:
             slot.due = False
             slot.asked_at = None
             return True
-
-    def _one(self, slot: _Slot) -> None:
-        with self._lock:
-            urgent, slot.urgent = slot.urgent, False
-            since, slot.since = slot.since, _ANY_ANSWER
-            resting = slot.tries.rests(self._clock())
-            ordered = any(one.trigger.manual for one in slot.requests)
-        if resting and not ordered and not self._may_be_mended(slot, since, pushed=urgent):
-            return
-        with self._lock:
-            requests, slot.requests = slot.requests, []
-        if not requests and since == _ANY_ANSWER and self._passes.resting.is_settled(slot.app, None):
-            return
-        trigger = next(
-            (one.trigger for one in reversed(requests) if one.trigger.manual),
-            requests[-1].trigger if requests else Trigger(via=Via.SCHEDULE),
-        )
-        report: SyncReport | None = None
-        try:
-            report = self._passes.perform(
-                slot.app,
-                trigger,
-                stop=lambda commit: self._superseded(slot, commit),
-                patience=timedelta(seconds=5),
-                since=since,
-                noticed=min((one.at for one in requests), default=since if since > _ANY_ANSWER else None),
-                failures=slot.tries.failures,
-                leaves=self._stopping.is_set,
-            )
-        except PassError as error:  # the state store: nothing of this pass is recorded, so that it is run again
-            log.error("pass of %s: %s", slot.app.key, error)
-        except Exception:  # the one boundary for bugs: the loop goes on
-            log.exception("pass of %s: unexpected error", slot.app.key)
-        self._after(slot, report, requests)
-
-    def _after(self, slot: _Slot, report: SyncReport | None, requests: list[PassRequest]) -> None:
-        now = self._clock()
-        if report is not None:
-            self._pulse.completed()
-            self._ended(report)
-        waiting = [one for one in requests if report is None or self._not_visible(slot.app, one, report, now)]
-        done = [one.id for one in requests if one not in waiting]
-        with suppress(StateError):  # they are done again after a restart, which changes nothing
-            self._store.finish_requests(done)
-        calm = timedelta(0)
-        with suppress(StateError):  # the next pass meets the same trouble
-            calm = self._passes.rest(report) if report is not None and not has_failed(report) else calm
-        with self._lock:
-            slot.requests = [*waiting, *slot.requests]
-            returned = self._returned.get(slot.app.cluster, _ANY_ANSWER)
-            slot.tries.ended(report, self._retry, calm=calm, now=now, returned=returned)
-            again = slot.tries.not_before or (now + _PUSH_ASK_AGAIN if waiting else None)
-            if report is not None and report.result is Result.SUPERSEDED:
-                slot.due = True
-        if again is not None and not self._stopping.is_set():
-            self._scheduler.add_job(self.wake, DateTrigger(again), args=[slot.app.key])
-
-    def _not_visible(self, app: AppSpec, request: PassRequest, report: SyncReport, now: datetime) -> bool:
-        """True while the host does not show the commit that its push event named."""
-        if not request.expects or now - request.at > _PUSH_VISIBLE_WITHIN or report.target is None:
-            return False
-        if report.target.commit == request.expects:
-            return False
-        try:
-            repo = self._passes.world.repos[app.repo]
-            return not repo.descends(report.target.commit, request.expects)
-        except PassError:
-            return True
-
-    def _may_be_mended(self, slot: _Slot, since: datetime, *, pushed: bool) -> bool:
-        """Tell whether a failed app is tried before its time: for a newer commit, or a push of the one that failed.
-
-        A newer commit that does not concern the app brings its next try closer, so that a push to a large repository
-        does not have all that fails in it run beside what was pushed.
-        """
-        try:
-            head = self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=since)
-            failed = slot.tries.commit
-            if not failed or head == failed:
-                return pushed
-            if self._passes.resting.concerns(slot.app, failed, head):
-                return True
-        except PassError:
-            return pushed
-        soon = self._clock() + _NUDGED_AFTER
-        with self._lock:
-            nudged = slot.tries.sooner(soon)
-        if nudged and not self._stopping.is_set():
-            self._scheduler.add_job(self.wake, DateTrigger(soon), args=[slot.app.key])
-        return False
-
-    def _superseded(self, slot: _Slot, commit: str) -> bool:
-        """True when a running pass need not wait on: we stop, or a wake-up came and the branch has moved on."""
-        if self._stopping.is_set():
-            return True
-        with self._lock:
-            asked_at, slot.asked_at = slot.asked_at, None
-            ordered = any(one.trigger.manual for one in slot.requests)
-        if ordered and asked_at is not None:
-            return True  # an order changes what the pass works from: pause, rollback, sync
-        if asked_at is None or self._store.control(slot.app.key).pin is not None:
-            return False
-        try:
-            return self._passes.world.repos[slot.app.repo].head(slot.app.ref, newer_than=asked_at) != commit
-        except PassError:
-            return False
