@@ -20,7 +20,7 @@ from bot.reconcile.schedule.loop import Loop
 from bot.server.listening import WebServer, WsgiApp
 from bot.server.web import Answer, Handlers, Web
 from bot.source.push_events import PushRefused, read_push
-from bot.wiring import Engine, build_courier, order_threads, rules
+from bot.wiring import Engine, build_courier, order_threads, rules, send_again
 
 _LISTED: Final = 10  # failing apps; `status failing` has all
 _TRACEPARENT: Final = 55  # characters of one (W3C Trace Context, 2.2)
@@ -68,6 +68,7 @@ class Doors:
     def open(self, server: WebServer) -> None:
         """Answer HTTP, deliver what waits, and hear Slack."""
         server.serve(self._web)
+        send_again(self._engine, clock=self._clock)
         self._courier.start()
         if self._socket is not None:
             self._socket.start()

@@ -48,7 +48,10 @@ def tidings(consignment: Consignment, fate: Fate, *, why: str, at: datetime) -> 
             lost = _own(page, News.UNDELIVERABLE, f"On-call could not be {_done(page)}{_by(page)}: {why}.", at)
             # Another service may have them: its arrival stands in the thread.
             unless = ", unless the thread says that another service has paged them" if page.via else ""
-            return (replace(lost, next_step=f"Call the on-call person{unless}, and correct the on-call settings."),)
+            again = "; with these it is sent again" if page.act is PageAct.OPEN else ""
+            return (
+                replace(lost, next_step=f"Call the on-call person{unless}, and correct the on-call settings{again}."),
+            )
         case _:
             return ()
 

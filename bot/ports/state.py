@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from bot.model.announcement import Announcement
+from bot.model.announcement import Announcement, Parcel
 from bot.model.control import Control, Trigger
 from bot.model.incident import Incident
 from bot.model.record import (
@@ -193,6 +193,12 @@ class Store(Protocol):
 
     def undeliverable(self, id: int, *, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
         """The row will never arrive; it leaves the lane and stays readable."""
+
+    def lost(self, sink: SinkName) -> tuple[Consignment, ...]:
+        """Return what will never arrive, as far as nothing has arrived on its lane since; oldest first."""
+
+    def send_again(self, id: int, parcel: Parcel) -> None:
+        """Let a lost row wait in its old place, with this parcel, as if it had never been tried."""
 
     def tidy(self, *, before: datetime) -> None:
         """Drop parcels that have arrived or were lost before then, and keys of `first_time` of that age. Idempotent."""

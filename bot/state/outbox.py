@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -116,14 +117,7 @@ class Outbox(Rollouts):
                 return None
             connection.execute(box.update().where(box.c.id == row.id).values(attempts=row.attempts + 1))
             parcel = self._with_its_apps(connection, codec.load_parcel(row.kind, row.value))
-        return Consignment(
-            id=row.id,
-            sink=sink,
-            lane=lane,
-            parcel=parcel,
-            attempts=row.attempts,
-            created_at=datetime.fromisoformat(row.created_at),
-        )
+        return _consignment(row, parcel)
 
     def delivered(self, id: int, *, dispatches: Sequence[Dispatch] = ()) -> None:
         self._settle(id, dispatches, state="delivered", why="")
@@ -133,6 +127,21 @@ class Outbox(Rollouts):
 
     def undeliverable(self, id: int, *, why: str, dispatches: Sequence[Dispatch] = ()) -> None:
         self._settle(id, dispatches, state="lost", why=why[:2000])
+
+    def lost(self, sink: SinkName) -> tuple[Consignment, ...]:
+        box, later = tables.outbox, tables.outbox.alias()
+        same = sa.and_(later.c.sink == box.c.sink, later.c.lane == box.c.lane, later.c.id > box.c.id)
+        heard_since = sa.exists().where(same, later.c.state == "delivered")
+        query = sa.select(box).where(box.c.sink == sink.value, box.c.state == "lost", ~heard_since)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(box.c.id)).all()
+        return tuple(_consignment(row, codec.load_parcel(row.kind, row.value)) for row in rows)
+
+    def send_again(self, id: int, parcel: Parcel) -> None:
+        box, (kind, value) = tables.outbox, codec.dump_parcel(parcel)
+        anew = {"state": "waiting", "attempts": 0, "not_before": ALWAYS, "why": "", "kind": kind, "value": value}
+        with self._transaction() as connection:
+            connection.execute(box.update().where(box.c.id == id, box.c.state == "lost").values(**anew))
 
     def tidy(self, *, before: datetime) -> None:
         box, seen = tables.outbox, tables.seen
@@ -188,6 +197,17 @@ class Outbox(Rollouts):
         with self._transaction() as connection:
             new = self._insert(tables.seen).values(row).on_conflict_do_nothing().returning(tables.seen.c.name)
             return connection.execute(new).first() is not None  # psycopg counts no rows of such an insert
+
+
+def _consignment(row: sa.Row[Any], parcel: Parcel) -> Consignment:
+    return Consignment(
+        id=row.id,
+        sink=SinkName(row.sink),
+        lane=row.lane,
+        parcel=parcel,
+        attempts=row.attempts,
+        created_at=datetime.fromisoformat(row.created_at),
+    )
 
 
 def _inherits(root: str) -> sa.ColumnElement[bool]:

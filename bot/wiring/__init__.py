@@ -11,7 +11,7 @@ from bot.wiring.outward import (
     untraced,
     write_back_targets,
 )
-from bot.wiring.running import build_courier, build_heartbeat, build_loop, notice_of, order_threads
+from bot.wiring.running import build_courier, build_heartbeat, build_loop, notice_of, order_threads, send_again
 from bot.wiring.values import oncall_providers, rules
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "oncall_providers",
     "order_threads",
     "rules",
+    "send_again",
     "untraced",
     "write_back_targets",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bot.errors import StateError
 from bot.model.announcement import Page
 from bot.model.outcome import SyncReport
 from bot.model.record import Consignment, Dispatch, SinkName
@@ -26,6 +28,8 @@ if TYPE_CHECKING:  # a command that only looks does not pay for what only the ru
     from bot.delivery.courier import Courier
     from bot.oncall.heartbeat import Heartbeat
     from bot.reconcile.schedule.loop import Loop
+
+log = logging.getLogger(__name__)
 
 
 def build_loop(
@@ -115,6 +119,17 @@ def build_courier(engine: Engine, *, clock: Callable[[], datetime], failed: Call
         return engine.post.rows(tidings(consignment, fate, why=why, at=clock()))
 
     return Courier(engine.store, sinks, clock=clock, tell=tell, failed=failed, tracer=engine.tracer)
+
+
+def send_again(engine: Engine, *, clock: Callable[[], datetime]) -> None:
+    """Let pages that were refused for good be tried once with the configuration of now, where their trouble lasts."""
+    try:
+        again = Attention(engine.store, post=engine.post).send_again(at=clock())
+    except StateError as error:
+        log.error("pages that were refused are not sent again: %s", error)
+        return
+    for alias in again:
+        log.info("the page %s, which was refused, is sent again", alias)
 
 
 def build_heartbeat(configuration: Configuration, *, tell: Callable[[str], None] = lambda _: None) -> Heartbeat | None:

@@ -9,6 +9,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +200,54 @@ def test_refused_key_is_shouted_with_its_setting_and_not_tried_again(tell: Tell,
     health = story.bot.health()
     assert health["status"] == "degraded"
     assert "OPSGENIE_API_KEY" in health["parts"]["deliveries to oncall"]
+
+
+@PAIRS
+def test_refused_page_is_sent_once_when_the_key_is_mended_and_the_trouble_lasts(
+    tell: Tell, tmp_path: Path, mode: str, flavour: str
+) -> None:
+    """Nobody was ever woken: the page counted as sent, and the sync went on failing."""
+    key = tmp_path / "key"
+    key.write_text("wrong", encoding="utf-8")
+    story = tell(mode=mode, flavour=flavour, OPSGENIE_API_KEY_FILE=str(key))
+    story.fails()
+    story.bot.start()
+    story.sees("Could not page", "OPSGENIE_API_KEY", seconds=90)
+    assert story.bot.stop() == 0
+    story.bot.start()  # the key is wrong still: that is no news
+    until(lambda: story.calls("open") == 2)
+    key.write_text("oncall-key", encoding="utf-8")
+    story.bot.hang_up()
+    (alert,) = until(story.oncall.opened)
+    story.sees("paged", "after all")
+    assert sum("Could not page" in one.text for one in story.said()) == 0  # that message says so by now
+    story.bot.hang_up()
+    until(lambda: story.bot.log().count("takes up its new configuration") == 2)
+    before = story.bot.metric("gitops_bot_app_failures")
+    until(lambda: story.bot.metric("gitops_bot_app_failures") > before + 2)
+    assert (alert.alias, alert.count, story.calls("open")) == ("gitops-bot:prod:shop", 1, 3)
+    story.mends()
+    until(lambda: not story.oncall.opened())
+    assert len(story.oncall.alerts) == 1
+
+
+@PAIRS
+def test_refused_page_is_not_sent_for_what_is_over(tell: Tell, tmp_path: Path, mode: str, flavour: str) -> None:
+    key = tmp_path / "key"
+    key.write_text("wrong", encoding="utf-8")
+    story = tell(mode=mode, flavour=flavour, OPSGENIE_API_KEY_FILE=str(key))
+    story.fails()
+    story.bot.start()
+    story.sees("Could not page", "OPSGENIE_API_KEY", seconds=90)
+    good = story.mends()
+    story.sees("Converged", good[:7])
+    key.write_text("oncall-key", encoding="utf-8")
+    story.bot.hang_up()
+    until(lambda: "takes up its new configuration" in story.bot.log())
+    bad = story.fails("two")  # what begins now is paged as ever
+    (alert,) = until(story.oncall.opened)
+    assert (alert.count, len(story.oncall.alerts)) == (1, 1)
+    assert bad[:7] in alert.description
 
 
 def hook(story: Story, action: str, alias: str, *, secret: str = "hook", more: str = "") -> int:

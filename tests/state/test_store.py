@@ -356,6 +356,26 @@ def test_whoever_reads_waits_for_nobody_who_waits_to_write(tmp_path: Path) -> No
         assert {one.arguments for one in store.audit(app=APP, limit=1000)} == {one.arguments for one in audits}
 
 
+def test_what_was_lost_is_sent_again_in_its_place_unless_something_arrived_since(store: SqlStore) -> None:
+    store.dispatch([row("first"), row("second"), row("elsewhere", lane="C2"), row("after it", lane="C2")])
+    for lane, lost in (("C1", 2), ("C2", 1)):
+        for _ in range(lost):
+            one = store.claim(SinkName.SLACK, lane, now=NOW)
+            assert one is not None
+            store.undeliverable(one.id, why="wrong key")
+    arrived = store.claim(SinkName.SLACK, "C2", now=NOW)
+    assert arrived is not None
+    store.delivered(arrived.id)
+    first, second = store.lost(SinkName.SLACK)
+    assert (first.parcel.id, second.parcel.id, first.attempts) == ("first", "second", 1)
+    store.dispatch([row("new")])
+    store.send_again(second.id, row("second").parcel)
+    store.send_again(arrived.id, row("after it").parcel)  # it was not lost
+    again = store.claim(SinkName.SLACK, "C1", now=NOW)
+    assert again is not None
+    assert (again.parcel.id, again.attempts, store.waiting(SinkName.SLACK)) == ("second", 0, 2)
+
+
 @pytest.mark.parametrize("lost", ["state.db", "state.db-wal"])
 def test_file_that_is_taken_away_from_an_open_store_is_noticed(tmp_path: Path, lost: str) -> None:
     """SQLite itself goes on: into a file that nobody finds again."""

@@ -17,7 +17,7 @@ from bot.model.control import Via
 from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.people import named
 from bot.model.place import place_of
-from bot.model.record import AuditEntry, Dispatch
+from bot.model.record import AuditEntry, Dispatch, SinkName
 from bot.ports.state import Store
 from bot.reconcile.incidents.folding import dropped
 from bot.reconcile.incidents.ledger import entering
@@ -37,6 +37,29 @@ class Attention:
         """The service has an alert: the message about the trouble says so and offers to acknowledge it."""
         if page.act is PageAct.OPEN:
             self._change(page.alias, lambda one: None if one.arrived else replace(one, arrived=True), at, lambda *_: ())
+
+    def send_again(self, *, at: datetime) -> tuple[str, ...]:
+        """Send the pages that the service refused for good while their trouble lasts; returns their aliases.
+
+        What was wrong (a key, a team, a right) may be mended. Nobody is called to what has ended, was taken over by
+        another service alone, or is muted.
+        """
+        with entering(self._store):
+            lasting = {page.alias: page for incident, page in self.open_pages() if self._is_heard(incident, page, at)}
+            refused = {
+                one.lane: (one, page)
+                for one in self._store.lost(SinkName.ONCALL)
+                if isinstance(page := one.parcel, Page) and page.act is PageAct.OPEN and page.alias in lasting
+            }
+            again = []
+            for lane, (one, page) in refused.items():  # of each lane the last one
+                if lane in {copy.lane for copy in self._post.copies(page)}:
+                    self._store.send_again(one.id, replace(page, priority=lasting[page.alias].priority))
+                    again.append(page.alias)
+        return tuple(again)
+
+    def _is_heard(self, incident: Incident, page: OpenPage, at: datetime) -> bool:
+        return any(one.team == page.team and not self._post.is_muted(one.app, at) for one in incident.failing)
 
     def speaks_for(self, alias: str) -> tuple[str, ...]:
         """Return the apps (keys) that an open page speaks for."""
