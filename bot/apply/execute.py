@@ -135,7 +135,8 @@ def _timed(steps: Steps, name: str, number: int, stage: Stage) -> AbstractContex
     """Time what is done in a stage; nothing is in one that was written before, and is only waited for."""
     if not stage.changes:
         return nullcontext()
-    return steps.step(name, number=number + 1, objects=len(stage.changes), kind=stage.changes[0].id.kind)
+    kinds = dict.fromkeys(change.id.kind for change in stage.changes)
+    return steps.step(name, number=number + 1, objects=len(stage.changes), kinds=", ".join(kinds))
 
 
 def _skipped(later: Sequence[Stage]) -> Iterator[Outcome]:

@@ -74,7 +74,7 @@ def rollback(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def delete(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments) as built:
+    with engine(arguments, traced=True) as built:
         if not arguments.app:
             raise UsageError("delete needs an app")
         app = built.desk.unwanted(arguments.app)

@@ -86,7 +86,7 @@ class AppLine:
 
     In a rollout it is the value of the last news of the app. `reason` is what it fails for, where not all of them fail
     for the same. `root` names the root message that says more of the app, and `link` is where that is read, "" where
-    neither is known.
+    neither is known. `operation` is the one in which it fails.
     """
 
     key: str
@@ -97,6 +97,7 @@ class AppLine:
     reason: str = ""
     root: str = ""
     link: str = ""
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,7 @@ class Announcement:
 
 
 TEST_ALIAS: Final = "gitops-bot:test"  # of the alert that people try on-call with
+SHARED_ALIAS: Final = "gitops-bot:_shared:"  # begins that of an alert that speaks for several apps
 
 
 class PageAct(Enum):
@@ -221,6 +223,11 @@ class Page:
     collapse: str = ""
     provider: int = 0  # place in the configuration: each one gets a copy of its own
     via: str = ""  # its name, where there are several
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether it is about several apps: `app` says how many then."""
+        return self.alias.startswith(SHARED_ALIAS)
 
 
 class Verdict(Enum):

@@ -35,6 +35,7 @@ class Passed:
     closes: bool
     goes_on: bool = False  # with an operation that an earlier pass has begun
     asked_at: datetime | None = None  # since when people were asked about what this pass was allowed, or not
+    cut_off_at: datetime | None = None  # when the pass before it began to write, that was killed
 
 
 class PassTrace(Steps, Protocol):

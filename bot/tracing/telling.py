@@ -30,10 +30,12 @@ _RESULTS: Final[Mapping[Result, str]] = {  # `cicd.pipeline.result`
     Result.SKIPPED: "skip",
     Result.SUPERSEDED: "cancellation",
 }
+_CUT_OFF: Final = "cut off: the process ended while it ran; the next pass goes on"
 _TOLD: Final = frozenset(  # what a pass says at its beginning and its end; progress is too much, orders have no pass
     {
         News.DIFF,
         News.CONVERGED,
+        News.DELETED,
         News.FAILED,
         News.REFUSED,
         News.APPROVAL,
@@ -89,7 +91,7 @@ def root(passed: Passed, *, now: int) -> Span:
     began = ids.began_at(report.operation) if passed.goes_on else None
     link = ids.read(report.trigger.trace)
     return Span(
-        name=f"SYNC {app.name}",
+        name=f"{_action(report)} {app.name}",
         id=ids.root_of(report.operation),
         kind=Kind.SERVER,
         began=_nanoseconds(min(began, passed.noticed_at) if began is not None else passed.noticed_at),
@@ -101,10 +103,17 @@ def root(passed: Passed, *, now: int) -> Span:
 
 
 def parts(passed: Passed, steps: Sequence[Step], *, began: int, now: int) -> tuple[Span, ...]:
-    """Return what lies in an operation's span because of one pass: what it waited for, and the pass with its steps."""
+    """Return what lies in an operation's span because of one pass: what it waited for, and the pass with its steps.
+
+    A pass before it that was killed has told nothing of itself: it began to write, and was over when this one began.
+    """
     report, app = passed.report, passed.app
     noticed = _nanoseconds(passed.noticed_at)
     found: list[Span] = []
+    if passed.cut_off_at is not None:
+        facts = {**_place(app), "cicd.pipeline.result": "error", "gitops_bot.result": "cut off"}
+        cut_off = _nanoseconds(passed.cut_off_at)
+        found.append(Span(name="pass", began=cut_off, ended=min(noticed, began), facts=facts, error=_CUT_OFF))
     if passed.asked_at is not None:
         found.append(Span(name="approval", began=_nanoseconds(passed.asked_at), ended=began, facts={}))
     if noticed < began:
@@ -127,7 +136,10 @@ def parts(passed: Passed, steps: Sequence[Step], *, began: int, now: int) -> tup
 
 
 def operation_of(consignment: Consignment) -> str:
-    """Return the operation whose trace a delivery belongs to; "" for what no pass has said, and what is of many."""
+    """Return the operation whose trace a delivery belongs to; "" for what no pass has said, and for rollouts.
+
+    What is about several apps that fail belongs to that with which it began.
+    """
     parcel = consignment.parcel
     match parcel:
         case WriteBack():
@@ -142,7 +154,7 @@ def operation_of(consignment: Consignment) -> str:
 
 
 def delivered(consignment: Consignment, *, id: int, began: int, now: int, error: str) -> Span:
-    """Return the span of one try of a delivery."""
+    """Return the span of one try of a delivery, with links to the operations of all the apps that it is about."""
     parcel = consignment.parcel
     assert isinstance(parcel, WriteBack | Page | Announcement)  # others are of no operation
     what = {WriteBack: "event", Page: "act", Announcement: "news"}[type(parcel)]
@@ -150,11 +162,17 @@ def delivered(consignment: Consignment, *, id: int, began: int, now: int, error:
     facts: dict[str, Fact] = {
         "k8s.cluster.name": parcel.cluster,
         "deployment.environment.name": parcel.env,
-        "gitops_bot.app": f"{parcel.cluster}/{parcel.app}",
         f"gitops_bot.{what}": value.value if isinstance(value, Enum) else value,
         "gitops_bot.attempt": consignment.attempts + 1,
         "gitops_bot.waited_ms": max(began - _nanoseconds(consignment.created_at), 0) // 1_000_000,
     }
+    several = parcel.apps if isinstance(parcel, Announcement) else ()
+    if several:
+        facts["gitops_bot.apps"] = len(several)
+    elif not (isinstance(parcel, Page) and parcel.is_shared):
+        facts["gitops_bot.app"] = f"{parcel.cluster}/{parcel.app}"
+    own = operation_of(consignment)
+    others = (one for line in several if (one := ids.operation_in(line.operation)) not in {"", own})
     return Span(
         name=f"deliver {consignment.sink.value}",
         id=id,
@@ -163,6 +181,7 @@ def delivered(consignment: Consignment, *, id: int, began: int, now: int, error:
         ended=now,
         facts=_set(facts),
         error=error,
+        links=tuple(Place(ids.trace_of(one), ids.root_of(one), sampled=True) for one in others),
     )
 
 
@@ -184,20 +203,17 @@ def _within(steps: Sequence[Step], place: int) -> tuple[Span, ...]:
 def _facts(app: AppSpec, report: SyncReport) -> Mapping[str, Fact]:
     failure = report.failure
     facts: dict[str, Fact] = {
-        "cicd.pipeline.name": app.name,
+        **_place(app),
         "cicd.pipeline.run.id": report.operation,
-        "cicd.pipeline.action.name": "SYNC",
+        "cicd.pipeline.action.name": _action(report),
         "cicd.pipeline.result": "error" if failure is not None and failure.transient else _RESULTS[report.result],
-        "deployment.environment.name": app.env,
-        "k8s.cluster.name": app.cluster,
-        "vcs.repository.name": app.repo,
-        "vcs.ref.head.name": str(app.ref),
-        "vcs.ref.head.revision": report.revision.commit if report.revision is not None else "",
-        "gitops_bot.app": app.key,
         "gitops_bot.kind": report.kind.value,
         "gitops_bot.result": report.result.value,
         "gitops_bot.trigger": _via(report),
     }
+    if report.kind is not PassKind.DELETE:
+        facts |= {"vcs.repository.name": app.repo, "vcs.ref.head.name": str(app.ref)}
+        facts["vcs.ref.head.revision"] = report.revision.commit if report.revision is not None else ""
     if report.kind is PassKind.ROLLBACK or report.previous:
         facts["gitops_bot.previous"] = report.previous
     if report.plan is not None:
@@ -205,6 +221,20 @@ def _facts(app: AppSpec, report: SyncReport) -> Mapping[str, Fact]:
     if failure is not None:
         facts["error.type"] = failure.neighbour or report.result.value
     return _set(facts)
+
+
+def _place(app: AppSpec) -> Mapping[str, Fact]:
+    return {
+        "cicd.pipeline.name": app.name,
+        "deployment.environment.name": app.env,
+        "k8s.cluster.name": app.cluster,
+        "gitops_bot.app": app.key,
+    }
+
+
+def _action(report: SyncReport) -> str:
+    """Return the name of what is done, as `cicd.pipeline.action.name` has it: SYNC is of the conventions."""
+    return "DELETE" if report.kind is PassKind.DELETE else "SYNC"
 
 
 def _set(facts: Mapping[str, Fact]) -> Mapping[str, Fact]:

@@ -164,7 +164,14 @@ def test_killed_sync_and_the_one_that_goes_on_are_one_trace(tell: Tell) -> None:
         story.bot.start()
         story.sees("Converged")
         spans = whole(collector, early.trace, "SYNC shop")
-        assert [one.id for one in spans if not one.parent] == [early.parent]
+        (root,) = [one for one in spans if not one.parent]
+        assert root.id == early.parent
+        killed, ended = [one for one in spans if one.name == "pass"]
+        assert [one.facts["gitops_bot.result"] for one in (killed, ended)] == ["cut off", "converged"]
+        assert killed.error == "cut off: the process ended while it ran; the next pass goes on"
+        assert root.began <= killed.began < killed.ended <= ended.began < root.ended
+        assert killed.facts["cicd.pipeline.result"] == "error"
+        assert killed.facts["gitops_bot.app"] == "prod/shop"
 
 
 def test_newer_commit_goes_on_in_the_trace_of_the_sync_that_it_ends(tell: Tell) -> None:

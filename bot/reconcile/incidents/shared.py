@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from bot.model.announcement import MOVED, Announcement, AppLine, News, Page, PageAct, TroubleLine
+from bot.model.announcement import MOVED, SHARED_ALIAS, Announcement, AppLine, News, Page, PageAct, TroubleLine
 from bot.model.app import AppSpec
 from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.place import Place, place_of
@@ -43,7 +43,14 @@ def told(incident: Incident, channel: str, *, at: datetime) -> Announcement:
         message=_sentence(incident, failing=len(failing), well=len(well), count=len(here), fail=fail),
         troubles=trouble,
         apps=tuple(
-            AppLine(key=one.app, name=one.name, cluster=one.cluster, how=one.how, reason="" if alike else one.reason)
+            AppLine(
+                key=one.app,
+                name=one.name,
+                cluster=one.cluster,
+                how=one.how,
+                reason="" if alike else one.reason,
+                operation=one.root(channel).partition("@")[0],
+            )
             for one in here
         ),
         revision=blamed.revision if blamed is not None else None,
@@ -187,4 +194,4 @@ def _briefing(failing: Sequence[Sufferer], incident: Incident) -> Iterator[str]:
 
 def _alias(incident: Incident, team: str) -> str:
     """Return the alias of a page for several apps; no cluster has a name with an underscore."""
-    return f"gitops-bot:_shared:{incident.key[:12]}" + (f":{team}" if team else "")
+    return f"{SHARED_ALIAS}{incident.key[:12]}" + (f":{team}" if team else "")

@@ -161,16 +161,17 @@ class Passes:
 
         None when another writer held the app's lock for all of `patience`. Raises `OrderRefused`.
         """
-        with self._store.lock(app.key, timeout=patience) as held:
+        with self._traced.passing() as trace, self._store.lock(app.key, timeout=patience) as held:
             if not held:
                 return None
             before = self._store.memory(app.key)
             now = self.world.clock()
             operation = news.operation_at(now, secrets.token_hex(3))
+            trace.of(operation)
             base = announced(app, operation, trigger, at=now)
             narrator = Narrator(app, base, self._store, self._outside, before)
             order = Removal(app=app, trigger=trigger, memory=before, operation=operation, keep_objects=keep_objects)
-            report = remove(order, world=self.world, keep=narrator.pruning)
+            report = remove(order, world=self.world, keep=narrator.pruning, steps=trace)
             ended = replace(base, at=report.finished_at)
             self._store.save_pass(
                 replace(before, app=app.key),
@@ -189,6 +190,7 @@ class Passes:
                 Attention(self._store, post=self._outside.post).gone(app.key, "was deleted", at=report.finished_at)
                 if app.key in self.apps:
                     self._hold(app, trigger, report.finished_at)
+            self._traced.removed(trace, app, report)
         return report
 
     def _hold(self, app: AppSpec, trigger: Trigger, now: datetime) -> None:

@@ -20,11 +20,11 @@ from bot.model.control import Trigger
 from bot.model.outcome import Deed, Failure, Outcome, PassKind, Result, SyncReport
 from bot.model.plan import Action, Plan, RefusalKind
 from bot.model.record import AppMemory
-from bot.model.resource import Body, ResourceRef, names
+from bot.model.resource import Body, ResourceId, ResourceRef, names
 from bot.model.source import MAIN, Revision
 from bot.plan.planner import make_plan
 from bot.ports.live import Cluster
-from bot.ports.tracing import UNTRACED
+from bot.ports.tracing import Steps
 from bot.reconcile.planning.failures import failure_of
 from bot.reconcile.planning.handover import heirs
 from bot.reconcile.planning.world import World
@@ -69,10 +69,10 @@ class Removal:
     keep_objects: bool
 
 
-def remove(order: Removal, *, world: World, keep: Callable[[list[Body]], None]) -> SyncReport:
+def remove(order: Removal, *, world: World, keep: Callable[[list[Body]], None], steps: Steps) -> SyncReport:
     """Carry the order out. CONVERGED means that nothing of the app is left on the cluster but what was released.
 
-    `keep` is given the objects before they are deleted.
+    `keep` is given the objects before they are deleted; `steps` hears how long each thing takes.
     """
     started = world.clock()
     cluster = world.clusters.get(order.app.cluster)
@@ -83,9 +83,11 @@ def remove(order: Removal, *, world: World, keep: Callable[[list[Body]], None]) 
     failure: Failure | None = None
     reason = ""
     try:
-        plan = _plan(order, world, cluster)
+        with steps.step("plan"):
+            plan = _plan(order, world, cluster)
         if order.keep_objects:
-            outcomes = tuple(_released(order.app, change.ref, cluster) for change in plan.changes)
+            with steps.step("release", objects=len(plan.changes)):
+                outcomes = tuple(_released(order.app, change.ref, cluster) for change in plan.changes)
             result = Result.CONVERGED
         elif plan.refusals and order.trigger.confirm != plan.hash:
             reason = " ".join(refusal.message for refusal in plan.refusals)
@@ -99,9 +101,10 @@ def remove(order: Removal, *, world: World, keep: Callable[[list[Body]], None]) 
                 pruning=keep,
                 ends_waiting=lambda: False,
                 ends_writing=lambda: False,
-                steps=UNTRACED,
+                steps=steps,
             )
-            outcomes = _prune(plan, context)
+            with steps.step("apply"):
+                outcomes = _prune(plan, context)
             result = Result.CONVERGED
         bad = [one for one in outcomes if one.deed in {Deed.FAILED, Deed.DELETING}]
         if bad:
@@ -159,7 +162,10 @@ def _prune(plan: Plan, context: ApplyContext) -> tuple[Outcome, ...]:
     done = execute(plan, cluster.load_inventory(app), context)
     refs = {change.id: change.ref for change in plan.changes}
     leaving = [refs[one.id] for one in done.outcomes if one.deed is Deed.DELETING]
-    left = {ref.id for ref in await_gone(cluster, leaving, stop=lambda: False)} if leaving else set()
+    left: set[ResourceId] = set()
+    if leaving:
+        with context.steps.step("gone wait", objects=len(leaving)):
+            left = {ref.id for ref in await_gone(cluster, leaving, stop=lambda: False)}
     settled = [
         Outcome(id=one.id, deed=Deed.DELETED) if one.deed is Deed.DELETING and one.id not in left else one
         for one in done.outcomes

@@ -61,8 +61,13 @@ class Traced:
             closes=closes,
             goes_on=goes_on,
             asked_at=before.waiting_since if goes_on and report.result not in _OPEN else None,
+            cut_off_at=_cut_off_at(before) if goes_on else None,
         )
         trace.ended(passed)
+
+    def removed(self, trace: PassTrace, app: AppSpec, report: SyncReport) -> None:
+        """Tell of an order to delete or release an app, an operation of its own."""
+        trace.ended(Passed(app=app, report=report, noticed_at=report.started_at, closes=True))
 
 
 def _did(report: SyncReport, before: AppMemory, after: AppMemory) -> bool:
@@ -70,3 +75,10 @@ def _did(report: SyncReport, before: AppMemory, after: AppMemory) -> bool:
     if report.result in {Result.FAILED, Result.UNHEALTHY}:
         return before.failing_commit != after.failing_commit
     return bool(report.did)
+
+
+def _cut_off_at(before: AppMemory) -> datetime | None:
+    """Return when the pass began that left this memory as it was killed: one that ends by itself says so in it."""
+    cut = before.cut
+    was_killed = before.planned is not None and cut is not None and cut.finished_at == cut.started_at
+    return cut.started_at if cut is not None and was_killed and cut.operation == before.operation else None
