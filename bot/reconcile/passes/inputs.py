@@ -51,6 +51,13 @@ class PassInput:
             asks.append(pin.by)
         return tuple(dict.fromkeys([*asked, *asks]))
 
+    @property
+    def begun(self) -> Announcement:
+        """What all that is said while it runs has in common; a rollback is that of who has ordered it."""
+        base = self.announced(self.trigger, at=self.now)
+        pin = self.memory.unreached(self.control.pin)
+        return replace(base, by=pin.by) if pin is not None else base
+
     def announced(self, trigger: Trigger, *, at: datetime) -> Announcement:
         """Return what all that is said of this pass has in common."""
         return announced(self.app, self.operation, trigger, at=at)

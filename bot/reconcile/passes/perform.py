@@ -110,17 +110,9 @@ class Passes:
                 recorded=recorded,
             )
             trace.of(given.operation)
-            base = given.announced(trigger, at=now)
-            if (pin := memory.unreached(control.pin)) is not None:
-                base = replace(base, by=pin.by)
+            base = given.begun
             narrator = Narrator(app, base, self._store, self._outside, memory, fold=self._fold(app, memory))
-
-            def ends_writing() -> bool:
-                if leaves() or self._store.control(app.key) != control:
-                    return True
-                return asking.objection(narrator.memory, recorded) is not None
-
-            ends = Ends(waiting=stop, writing=ends_writing)
+            ends = Ends(waiting=stop, writing=lambda: leaves() or self._is_recalled(given, narrator))
             ran = run_pass(given, world=self.world, listener=narrator, ends=ends, steps=trace)
             after, is_heard = self._ending.save(given, ran, narrator)
             self._forget_former(app, ran.report)
@@ -129,6 +121,12 @@ class Passes:
             self._traced.tell(trace, app, ran.report, before=stored, after=after, is_heard=is_heard, noticed_at=noticed)
             self._log(ran.report)
         return ran.report
+
+    def _is_recalled(self, given: PassInput, narrator: Narrator) -> bool:
+        """Tell whether people have ordered something else since a pass began, or said no to what it applies."""
+        if self._store.control(given.app.key) != given.control:
+            return True
+        return asking.objection(narrator.memory, given.recorded) is not None
 
     def _forget_former(self, app: AppSpec, report: SyncReport) -> None:
         """Forget the app that this one was before its folder moved, once this one has all objects of that."""
