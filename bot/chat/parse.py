@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from bot.chat.verbs import ALIASES, HASH, VERBS, Verb, usage
+from bot.chat.verbs import ALIASES, HASH, MEANT, VERBS, Verb, usage
 from bot.model.bulk import KINDS, chooses
 
 _FIELD: Final = re.compile(r"/[^\s`]{1,200}|[A-Za-z][\w/-]*(?:[.\[][^\s`]{1,200})")  # a pointer, or a path with a dot
@@ -23,6 +23,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9/._-]{0,126}[A-Za-z0-9])?")
 _CHOICE: Final = re.compile(rf"([A-Za-z]{{2,16}}):{_NAME.pattern}")  # `cluster:prod`
 _TOKEN: Final = re.compile(r'"([^"]*)"|(\S+)')
 _DURATION: Final = re.compile(r"(?:\d{1,6}(?:s|m|h|d))+")
+_SPOKEN: Final = re.compile(  # `30 min`, `2hours`
+    r"(\d{1,6}) ?(?:(?P<s>sec(?:ond)?s?)|(?P<m>min(?:ute)?s?)|(?P<h>hrs?|hours?)|(?P<d>days?))(?!\S)\s*", re.IGNORECASE
+)
 _CLOCK: Final = re.compile(r"\d{1,2}(?::\d{2}|am|pm)")
 _PART: Final = re.compile(r"(\d+)([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -64,21 +67,29 @@ class ParseProblem:
 
 
 class _Words:
-    """The words of a command, taken from the left; quotes keep words together."""
+    """The words of a command, taken from the left; quotes keep words together; `2 hours 30 min` is one, `2h30m`."""
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     def peek(self) -> str | None:
-        found = _TOKEN.match(self._text.lstrip())
-        return None if found is None else _bare(found[1] if found[1] is not None else found[2])
+        return self._next()[0]
 
     def take(self) -> str | None:
-        word = self.peek()
-        found = _TOKEN.match(self._text.lstrip())
-        if found is not None:
-            self._text = self._text.lstrip()[found.end() :]
+        word, self._text = self._next()
         return word
+
+    def _next(self) -> tuple[str | None, str]:
+        """Return the next word, None when there is none, and what follows it."""
+        text, span = self._text.lstrip(), ""
+        while spoken := _SPOKEN.match(text):
+            span, text = f"{span}{spoken[1]}{spoken.lastgroup}", text[spoken.end() :]
+        if span:
+            return span, text
+        found = _TOKEN.match(text)
+        if found is None:
+            return None, text
+        return _bare(found[1] if found[1] is not None else found[2]), text[found.end() :]
 
     def rest(self) -> str:
         """Return everything that is left, without quotes around all of it."""
@@ -94,7 +105,7 @@ def parse(text: str, *, in_thread: bool = False) -> Order | ParseProblem:
     first = (words.take() or "help").lower()
     verb = _verb(first)
     if verb is None:
-        close = [one for one in VERBS if one.startswith(first)]
+        close = [MEANT[first]] if first in MEANT else [one for one in VERBS if one.startswith(first)]
         close = close or difflib.get_close_matches(first[:_SHOWN], [*VERBS, *ALIASES], n=1)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         return ParseProblem(f'unknown verb "{_shown(first)}": {hint}`/gitops help` lists what there is')

@@ -81,6 +81,15 @@ VERBS: Final[dict[str, Verb]] = {
     "whoami": Verb(form="whoami", what="what you may do, and which rule says so", app="none"),
 }
 ALIASES: Final = {"diff": "plan", "?": "help", "--help": "help", "-h": "help"}
+# What people of kubectl, Flux and Argo CD type. It is answered with our word and not done: theirs does more, or less.
+MEANT: Final = {
+    **dict.fromkeys(("why", "logs", "log", "describe", "get", "list", "ls", "show", "health"), "status"),
+    **dict.fromkeys(("deploy", "apply", "reconcile", "refresh", "release", "retry"), "sync"),
+    **dict.fromkeys(("undo", "revert", "back"), "rollback"),
+    **dict.fromkeys(("stop", "hold", "suspend", "freeze", "lock", "disable"), "pause"),
+    **dict.fromkeys(("start", "unpause", "continue", "unlock", "enable"), "resume"),
+    **dict.fromkeys(("silence", "snooze", "quiet"), "mute"),
+}
 FREE: Final = frozenset({"help", "whoami"})  # anybody may
 
 

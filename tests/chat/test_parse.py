@@ -34,6 +34,24 @@ def test_pause_takes_a_duration_and_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("pause shop 30 min noisy", Order(verb="pause", app="shop", duration=timedelta(minutes=30), reason="noisy")),
+        ("mute all for 2 Hours", Order(verb="mute", app="all", duration=timedelta(hours=2))),
+        ("mute all 1hr 30minutes", Order(verb="mute", app="all", duration=timedelta(minutes=90))),
+        ("pause shop the 2 hours rule", Order(verb="pause", app="shop", reason="the 2 hours rule")),
+        ("pause shop 30 minor fixes", Order(verb="pause", app="shop", reason="30 minor fixes")),
+        ("pause 30 min", Order(verb="pause", duration=timedelta(minutes=30))),
+    ],
+)
+def test_duration_is_understood_as_people_write_it(text: str, order: Order) -> None:
+    """`pause shop 30 min` was a pause without end, for the reason `30 min`."""
+    found = parse(text, in_thread=order.app == "")
+    assert isinstance(found, Order)
+    assert replace(found, typed="") == order
+
+
+@pytest.mark.parametrize(
     "text", ["pause payments 2h", "pause payments 2h move", "mute all 2h", "pause payments 90m30m"]
 )
 def test_duration_may_stand_without_its_for(text: str) -> None:
@@ -156,6 +174,8 @@ def test_diff_is_plan() -> None:
         ("frobnicate", "unknown verb"),
         ("synk payments", "did you mean sync?"),
         ("st payments", "did you mean status?"),
+        ("logs payments", "did you mean status?"),
+        ("Suspend payments", "did you mean pause?"),
         ("s payments", "did you mean status or sync?"),
         ("pause", "pause needs an app"),
         ("mute payments", "mute needs a time"),
