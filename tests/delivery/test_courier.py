@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,13 +41,6 @@ class Recorder:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.arrived) >= count, timeout=PATIENCE_SECONDS)
             return list(self.arrived)
-
-
-@pytest.fixture
-def store(state_url: str) -> Iterator[SqlStore]:
-    made = SqlStore(state_url)
-    yield made
-    made.close()
 
 
 def now() -> datetime:

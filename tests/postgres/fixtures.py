@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.state.store import SqlStore
 from tests.postgres.server import PostgresServer
 
 
@@ -27,3 +28,11 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/state.db"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+@pytest.fixture
+def store(state_url: str) -> Iterator[SqlStore]:
+    """A state store on an empty database."""
+    made = SqlStore(state_url)
+    yield made
+    made.close()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-
-import pytest
 
 from bot.errors import RepositoryUnreachable
 from bot.model.announcement import Announcement, News
@@ -26,13 +24,6 @@ BEFORE = "0" * 40
 ORDER = (BEFORE, COMMIT, NEXT)
 FIRST = [f"app-{number:02}" for number in range(1, FEW + 2)]
 LATE = [f"late-{number:02}" for number in range(1, 4)]
-
-
-@pytest.fixture
-def store(state_url: str) -> Iterator[SqlStore]:
-    made = SqlStore(state_url)
-    yield made
-    made.close()
 
 
 def app(name: str, *, repo: str = "fleet", branch: str = "main", channel: str = LANE) -> AppSpec:

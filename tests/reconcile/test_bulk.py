@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-
-import pytest
 
 from bot.chat.blocks import render
 from bot.model.announcement import Announcement, News
@@ -29,13 +26,6 @@ from tests.plan.world import APP
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOURS: Final = timedelta(hours=1)
 WEB, SEA, OPS, DEFAULT = "C0WEB", "C0SEA", "C0OPS", "C0DEPLOYS"
-
-
-@pytest.fixture
-def store(state_url: str) -> Iterator[SqlStore]:
-    made = SqlStore(state_url)
-    yield made
-    made.close()
 
 
 class Room:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,13 +16,6 @@ from bot.state.store import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LANE = "C1"
-
-
-@pytest.fixture
-def store(state_url: str) -> Iterator[SqlStore]:
-    made = SqlStore(state_url)
-    yield made
-    made.close()
 
 
 def said(app: str, news: News, *, in_thread: bool = False, failures: int = 0) -> Announcement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,13 +25,6 @@ LATER = NOW + EDITED_EVERY
 LANE = "C1"
 COMMIT, NEXT = "a" * 40, "b" * 40
 APPS = [f"app-{number:02}" for number in range(1, FEW + 2)]  # one too many
-
-
-@pytest.fixture
-def store(state_url: str) -> Iterator[SqlStore]:
-    made = SqlStore(state_url)
-    yield made
-    made.close()
 
 
 def said(app: str, news: News, *, commit: str = COMMIT, at: datetime = NOW, channel: str = LANE) -> Announcement:

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -42,13 +41,6 @@ APP = "prod/shop"
 AUDIT = AuditEntry(
     at=NOW, who="U0ANA", via=Via.SLACK, verb="pause", app=APP, arguments="for 2h", decision=Decision.DONE
 )
-
-
-@pytest.fixture
-def store(state_url: str) -> Iterator[SqlStore]:
-    made = SqlStore(state_url)
-    yield made
-    made.close()
 
 
 def row(id: str, *, lane: str = "C1", collapse: str = "", turn: Turn = Turn.NEXT) -> Dispatch:
