@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 from bot.errors import NotThere, OrderRefused
-from bot.model.announcement import TEST_ALIAS, Announcement, News
+from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec, Mode
 from bot.model.bulk import BulkOrder, Foreseen, Swept
 from bot.model.control import Trigger, Via
-from bot.model.incident import Incident, OpenPage
 from bot.model.plan import Plan, PlanFailure
 from bot.model.record import EVERY_APP, AppMemory, AuditEntry, Decision, Pruned, SyncState
 from bot.model.resource import ResourceId
 from bot.model.source import RefKind
 from bot.model.status import Followed
-from bot.oncall.escalation import trial
 from bot.ports.source import ProposalHosts
 from bot.ports.state import MessageRef, Store
 from bot.reconcile.desk import keeping, restoring
@@ -31,7 +29,8 @@ from bot.reconcile.desk.bulk import Bulk
 from bot.reconcile.desk.enquiry import Enquiry
 from bot.reconcile.desk.keeping import Keeping, Proposal
 from bot.reconcile.desk.mutes import Mutes
-from bot.reconcile.desk.verdicts import Verdicts
+from bot.reconcile.desk.pages import Pages
+from bot.reconcile.desk.verdicts import Given, Verdicts
 from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify import holding, news
 from bot.reconcile.notify.post import Post
@@ -61,8 +60,9 @@ class Desk(Enquiry):
     ) -> None:
         super().__init__(apps, world=world, store=store)
         self._roster = apps
-        self._post, self._wake, self._pager = post, wake, pager
+        self._post, self._wake = post, wake
         self._attention = Attention(store, post=post)
+        self._pages = Pages(store, post=post, attention=self._attention, pager=pager)
         self._bulk = Bulk(apps, store=store, post=post, attention=self._attention, wake=wake)
         self._mutes = Mutes(apps, store=store, post=post, clock=world.clock)
         self._keeping = Keeping(world, hosts)
@@ -173,35 +173,19 @@ class Desk(Enquiry):
         Without a hash it is the plan that its message shows.
         """
         spec, memory = self._apps[app], self._store.memory(app)
-        verdict, given = self._verdicts.give(spec, memory, plan_hash, person=self._person(by, via), granted=True)
-        enough = len(given) >= spec.approvals
-        # The hash in `confirm` tells an approver from a requester.
-        confirm = verdict.plan_hash if enough or spec.mode is Mode.APPROVE else None
-        self._store.request(app, trigger=Trigger(via=via, by=by, confirm=confirm), at=verdict.at)
-        self._wake(app)
-        left = (
-            "it is applied now, unless something has moved since: then you are asked anew"
-            if enough
-            else f"{len(given)} of {spec.approvals} by now"
-        )
-        return f"{spec.title}: you approved plan {verdict.plan_hash[:19]}, {left}."
+        return self._follow_verdict(self._verdicts.approve(spec, memory, plan_hash, person=self._person(by, via)))
 
     def reject(self, app: str, *, by: str, via: Via, reason: str, plan_hash: str = "") -> str:
         """Hold the plan that waits; a newer plan asks anew. One that is being applied is stopped where it is."""
-        spec, memory = self._apps[app], self._store.memory(app)
-        begun = commands.is_begun(memory, plan_hash)
-        verdict, _ = self._verdicts.give(
-            spec, memory, plan_hash, person=self._person(by, via), granted=False, reason=reason
-        )
-        self._store.request(app, trigger=Trigger(via=via, by=by, confirm=verdict.plan_hash), at=verdict.at)
-        self._wake(app)
-        said = f"{spec.title}: you rejected plan {verdict.plan_hash[:19]}"
-        if not begun:
-            return f"{said}; nothing is applied."
-        back = (
-            f"`rollback {spec.name} {memory.revision[:7]}` takes it back" if memory.revision else "a commit changes it"
-        )
-        return f"{said}, which is being applied: it ends after the step it is at. What is live by then stays, {back}."
+        spec, memory, person = self._apps[app], self._store.memory(app), self._person(by, via)
+        return self._follow_verdict(self._verdicts.reject(spec, memory, plan_hash, person=person, reason=reason))
+
+    def _follow_verdict(self, given: Given) -> str:
+        verdict = given.verdict
+        trigger = Trigger(via=verdict.via, by=verdict.by, confirm=given.confirm)
+        self._store.request(verdict.app, trigger=trigger, at=verdict.at)
+        self._wake(verdict.app)
+        return given.answer
 
     # --- drift as a choice ------------------------------------------------------------------------------------
 
@@ -256,32 +240,11 @@ class Desk(Enquiry):
 
     def oncall(self) -> tuple[str, ...]:
         """Return who is paged when, and what is open now."""
-        now = [
-            f"{page.words}, since {page.at:%Y-%m-%d %H:%M} UTC: {_whose(incident, page)}: {incident.message}"
-            + (f" (acknowledged by {page.acknowledged_by})" if page.acknowledged_by else "")
-            for incident, page in self._attention.open_pages()
-        ]
-        return (*self._pager(self.apps()), *(now or ["nothing is paged now"]))
+        return self._pages.standing(self.apps())
 
     def test_page(self, *, by: str, via: Via, channel: str) -> str:
         """Open an alert of our own and close it at once. Raises `OrderRefused` when on-call is off."""
-        if not self._pager(self.apps()):
-            raise OrderRefused("on-call is off: name a provider under oncall in the configuration")
-        person = self._person(by, via)
-        pages = trial(
-            TEST_ALIAS,
-            id=person.order,
-            at=person.at,
-            opened=f"Test alert of gitops-bot, asked for by {by}; it closes by itself.",
-            closed="The test is over.",
-            operation=person.order,
-            channel=channel or self._post.routing.default,
-            by=by,
-        )
-        self._store.add_audit(replace(commands.audit_of(person, "oncall", "test"), app=""))
-        # Not by the post: there a close takes back an alert that was not sent yet.
-        self._store.dispatch([row for one in pages for row in self._post.copies(one)])
-        return f"A test alert is on its way; whether it arrives is said in the channel. It has the alias {TEST_ALIAS}."
+        return self._pages.test(self.apps(), self._person(by, via), channel=channel)
 
     def paged(self, alias: str) -> tuple[AppSpec, ...]:
         """Return the apps that an open page speaks for."""
@@ -294,12 +257,7 @@ class Desk(Enquiry):
 
     def heard(self, action: str, alias: str, by: str) -> None:
         """Follow what a person did with an alert over there; an alias that is not ours is ignored."""
-        person = self._person(by, Via.WEBHOOK)
-        if action == "Close":
-            self._attention.closed(alias, person)
-            return
-        with suppress(OrderRefused):  # somebody has it, or our own call comes back
-            self._attention.acknowledge(alias, person, tell_service=False)
+        self._pages.heard(action, alias, self._person(by, Via.WEBHOOK))
 
     # --- the rest ---------------------------------------------------------------------------------------------
 
@@ -376,8 +334,3 @@ class Desk(Enquiry):
         did = {"pause": "changed", "resume": "resumed"}.get(audit.verb, "rolled back")
         how = f"{self._apps[app].title} was {did} by {audit.who} at {audit.at:%Y-%m-%d %H:%M} UTC."
         return self._bulk.ends({app: held}, how, base=base)
-
-
-def _whose(incident: Incident, page: OpenPage) -> str:
-    some = [one for one in incident.failing if one.team == page.team]
-    return some[0].title if len(some) == 1 else f"{len(some)} apps"

@@ -6,18 +6,27 @@ Whether somebody may decide at all is known before. Nothing here wakes the loop:
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.errors import OrderRefused
 from bot.model.announcement import Announcement, News
-from bot.model.app import AppSpec
+from bot.model.app import AppSpec, Mode
 from bot.model.record import AppMemory, Approval
 from bot.ports.state import Store
 from bot.reconcile.notify import asking
 from bot.reconcile.notify.post import Post
 from bot.reconcile.orders import approval, commands
 from bot.reconcile.orders.commands import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A verdict that is saved, what its author reads, and the plan that the next pass is told of, if it is."""
+
+    verdict: Approval
+    confirm: str | None
+    answer: str
 
 
 class Verdicts:
@@ -27,13 +36,39 @@ class Verdicts:
         self._store, self._post = store, post
         self._one_by_one = threading.Lock()  # five clicks of one person are one yes
 
-    def give(
-        self, app: AppSpec, memory: AppMemory, plan_hash: str, *, person: Person, granted: bool, reason: str = ""
-    ) -> tuple[Approval, tuple[str, ...]]:
-        """Save a verdict on the plan that is meant, "" for the one that waits; returns it, and whose yes counts now.
+    def approve(self, app: AppSpec, memory: AppMemory, plan_hash: str, *, person: Person) -> Given:
+        """Save a yes to the plan with a hash, "" for the one in its message. Raises `OrderRefused`."""
+        verdict, given = self._give(app, memory, plan_hash, person, granted=True)
+        enough = len(given) >= app.approvals
+        left = (
+            "it is applied now, unless something has moved since: then you are asked anew"
+            if enough
+            else f"{len(given)} of {app.approvals} by now"
+        )
+        return Given(
+            verdict=verdict,
+            # The hash in `confirm` tells an approver from a requester.
+            confirm=verdict.plan_hash if enough or app.mode is Mode.APPROVE else None,
+            answer=f"{app.title}: you approved plan {verdict.plan_hash[:19]}, {left}.",
+        )
 
-        Raises `OrderRefused`.
-        """
+    def reject(self, app: AppSpec, memory: AppMemory, plan_hash: str, *, person: Person, reason: str) -> Given:
+        """Save a no to the plan that waits, or that is being applied. Raises `OrderRefused`."""
+        begun = commands.is_begun(memory, plan_hash)
+        verdict, _ = self._give(app, memory, plan_hash, person, granted=False, reason=reason)
+        said = f"{app.title}: you rejected plan {verdict.plan_hash[:19]}"
+        if begun:
+            back = f"`rollback {app.name} {memory.revision[:7]}` takes it back" if memory.revision else ""
+            back = back or "a commit changes it"
+            said += f", which is being applied: it ends after the step it is at. What is live by then stays, {back}."
+        else:
+            said += "; nothing is applied."
+        return Given(verdict=verdict, confirm=verdict.plan_hash, answer=said)
+
+    def _give(
+        self, app: AppSpec, memory: AppMemory, plan_hash: str, person: Person, *, granted: bool, reason: str = ""
+    ) -> tuple[Approval, tuple[str, ...]]:
+        """Save a verdict; returns it, and whose yes counts now."""
         with self._one_by_one:
             if not commands.is_begun(memory, plan_hash):
                 return self._decided(app, memory, plan_hash, person, granted=granted, reason=reason)
