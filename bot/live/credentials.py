@@ -56,15 +56,20 @@ def load(spec: ClusterSpec) -> Access:
 
 
 def _plain(spec: ClusterSpec) -> Access | None:
-    """Read a kubeconfig that says all itself; None for one that does not."""
+    """Read a kubeconfig that says all itself; None for one that does not.
+
+    Raises `ValueError` for a file that is not there, and for a context, cluster or user that is not in it.
+    """
     path = Path(spec.kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT).expanduser()
-    if os.pathsep in str(path) or not path.is_file():
+    if os.pathsep in str(path):
         return None
+    if not path.exists():
+        raise ValueError(f"there is no file {path}")
     value = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     try:
-        context = _named(value, "contexts", spec.context or value["current-context"])["context"]
-        cluster = _named(value, "clusters", context["cluster"])["cluster"]
-        user = _named(value, "users", context["user"])["user"] or {}
+        context = _named(value, "context", spec.context or value["current-context"], path)["context"]
+        cluster = _named(value, "cluster", context["cluster"], path)["cluster"]
+        user = _named(value, "user", context["user"], path)["user"] or {}
     except (KeyError, TypeError, LookupError):
         return None  # the package says what is wrong
     if not set(user) <= _PLAIN_USER or not set(cluster) <= _PLAIN_CLUSTER:
@@ -81,9 +86,12 @@ def _plain(spec: ClusterSpec) -> Access | None:
     )
 
 
-def _named(value: Any, section: str, name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(one for one in value[section] if one["name"] == name)
-    return found
+def _named(value: Any, sort: str, name: str, path: Path) -> Mapping[str, Any]:
+    """Return the context, cluster or user of that name. Raises `ValueError` that says which there are."""
+    found: Mapping[str, Mapping[str, Any]] = {one["name"]: one for one in value[f"{sort}s"]}
+    if name not in found:
+        raise ValueError(f"{path} has no {sort} {name!r}; it has {', '.join(map(repr, found)) or 'none'}")
+    return found[name]
 
 
 def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bot.errors import ClusterRefused, ClusterUnreachable
-from bot.live.transport import APPLY
+from bot.live.spec import ClusterSpec
+from bot.live.transport import APPLY, Transport
 from bot.live.warned import warnings_in
 from bot.sandbox.kube import KubeSandbox
 from tests.live.listener import OK, Listener, listening, serve, talking_to
@@ -204,6 +205,21 @@ def test_watch_that_begins_ends_an_outage(tmp_path: Path) -> None:
         assert not told
         one.stream("/api/v1/pods", query={"watch": "1"}).close()
     assert told == [1]
+
+
+@pytest.mark.parametrize(
+    ("file", "context", "said"),
+    [
+        ("kubeconfig", "staging", "kubeconfig has no context 'staging'; it has 'one'; check"),
+        ("kubecfg", "", "there is no file .*kubecfg; check"),
+    ],
+)
+def test_kubeconfig_that_cannot_be_used_says_what_it_lacks(tmp_path: Path, file: str, context: str, said: str) -> None:
+    """A context that is not there was `StopIteration`, a file that is not there `No configuration found`."""
+    with talking_to("http://127.0.0.1:1", tmp_path):
+        transport = Transport(ClusterSpec(name="prod", kubeconfig=str(tmp_path / file), context=context))
+        with pytest.raises(ClusterRefused, match=said):
+            transport.request("GET", "/version")
 
 
 def test_requests_go_through_the_proxy_that_the_kubeconfig_names(tmp_path: Path) -> None:
