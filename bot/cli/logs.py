@@ -10,7 +10,7 @@ import orjson
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time (RFC 3339 UTC), level, logger, message, the trace of a pass, and the traceback of an exception."""
+    """Writes time (RFC 3339 UTC), level, logger, message, facts and trace of a pass, and the traceback of a bug."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -18,6 +18,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "facts", {}),
         }
         if trace := getattr(record, "trace_id", ""):
             line["trace_id"] = trace

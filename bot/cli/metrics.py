@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from itertools import product
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -12,6 +14,7 @@ from bot.model.outcome import SyncReport
 from bot.model.record import SinkName
 from bot.wiring import Engine
 
+_HOW: Final = ("late", "lost", "diverted")
 # From an app of ten objects that are equal to the longest health waits people configure.
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -22,6 +25,9 @@ class Metrics:
     def __init__(self, engine: Engine) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Standing(engine))
+        ProcessCollector(registry=self._registry)
+        build = Gauge("gitops_bot_build_info", "What runs; always 1", ["version"], registry=self._registry)
+        build.labels(version("gitops-bot")).set(1)
         self._passes = Histogram(
             "gitops_bot_pass_seconds",
             "How long passes took, the wait for health included",
@@ -35,6 +41,8 @@ class Metrics:
             ["sink", "how"],
             registry=self._registry,
         )
+        for sink, how in product(SinkName, _HOW):
+            self._failures.labels(sink.value, how)  # from 0 on: `increase` does not see a series that begins with 1
 
     def passed(self, report: SyncReport) -> None:
         """Count a pass that has ended."""
@@ -62,6 +70,11 @@ class _Standing(Collector):
         synced = GaugeMetricFamily("gitops_bot_app_synced", "1 while the cluster is equal to Git", labels=labels)
         failures = GaugeMetricFamily("gitops_bot_app_failures", "Failed passes in a row", labels=labels)
         objects = GaugeMetricFamily("gitops_bot_app_objects", "Objects Git wants", labels=labels)
+        last = GaugeMetricFamily(
+            "gitops_bot_app_last_sync_timestamp_seconds",
+            "When the app last converged, since 1970; none for one that never has",
+            labels=labels,
+        )
         info = GaugeMetricFamily(
             "gitops_bot_app_info",
             "Where an app stands; always 1",
@@ -72,9 +85,11 @@ class _Standing(Collector):
             synced.add_metric(names, 1.0 if status.sync.value == "synced" else 0.0)
             failures.add_metric(names, status.consecutive_failures)
             objects.add_metric(names, status.objects)
+            if status.last_sync_at is not None:
+                last.add_metric(names, status.last_sync_at.timestamp())
             words = [status.sync.value, status.health.value, status.control.value]
             info.add_metric([*names, status.env, status.revision, *words], 1)
         waiting = GaugeMetricFamily("gitops_bot_outbox_waiting", "Parcels not delivered yet", labels=["sink"])
         for sink in SinkName:
             waiting.add_metric([sink.value], self._engine.store.waiting(sink))
-        yield from (info, synced, failures, objects, waiting)
+        yield from (info, synced, failures, objects, last, waiting)

@@ -229,6 +229,10 @@ def test_line_about_a_pass_names_its_trace_and_a_terminal_s_sync_has_one(tell: T
         (line,) = [one for one in lines if one["message"].startswith("pass op_")]
         (root,) = [one for one in collector.spans() if not one.parent]
         assert line["trace_id"] == root.trace
+        assert (line["app"], line["result"]) == ("prod/shop", "converged")
+        assert line["commit"] == root.facts["vcs.ref.head.revision"]
+        assert line["operation"] == root.facts["cicd.pipeline.run.id"]
+        assert 0 < line["seconds"] < 60
         assert root.facts["gitops_bot.trigger"] == "cli"
 
 

@@ -140,6 +140,7 @@ class Passes:
         held_by = (report.result, report.summary, report.revision) if report.result in _HELD else None
         again = held_by is not None and held_by == self._held.get(report.app) and not report.trigger.manual
         self._held[report.app] = held_by
+        seconds = (report.finished_at - report.started_at).total_seconds()
         log.log(
             logging.DEBUG if again else logging.INFO,
             "pass %s of %s: %s, %s, %.1f s",
@@ -147,7 +148,16 @@ class Passes:
             report.app,
             report.result.value,
             report.summary,
-            (report.finished_at - report.started_at).total_seconds(),
+            seconds,
+            extra={
+                "facts": {
+                    "app": report.app,
+                    "operation": report.operation,
+                    "commit": report.revision.commit if report.revision is not None else "",
+                    "result": report.result.value,
+                    "seconds": round(seconds, 3),
+                }
+            },
         )
 
     def rest(self, report: SyncReport) -> timedelta:
