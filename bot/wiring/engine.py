@@ -23,7 +23,7 @@ from bot.reconcile.notify.post import Post
 from bot.reconcile.passes.narrator import Outside
 from bot.reconcile.passes.perform import Passes
 from bot.reconcile.planning.roster import Roster
-from bot.reconcile.planning.world import Neighbour, World
+from bot.reconcile.planning.world import Sibling, World
 from bot.render import Renderer
 from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
@@ -90,7 +90,7 @@ def build_engine(
         clusters=_clusters(configuration, store=store, clock=clock, loop=loop, follow=follow),
         renderer=_renderer(configuration, key=store.key(), clock=clock),
         labels=_labels(configuration),
-        neighbours=lambda app: _neighbours(app, apps, store=store, now=clock()),
+        siblings=lambda app: _siblings(app, apps, store=store, now=clock()),
         key=store.key(),
         clock=clock,
     )
@@ -164,11 +164,11 @@ def _labels(configuration: Configuration) -> Callable[[AppSpec], Mapping[str, st
     return labels
 
 
-def _neighbours(app: AppSpec, apps: Roster, *, store: Store, now: datetime) -> list[Neighbour]:
+def _siblings(app: AppSpec, apps: Roster, *, store: Store, now: datetime) -> list[Sibling]:
     """Return the other apps of an app's cluster, with what people have ordered of them and how they stand."""
     controls, memories = store.controls(), store.memories()
     return [
-        Neighbour(
+        Sibling(
             app=one,
             control=controls.get(key, Control()).at(now),
             synced_at=known.revision if (known := memories.get(key)) and known.sync is SyncState.SYNCED else "",

@@ -124,7 +124,7 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
                 clusters={},
                 renderer=renderer(tmp_path, tools=()),
                 labels=lambda app: {},
-                neighbours=lambda app: (),
+                siblings=lambda app: (),
                 key=store.key(),
                 clock=clock,
             )

@@ -37,7 +37,7 @@ def test_folder_that_goes_while_somebody_looks_at_the_apps_disturbs_nobody(
         clusters={},
         renderer=renderer(tmp_path, tools=()),
         labels=lambda app: {},
-        neighbours=lambda app: (),
+        siblings=lambda app: (),
         key=store.key(),
         clock=lambda: next(times),
     )

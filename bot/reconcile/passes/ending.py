@@ -30,7 +30,7 @@ from bot.reconcile.notify.telling import Links, Told, Waits
 from bot.reconcile.passes import cutting
 from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.passes.narrator import Narrator, Outside
-from bot.reconcile.passes.once import Ran
+from bot.reconcile.passes.once import PassResult
 from bot.reconcile.planning.world import World
 
 
@@ -42,7 +42,7 @@ class Ending:
         self._incidents = threading.Lock()  # spares the threads of one process the wait for the store's lock
         self._silent: dict[str, AppMemory] = {}  # a pass that left an app at rest with this memory left no trace
 
-    def save(self, given: PassInput, ran: Ran, narrator: Narrator) -> tuple[AppMemory, bool]:
+    def save(self, given: PassInput, ran: PassResult, narrator: Narrator) -> tuple[AppMemory, bool]:
         """Save the end of a pass; returns what is remembered of the app, and whether that is news to anybody."""
         if self._is_silent(given, ran):
             return given.memory, False
@@ -65,7 +65,7 @@ class Ending:
                 folded = self._fought(app, folded, fight, incidents)
             return self._end(folded, told, audits, ran, stored)
 
-    def _is_silent(self, given: PassInput, ran: Ran) -> bool:
+    def _is_silent(self, given: PassInput, ran: PassResult) -> bool:
         """Tell whether a pass ends as the one before it did, which left no trace.
 
         Its end follows from what it found: the same rest, memory and orders.
@@ -177,7 +177,7 @@ class Ending:
         return fold(incidents, alone, policy=policy)
 
     def _end(
-        self, folded: Folded, told: Told, audits: Sequence[AuditEntry], ran: Ran, stored: AppMemory
+        self, folded: Folded, told: Told, audits: Sequence[AuditEntry], ran: PassResult, stored: AppMemory
     ) -> tuple[AppMemory, bool]:
         """Save the end of a pass with all that is said of it. One that found the app at rest leaves no trace."""
         memory, post = folded.memory, self._outside.post

@@ -35,7 +35,7 @@ from bot.reconcile.planning.world import World, rendered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class PassResult:
     """A pass that has ended: what is told of it, what it planned, and the rest it found the app in."""
 
     report: SyncReport
@@ -43,7 +43,7 @@ class Ran:
     rest: Rest | None
 
 
-def run_pass(given: PassInput, *, world: World, listener: Listener, ends: Ends, steps: Steps) -> Ran:
+def run_pass(given: PassInput, *, world: World, listener: Listener, ends: Ends, steps: Steps) -> PassResult:
     """Run the pass to its end, or to the first safe point at which it `ends`."""
     story = Story(steps=steps)
     try:
@@ -84,7 +84,7 @@ def run_pass(given: PassInput, *, world: World, listener: Listener, ends: Ends, 
         unfinished=story.consent.unfinished,
         ordered_by=given.control.pin.by if story.kind is PassKind.ROLLBACK and given.control.pin is not None else "",
     )
-    return Ran(report=report, made=story.made, rest=story.rest)
+    return PassResult(report=report, made=story.made, rest=story.rest)
 
 
 def _run(given: PassInput, story: Story, world: World, listener: Listener, ends: Ends) -> Result:

@@ -20,7 +20,7 @@ from bot.model.source import GitRef
 from bot.ports.live import Stamp
 from bot.ports.source import Repository
 from bot.ports.state import Store
-from bot.reconcile.passes.once import Ran
+from bot.reconcile.passes.once import PassResult
 from bot.reconcile.planning.rest import Rest, are_good
 from bot.reconcile.planning.roster import Roster
 from bot.reconcile.planning.world import World
@@ -40,7 +40,7 @@ class Resting:
         """Return how an app has been at rest, and take it out: a pass looks at it."""
         return self._rests.pop(app.key, None)
 
-    def settle(self, app: AppSpec, ran: Ran, memory: AppMemory, control: Control, before: Stamp) -> None:
+    def settle(self, app: AppSpec, ran: PassResult, memory: AppMemory, control: Control, before: Stamp) -> None:
         """Save what the server said to be equal, and remember a pass that left nothing to be done."""
         cluster, report = self._world.clusters[app.cluster], ran.report
         if ran.rest is None and ran.made is not None:

@@ -25,7 +25,7 @@ from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
 from bot.reconcile.notify.post import Post
 from bot.reconcile.passes.inputs import PassInput
-from bot.reconcile.passes.once import Ran
+from bot.reconcile.passes.once import PassResult
 from bot.reconcile.planning.world import World
 from bot.render import CommitFiles
 
@@ -48,7 +48,7 @@ class Reverting:
     def __init__(self, *, world: World, store: Store, post: Post, hosts: ProposalHosts) -> None:
         self._world, self._store, self._post, self._hosts = world, store, post, hosts
 
-    def follow(self, given: PassInput, ran: Ran, memory: AppMemory, *, base: Announcement) -> bool:
+    def follow(self, given: PassInput, ran: PassResult, memory: AppMemory, *, base: Announcement) -> bool:
         """Do what is due after a pass; False when the next one has something to do: follow the branch, or try again.
 
         `base` carries the app and its channel. Raises `StateError`.

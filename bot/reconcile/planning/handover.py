@@ -16,7 +16,7 @@ from bot.model.app import AppSpec, Render
 from bot.model.plan import Observation, Owner, OwnerKind
 from bot.model.resource import Manifest, ResourceId
 from bot.reconcile.planning.failures import failure_of
-from bot.reconcile.planning.world import Neighbour, World, placed, rendered
+from bot.reconcile.planning.world import Sibling, World, placed, rendered
 from bot.render import CommitFiles
 
 
@@ -28,7 +28,7 @@ def heirs(app: AppSpec, dropped: Collection[ResourceId], *, world: World, since:
     """
     sure: dict[ResourceId, str] = {}
     perhaps: dict[ResourceId, str] = {}
-    for other in world.neighbours(app):
+    for other in world.siblings(app):
         open_to = [id for id in dropped if not other.app.allowed.fault(id)]
         if not open_to:
             continue
@@ -67,7 +67,7 @@ def taken_over(
             theirs.setdefault(one.owner.name, []).append(one.manifest)
     fresh: dict[ResourceId, Observation] = {}
     notes: dict[str, str] = {}
-    for other in world.neighbours(app) if theirs else ():
+    for other in world.siblings(app) if theirs else ():
         name = other.app.name
         manifests = theirs.get(name, ())
         if not manifests:
@@ -99,7 +99,7 @@ def _noted(one: Observation, notes: Mapping[str, str]) -> Observation:
     return replace(one, owner=replace(one.owner, note=note))
 
 
-def _followed(other: Neighbour, world: World, since: datetime) -> str:
+def _followed(other: Sibling, world: World, since: datetime) -> str:
     """Return the commit an app follows now; where Git does not say, the one it stands at."""
     if other.control.pin is not None:
         return other.control.pin.commit
@@ -115,13 +115,13 @@ def _wanted(app: AppSpec, commit: str, ids: Collection[ResourceId], world: World
     """Return what an app wants at a commit, nothing where it has no object of these names."""
     desired = rendered(app, commit, world)
     sought = {(id.kind, id.name) for id in ids}
-    # Placing costs ten times as much as looking, and hundreds of neighbours are asked for each delete.
+    # Placing costs ten times as much as looking, and hundreds of siblings are asked for each delete.
     if all((one.id.kind, one.id.name) not in sought for one in desired.manifests):
         return frozenset()
     return frozenset(one.id for one in placed(app, desired, world).manifests)
 
 
-def _listed(other: Neighbour, world: World) -> frozenset[ResourceId]:
+def _listed(other: Sibling, world: World) -> frozenset[ResourceId]:
     return frozenset(ref.id for ref in world.clusters[other.app.cluster].load_inventory(other.app).refs)
 
 

@@ -18,7 +18,7 @@ from bot.render import CommitFiles, Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Sibling:
     """Another app of the same cluster. `synced_at` is the commit it equals, "" while it differs from Git."""
 
     app: AppSpec
@@ -30,14 +30,14 @@ class Neighbour:
 class World:
     """What a pass works with; `key` keys digests of secrets, `labels` returns the marks of an app's objects.
 
-    `neighbours` returns the other apps of an app's cluster.
+    `siblings` returns the other apps of an app's cluster.
     """
 
     repos: Mapping[str, Repository]
     clusters: Mapping[str, Cluster]
     renderer: Renderer
     labels: Callable[[AppSpec], Mapping[str, str]]
-    neighbours: Callable[[AppSpec], Sequence[Neighbour]]
+    siblings: Callable[[AppSpec], Sequence[Sibling]]
     key: bytes
     clock: Callable[[], datetime]
 
