@@ -20,6 +20,7 @@ from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
 from bot.model.control import Pin
 from bot.model.outcome import PassKind, Result, SyncReport
+from bot.model.plan import Plan
 from bot.model.record import AppMemory, Approval, SyncState
 from bot.reconcile.orders import approval
 from bot.reconcile.orders.commands import APPROVAL_LASTS, expires_at
@@ -119,14 +120,47 @@ def asked(
 ) -> Asked:
     """Return what is said of a plan that was refused or waits for approval. `verdicts` are those that count."""
     assert report.plan is not None  # only a plan can wait
-    refused = report.result is Result.REFUSED
     plan_hash = report.plan.hash
     told = before.said.startswith(ASKED)  # else an outage came between
     ends = expires_at(before)
     same = before.waiting_hash == plan_hash and ends is not None and (told or report.finished_at < ends)
     since = before.waiting_since if same and before.waiting_since is not None else report.finished_at
-    memory = replace(
-        after,
+    memory = _waiting(after, report, plan_hash, since=since, requesters=requesters)
+    no = next((one for one in verdicts if not one.granted), None)
+    given = approval.granted_by(app, verdicts, requesters=requesters)
+    # Who reads the question sees whose commit it is about now; a no is not asked about again.
+    commit = base.revision.blamed.short if base.revision is not None and no is None else ""
+    said = f"{ASKED}{plan_hash}:{commit}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
+    if said == before.said:
+        return Asked(memory=memory)
+    part, again = _part(report.unfinished), "" if told else f":{report.finished_at.timestamp():.0f}"
+    root = replace(
+        base,
+        news=News.REFUSED if report.result is Result.REFUSED else News.APPROVAL,
+        id=f"{base.operation}:asked:{plan_hash[-12:]}:{commit}:{since.timestamp():.0f}:{len(given)}{again}",
+        message=part + _question(report, before, report.plan, base),
+        needed=app.approvals,
+        given=given,
+        until=since + APPROVAL_LASTS,
+        by=requesters[0] if requesters else "",
+        rings=not same and before.operation == base.operation,
+        next_step=f"Approve or reject here, or: gitops-bot approve {base.app} {plan_hash[:19]}",
+    )
+    memory = replace(memory, said=said, operation=base.operation)
+    if no is not None:
+        return Asked(memory=memory, announcements=(_rejected(root, no, part),))
+    thread = () if same else (replace(root, id=f"{root.id}:thread", in_thread=True),)
+    return Asked(memory=memory, announcements=(root, *thread))
+
+
+def _waiting(
+    memory: AppMemory, report: SyncReport, plan_hash: str, *, since: datetime, requesters: tuple[str, ...]
+) -> AppMemory:
+    refused = report.result is Result.REFUSED
+    if report.unfinished is not None and memory.agreed is not None:
+        memory = replace(memory, agreed=replace(memory.agreed, live=report.unfinished.live))
+    return replace(
+        memory,
         sync=SyncState.REFUSED if refused else SyncState.WAITING_APPROVAL,
         last_error=report.reason if refused else "",
         consecutive_failures=0,  # it got as far as a plan: what kept it from that is over
@@ -136,50 +170,32 @@ def asked(
         waiting_since=since,
         requested_by=requesters,
     )
-    if report.unfinished is not None and memory.agreed is not None:
-        memory = replace(memory, agreed=replace(memory.agreed, live=report.unfinished.live))
-    no = next((one for one in verdicts if not one.granted), None)
-    given = approval.granted_by(app, verdicts, requesters=requesters)
-    # Who reads the question sees whose commit it is about now; a no is not asked about again.
-    commit = base.revision.blamed.short if base.revision is not None and no is None else ""
-    said = f"{ASKED}{plan_hash}:{commit}:{since.timestamp():.0f}:{len(given)}:{no.by if no else ''}"
-    if said == before.said:
-        return Asked(memory=memory)
-    why = " ".join(refusal.message for refusal in report.plan.refusals)
+
+
+def _question(report: SyncReport, before: AppMemory, plan: Plan, base: Announcement) -> str:
+    """Return what people are asked about, and that it is another plan than the one they were shown."""
+    why = " ".join(refusal.message for refusal in plan.refusals)
     if report.kind is PassKind.ROLLBACK:
-        why = f"Roll back to {base.ref}: {why or f'{report.plan.summary}.'}"
-    why = why or f"{report.plan.summary} at {base.ref}."
-    moved = before.waiting_hash not in {"", plan_hash} and not is_over(before)
-    part = _part(report.unfinished)
-    again = "" if told else f":{report.finished_at.timestamp():.0f}"
-    root = replace(
-        base,
-        news=News.REFUSED if refused else News.APPROVAL,
-        id=f"{base.operation}:asked:{plan_hash[-12:]}:{commit}:{since.timestamp():.0f}:{len(given)}{again}",
-        message=part + (f"The plan has changed since it was asked for{_lost(before.said)}. {why}" if moved else why),
-        needed=app.approvals,
-        given=given,
-        until=since + APPROVAL_LASTS,
-        by=requesters[0] if requesters else "",
-        rings=not same and before.operation == base.operation,
-        next_step=f"Approve or reject here, or: gitops-bot approve {base.app} {plan_hash[:19]}",
+        why = f"Roll back to {base.ref}: {why or f'{plan.summary}.'}"
+    why = why or f"{plan.summary} at {base.ref}."
+    moved = before.waiting_hash not in {"", plan.hash} and not is_over(before)
+    return f"The plan has changed since it was asked for{_lost(before.said)}. {why}" if moved else why
+
+
+def _rejected(root: Announcement, no: Approval, part: str) -> Announcement:
+    """Return how the question ends with a no; `part` tells what is live of it."""
+    return replace(
+        root,
+        news=News.REJECTED,
+        id=f"{root.id}:no",
+        by=no.by,
+        reason=no.reason,
+        until=None,
+        needed=0,
+        rings=False,
+        message=f"{part}No more of it is applied." if part else "Nothing is applied.",
+        next_step=f"{_way_back(root) if part else ''}Push a change, or ask again: /gitops sync {root.app}",
     )
-    if no is not None:
-        rejected = replace(
-            root,
-            news=News.REJECTED,
-            id=f"{root.id}:no",
-            by=no.by,
-            reason=no.reason,
-            until=None,
-            needed=0,
-            rings=False,
-            message=f"{part}No more of it is applied." if part else "Nothing is applied.",
-            next_step=f"{_way_back(base) if part else ''}Push a change, or ask again: /gitops sync {base.app}",
-        )
-        return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(rejected,))
-    thread = () if same else (replace(root, id=f"{root.id}:thread", in_thread=True),)
-    return Asked(memory=replace(memory, said=said, operation=base.operation), announcements=(root, *thread))
 
 
 def _part(unfinished: Unfinished | None) -> str:
