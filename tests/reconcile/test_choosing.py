@@ -93,6 +93,19 @@ def test_word_that_is_nothing_says_what_could_be_meant(word: str, why: str) -> N
         chosen([word])
 
 
+def test_beginning_of_a_commit_means_the_apps_that_are_at_it_or_on_their_way() -> None:
+    """Whether a change is live is asked with its commit, which was said to be no app, cluster, env, team or state."""
+    live, coming, other = "ab12cd3" + "0" * 33, "ab12cd4" + "0" * 33, "f" * 40
+    lines = [
+        standing("shop", "c1", revision=live, target_revision=live),
+        standing("shop", "c2", revision=other, target_revision=live),
+        standing("ship", "c2", revision=coming, target_revision=coming),
+    ]
+    meant = wanted(APPS, ["AB12CD3"])
+    assert [one.key for one in lines if meant.means(one, None)] == ["c1/shop", "c2/shop"]
+    assert [one.key for one in lines if wanted(APPS, ["c2", "ab12cd3"]).means(one, None)] == ["c2/shop"]
+
+
 def test_what_the_configuration_says_is_enough_for_all_but_states() -> None:
     """Every app's line was worked out to find the ones of one cluster."""
     meant = wanted(APPS, ["cluster:c2", "web", "failing"])

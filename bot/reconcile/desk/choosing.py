@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,7 @@ from bot.model.status import STANDINGS, AppStatus
 
 _NAMED: Final = 10  # apps that one answer lists
 _SHOWN: Final = 60
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 STATES: Final = frozenset(
     {
         *(word.replace(" ", "-") for word in STANDINGS),
@@ -48,10 +50,14 @@ def ambiguous(text: str, found: Iterable[AppSpec]) -> NotThere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What words say of apps: the keys of those they name (none: any), and what is true of them, by kind."""
+    """What words say of apps: the keys of those they name (none: any), and what is true of them, by kind.
+
+    `commits` are beginnings of the commits that they are at, or on their way to.
+    """
 
     keys: frozenset[str] = frozenset()
     facts: frozenset[tuple[str, str]] = frozenset()  # of a word without a kind it is ""
+    commits: frozenset[str] = frozenset()
 
     def may_be(self, app: AppSpec) -> bool:
         """Tell whether an app can be meant, by what the configuration says of it: how it stands is not known yet."""
@@ -64,19 +70,25 @@ class Wanted:
         states = {line.sync.value, line.health.value, line.control.value}
         states.update(word.replace(" ", "-") for word in line.words)
         known = {**_configured(line.cluster, line.env, app.oncall_team if app is not None else ""), "state": states}
-        return (not self.keys or line.key in self.keys) and all(_holds(fact, known) for fact in self.facts)
+        at = (line.revision, line.target_revision)
+        return (
+            (not self.keys or line.key in self.keys)
+            and all(_holds(fact, known) for fact in self.facts)
+            and all(any(one.startswith(commit) for one in at) for commit in self.commits)
+        )
 
 
 def wanted(apps: Mapping[str, AppSpec], words: Iterable[str], *, dropped: Sequence[AppStatus] = ()) -> Wanted:
     """Return what words mean: names of apps, `all`, and what is true of an app, such as `env:staging` or `staging`.
 
-    A word without a kind that is no app is a cluster, an env, a team or a state. Raises `NotThere` for one that is
-    nothing.
+    A word without a kind that is no app is a cluster, an env, a team, a state or the beginning of a commit. Raises
+    `NotThere` for one that is nothing.
     """
     names = {app.name for app in apps.values()}
     places = _places(apps.values(), dropped)
     keys: set[str] = set()
     facts: set[tuple[str, str]] = set()
+    commits: set[str] = set()
     for word in words:
         kind, colon, value = word.partition(":")
         known = {one.lower() for some in places.values() for one in some}
@@ -88,11 +100,14 @@ def wanted(apps: Mapping[str, AppSpec], words: Iterable[str], *, dropped: Sequen
             facts.add(("", word.lower()))
         elif word.lower() != ALL or word in names:
             if not _meant(apps, word):
+                if _COMMIT.fullmatch(word.lower()):
+                    commits.add(word.lower())
+                    continue
                 close = difflib.get_close_matches(word, known | names, n=1)
                 nothing = f'"{word[:_SHOWN]}" is no app, cluster, env, team or state{_hint(close)}'
                 raise NotThere(nothing, near=bool(close))
             keys |= {app.key for app in named(apps, word)}
-    return Wanted(keys=frozenset(keys), facts=frozenset(facts))
+    return Wanted(keys=frozenset(keys), facts=frozenset(facts), commits=frozenset(commits))
 
 
 def _among(places: Mapping[str, frozenset[str]], kind: str, value: str) -> str:

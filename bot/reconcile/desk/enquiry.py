@@ -58,13 +58,19 @@ class Enquiry:
     def choose(self, words: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return a line for each app that the words are about, released ones included; for all without words.
 
-        A word is an app, a cluster, an env, a team or a state, or says which, as `cluster:prod` does; of a line all
-        but the first are true.
+        A word is an app, a cluster, an env, a team or a state, or says which, as `cluster:prod` does, or the beginning
+        of a commit that an app is at or on its way to; of a line all but the first are true. Raises `NotThere`.
         """
         released = self.released()
         wanted = choosing.wanted(self._apps, words, dropped=released)
         lines = (*self.status([key for key, app in self._apps.items() if wanted.may_be(app)]), *released)
-        return tuple(one for one in lines if wanted.means(one, self._apps.get(one.key)))
+        found = tuple(one for one in lines if wanted.means(one, self._apps.get(one.key)))
+        if not found and wanted.commits:
+            commit = " and ".join(sorted(wanted.commits))
+            raise NotThere(
+                f"no app is at {commit}, or on its way there; the history of an app has what was live before"
+            )
+        return found
 
     def status(self, apps: Sequence[str]) -> tuple[AppStatus, ...]:
         """Return one line for each app, in the order given."""
