@@ -28,7 +28,7 @@ class Verb:
 VERBS: Final[dict[str, Verb]] = {
     "help": Verb(form="help", what="what you may do here", app="none"),
     "status": Verb(
-        form="status [app, cluster, env, team or state …]",
+        form="status [app, cluster, env, team, state or commit …]",
         what="how the apps stand that all words are about",
         app="several",
     ),

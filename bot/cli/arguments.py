@@ -87,7 +87,7 @@ def _add_looking(commands: _Commands) -> None:
         "app",
         nargs="*",
         metavar="WORD",
-        help="an app, a cluster, an env, a team, a state (cluster:NAME …); all must hold",
+        help="an app, a cluster, an env, a team, a state (cluster:NAME …), a commit; all must hold",
     )
     history = commands.add("history", "what was deployed, when, by whom", output=True, apps="?")
     history.add_argument("--limit", type=_positive, default=20)
