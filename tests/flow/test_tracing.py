@@ -174,6 +174,26 @@ def test_killed_sync_and_the_one_that_goes_on_are_one_trace(tell: Tell) -> None:
         assert killed.facts["gitops_bot.app"] == "prod/shop"
 
 
+def test_fix_that_is_killed_ends_no_operation_that_has_ended_with_the_failure(tell: Tell) -> None:
+    """Its first span was told once more, by the process that went on: two spans with one id."""
+    with Collector() as collector:
+        story = tell(**collector.environment())
+        story.fails()
+        story.bot.start()
+        story.sees("Sync failed")
+        (root,) = until(lambda: [one for one in collector.spans() if not one.parent])
+        slow = deployment("registry.example/api:1").replace("spec:\n", "spec:\n  minReadySeconds: 3\n", 1)
+        story.upstream.commit({"apps/shop/a.yaml": configmap("info"), "apps/shop/b.yaml": slow})
+        path = f"/apis/apps/v1/namespaces/{story.namespace}/deployments"
+        until(lambda: story.plane.request("GET", path)["items"])
+        story.bot.kill()
+        story.bot.start()
+        story.sees("Converged")
+        passes = [one for one in whole(collector, root.trace, "health wait") if one.name == "pass"]
+        assert [one.facts["gitops_bot.result"] for one in passes][-2:] == ["cut off", "converged"]
+        assert [one.id for one in collector.spans() if not one.parent] == [root.id]
+
+
 def test_newer_commit_goes_on_in_the_trace_of_the_sync_that_it_ends(tell: Tell) -> None:
     """They are one message in Slack; the first of them has no end of its own."""
     with Collector() as collector:

@@ -49,7 +49,8 @@ class Traced:
         if not (is_heard or is_asked_for or _did(report, before, after)):
             return
         goes_on = before.operation == report.operation
-        is_open = before.planned is not None or bool(before.waiting_hash)
+        # A failure has ended it already: what goes on in its message is the fix.
+        is_open = (before.planned is not None or bool(before.waiting_hash)) and not before.consecutive_failures
         closes = report.result not in _OPEN and (is_open or not goes_on)
         closes = closes and self._closed.get(app.key) != report.operation
         if closes:
