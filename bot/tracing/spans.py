@@ -44,6 +44,8 @@ from bot.tracing.telling import Kind, Span
 log = logging.getLogger(__name__)
 
 _KINDS: Final = {Kind.INTERNAL: SpanKind.INTERNAL, Kind.SERVER: SpanKind.SERVER, Kind.CLIENT: SpanKind.CLIENT}
+_DELAY: Final = "OTEL_BSP_SCHEDULE_DELAY"
+_DELAY_MILLISECONDS: Final = 1000  # the library's 5 s are a first span that a process which is killed takes along
 _TRIED_SECONDS: Final = 5.0  # of `check`
 _FULL_EVERY_SECONDS: Final = 3600.0  # a collector that is too slow is so for long
 _SESSIONS: Final = (  # who logs in by one of these brings an HTTP session along, and none of ours hears the answers
@@ -86,7 +88,8 @@ class Spans:
         self._ids = _Ids()
         self._provider = TracerProvider(resource=_resource(), id_generator=self._ids, shutdown_on_exit=False)
         exporter = _Edges(OTLPSpanExporter(session=heard.session()), heard=heard, collector=collector)
-        self._processor = BatchSpanProcessor(exporter)
+        delay = None if os.environ.get(_DELAY) else _DELAY_MILLISECONDS
+        self._processor = BatchSpanProcessor(exporter, schedule_delay_millis=delay)
         self._provider.add_span_processor(self._processor)
         heard.begun()
         self._tracer = self._provider.get_tracer("gitops-bot", version("gitops-bot"))

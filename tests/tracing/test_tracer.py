@@ -193,6 +193,15 @@ def test_collector_that_takes_spans_in_part_is_named_with_its_reason(
     ]
 
 
+def test_span_is_with_the_collector_within_a_second_or_two(trace: Trace) -> None:
+    """The library waits for five, and a process that is killed takes along what it has told of an operation's end."""
+    with Collector() as collector:
+        tracer = trace(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        tracer.open()
+        deliver(tracer)
+        until(collector.spans, "the span is there", seconds=4)
+
+
 def test_collector_that_hangs_holds_no_delivery_and_no_end(trace: Trace, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging:  # it accepts, and says nothing
         url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
