@@ -21,8 +21,8 @@ from bot.model.record import AppMemory
 from bot.model.source import Revision
 from bot.oncall.escalation import PagePolicy, escalate
 from bot.reconcile.incidents import shared
-from bot.reconcile.incidents.alone import TROUBLES, Alone
 from bot.reconcile.incidents.folding import MOMENT, Folded, covered, dropped, fold
+from bot.reconcile.incidents.own import TROUBLES, OwnNews
 from bot.reconcile.notify import news
 from bot.reconcile.notify.telling import Waits
 from tests.plan.world import REVISION, app
@@ -91,7 +91,7 @@ class World:
         told = news.ended(spec, report, before, base=base, targets=(), waits=Waits())
         memory, pages = escalate(before, told.memory, app=spec, report=report, policy=POLICY)
         trouble = next((one for one in told.announcements if one.news in TROUBLES), None)
-        alone = Alone(
+        own = OwnNews(
             app=spec,
             report=report,
             before=before,
@@ -101,7 +101,7 @@ class World:
             heard={spec.channel: trouble.root_key} if trouble is not None else {},
             owns=not before.operation,
         )
-        folded = fold(list(self.incidents.values()), alone, policy=POLICY)
+        folded = fold(list(self.incidents.values()), own, policy=POLICY)
         self.memories[spec.key] = folded.memory if folded.memory.said else replace(folded.memory, operation="")
         self.enter(folded)
         return folded
@@ -145,12 +145,12 @@ def all_end(world: World, some: Sequence[AppSpec], failure: Failure | None, *, t
 
 def test_second_app_with_the_same_reason_makes_one_message_of_both() -> None:
     world, (first, second) = World(), apps(2)
-    alone = world.ends(first, TOKEN)
-    assert (alone.folds, alone.hushed) == ((), frozenset())
+    own = world.ends(first, TOKEN)
+    assert (own.folds, own.hushed) == ((), frozenset())
     both = world.ends(second, TOKEN)
     (told,) = both.folds
     assert both.hushed == {"C1"}
-    assert told.inherits == alone.said[0].root_key
+    assert told.inherits == own.said[0].root_key
     assert [one.key for one in told.apps] == [first.key, second.key]
 
 
@@ -211,8 +211,8 @@ def test_same_mistake_in_two_commits_is_two_reasons() -> None:
     world, (first, second, third) = World(), apps(3)
     world.ends(first, broken("did not find expected ','"))
     world.commit = "b" * 40
-    alone = world.ends(second, broken("did not find expected ','"))
-    assert (alone.hushed, alone.said[0].news) == (frozenset(), News.FAILED)
+    own = world.ends(second, broken("did not find expected ','"))
+    assert (own.hushed, own.said[0].news) == (frozenset(), News.FAILED)
     assert world.ends(third, broken("did not find expected ','")).hushed == {"C1"}
 
 

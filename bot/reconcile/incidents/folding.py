@@ -25,7 +25,7 @@ from bot.model.announcement import MOVED, Announcement, News, Page, PageAct
 from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.record import AppMemory
 from bot.oncall.escalation import PagePolicy, urgency
-from bot.reconcile.incidents.alone import TROUBLES, Alone
+from bot.reconcile.incidents.own import TROUBLES, OwnNews
 from bot.reconcile.incidents.shared import call_of, closed, page_of_many, spoken_for, told
 
 TOGETHER: Final = timedelta(minutes=5)
@@ -56,28 +56,28 @@ def covered(before: AppMemory, incidents: Sequence[Incident]) -> AppMemory:
     return replace(before, paged=open_now) if before.paged is not open_now else before
 
 
-def fold(incidents: Sequence[Incident], alone: Alone, *, policy: PagePolicy | None) -> Folded:
+def fold(incidents: Sequence[Incident], own: OwnNews, *, policy: PagePolicy | None) -> Folded:
     """Return what is said of a pass, given the incidents that are open."""
-    book = _Book(incidents, alone)
-    held = next((one for one in incidents if alone.before.incident and one.fails(alone.app.key)), None)
-    if alone.is_well:
+    grouping = _Grouping(incidents, own)
+    held = next((one for one in incidents if own.before.incident and one.fails(own.app.key)), None)
+    if own.is_well:
         if held is not None:
-            short = alone.report.revision.short if alone.report.revision else "?"
-            book.leave(held, f"converged at {short}")
-        memory = replace(alone.memory, incident="", paged=False, page_operation="", page_alias="")
-        return book.folded(memory)
-    if held is not None and held.shared and alone.holds:  # the neighbour answers again, and that was all
-        book.leave(held, alone.holds)
-        over = replace(alone.memory, consecutive_failures=0, failing_since=None, failing_commit="", last_error="")
-        return book.folded(replace(over, incident="", paged=False, page_operation="", page_alias=""))
-    due = next((one for one in alone.pages if one.act is PageAct.OPEN), None)
+            short = own.report.revision.short if own.report.revision else "?"
+            grouping.leave(held, f"converged at {short}")
+        memory = replace(own.memory, incident="", paged=False, page_operation="", page_alias="")
+        return grouping.folded(memory)
+    if held is not None and held.shared and own.holds:  # the neighbour answers again, and that was all
+        grouping.leave(held, own.holds)
+        over = replace(own.memory, consecutive_failures=0, failing_since=None, failing_commit="", last_error="")
+        return grouping.folded(replace(over, incident="", paged=False, page_operation="", page_alias=""))
+    due = next((one for one in own.pages if one.act is PageAct.OPEN), None)
     incident = held
-    if alone.trouble is not None or (held is None and (due is not None or alone.is_cut_off)):
-        incident = book.join(held)
+    if own.trouble is not None or (held is None and (due is not None or own.is_cut_off)):
+        incident = grouping.join(held)
     if incident is None:
-        return Folded(memory=alone.memory, said=alone.said, pages=alone.pages)
-    memory = replace(alone.memory, incident=incident.id)
-    return book.folded(book.paged(incident, memory, due, policy, joins=held is None or held.id != incident.id))
+        return Folded(memory=own.memory, said=own.said, pages=own.pages)
+    memory = replace(own.memory, incident=incident.id)
+    return grouping.folded(grouping.paged(incident, memory, due, policy, joins=held is None or held.id != incident.id))
 
 
 def dropped(incidents: Sequence[Incident], app: str, *, how: str, at: datetime) -> Folded | None:
@@ -91,18 +91,18 @@ def dropped(incidents: Sequence[Incident], app: str, *, how: str, at: datetime) 
     return Folded(memory=AppMemory(app=app), said=(), pages=pages, folds=folds, incidents=(left,))
 
 
-class _Book:
+class _Grouping:
     """The incidents while one pass is entered; every method returns the incident as it is then."""
 
-    def __init__(self, incidents: Sequence[Incident], alone: Alone) -> None:
-        self._incidents, self._alone = {one.id: one for one in incidents}, alone
+    def __init__(self, incidents: Sequence[Incident], own: OwnNews) -> None:
+        self._incidents, self._own = {one.id: one for one in incidents}, own
         self._changed: dict[str, Incident] = {}
         self._folds: dict[str, Announcement] = {}
         self._pages: list[Page] = []
         self._hushed: set[str] = set()
         self._overtaken: tuple[Sufferer, ...] = ()  # those that a crowd speaks for from now on
-        self._now = alone.report.finished_at
-        self._key = alone.app.key
+        self._now = own.report.finished_at
+        self._key = own.app.key
 
     def folded(self, memory: AppMemory) -> Folded:
         changed = tuple(self._changed.values())
@@ -112,7 +112,7 @@ class _Book:
             replace(one, page=page.words, alias=page.alias, acknowledged_by=page.acknowledged_by)
             if page is not None and page.arrived and one.news in TROUBLES
             else one
-            for one in self._alone.said
+            for one in self._own.said
             if not (one.edits_only and self._is_spoken_for)
         )
         return Folded(
@@ -136,20 +136,20 @@ class _Book:
         """Take the app out of an incident, and close the page when nobody of its team is left."""
         self._hushed |= {channel for channel, _ in _own(held, self._key).roots if held.is_folded(channel)}
         left, folds = _without(held, self._key, how, self._now)
-        count = sum(1 for one in left.sufferers if one.team == self._alone.app.oncall_team)
-        note = f"{how[:1].upper()}{how[1:]} ({self._alone.report.operation})."
+        count = sum(1 for one in left.sufferers if one.team == self._own.app.oncall_team)
+        note = f"{how[:1].upper()}{how[1:]} ({self._own.report.operation})."
         moved = any(one.how == MOVED for one in left.sufferers)
         all_of = "None of the apps fails for this reason any more" if moved else f"All {count} apps are over it"
-        text = note if count == 1 else f"{all_of}; {self._alone.app.title} {how}."
-        left, pages = closed(left, self._alone.app.oncall_team, text, self._now)
+        text = note if count == 1 else f"{all_of}; {self._own.app.title} {how}."
+        left, pages = closed(left, self._own.app.oncall_team, text, self._now)
         self._pages += pages
         self._folds |= {one.operation: one for one in folds}
         return self._entered(left)
 
     def join(self, held: Incident | None) -> Incident:
         """Enter the app under the incident of its trouble; it leaves the one it was under when that is another."""
-        key, shared = self._alone.kin()
-        page = held.page(self._alone.app.oncall_team) if held is not None else None
+        key, shared = self._own.kin()
+        page = held.page(self._own.app.oncall_team) if held is not None else None
         awake = page is not None and not page.closed_by
         stays = held is not None and held.mixed and not shared and self._now - held.joined_at <= MOMENT
         if held is not None and (held.key == key or stays or (shared and not held.shared and awake)):
@@ -202,11 +202,11 @@ class _Book:
         crowd = next((one for one in near if one.mixed), None)
         if crowd is not None or len(near) < _FEW:
             return crowd
-        alone = [one for one in near if len(one.sufferers) == 1 and not one.pages]
-        for incident in alone:
+        own = [one for one in near if len(one.sufferers) == 1 and not one.pages]
+        for incident in own:
             self._entered(replace(incident, sufferers=()))
         # Their messages stand: that of the crowd is another one, and rings.
-        before = tuple(replace(one, owns=False) for incident in alone for one in incident.sufferers)
+        before = tuple(replace(one, owns=False) for incident in own for one in incident.sufferers)
         self._overtaken = before
         key = hashlib.sha256(f"crowd {self._now.isoformat()} {self._key}".encode()).hexdigest()
         crowd = self._new(key, shared=False)
@@ -214,29 +214,29 @@ class _Book:
 
     def _meets(self, incident: Incident) -> bool:
         """Tell whether somebody would hear of the app and of the incident, in a channel or by a page."""
-        team, heard = self._alone.app.oncall_team, set(self._alone.heard)
+        team, heard = self._own.app.oncall_team, set(self._own.heard)
         return any(one.team == team or heard & {channel for channel, _ in one.roots} for one in incident.failing)
 
     def _new(self, key: str, *, shared: bool) -> Incident:
-        operation = self._alone.memory.operation or self._alone.report.operation
-        trouble = self._alone.trouble
+        operation = self._own.memory.operation or self._own.report.operation
+        trouble = self._own.trouble
         return Incident(
             id=f"{operation}:{key[:8]}:{int(self._now.timestamp())}",  # an app may come back to a reason it has left
             key=key,
             shared=shared,
             news=(trouble.news if trouble is not None else News.FAILED).value,
-            message=self._alone.reason,
+            message=self._own.reason,
             since=self._since,
             joined_at=self._now,
         )
 
     def _moved(self, held: Incident, incident: Incident) -> Incident:
         """Leave one incident for another; the page goes along when nobody else of the team needs it."""
-        team, title = self._alone.app.oncall_team, self._alone.app.title
+        team, title = self._own.app.oncall_team, self._own.app.title
         page = held.page(team)
         if page is not None and any(one.team == team and one.app != self._key for one in held.failing):
-            text = f"{title} {MOVED}: {self._alone.reason}"
-            self._pages.append(call_of(page, self._alone.app, PageAct.NOTE, text, self._now))
+            text = f"{title} {MOVED}: {self._own.reason}"
+            self._pages.append(call_of(page, self._own.app, PageAct.NOTE, text, self._now))
         elif page is not None and incident.page(team) is None:
             held = replace(held, pages=tuple(one for one in held.pages if one is not page))
             incident = replace(incident, pages=(*incident.pages, page))
@@ -247,29 +247,29 @@ class _Book:
 
     @property
     def _since(self) -> datetime:
-        memory = self._alone.memory
+        memory = self._own.memory
         return memory.failing_since or memory.degraded_since or self._now
 
     def _sufferer(self, incident: Incident) -> Sufferer:
-        app, known = self._alone.app, next((one for one in incident.failing if one.app == self._key), None)
-        heard = tuple(self._alone.heard.items()) if self._alone.trouble is not None else ()
+        app, known = self._own.app, next((one for one in incident.failing if one.app == self._key), None)
+        heard = tuple(self._own.heard.items()) if self._own.trouble is not None else ()
         if known is not None:
-            urgent, roots = urgency(app, self._alone.report), known.roots or heard
-            return self._blaming(replace(known, reason=self._alone.reason, roots=roots, priority=urgent))
+            urgent, roots = urgency(app, self._own.report), known.roots or heard
+            return self._blaming(replace(known, reason=self._own.reason, roots=roots, priority=urgent))
         return self._blaming(
             Sufferer.of(
                 app,
-                priority=urgency(app, self._alone.report),
+                priority=urgency(app, self._own.report),
                 since=self._since,
-                reason=self._alone.reason,
+                reason=self._own.reason,
                 roots=heard,
-                owns=self._alone.owns,
+                owns=self._own.owns,
             )
         )
 
     def _blaming(self, sufferer: Sufferer) -> Sufferer:
         """Return the sufferer with the commit at which it failed, where its trouble is news of a commit."""
-        trouble = self._alone.trouble
+        trouble = self._own.trouble
         if trouble is None or trouble.news is not News.FAILED:
             return sufferer
         return replace(
@@ -288,7 +288,7 @@ class _Book:
         """Decide whether the app is a page, a line in one that is open, or nothing yet; returns the memory."""
         if policy is None:
             return memory
-        app, now = self._alone.app, self._now
+        app, now = self._own.app, self._now
         page = incident.page(app.oncall_team)
         if page is not None and page.closed_by and page.closed_at is not None:
             if due is None or now - page.closed_at < policy.duration:
@@ -309,9 +309,9 @@ class _Book:
         return replace(memory, paged=True, page_alias=page.alias, page_operation=page.operation)
 
     def _opened(self, incident: Incident, due: Page) -> OpenPage:
-        team = self._alone.app.oncall_team
+        team = self._own.app.oncall_team
         failing = [one for one in incident.failing if one.team == team]
-        channel = self._alone.app.channel
+        channel = self._own.app.channel
         if len(failing) > 1 or (incident.shared and len(incident.failing) > 1):
             operation = incident.fold(channel) if incident.is_folded(channel) else due.operation
             due = replace(page_of_many(due, failing, incident), operation=operation)
@@ -323,8 +323,8 @@ class _Book:
         return OpenPage.of(due)
 
     def _noted(self, incident: Incident, page: OpenPage, *, joins: bool) -> OpenPage:
-        app = self._alone.app
-        for note in self._alone.pages:
+        app = self._own.app
+        for note in self._own.pages:
             if note.act is PageAct.NOTE:  # once for each commit, however many apps say it
                 commit = note.id.rpartition(":")[2]
                 self._pages.append(call_of(page, app, PageAct.NOTE, note.message, self._now, unique=commit))
@@ -334,7 +334,7 @@ class _Book:
             text = f"{len(failing)} apps fail now, {why}: {_names(failing)}"
             note = call_of(page, app, PageAct.NOTE, text, self._now, unique=f"join:{app.key}")
             self._pages.append(replace(note, collapse="joined"))
-        urgent = urgency(app, self._alone.report)
+        urgent = urgency(app, self._own.report)
         if urgent < page.priority:  # P1 is more urgent than P2
             raised = call_of(page, app, PageAct.RAISE, f"{app.title} fails for the same reason.", self._now)
             self._pages.append(replace(raised, priority=urgent))

@@ -22,12 +22,12 @@ from bot.model.source import Revision
 from bot.oncall.escalation import escalate
 from bot.ports.state import Store
 from bot.reconcile.incidents import fight_pages
-from bot.reconcile.incidents.alone import TROUBLES, Alone
 from bot.reconcile.incidents.folding import Folded, covered, fold
 from bot.reconcile.incidents.ledger import entering
+from bot.reconcile.incidents.own import TROUBLES, OwnNews
 from bot.reconcile.notify import journal, news
 from bot.reconcile.notify.telling import Links, Told, Waits
-from bot.reconcile.passes import cutting
+from bot.reconcile.passes import interrupted
 from bot.reconcile.passes.inputs import PassInput
 from bot.reconcile.passes.narrator import Narrator, Outside
 from bot.reconcile.passes.once import PassResult
@@ -79,9 +79,9 @@ class Ending:
         deployed = report.revision.commit if report.revision and report.result is Result.CONVERGED else report.previous
         base, waits = self._announced(given, report, before), self._waits(given, report, deployed)
         told = news.ended(app, report, before, base=base, targets=self._outside.targets, waits=waits)
-        if cut is not None and cut is given.memory.cut and cutting.is_lost(cut, report, told.history):
+        if cut is not None and cut is given.memory.cut and interrupted.is_lost(cut, report, told.history):
             narrator.enter(cut)
-        memory = replace(told.memory, cut=cutting.left(cut, report))
+        memory = replace(told.memory, cut=interrupted.left(cut, report))
         if report.result is Result.CONVERGED and pin is not None:
             memory = replace(memory, pin_operation=pin.operation)
         return replace(told, memory=memory)
@@ -164,7 +164,7 @@ class Ending:
             links = self._outside.links(app, report.revision, "") if report.revision is not None else Links()
             memory, pages = escalate(before, memory, app=app, report=report, policy=policy, link=links.commit)
         trouble = next((one for one in told.announcements if one.news in TROUBLES and not one.edits_only), None)
-        alone = Alone(
+        own = OwnNews(
             app=app,
             report=report,
             before=before,
@@ -174,7 +174,7 @@ class Ending:
             heard=post.heard(trouble) if trouble is not None else {},
             owns=not before.operation,
         )
-        return fold(incidents, alone, policy=policy)
+        return fold(incidents, own, policy=policy)
 
     def _end(
         self, folded: Folded, told: Told, audits: Sequence[AuditEntry], ran: PassResult, stored: AppMemory

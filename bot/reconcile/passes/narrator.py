@@ -21,7 +21,7 @@ from bot.ports.state import Store
 from bot.reconcile.notify import fights, news
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.telling import Links, Target
-from bot.reconcile.passes import cutting
+from bot.reconcile.passes import interrupted
 from bot.reconcile.passes.consent import Consent
 
 _PROGRESS_EVERY: Final = timedelta(seconds=3)  # Slack takes 50 edits a minute; people read no faster
@@ -82,7 +82,7 @@ class Narrator:
         # The operation is remembered first: a pass killed after this line goes on in the same message.
         agreed = consent.agreed
         planned = agreed.summary if agreed is not None else plan.summary
-        cut, own = self.memory.cut, cutting.begun(plan, kind, digest, consent, app=self._app.key, base=self._base)
+        cut, own = self.memory.cut, interrupted.begun(plan, kind, digest, consent, app=self._app.key, base=self._base)
         if cut is not None and cut.digest != digest:
             self.enter(cut)
         self._writes = frozenset(change.id for change in plan.writes)
@@ -101,7 +101,7 @@ class Narrator:
     def enter(self, cut: HistoryEntry) -> None:
         """Enter the line of what another pass had begun, in one transaction with that it is entered."""
         self.memory = replace(self.memory, cut=None)
-        self._store.save_pass(self.memory, history=cut, audits=cutting.lines(cut))
+        self._store.save_pass(self.memory, history=cut, audits=interrupted.lines(cut))
 
     def applied(self, outcome: Outcome) -> None:
         self._done.add(outcome.id)

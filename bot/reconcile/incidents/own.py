@@ -17,7 +17,7 @@ TROUBLES: Final = frozenset({News.FAILED, News.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
+class OwnNews:
     """What a pass would say if its app were alone.
 
     `heard` names the root message in each channel that hears of its trouble; `owns` tells that it begins with it.
