@@ -35,6 +35,7 @@ APPLY: Final = "application/apply-patch+yaml"
 _RETRY_AFTER_DEFAULT: Final = 1.0
 _TRIES_WHEN_THROTTLED: Final = 3
 _UNCONVERTED: Final = "conversion webhook for"
+_MISSHAPEN: Final = ("failed to create typed patch object", "failed to convert new object")
 _LONGEST_REST_SECONDS: Final = 5.0  # a thread rests no longer than that; the pass backs off instead
 
 
@@ -56,8 +57,11 @@ class Reply:
 
     @property
     def is_misshapen(self) -> bool:
-        """True when the object does not fit its schema: server-side apply says so with 500 and no reason."""
-        return self.status == 500 and self.message.startswith("failed to create typed patch object")
+        """True when the object does not fit its type: server-side apply says so with 500 and no reason.
+
+        Either by its schema, or where a value cannot be read: a quantity, a time, base64 (apimachinery, managedfields).
+        """
+        return self.status == 500 and self.message.startswith(_MISSHAPEN)
 
     @property
     def is_proxied(self) -> bool:

@@ -194,3 +194,25 @@ def test_value_that_is_refused_is_quoted_where_it_is_no_secret(world: EngineWorl
     """It was hidden in objects of all kinds: `replicas: Invalid value: (hidden)` says nothing to anybody."""
     world.commit({"a.yaml": deployment("api", replicas=-1)})
     assert "spec.replicas: Invalid value: -1: must be greater than or equal to 0" in failure(world)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (secret("key", "no-base64").replace("stringData", "data"), "illegal base64 data at input byte 2"),
+        (
+            deployment("api").replace("image:", "resources: {limits: {memory: 1 gigabyte}}, image:"),
+            "quantities must match the regular expression",
+        ),
+    ],
+)
+def test_value_that_cannot_be_read_is_the_commit_s_fault_and_no_outage(
+    world: EngineWorld, text: str, words: str
+) -> None:
+    """The API server answers a server-side apply of it with 500, which was told as an outage of the whole cluster."""
+    world.commit({"a.yaml": text})
+    report = world.sync()
+    assert report.failure is not None
+    assert not report.failure.transient
+    (problem,) = report.failure.problems
+    assert words in problem.message
