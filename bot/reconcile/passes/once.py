@@ -7,6 +7,7 @@ A neighbour's trouble is part of the report; what raises is a bug.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -88,57 +89,70 @@ def run_pass(given: PassInput, *, world: World, listener: Listener, ends: Ends, 
 
 
 def _run(given: PassInput, story: Story, world: World, listener: Listener, ends: Ends) -> Result:
+    """Decide what becomes of the plan, and have it carried out where nothing holds it."""
     app, cluster = given.app, world.clusters[given.app.cluster]
     if given.waits_for:
         story.reason = f"waits for {given.waits_for}, which is not ready"
         return Result.SKIPPED
     made = story.made = _plan(given, story, world)
-    if story.rest is not None and given.control.pause is None:
-        now = story.rest.surveyed(cluster)
-        story.health = now.health
-        if now is story.rest or are_good(now.health):
-            story.rest = now
-            return Result.CONVERGED
-        story.rest = None
+    if given.control.pause is None and _is_at_rest(story, cluster):
+        return Result.CONVERGED
     whole = made.plan  # what people decide on, whatever is chosen of it
     if given.only is not None:
-        chosen = select(made.plan, given.only)
-        story.partial = bool(set(made.plan.writes) - set(chosen.writes)) or bool(made.plan.blocked)
-        made = replace(made, plan=chosen, runs_hooks=False)
-        story.plan = chosen
-    plan, inventory = made.plan, made.inventory
+        made = _chosen(made, given.only, story)
+    plan = made.plan
+
+    def held(why: str, result: Result) -> Result:
+        story.health, story.reason = survey(cluster, wanted_refs(plan)), why
+        return result
+
     if plan.blocked:
-        story.failure = Failure(
-            message=f"{names([change.id for change in plan.blocked])} cannot be applied",
-            problems=tuple(
-                Problem(message=one.why, where=str(one.origin or ""), subject=str(one.id)) for one in plan.blocked
-            ),
-        )
+        story.failure = _blocked(plan)
     if given.control.pause is not None:
-        story.health = survey(cluster, wanted_refs(plan))
-        story.reason = str(given.control.pause)
-        return Result.PAUSED
+        return held(str(given.control.pause), Result.PAUSED)
     if plan.blocked:
         return Result.FAILED
     if plan.writes and (why := windows.closed(app.windows, given.now, manual=given.trigger.manual)):
-        story.health = survey(cluster, wanted_refs(plan))
-        story.reason = why
-        return Result.SKIPPED
-    agreed = story.consent = consent(given, made, key=world.key)
-    if agreed.held is not None:
-        story.plan, story.reason = whole, agreed.reason
-        return agreed.held
-    if agreed.agreed is not None and story.kind is PassKind.DRIFT and agreed.unfinished is not None:
+        return held(why, Result.SKIPPED)
+    verdict = story.consent = consent(given, made, key=world.key)
+    if verdict.held is not None:
+        story.plan, story.reason = whole, verdict.reason
+        return verdict.held
+    if verdict.agreed is not None and story.kind is PassKind.DRIFT and verdict.unfinished is not None:
         story.kind = PassKind.SYNC  # what was to go later goes now: nobody has changed anything by hand
     if story.kind is PassKind.DRIFT and not app.self_heal and not given.trigger.manual:
-        story.health = survey(cluster, wanted_refs(plan))
-        story.reason = "self_heal is off"
-        return Result.SKIPPED
+        return held("self_heal is off", Result.SKIPPED)
     known = given.memory.sync is SyncState.SYNCED and given.memory.revision == _commit(story)
-    if known and not plan.writes and made.former is None and _is_listed(inventory, plan):
+    if known and not plan.writes and made.former is None and _is_listed(made.inventory, plan):
         story.health = survey(cluster, wanted_refs(plan))
         return Result.CONVERGED
     return carry_out(given, story, made, world=world, listener=listener, ends=ends)
+
+
+def _is_at_rest(story: Story, cluster: Cluster) -> bool:
+    """Tell whether the rest that the app was found in still holds; the story has it as it is now, or loses it."""
+    if story.rest is None:
+        return False
+    now = story.rest.surveyed(cluster)
+    story.health = now.health
+    story.rest = now if now is story.rest or are_good(now.health) else None
+    return story.rest is not None
+
+
+def _chosen(made: Planned, only: Callable[[ResourceId], bool], story: Story) -> Planned:
+    """Return the plan of some objects. Raises `OrderRefused` where it has none of them."""
+    story.plan = chosen = select(made.plan, only)
+    story.partial = bool(set(made.plan.writes) - set(chosen.writes)) or bool(made.plan.blocked)
+    return replace(made, plan=chosen, runs_hooks=False)
+
+
+def _blocked(plan: Plan) -> Failure:
+    return Failure(
+        message=f"{names([change.id for change in plan.blocked])} cannot be applied",
+        problems=tuple(
+            Problem(message=one.why, where=str(one.origin or ""), subject=str(one.id)) for one in plan.blocked
+        ),
+    )
 
 
 def _is_listed(inventory: Inventory, plan: Plan) -> bool:
