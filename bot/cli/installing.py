@@ -53,7 +53,7 @@ def rbac(arguments: argparse.Namespace, out: TextIO) -> int:
 
     if arguments.subject.count("/") != 1 or not all(arguments.subject.split("/")):
         raise UsageError(f"--subject {arguments.subject}: write NAMESPACE/NAME of the bot's service account")
-    with engine(arguments) as built:
+    with engine(arguments, speaks=False) as built:
         names = [arguments.cluster] if arguments.cluster else [*built.world.clusters]
         if unknown := [name for name in names if name not in built.world.clusters]:
             raise UsageError(f"there is no cluster {unknown[0]}: one of {', '.join(built.world.clusters)}")

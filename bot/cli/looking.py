@@ -22,7 +22,7 @@ CHANGES: Final = 2
 
 
 def plan(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments, follow=False) as built:
+    with engine(arguments, follow=False, speaks=False) as built:
         plans = [built.desk.plan(app.key, arguments.ref) for app in apps_named(built, arguments.app)]
     if arguments.output == "json":
         write_json(out, {"apps": [plan_json(one) for one in plans]})
@@ -34,7 +34,7 @@ def plan(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def status(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments) as built:
+    with engine(arguments, speaks=False) as built:
         try:
             lines = built.desk.choose(arguments.app)
         except NotThere as error:
@@ -48,7 +48,7 @@ def status(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def history(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments) as built:
+    with engine(arguments, speaks=False) as built:
         apps = apps_of_name(built, arguments)
         as_json = arguments.output == "json"
         limit = arguments.limit if as_json else max(arguments.limit, READ)
@@ -65,7 +65,7 @@ def history(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def audit(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments) as built:
+    with engine(arguments, speaks=False) as built:
         if arguments.verify or arguments.export:
             return _audit_chain(built.store.audit_chain(), out, head=arguments.head, export=arguments.export)
         key = apps_named(built, [arguments.app])[0].key if arguments.app else None
@@ -104,7 +104,7 @@ def _audit_chain(links: Sequence[AuditLink], out: TextIO, *, head: str, export: 
 
 
 def verify(arguments: argparse.Namespace, out: TextIO) -> int:
-    with engine(arguments) as built:
+    with engine(arguments, speaks=False) as built:
         app = app_named(built, arguments)
         found = built.desk.verify(app.key, arguments.ref)
     if arguments.output == "json":

@@ -44,9 +44,9 @@ def config_path(given: str) -> Path:
     return Path(given or os.environ.get("GITOPS_BOT_CONFIG") or "gitops-bot.yaml")
 
 
-def configuration(arguments: argparse.Namespace) -> Configuration:
+def configuration(arguments: argparse.Namespace, *, speaks: bool = True) -> Configuration:
     """Load the configuration that the command line or the environment names."""
-    return load(config_path(arguments.config), os.environ)
+    return load(config_path(arguments.config), os.environ, speaks=speaks)
 
 
 def tracer() -> Tracer:
@@ -63,11 +63,21 @@ def tracer() -> Tracer:
 
 @contextmanager
 def engine(
-    arguments: argparse.Namespace, *, announces: bool = True, follow: bool = True, traced: bool = False
+    arguments: argparse.Namespace,
+    *,
+    announces: bool = True,
+    follow: bool = True,
+    traced: bool = False,
+    speaks: bool = True,
 ) -> Iterator[Engine]:
-    """Build the engine and close it behind; the folders of app sets are those of now. Refusals name people."""
+    """Build the engine and close it behind; the folders of app sets are those of now. Refusals name people.
+
+    A command that only looks never `speaks`: it needs no token of Slack, as in a pipeline that plans a pull request.
+    """
     told = tracer() if traced else UNTRACED
-    built = build_engine(configuration(arguments), clock=now, announces=announces, follow=follow, tracer=told)
+    built = build_engine(
+        configuration(arguments, speaks=speaks), clock=now, announces=announces, follow=follow, tracer=told
+    )
     try:
         built.passes.apps.refresh()
         yield built

@@ -69,15 +69,15 @@ def base_url(path: Path, environment: Mapping[str, str]) -> str:
     return found.right.server.base_url
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Configuration:
-    """Read and check the file. Raises `ConfigError`."""
+def load(path: Path, environment: Mapping[str, str], *, speaks: bool = True) -> Configuration:
+    """Read and check the file; what never `speaks` needs no secrets of Slack and the like. Raises `ConfigError`."""
     shown = str(path)
     file = _opened(path, environment)
     problems = list(file.problems)
     found = examine(file.value)
     problems += [_at(file, shown, *one) for one in (*found.faults, *dangling(file.value), *_incomplete(found))]
     secrets = read_secrets(environment, problems, named=named_keys(file.value))
-    problems += [_at(file, shown, *one) for one in missing_secrets(file.value, secrets)]
+    problems += [_at(file, shown, *one) for one in missing_secrets(file.value, secrets, speaks=speaks)]
     state_url = _state_url(file.value, path, secrets)
     if wrong := state_fault(state_url):
         where = "DATABASE_URL" if secrets.get("DATABASE_URL") else f"{shown}:{file.line(('state',))}"

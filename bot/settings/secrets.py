@@ -63,8 +63,30 @@ def read_secrets(
     return secrets
 
 
-def missing_secrets(raw: Any, secrets: Mapping[str, str]) -> Iterator[Found]:
-    """Yield each secret that a section of the file needs and that is not there."""
+def missing_secrets(raw: Any, secrets: Mapping[str, str], *, speaks: bool) -> Iterator[Found]:
+    """Yield each secret that a section of the file needs and that is not there.
+
+    A command that only looks at Git and the clusters never `speaks`, and needs none of those for anybody else.
+    """
+    if speaks:
+        yield from _missing_to_speak(raw, secrets)
+    for index, item in entries(raw, "repos"):
+        login = _sound(Credentials, item.get("credentials", {}))
+        if login is not None and login.password_env and not secrets.get(login.password_env):
+            yield (
+                ("repos", index, "credentials", "password_env"),
+                f"repos[{index}].credentials: {_lacks(login.password_env)}",
+            )
+    for section in ("apps", "app_sets"):
+        for index, item in entries(raw, section):
+            helm = _sound(Helm, item.get("helm", {}))
+            name = helm.credentials.password_env if helm is not None else ""
+            if name and not secrets.get(name):
+                yield (section, index, "helm", "credentials"), f"{section}[{index}].helm.credentials: {_lacks(name)}"
+
+
+def _missing_to_speak(raw: Any, secrets: Mapping[str, str]) -> Iterator[Found]:
+    """Yield the secrets that are missing for Slack, the on-call service, registries and the write-backs."""
     sections: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
     slack, oncall = _sound(Slack, sections.get("slack", {})), _sound(Oncall, sections.get("oncall", {}))
     for name in _SLACK[slack.mode] if slack is not None else ():
@@ -80,23 +102,10 @@ def missing_secrets(raw: Any, secrets: Mapping[str, str]) -> Iterator[Found]:
         name = further.key_env
         if name and not any(one.startswith(name) and value for one, value in secrets.items()):
             yield ("oncall", "also", index, "key_env"), f"oncall.also[{index}]: {_lacks(name)}"
-    for index, item in entries(raw, "repos"):
-        login = _sound(Credentials, item.get("credentials", {}))
-        if login is not None and login.password_env and not secrets.get(login.password_env):
-            yield (
-                ("repos", index, "credentials", "password_env"),
-                f"repos[{index}].credentials: {_lacks(login.password_env)}",
-            )
     for index, item in entries(raw, "registries"):
         name = str(item.get("password_env") or "")
         if name and not secrets.get(name):
             yield ("registries", index, "password_env"), f"registries[{index}].password_env: {_lacks(name)}"
-    for section in ("apps", "app_sets"):
-        for index, item in entries(raw, section):
-            helm = _sound(Helm, item.get("helm", {}))
-            name = helm.credentials.password_env if helm is not None else ""
-            if name and not secrets.get(name):
-                yield (section, index, "helm", "credentials"), f"{section}[{index}].helm.credentials: {_lacks(name)}"
     for index, item in entries(raw, "writebacks"):
         for name in (str(item.get(key) or "") for key in ("secret_env", "token_env")):
             if name and not secrets.get(name):

@@ -270,6 +270,18 @@ def test_missing_secrets_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_what_only_looks_needs_no_secret_of_whom_the_bot_speaks_to(tmp_path: Path) -> None:
+    """A pipeline that plans a pull request had to have the bot's tokens of Slack."""
+    file = tmp_path / "gitops-bot.yaml"
+    file.write_text(GOOD + "slack: {mode: socket, default_channel: C1}\noncall: {provider: opsgenie}\n")
+    assert load(file, {}, speaks=False).settings.slack.mode == "socket"
+    file.write_text(
+        GOOD.replace("url: ./fleet.git", "url: 'https://x.example/f.git', credentials: {password_env: GIT}")
+    )
+    with pytest.raises(ConfigError, match="the environment variable GIT"):
+        load(file, {}, speaks=False)
+
+
 def test_secret_may_come_from_a_file_and_never_shows(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("xoxb-canary\n")
     text = GOOD + "slack: {mode: socket, default_channel: C1}\n"
