@@ -6,7 +6,7 @@ still in the configuration is paused afterwards, so that the next pass does not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -85,36 +85,14 @@ def remove(order: Removal, *, world: World, keep: Callable[[list[Body]], None], 
     try:
         with steps.step("plan"):
             plan = _plan(order, world, cluster)
-        if order.keep_objects:
-            with steps.step("release", objects=len(plan.changes)):
-                outcomes = tuple(_released(order.app, change.ref, cluster) for change in plan.changes)
-            result = Result.CONVERGED
-        elif plan.refusals and order.trigger.confirm != plan.hash:
-            reason = " ".join(refusal.message for refusal in plan.refusals)
-            result = Result.REFUSED
+        if plan.refusals and not order.keep_objects and order.trigger.confirm != plan.hash:
+            result, reason = Result.REFUSED, " ".join(refusal.message for refusal in plan.refusals)
         else:
-            context = ApplyContext(
-                app=order.app,
-                cluster=cluster,
-                wait=lambda _: HealthWait(health=()),
-                applied=lambda _: None,
-                pruning=keep,
-                ends_waiting=lambda: False,
-                ends_writing=lambda: False,
-                steps=steps,
-            )
-            with steps.step("apply"):
-                outcomes = _prune(plan, context)
-            result = Result.CONVERGED
-        bad = [one for one in outcomes if one.deed in {Deed.FAILED, Deed.DELETING}]
-        if bad:
-            result = Result.FAILED
-            failure = Failure(
-                message=f"{names([one.id for one in bad])} could not be removed; say it again once it can go",
-                problems=tuple(Problem(message=one.message, subject=str(one.id)) for one in bad),
-            )
-        elif result is Result.CONVERGED:
-            cluster.forget(order.app)
+            outcomes = _carried_out(order, plan, cluster, keep=keep, steps=steps)
+            failure = _left(outcomes)
+            result = Result.CONVERGED if failure is None else Result.FAILED
+            if failure is None:
+                cluster.forget(order.app)
     except PassError as error:
         result, failure = Result.FAILED, failure_of(error)
     return SyncReport(
@@ -154,6 +132,37 @@ def _plan(order: Removal, world: World, cluster: Cluster) -> Plan:
     return replace(
         plan,
         refusals=tuple(replace(one, message=what) if one.kind is RefusalKind.EMPTY else one for one in plan.refusals),
+    )
+
+
+def _carried_out(
+    order: Removal, plan: Plan, cluster: Cluster, *, keep: Callable[[list[Body]], None], steps: Steps
+) -> tuple[Outcome, ...]:
+    if order.keep_objects:
+        with steps.step("release", objects=len(plan.changes)):
+            return tuple(_released(order.app, change.ref, cluster) for change in plan.changes)
+    context = ApplyContext(
+        app=order.app,
+        cluster=cluster,
+        wait=lambda _: HealthWait(health=()),
+        applied=lambda _: None,
+        pruning=keep,
+        ends_waiting=lambda: False,
+        ends_writing=lambda: False,
+        steps=steps,
+    )
+    with steps.step("apply"):
+        return _prune(plan, context)
+
+
+def _left(outcomes: Iterable[Outcome]) -> Failure | None:
+    """Return what is to be said of objects that are there still; None where all are gone or released."""
+    bad = [one for one in outcomes if one.deed in {Deed.FAILED, Deed.DELETING}]
+    if not bad:
+        return None
+    return Failure(
+        message=f"{names([one.id for one in bad])} could not be removed; say it again once it can go",
+        problems=tuple(Problem(message=one.message, subject=str(one.id)) for one in bad),
     )
 
 
