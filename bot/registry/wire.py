@@ -3,7 +3,8 @@
 In go names of images, out come tags and digests. A registry says by itself how it wants to be asked: with nothing, with
 a name and a password, or with a token from the address it names (distribution.github.io, "Token Authentication
 Specification"). Tags come in pages. Nothing is asked again before the time that a registry gave; an answer is bounded
-in bytes and pages. Credentials go to the host they are configured for and to the token service it names, by TLS alone.
+in bytes, pages and time. Credentials go to the host they are configured for and to the token service it names, by TLS
+alone.
 The surprising part: a registry on this machine (`localhost:5000`) is asked without TLS, as Docker does it.
 """
 
@@ -16,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import orjson
@@ -25,6 +26,9 @@ from urllib3.util import Retry
 
 from bot.errors import ImageNotFound, Problem, RegistryError, RegistryRefused, RegistryUnreachable
 from bot.model.image import DOCKER_HUB, ImageName
+from bot.registry.deadline import Deadline, TimedPool
+
+T = TypeVar("T")
 
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=15)
 # A connection that the other side has closed meanwhile is made anew; registry.k8s.io redirects to what is near.
@@ -35,6 +39,7 @@ _ANSWER_BYTES: Final = 5_000_000
 _TOKEN_SECONDS: Final = 60.0  # the specification's default, and its least
 _TOKEN_MARGIN: Final = 10.0  # seconds before its end that a token is used no more
 _BASIC_SECONDS: Final = 300.0  # how long a registry is taken to want name and password still
+_WHOLE_SECONDS: Final = 180.0  # for the tags of one image, or a digest, with tokens and all pages
 _HOUR: Final = 3600.0  # the longest that a token is kept, and that a registry is left alone
 _HUB_API: Final = "registry-1.docker.io"
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # anything else would get into commits and messages
@@ -62,27 +67,34 @@ class Account:
 
 
 class Registries:
-    """A `bot.ports.registry.Registry`; whoever has no account is asked as anybody. Safe to use from several threads."""
+    """A `bot.ports.registry.Registry`; whoever has no account is asked as anybody. Safe to use from several threads.
 
-    def __init__(self, accounts: Sequence[Account]) -> None:
+    Each method ends within `patience_seconds`, whatever a registry sends.
+    """
+
+    def __init__(self, accounts: Sequence[Account], *, patience_seconds: float = _WHOLE_SECONDS) -> None:
+        self._patience_seconds = patience_seconds
         self._accounts = {one.host: one for one in accounts}
         self._lock = threading.Lock()
         self._open: dict[str, _Host] = {}  # guarded by _lock
 
     def tags(self, image: ImageName) -> tuple[str, ...]:
         """Return every tag of an image."""
-        return self._host(image.host).tags(image)
+        host = self._host(image.host)
+        return host.in_time(lambda: host.tags(image), self._patience_seconds)
 
     def digest(self, image: ImageName, tag: str) -> str:
         """Return the digest of what a tag names."""
-        return self._host(image.host).digest(image, tag)
+        host = self._host(image.host)
+        return host.in_time(lambda: host.digest(image, tag), self._patience_seconds)
 
     def check(self, host: str, images: Sequence[ImageName]) -> tuple[Problem, ...]:
         """Ask a registry for the tags of images, without any whether it knows us; return what is wrong."""
         found: list[Problem] = []
         tries: list[Callable[[], object]] = [lambda one=one: self.tags(one) for one in images]  # type: ignore[misc]
         if not tries and host in self._accounts and self._accounts[host].username:
-            tries = [self._host(host).knock]
+            at = self._host(host)
+            tries = [lambda: at.in_time(at.knock, self._patience_seconds)]
         for attempt in tries:
             try:
                 attempt()
@@ -103,15 +115,23 @@ class _Host:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._http = urllib3.PoolManager(
-            timeout=_TIMEOUT, retries=_RETRIES, maxsize=4, ca_certs=account.ca_file or None
-        )
+        self._http = TimedPool(timeout=_TIMEOUT, retries=_RETRIES, maxsize=4, ca_certs=account.ca_file or None)
         address = _HUB_API if account.host == DOCKER_HUB else account.host
         is_here = urlsplit(f"//{address}").hostname in _LOOPBACK and not account.ca_file
         self._base = f"{'http' if is_here else 'https'}://{address}/v2/"
         self._lock = threading.Lock()
         self._tokens: dict[str, tuple[str, float]] = {}  # by path: header and end; guarded by _lock
         self._rests_until = 0.0  # by the monotonic clock, as the ends of tokens; guarded by _lock
+
+    def in_time(self, ask: Callable[[], T], seconds: float) -> T:
+        """Return what is asked, or say that it took too long."""
+        with Deadline(seconds) as deadline:
+            try:
+                return ask()
+            except RegistryUnreachable as error:
+                if not deadline.is_over:
+                    raise
+                raise self._unreachable(f"it has not answered whole within {seconds:.0f} s") from error
 
     def tags(self, image: ImageName) -> tuple[str, ...]:
         found: list[str] = []
