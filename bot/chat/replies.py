@@ -124,6 +124,8 @@ def _status_lines(one: AppStatus) -> Iterator[str]:
         yield f"{often}{kit.spoken(cut(kit.one_line(one.last_error), _ERROR))}"
     if one.last_sync_at:
         yield f"last sync {when(one.last_sync_at)}"
+    for host, since in one.unseen:
+        yield f"new tags of {escape(host)} are not seen since {when(since)}"
     if one.images:
         yield f"follows {escape(cut(', '.join(one.images), _ERROR))}"
 

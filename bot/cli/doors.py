@@ -90,6 +90,8 @@ class Doors:
         if self._socket is not None:
             parts["slack"] = self._socket.state()
         parts |= {f"deliveries to {sink}": why for sink, why in self._courier.troubles().items()}
+        if self._engine.images is not None:
+            parts |= {f"registry {host}": why for host, why in self._engine.images.standing().items() if why}
         if parts["state"] == "ok":
             parts |= failing_apps(self._engine.store.memories().values())
         if self._heartbeat is not None and self._heartbeat.trouble:

@@ -92,4 +92,10 @@ class _Standing(Collector):
         waiting = GaugeMetricFamily("gitops_bot_outbox_waiting", "Parcels not delivered yet", labels=["sink"])
         for sink in SinkName:
             waiting.add_metric([sink.value], self._engine.store.waiting(sink))
-        yield from (info, synced, failures, objects, last, waiting)
+        failing = GaugeMetricFamily(
+            "gitops_bot_registry_failing", "1 while new tags are not seen there", labels=["registry"]
+        )
+        images = self._engine.images
+        for host, why in sorted(images.standing().items()) if images is not None else ():
+            failing.add_metric([host], 1.0 if why else 0.0)
+        yield from (info, synced, failures, objects, last, waiting, failing)

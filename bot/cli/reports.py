@@ -44,6 +44,7 @@ def status_json(lines: Sequence[AppStatus]) -> dict[str, Any]:
                 "target_revision": one.target_revision or None,
                 "last_sync_at": stamp(one.last_sync_at),
                 "images": list(one.images),
+                "registries_unseen_since": {host: stamp(since) for host, since in one.unseen},
                 "last_error": one.last_error or None,
                 "consecutive_failures": one.consecutive_failures,
                 "objects": one.objects,
@@ -106,6 +107,8 @@ def status_text(given: Sequence[AppStatus]) -> str:
         for one in lines
         if one.decided is not None
     ]
+    unseen = [(name(one), host, since) for one in lines for host, since in one.unseen]
+    notes += [f"{who}: new tags of {host} are not seen since {stamp(since)}" for who, host, since in unseen]
     if len(lines) == 1 and lines[0].images:
         notes.append(f"{name(lines[0])}: follows {', '.join(lines[0].images)}")
     return "\n".join([table(rows), *notes, *([counts(lines)] if len(lines) > 1 else [])])

@@ -36,6 +36,11 @@ class ImageName:
         return f"{self.host}/{self.path}"
 
 
+def known_as(host: str, repo: str) -> str:
+    """Name what is remembered of a registry, as far as the images are concerned that a repository's apps follow."""
+    return f"{host} in {repo}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """An image as a file names it: `written` is all before tag and digest, both "" where it has none."""

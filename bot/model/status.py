@@ -98,6 +98,7 @@ class AppStatus:
     writes: int = 0
     ref: str = ""  # what it follows when nobody has pinned it
     images: tuple[str, ...] = ()  # whose newest tags are written to Git: `quay.io/acme/shop 1.x`
+    unseen: tuple[tuple[str, datetime], ...] = ()  # registries whose new tags are not seen, since when
 
     @property
     def key(self) -> str:

@@ -246,11 +246,18 @@ def test_registry_that_refuses_is_said_once_and_when_it_is_over(offices: Offices
     registry.faults += [(403, {}, ""), (403, {}, "")]
     office = opened(offices, registry)
     said = office.sees(DEPLOYS, "Notice", f"registry {registry.host}", "does not accept our user and password", SHOP)
+    assert "does not accept our user and password" in office.bot.health()["parts"][f"registry {registry.host}"]
+    assert office.bot.metric("gitops_bot_registry_failing", f'registry="{registry.host}"') == 1
+    assert registry.host in office.bot.status("shop")["registries_unseen_since"]
+    assert f"new tags of {registry.host} are not seen since" in office.bot.run("status", "shop")[1]
     assert told(office, {})[0] == 202
     until(lambda: not registry.faults)
     assert told(office, {})[0] == 202
     over = office.sees(DEPLOYS, "Notice", f"registry {registry.host} answers again")
     assert over.ts == said.ts
+    assert f"registry {registry.host}" not in office.bot.health()["parts"]
+    assert office.bot.metric("gitops_bot_registry_failing") == 0
+    assert office.bot.status("shop")["registries_unseen_since"] == {}
     assert PASSWORD not in office.bot.log()
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from bot.errors import NotThere, OrderRefused, PassError, SourceError
 from bot.model.agreed import Unfinished
 from bot.model.app import AppSpec, Mode
 from bot.model.control import Control, ControlState
+from bot.model.image import known_as
 from bot.model.incident import Incident
 from bot.model.outcome import HealthState, Result
 from bot.model.plan import Plan, PlanFailure
@@ -77,6 +78,7 @@ class Enquiry:
         memories, controls = self._store.memories(), self._store.controls()
         mutes, pages = self._store.mutes(), _unacknowledged(self._store.incidents())
         now = self._world.clock()
+        unseen_since = cache(self._unseen_since)
         lines = []
         for key in apps:
             app, control = self._apps[key], controls.get(key, Control()).at(now)
@@ -113,9 +115,19 @@ class Enquiry:
                     is_begun=memory.begun not in {"", memory.digest},
                     ref=str(app.ref),
                     images=tuple(one.what for one in app.images),
+                    unseen=tuple(
+                        (host, since)
+                        for host in dict.fromkeys(one.image.host for one in app.images)
+                        if (since := unseen_since(known_as(host, app.repo))) is not None
+                    ),
                 )
             )
         return tuple(lines)
+
+    def _unseen_since(self, registry: str) -> datetime | None:
+        """Return since when people know that a registry's new tags are not seen; None while they are."""
+        known = self._store.followed("", registry)
+        return known.since if known.said else None
 
     def _decided(self, app: str, memory: AppMemory) -> AuditEntry | None:
         """Return what was chosen about a drift; only an app that has drifted costs a question to the store."""

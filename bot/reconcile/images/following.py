@@ -22,7 +22,7 @@ from bot.errors import PassError, RegistryError, RegistryUnreachable, StateError
 from bot.model.announcement import Announcement
 from bot.model.app import AppSpec
 from bot.model.control import Via
-from bot.model.image import Follow, ImageName
+from bot.model.image import Follow, ImageName, known_as
 from bot.model.record import Followed
 from bot.ports.registry import Registry
 from bot.ports.state import Store
@@ -70,6 +70,7 @@ class Following:
         self._stopping = threading.Event()
         self._turns: dict[_Key, _Turn] = {}  # guarded by _lock
         self._failing: dict[tuple[str, str], dict[ImageName, RegistryError]] = {}  # each written by its own errand
+        self._wrong: dict[tuple[str, str], str] = {}  # by host and repository; guarded by _lock
 
     def due(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield the errands that have anything to do, by name: one at a time of each."""
@@ -101,6 +102,12 @@ class Following:
                     self._turns[key] = _Turn(at=now, expects=expects, until=now + _SHOWN_WITHIN)
                     woken.add(image)
         return tuple(sorted(woken))
+
+    def standing(self) -> Mapping[str, str]:
+        """Return what is wrong with each registry that is followed, by host; "" where nothing is known to be."""
+        with self._lock:
+            wrong = {host: why for (host, _), why in self._wrong.items()}
+        return {image.host: wrong.get(image.host, "") for image, _ in self._followed()}
 
     def _followed(self) -> dict[_Key, list[tuple[AppSpec, Follow]]]:
         found: dict[_Key, list[tuple[AppSpec, Follow]]] = {}
@@ -138,6 +145,11 @@ class Following:
             except PassError as error:
                 log.error("%s in %s: %s", image, repo, error)
             failing.pop(image, None)
+        with self._lock:
+            if failing:
+                self._wrong[host, repo] = str(_worst(failing))
+            else:
+                self._wrong.pop((host, repo), None)
         try:
             self._tell(host, repo, failing, followed)
         except StateError as error:
@@ -170,13 +182,12 @@ class Following:
         followed: Mapping[_Key, list[tuple[AppSpec, Follow]]],
     ) -> None:
         """Say once what keeps images from being followed, and that it is over."""
-        now, name = self._clock(), f"{host} in {repo}"
+        now, name = self._clock(), known_as(host, repo)
         before = self._store.followed("", name)
         after = Followed()
         news: list[Announcement] = []
         if failing:
-            errors = [failing[image] for image in sorted(failing)]
-            error = next((one for one in errors if not isinstance(one, RegistryUnreachable)), errors[0])
+            error = _worst(failing)
             away = isinstance(error, RegistryUnreachable)
             since = before.since or now
             word = type(error).__name__
@@ -185,7 +196,7 @@ class Following:
             if is_news:
                 after = replace(after, operation=before.operation or operation_at(now, secrets.token_hex(3)))
                 names = ", ".join(map(str, sorted(failing)[:_NAMED]))
-                rest = f" and {len(errors) - _NAMED} more" if len(errors) > _NAMED else ""
+                rest = f" and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
                 text = f"{error}. New tags are not seen of {names}{rest}."
                 apps = [app for key, some in followed.items() if key[0] in failing for app, _ in some]
                 news = self._notices(host, after.operation, text, "It is asked again by itself", apps, now)
@@ -206,3 +217,9 @@ class Following:
             one = notice(f"registry {host}", text, next_step, operation=place, channel=channel, at=now)
             news.append(replace(one, id=f"{place}:{now.timestamp():.0f}"))
         return news
+
+
+def _worst(failing: Mapping[ImageName, RegistryError]) -> RegistryError:
+    """Return the error to tell of: what a person must mend comes before what passes."""
+    errors = [failing[image] for image in sorted(failing)]
+    return next((one for one in errors if not isinstance(one, RegistryUnreachable)), errors[0])
