@@ -142,12 +142,13 @@ class Decision(Enum):
 class Followed:
     """What is known of an image that an app follows.
 
-    `reached` is the last followed tag that Git has had, `proposed` the last one that people were asked about, on a
-    branch whose tip was `proposed_tip`. `said` is the trouble that people have heard of in the message of `operation`;
-    it began at `since`.
+    `reached` is the last followed tag that Git has had, `files` those that had it, `proposed` the last one that people
+    were asked about, on a branch whose tip was `proposed_tip`. `said` is the trouble that people have heard of in the
+    message of `operation`; it began at `since`.
     """
 
     reached: str = ""
+    files: tuple[str, ...] = ()
     proposed: str = ""
     proposed_tip: str = ""  # a commit of ours; "" when the branch was there already
     said: str = ""

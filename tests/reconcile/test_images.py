@@ -378,6 +378,30 @@ def test_paused_app_is_left_alone_until_its_pause_has_run_out(rooms: Rooms) -> N
     assert (room.commits(), room.tags()) == (2, ["1.4.2'}"])
 
 
+def test_tag_that_was_taken_back_at_one_of_several_places_stays_there(rooms: Rooms) -> None:
+    """It was written again at once: whoever had one of two deployments go back to 1.4.1 fought the bot."""
+    room = rooms()
+    room.upstream.commit({"shop/a.yaml": manifest(room, "1.4.1", "1.4.1")})
+    room.registry.push(SHOP, "1.4.2")
+    room.look()
+    assert room.tags() == ["1.4.2'}", "1.4.2'}"]
+    room.upstream.commit({"shop/a.yaml": manifest(room, "1.4.1", "1.4.2")}, message="Take one back")
+    room.clock.now += FIVE
+    room.look()
+    assert room.tags() == ["1.4.1'}", "1.4.2'}"]
+    (said,) = room.heard()
+    assert "shop/a.yaml has 1.4.1: 1.4.2 was in Git before, and was taken back" in said
+    room.upstream.commit({"shop/b.yaml": manifest(room, "1.4.0")}, message="Add one, copied from elsewhere")
+    room.clock.now += FIVE
+    room.look()
+    assert room.tags() == ["1.4.1'}", "1.4.2'}"]
+    assert "1.4.2" in room.upstream.git("show", "main:shop/b.yaml")
+    room.registry.push(SHOP, "1.4.3")
+    room.clock.now += FIVE
+    room.look()
+    assert room.tags() == ["1.4.3'}", "1.4.3'}"]
+
+
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +412,8 @@ def test_outage_is_said_once_when_it_lasts_and_when_it_is_over(rooms: Rooms) -> 
         room.look()
         room.clock.now += FIVE
     assert room.heard() == []
+    host = room.registry.host
+    assert room.following.standing() == {host: f"registry {host}: it answers 503"}
     for _ in range(3):
         room.look()
         room.clock.now += FIVE
@@ -396,6 +422,7 @@ def test_outage_is_said_once_when_it_lasts_and_when_it_is_over(rooms: Rooms) -> 
     assert said.startswith(f"C1 {name}: {name}: it answers 503. New tags are not seen of {room.registry.host}/{SHOP}")
     room.look()
     assert room.heard() == [f"C1 {name}: {name} answers again: new tags are seen."]
+    assert room.following.standing() == {host: ""}
 
 
 def test_registry_that_says_no_digest_is_an_outage_too(rooms: Rooms) -> None:

@@ -21,6 +21,7 @@ from bot.errors import DeliveryFailed, ImageNotFound, PassError, PushRefused, Re
 from bot.model.app import AppSpec
 from bot.model.control import Control, ControlState, Via
 from bot.model.image import Follow, Write
+from bot.model.record import Followed
 from bot.ports.registry import Registry
 from bot.ports.source import ProposalHosts
 from bot.ports.state import Store
@@ -137,7 +138,7 @@ class Tagging:
                     way_out = f"Let the bot push to {app.ref.name}, or set write: pull-request"
                     return [one.troubled(str(error), way_out) if one.places else one for one in looks], ""
             else:
-                return [self._reached(one, wanted) if one.places else one for one in looks], commit
+                return [self._done(one, wanted) if one.places else one for one in looks], commit
         log.info("%s in %s: others push at the same moment; looked at again by itself", group[0].follow.image, app.repo)
         return [], ""
 
@@ -170,10 +171,15 @@ class Tagging:
         )
         there = any(place.tag == wanted for place in places)
         strange = next((place for place, rank in ranks if rank is None and place not in older), None)
-        if older and before.reached == wanted and not there:
+        taken_back = [
+            place for place in older if before.reached == wanted and (not there or place.path in before.files)
+        ]
+        older = tuple(place for place in older if place not in taken_back)
+        if taken_back and not older:
+            place = taken_back[0]
             return one.troubled(
-                f"{older[0].path} has {older[0].tag or 'no tag'}: {wanted} was in Git before, and was taken back",
-                f"A newer tag is written again; for {wanted} write it into {older[0].path}",
+                f"{place.path} has {place.tag or 'no tag'}: {wanted} was in Git before, and was taken back",
+                f"A newer tag is written again; for {wanted} write it into {place.path}",
             )
         if older:
             asked = follow.write is Write.PULL_REQUEST and before.proposed == wanted
@@ -184,7 +190,7 @@ class Tagging:
                 f"Write a tag there that is {one.wants}",
             )
         self._settled[app.key, follow] = state
-        return replace(one, after=replace(before, reached=wanted)) if there else one
+        return replace(one, after=_reached(before, wanted, places)) if there else one
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -227,8 +233,8 @@ class Tagging:
         written |= all_places
         return files
 
-    def _reached(self, one: Look, wanted: str) -> Look:
-        return replace(one, after=replace(one.before, reached=wanted), done="; ".join(one.changes(wanted)))
+    def _done(self, one: Look, wanted: str) -> Look:
+        return replace(one, after=_reached(one.before, wanted, one.places), done="; ".join(one.changes(wanted)))
 
     def _propose(self, one: Look, wanted: str, head: str, files: Mapping[str, bytes], title: str, body: str) -> Look:
         """Push a branch and open a pull request where a token is configured; asked again it is the same one."""
@@ -283,3 +289,9 @@ class Tagging:
         if after != look.before or news:
             audits = [audit(look, commit, now, via)] if look.done else []
             self._store.save_followed(app.key, str(image), after, audits=audits, dispatches=self._post.rows(news))
+
+
+def _reached(before: Followed, wanted: str, places: Sequence[Place]) -> Followed:
+    """Return what is known once Git has a tag at these places too: whoever takes it back there knows why."""
+    files = before.files if before.reached == wanted else ()
+    return replace(before, reached=wanted, files=tuple(sorted({*files, *(place.path for place in places)})))
