@@ -48,7 +48,8 @@ def series(text: str) -> Mapping[str, tuple[str, frozenset[str]]]:
 def test_metrics_are_those_of_the_page_and_alerts_and_dashboard_ask_for_no_others(tell: Tell) -> None:
     with Receiver((400, {}, "")) as receiver:
         hook = f"{{type: webhook, url: '{receiver.url}/hook', events: [converged], secret_env: HOOK_SECRET}}"
-        story = tell(more=f"writebacks: [{hook}]", HOOK_SECRET="hook")
+        images = "interval: 1s, images: [{image: 'localhost:9/acme/shop', follow: 1.x}]"  # nobody answers there
+        story = tell(app=images, more=f"writebacks: [{hook}]", HOOK_SECRET="hook")
         story.upstream.commit({"apps/shop/a.yaml": configmap("info")})
         story.bot.start()
         begun = story.bot.metrics()
