@@ -248,7 +248,7 @@ def test_registry_that_refuses_is_said_once_and_when_it_is_over(offices: Offices
     said = office.sees(DEPLOYS, "Notice", f"registry {registry.host}", "does not accept our user and password", SHOP)
     assert "does not accept our user and password" in office.bot.health()["parts"][f"registry {registry.host}"]
     assert office.bot.metric("gitops_bot_registry_failing", f'registry="{registry.host}"') == 1
-    assert registry.host in office.bot.status("shop")["registries_unseen_since"]
+    assert registry.host in str(office.bot.status("shop")["registries_unseen_since"])
     assert f"new tags of {registry.host} are not seen since" in office.bot.run("status", "shop")[1]
     assert told(office, {})[0] == 202
     until(lambda: not registry.faults)
