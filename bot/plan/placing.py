@@ -4,13 +4,15 @@ In goes what a commit wants and what the cluster serves, out come manifests that
 knows the kinds of the commit's own CRDs. All problems come at once. Nothing is asked of anybody. What was placed before
 stays the same object, so that whoever looks at it again knows it.
 
-A namespace on a cluster-scoped object is dropped, as the API server drops it. An annotation of ours with a value that
-means nothing is a problem: a misspelt `gitops-bot/prune: disable` would otherwise delete what it was to protect.
+A namespace on a cluster-scoped object is dropped, as the API server drops it. An annotation of ours with a name or a
+value that means nothing is a problem, and so is one that is a label, as Flux takes them: a misspelt
+`gitops-bot/prune: disable` would otherwise delete what it was to protect.
 """
 
 from __future__ import annotations
 
 import base64
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -41,6 +43,8 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     marks.APPLY: ("merge", "if-not-present"),
     marks.HOOK: ("pre-sync", "post-sync", "sync-failed"),
 }
+_OURS: Final = "gitops-bot/"
+_KNOWN: Final = frozenset({*_WORDS, marks.WAVE, marks.IGNORE})
 _WAVE: Final = re.compile(r"[+-]?[0-9]{1,6}")
 
 
@@ -152,6 +156,10 @@ def _annotations(body: Body) -> Mapping[str, Any]:
     return (body.get("metadata") or {}).get("annotations") or {}
 
 
+def _labels(body: Body) -> Mapping[str, Any]:
+    return (body.get("metadata") or {}).get("labels") or {}
+
+
 def _annotation_faults(manifest: Manifest) -> Iterator[str]:
     for key, value in manifest.annotations.items():
         if key in _WORDS and value not in _WORDS[key]:
@@ -160,6 +168,13 @@ def _annotation_faults(manifest: Manifest) -> Iterator[str]:
             yield f"the annotation {key} must be an integer in quotes, such as '-1'"
         elif key == marks.IGNORE and not all(one.startswith("/") and one[1:] for one in marks.ignored({key: value})):
             yield f"the annotation {key} must be JSON pointers with blanks between them, such as /spec/replicas"
+        elif key.startswith(_OURS) and key not in _KNOWN:
+            words = [known.removeprefix(_OURS) for known in _KNOWN]
+            close = difflib.get_close_matches(key.removeprefix(_OURS), words, n=1)
+            yield f"there is no annotation {key}" + (f": did you mean {_OURS}{close[0]}?" if close else "")
+    for key in _labels(manifest.body):
+        if key in _KNOWN:
+            yield f"{key} is a label here and says nothing: write it as an annotation"
 
 
 def _unknown(manifest: Manifest, table: KindTable) -> str:

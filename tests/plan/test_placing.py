@@ -85,3 +85,32 @@ def test_kind_that_is_gone_is_a_problem_of_what_was_placed_before_too() -> None:
     with pytest.raises(RenderError) as error:
         place(DESIRED, table(CONFIG_MAP), app=APP, labels=LABELS, before=before)
     assert [one.subject for one in error.value.problems] == ["Widget w"]
+
+
+@pytest.mark.parametrize(
+    ("place_of_it", "key", "said"),
+    [
+        (
+            "annotations",
+            "gitops-bot/prunes",
+            "there is no annotation gitops-bot/prunes: did you mean gitops-bot/prune?",
+        ),
+        ("annotations", "gitops-bot/owner", "there is no annotation gitops-bot/owner"),
+        ("labels", "gitops-bot/prune", "gitops-bot/prune is a label here and says nothing: write it as an annotation"),
+    ],
+)
+def test_mark_that_would_say_nothing_is_a_problem(place_of_it: str, key: str, said: str) -> None:
+    """`gitops-bot/prunes: disabled`, or the label that Flux would take, protected nothing and nobody said so."""
+    body = config("settings")
+    marked = {**body, "metadata": {**body["metadata"], place_of_it: {key: "disabled"}}}
+    with pytest.raises(RenderError) as caught:
+        placed(DesiredState(manifests=(wanted(marked).manifest,), digest="sha256:1"))
+    assert [one.message for one in caught.value.problems] == [said]
+
+
+def test_marks_of_the_bot_itself_and_of_others_are_left_in_peace() -> None:
+    """Files that were exported from a cluster have them."""
+    body = config("settings")
+    metadata = {**body["metadata"], "labels": {"gitops-bot/app": "x"}, "annotations": {"acme.io/prune": "x"}}
+    (found,) = placed(DesiredState(manifests=(wanted({**body, "metadata": metadata}).manifest,), digest="x")).manifests
+    assert found.body["metadata"]["labels"]["gitops-bot/app"] == "shop"
