@@ -1,9 +1,12 @@
 """Carries parcels from the outbox to their sinks, lane by lane, in order, until they have arrived.
 
-One dispatcher looks for due lanes; a few workers of each sink deliver, so that a sink that hangs holds no other. A lane
-is worked on by one worker at a time and rests as long as its sink says: no thread sleeps for a neighbour. What fails is
+One dispatcher looks for due lanes; a few threads of each sink deliver, so that a sink that hangs holds no other. A lane
+is worked on by one thread at a time and rests as long as its sink says: no thread sleeps for a neighbour. What fails is
 tried again later, what cannot arrive is said and leaves the lane. The state is in the store alone: a restart goes on
 where this process stopped.
+
+The surprising part: lanes of one sink do not wait for each other either. A lane that hangs, or hung when it was tried
+last, is counted apart, so that those that answer always find room.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
+from bot.delivery.carriers import Carriers
 from bot.delivery.tidings import Fate
 from bot.errors import DeliveryFailed, StateError
 from bot.model.record import Consignment, Dispatch, SinkName
@@ -26,7 +30,9 @@ from bot.ports.tracing import UNTRACED, Tracer
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS: Final = 0.5  # rows may come from another process
-_WORKERS: Final = 8  # for each sink; a lane is one at a time, and Slack takes one message a second and channel
+_AT_ONCE: Final = 8  # for each sink; a lane is one at a time, and Slack takes one message a second and channel
+_HANGING_AT_ONCE: Final = 24  # besides; more that hang take turns
+_HANGS_AFTER_SECONDS: Final = 2.0  # what answers does so sooner
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 60.0  # after an outage of hours, people hear within a minute
 _LONGEST_WISH_SECONDS: Final = 3600.0  # of a sink that wants to be left alone: a broken proxy may say a thousand years
@@ -52,11 +58,11 @@ class Courier:
     ) -> None:
         self._store, self._sinks, self._clock = store, tuple(sinks), clock
         self._tell, self._failed, self._tracer = tell, failed, tracer
-        self._pools = {
-            sink.name: ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix=sink.name.value) for sink in sinks
-        }
+        self._carriers = {sink.name: Carriers(sink.name.value, most=_AT_ONCE + _HANGING_AT_ONCE) for sink in sinks}
         self._changed = threading.Condition()
-        self._busy: set[tuple[SinkName, str]] = set()  # guarded by _changed
+        self._busy: dict[tuple[SinkName, str], float] = {}  # since when, by the monotonic clock; guarded by _changed
+        self._hung: set[tuple[SinkName, str]] = set()  # when they were tried last; guarded by _changed
+        self._turned_away = False  # a lane had no room when it was looked at last; guarded by _changed
         self._rests: dict[tuple[SinkName, str], datetime] = {}  # guarded by _changed
         self._troubles: dict[tuple[SinkName, str], str] = {}  # guarded by _changed
         self._forgot_at: datetime | None = None
@@ -83,8 +89,8 @@ class Courier:
             self._thread.join(timeout.total_seconds())
         with self._changed:
             self._changed.wait_for(lambda: not self._busy, max(deadline - time.monotonic(), 0))
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+        for carriers in self._carriers.values():
+            carriers.close()
 
     def troubles(self) -> dict[str, str]:
         """Return the sinks whose last attempt on some lane failed, and why."""
@@ -95,6 +101,8 @@ class Courier:
         while not self._stopping.is_set():
             self._awake.wait(self._idle_seconds())
             self._awake.clear()
+            with self._changed:
+                self._turned_away = False
             self._forget()
             for sink in self._sinks:
                 try:
@@ -119,8 +127,20 @@ class Courier:
             resting = rests_until is not None and self._clock() < rests_until
             if key in self._busy or resting or self._stopping.is_set():
                 return
-            self._busy.add(key)
-        self._pools[sink.name].submit(self._deliver, sink, lane)
+            if not self._has_room(key):
+                self._turned_away = True
+                return
+            self._busy[key] = time.monotonic()
+        self._carriers[sink.name].submit(partial(self._deliver, sink, lane))
+
+    def _has_room(self, key: tuple[SinkName, str]) -> bool:
+        """Tell whether a lane may be worked on now; one that may not is looked at again. Under `_changed`."""
+        late = time.monotonic() - _HANGS_AFTER_SECONDS
+        busy = [(other, since) for other, since in self._busy.items() if other[0] is key[0]]
+        hanging = sum(1 for other, since in busy if other in self._hung or since < late)
+        if key in self._hung:
+            return hanging < _HANGING_AT_ONCE
+        return len(busy) - hanging < _AT_ONCE and len(busy) < _AT_ONCE + _HANGING_AT_ONCE
 
     def _deliver(self, sink: Sink, lane: str) -> None:
         """Deliver the first parcel of a lane."""
@@ -133,11 +153,14 @@ class Courier:
             log.error("the outbox cannot be used: %s", error)
             rest = _FIRST_RETRY_SECONDS
         finally:
+            key = (sink.name, lane)
             with self._changed:
-                self._busy.discard((sink.name, lane))
-                self._rests[(sink.name, lane)] = self._clock() + timedelta(seconds=rest)
+                took = time.monotonic() - self._busy.pop(key)
+                (self._hung.add if took > _HANGS_AFTER_SECONDS else self._hung.discard)(key)
+                self._rests[key] = self._clock() + timedelta(seconds=rest)
                 self._changed.notify_all()
-            if rest == 0:
+                turned_away = self._turned_away
+            if rest == 0 or turned_away:
                 self._awake.set()
 
     def _hand_over(self, sink: Sink, consignment: Consignment) -> float:

@@ -43,6 +43,23 @@ class Recorder:
             return list(self.arrived)
 
 
+class Hanging(Recorder):
+    """Lanes whose names begin with H hang until they are `released`, which fails them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released, self.hanging = threading.Event(), 0
+
+    def deliver(self, consignment: Consignment) -> float:
+        if not consignment.lane.startswith("H"):
+            return super().deliver(consignment)
+        with self.changed:
+            self.hanging += 1
+            self.changed.notify_all()
+        self.released.wait(PATIENCE_SECONDS)
+        raise DeliveryFailed("it hung", retry_after_seconds=3600)
+
+
 def now() -> datetime:
     return datetime.now(tz=UTC)
 
@@ -111,3 +128,41 @@ def test_what_is_left_at_a_stop_arrives_after_the_restart(store: SqlStore) -> No
     assert second.wait_for(1) == ["1"]
     again.stop(timeout=PATIENCE)
     assert first.arrived == []
+
+
+def test_lanes_that_hang_hold_no_other(store: SqlStore) -> None:
+    """Eight threads were all there were: with as many receivers hanging, those that answer waited behind them."""
+    sink = Hanging()
+    courier = run(store, sink)
+    store.dispatch([row(f"hangs {number}", lane=f"H{number}") for number in range(12)])
+    store.dispatch([row(f"answers {number}", lane="C1") for number in range(3)])
+    assert sink.wait_for(3) == ["answers 0", "answers 1", "answers 2"]
+    with sink.changed:
+        assert sink.changed.wait_for(lambda: sink.hanging == 12, timeout=PATIENCE_SECONDS)
+    sink.released.set()
+    courier.stop(timeout=PATIENCE)
+    assert store.waiting(SinkName.SLACK) == 12
+
+
+def test_delivery_that_hangs_does_not_hold_a_stop_nor_the_process(store: SqlStore) -> None:
+    sink = Hanging()
+    courier = run(store, sink)
+    store.dispatch([row("hangs", lane="H1")])
+    with sink.changed:
+        assert sink.changed.wait_for(lambda: sink.hanging == 1, timeout=PATIENCE_SECONDS)
+    courier.stop(timeout=timedelta(seconds=0.2))
+    left = [one for one in threading.enumerate() if one.name == SinkName.SLACK.value]
+    assert left  # it is with the receiver still
+    assert all(one.daemon for one in left)
+    sink.released.set()
+    for one in left:
+        one.join(PATIENCE_SECONDS)
+
+
+def test_many_lanes_arrive_without_a_look_at_the_clock(store: SqlStore) -> None:
+    """More lanes than are worked on at a time: each that ends lets the next one in."""
+    sink = Recorder()
+    courier = run(store, sink)
+    store.dispatch([row(str(number), lane=f"C{number}") for number in range(100)])
+    assert len(sink.wait_for(100)) == 100
+    courier.stop(timeout=PATIENCE)

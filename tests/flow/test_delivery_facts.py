@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -210,3 +212,18 @@ def test_every_message_has_a_sentence_and_mentions_nobody_it_should_not(tell: Te
     assert "<!channel>" not in f"{failed.text} {failed.blocks}"
     assert len(str(replace(failed, text="").blocks)) < 13_000
     assert all(one.text for one in story.said())
+
+
+def test_receiver_that_hangs_does_not_hold_sigterm(tell: Tell) -> None:
+    """The process waited for its answer, up to a quarter of a minute, after all else had stopped."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/hook"
+        hook = f"{{type: webhook, url: '{url}', events: [converged], secret_env: HOOK_SECRET}}"
+        story = tell(more=f"writebacks: [{hook}]", HOOK_SECRET="hook")
+        story.mends()
+        story.bot.start()
+        asking, _ = silent.accept()
+        with asking:
+            began = time.monotonic()
+            assert story.bot.stop() == 0
+            assert time.monotonic() - began < 10
