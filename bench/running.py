@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from bench.workloads import Body
-from bench.world import Measured, World, cpu_of, memory_of
+from bench.world import Measured, World
 from tests.flow.bot_process import BotProcess
 from tests.launch import executed
 
@@ -55,22 +55,8 @@ class RunningBot:
     @contextmanager
     def measured(self) -> Iterator[Callable[[float, int], Measured]]:
         """Yield what makes a `Measured` of the seconds something took, divided by how often it was done."""
-        server, used = self._world.server_cpu(), cpu_of(self.pid)
-        with self._world.counted() as requests:
-            found: list[tuple[float, float]] = []
-
-            def made(seconds: float, times: int = 1) -> Measured:
-                cpu, spent = found[0]
-                return Measured(
-                    seconds=seconds,
-                    cpu=cpu / times,
-                    server=spent / times,
-                    requests={verb: count / times for verb, count in requests.items()},
-                    peak=memory_of(self.pid),
-                )
-
+        with self._world.measured([self.pid]) as made:
             yield made
-            found.append((cpu_of(self.pid) - used, self._world.server_cpu() - server))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from bench import applying, fleet, growing, living, paging, starting
+from bench import applying, beside, fleet, growing, living, paging, starting
 from bench.rows import Row
 
 SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
@@ -22,6 +22,7 @@ SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
     "watching": starting.watching,
     "growth": growing.growth,
     "large": growing.large,
+    "flux": beside.flux,
     "delete": fleet.delete,
     "idle": fleet.idle,
 }

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +92,26 @@ class World:
         counter: Counter[str] = Counter()
         yield counter
         counter.update(map(_word, self.plane.served()[before:]))
+
+    @contextmanager
+    def measured(self, pids: Sequence[int]) -> Iterator[Callable[[float, int], Measured]]:
+        """Yield what makes a `Measured` of the seconds something took these processes, divided by how often."""
+        server, used = self.server_cpu(), sum(map(cpu_of, pids))
+        with self.counted() as requests:
+            found: list[tuple[float, float]] = []
+
+            def made(seconds: float, times: int = 1) -> Measured:
+                cpu, spent = found[0]
+                return Measured(
+                    seconds=seconds,
+                    cpu=cpu / times,
+                    server=spent / times,
+                    requests={verb: count / times for verb, count in requests.items()},
+                    peak=sum(map(memory_of, pids)),
+                )
+
+            yield made
+            found.append((sum(map(cpu_of, pids)) - used, self.server_cpu() - server))
 
     def run(self, command: Sequence[str], *, accept: Sequence[int] = (0,), **env: str) -> tuple[Measured, str]:
         """Run a command to its end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -19,6 +20,14 @@ class Program:
     module: str
     name: str
     package: str
+
+
+def locked(program: Program, *, modules: Path, stamp: str) -> Path:
+    """Return the folder where the binary of a program, as its lock has it, is or will be."""
+    digest = hashlib.sha256(repr((program, stamp)).encode())
+    for lock in sorted((modules / program.module).glob("go.*")):
+        digest.update(lock.read_bytes())
+    return cache() / "tools" / f"{program.name}-{digest.hexdigest()[:16]}"
 
 
 def build_missing(programs: Sequence[Program], *, modules: Path, target: Path, stamp: str) -> Path:

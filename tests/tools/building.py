@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Final
 
-from tests.gobuild import Program, build_missing, cache
+from tests.gobuild import Program, build_missing, locked
 
 HERE: Final = Path(__file__).parent
 _STAMP: Final = "-s -w"
@@ -22,10 +21,7 @@ PROGRAMS: Final = (
 
 def folder(program: Program) -> Path:
     """Return where the binary of these lock files is or will be."""
-    digest = hashlib.sha256(repr((program, _STAMP)).encode())
-    for lock in sorted((HERE / "go" / program.module).glob("go.*")):
-        digest.update(lock.read_bytes())
-    return cache() / "tools" / f"{program.name}-{digest.hexdigest()[:16]}"
+    return locked(program, modules=HERE / "go", stamp=_STAMP)
 
 
 def build() -> tuple[Path, ...]:
