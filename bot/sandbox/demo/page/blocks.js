@@ -4,19 +4,13 @@
 // `suggest(block_id, action_id, query)` and, for inputs, `form` (values so far) and `errors` by block id.
 
 import { h, icon } from "./dom.js";
-import { channelLink, emoji, link, mention, mrkdwn, plainText } from "./mrkdwn.js";
+import { channelLink, emoji, link, mention, mrkdwn, text } from "./mrkdwn.js";
 import { EMOJI } from "./emoji.js";
 import { element, inputField } from "./elements.js";
 
 /** Elements of all blocks, in order. */
 export function render(blocks, port) {
   return blocks.map((one, index) => block(one, one.block_id || `block-${index}`, port));
-}
-
-/** A text object's nodes. */
-export function text(object) {
-  if (!object) return [];
-  return object.type === "mrkdwn" ? mrkdwn(object.text) : plainText(object.text);
 }
 
 function block(one, id, port) {

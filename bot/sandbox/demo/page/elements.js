@@ -1,8 +1,8 @@
 // Block Kit's interactive elements: buttons, menus, pickers, inputs.
 
 import { h, icon } from "./dom.js";
-import { confirm } from "./dialogs.js";
-import { text } from "./blocks.js";
+import { confirm } from "./confirm.js";
+import { text } from "./mrkdwn.js";
 import { store } from "./store.js";
 
 let numbers = 0;

@@ -131,3 +131,9 @@ function splitOnce(text, mark) {
   const at = text.indexOf(mark);
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
+
+/** A text object's nodes. */
+export function text(object) {
+  if (!object) return [];
+  return object.type === "mrkdwn" ? mrkdwn(object.text) : plainText(object.text);
+}
