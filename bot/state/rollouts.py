@@ -156,21 +156,25 @@ class Rollouts(Database):
     def rollouts(self, *, since: datetime) -> tuple[rollout.Rollout, ...]:
         table, roots = tables.rollouts, tables.roots
         lively = sa.select(table.c.root).group_by(table.c.root).having(sa.func.max(table.c.at) >= moment(since))
-        waits = ~roots.c.value.contains('"awaited":[]', autoescape=True)
+        # What an older version wrote has no such key, and waits for nobody.
+        waits = sa.or_(*(roots.c.value.contains(f'"awaited":{one}', autoescape=True) for one in ("null", '["')))
         of_many = roots.c.operation.startswith(ROLLOUT, autoescape=True)
         query = sa.select(roots).where(of_many, sa.or_(waits, roots.c.operation.in_(lively)))
         with self._reading() as connection:
             said = {row.operation: codec.load(Announcement, row.value) for row in connection.execute(query)}
             lines = sa.select(table.c.root, table.c.app, table.c.at).where(table.c.root.in_(said))
             rows = connection.execute(lines).all() if said else []
+        apps: dict[str, dict[str, str]] = {root: {} for root in said}
+        for row in rows:
+            apps[row.root][row.app] = row.at
         return tuple(
             rollout.Rollout(
                 root=root,
                 commit=news.revision.commit if news.revision is not None else "",
                 channel=news.channel,
-                apps=frozenset(row.app for row in rows if row.root == root),
+                apps=frozenset(apps[root]),
                 awaited=news.awaited,
-                last_at=max((datetime.fromisoformat(row.at) for row in rows if row.root == root), default=news.at),
+                last_at=datetime.fromisoformat(max(apps[root].values())) if apps[root] else news.at,
             )
             for root, news in said.items()
         )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+
 from bot.errors import RepositoryUnreachable
 from bot.model.announcement import Announcement, News
 from bot.model.app import AppSpec
@@ -16,6 +18,7 @@ from bot.model.source import GitRef, RefKind
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Routing
 from bot.reconcile.schedule.awaiting import Awaiting
+from bot.state import tables
 from bot.state.store import SqlStore
 from tests.plan.world import APP
 from tests.reconcile.test_rollouts import COMMIT, LANE, NEXT, NOW, begun, delivered_as_it_is, said, states, told
@@ -160,3 +163,25 @@ def test_restart_forgets_neither_who_was_asked_nor_who_is_awaited(state_url: str
     look(second, apps)
     assert read(second, at=NOW + EDITED_EVERY).news is News.CONVERGED
     second.close()
+
+
+def test_old_message_is_read_while_it_waits_for_somebody(store: SqlStore) -> None:
+    told(store, *(news for name in FIRST for news in begun(name)))
+    later = NOW + 2 * OPEN_FOR
+    (one,) = store.rollouts(since=later)  # nobody was asked yet
+    assert (one.apps, one.last_at) == (frozenset(f"prod/{name}" for name in FIRST), NOW)
+    store.awaits(one.root, [f"prod/{LATE[0]}"], at=NOW)
+    assert [one.awaited for one in store.rollouts(since=later)] == [(f"prod/{LATE[0]}",)]
+    store.awaits(one.root, (), at=NOW)
+    assert store.rollouts(since=later) == ()
+
+
+def test_old_message_of_before_anybody_was_awaited_is_read_no_more(store: SqlStore, state_url: str) -> None:
+    """After an upgrade those of seven days were read in each round, and nothing was ever written of them."""
+    told(store, *(news for name in FIRST for news in begun(name)))
+    engine, value = sa.create_engine(state_url), tables.roots.c.value
+    with engine.begin() as connection:
+        connection.execute(tables.roots.update().values(value=sa.func.replace(value, ',"awaited":null', "")))
+    engine.dispose()
+    assert [one.awaited for one in store.rollouts(since=NOW)] == [()]
+    assert store.rollouts(since=NOW + 2 * OPEN_FOR) == ()
