@@ -195,7 +195,10 @@ class Store(Protocol):
         """The row will never arrive; it leaves the lane and stays readable."""
 
     def lost(self, sink: SinkName) -> tuple[Consignment, ...]:
-        """Return what will never arrive, as far as nothing has arrived on its lane since; oldest first."""
+        """Return what will never arrive, as far as nothing has arrived on its lane since; oldest first.
+
+        Of the calls about an alert those count that open or close it: a note arrives where there is none, too.
+        """
 
     def send_again(self, id: int, parcel: Parcel) -> None:
         """Let a lost row wait in its old place, with this parcel, as if it had never been tried."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.model.announcement import Announcement, News, Parcel
+from bot.model.announcement import Announcement, News, PageAct, Parcel
 from bot.model.overtaking import instead, is_over, overtakes
 from bot.model.record import Consignment, Dispatch, SinkName, Turn
 from bot.ports.state import MessageRef
@@ -131,7 +131,7 @@ class Outbox(Rollouts):
     def lost(self, sink: SinkName) -> tuple[Consignment, ...]:
         box, later = tables.outbox, tables.outbox.alias()
         same = sa.and_(later.c.sink == box.c.sink, later.c.lane == box.c.lane, later.c.id > box.c.id)
-        heard_since = sa.exists().where(same, later.c.state == "delivered")
+        heard_since = sa.exists().where(same, later.c.state == "delivered", ~_only_adds(later))
         query = sa.select(box).where(box.c.sink == sink.value, box.c.state == "lost", ~heard_since)
         with self._reading() as connection:
             rows = connection.execute(query.order_by(box.c.id)).all()
@@ -208,6 +208,12 @@ def _consignment(row: sa.Row[Any], parcel: Parcel) -> Consignment:
         attempts=row.attempts,
         created_at=datetime.fromisoformat(row.created_at),
     )
+
+
+def _only_adds(box: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Match calls about an alert that neither open nor close it: a service takes them where there is none."""
+    acts = (PageAct.NOTE, PageAct.ACKNOWLEDGE, PageAct.RAISE)
+    return sa.and_(box.c.kind == "page", sa.or_(*(box.c.value.contains(f'"act":"{act.value}"') for act in acts)))
 
 
 def _inherits(root: str) -> sa.ColumnElement[bool]:
