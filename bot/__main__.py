@@ -8,6 +8,7 @@ import sys
 
 def main() -> None:
     """Run one command and leave with its exit status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent that ignores it leaves nobody to tell how git ended
     interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while it loads is no traceback
     from bot.cli.main import run  # imported late: `--help` must not pay for what it does not use
 

@@ -224,9 +224,11 @@ def warned(reply: Reply, manifest: Manifest) -> tuple[str, ...]:
 def rejected(reply: Reply, manifest: Manifest, live: Body | None) -> Rejected:
     """Return what the server has against an object, for people, and without values of Secrets."""
     bodies = [manifest.body] if live is None else [manifest.body, live]
-    message = readable(mask_text(reply.message, bodies if is_secret(manifest.id) else ()))
-    immutable = reply.status in {403, 422} and any(word in message.lower() for word in _IMMUTABLE)
-    undeclared = _UNDECLARED in message
+    said = mask_text(reply.message, bodies if is_secret(manifest.id) else ())
     return Rejected(
-        status=reply.status, reason=reply.reason, message=message, immutable=immutable, undeclared=undeclared
+        status=reply.status,
+        reason=reply.reason,
+        message=readable(said),
+        immutable=reply.status in {403, 422} and any(word in said.lower() for word in _IMMUTABLE),
+        undeclared=_UNDECLARED in said,
     )

@@ -25,6 +25,10 @@ from bot.source.child import Child
 log = logging.getLogger(__name__)
 
 
+class GitNotStarted(Exception):
+    """The machine has no room for another process; the message says of what."""
+
+
 class GitMissing(Exception):
     """There is no git binary on the PATH."""
 
@@ -81,7 +85,8 @@ class GitBinary:
         """Run `git ARGUMENTS` to its end.
 
         `keep_open` are descriptors the children inherit: a file lock on one of them is held for as long as any of
-        them lives, even if this process is killed. Raises `GitTimedOut`, `GitMissing`, `GitClosed`.
+        them lives, even if this process is killed. Raises `GitTimedOut`, `GitMissing`,
+        `GitNotStarted`, `GitClosed`.
         """
         with self._lock:
             if self._closed.is_set():
@@ -92,6 +97,8 @@ class GitBinary:
                 child = Child(command, environment=self._surroundings, keep_open=keep_open)
             except FileNotFoundError as error:
                 raise GitMissing from error
+            except OSError as error:
+                raise GitNotStarted(error.strerror or str(error)) from error
             self._running.add(child.pid)
         try:
             status, output, complaint = child.answered(stdin, within=timeout)
@@ -109,7 +116,7 @@ class GitBinary:
     def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start `git ARGUMENTS` with three pipes, to be asked more than once; `end` it.
 
-        Raises `GitMissing` and `GitClosed`.
+        Raises `GitMissing`, `GitNotStarted`, `GitClosed`.
         """
         with self._lock:
             if self._closed.is_set():
@@ -130,6 +137,8 @@ class GitBinary:
                 )
             except GitCommandNotFound as error:
                 raise GitMissing from error
+            except OSError as error:
+                raise GitNotStarted(error.strerror or str(error)) from error
             process, handle.proc = handle.proc, None  # ours from now on: its handle would end it when it is collected
             assert process is not None
             self._running.add(process.pid)

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 _CHUNK_BYTES: Final = 1 << 16  # what a pipe holds
+_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)  # programs are made for their defaults
 _LOOK_EVERY_SECONDS: Final = 0.0005  # a process that has closed its outputs ends at once, as a rule
 
 
@@ -36,7 +37,9 @@ class Child:
                 ours.append(write if reads else read)
             handed = [*enumerate(theirs), *((one, one) for one in keep_open)]
             actions = [(os.POSIX_SPAWN_DUP2, given, taken) for taken, given in handed]
-            self.pid = os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
+            self.pid = os.posix_spawn(
+                command[0], command, environment, file_actions=actions, setsid=True, setsigdef=_IGNORED_BY_PYTHON
+            )
         except BaseException:
             _close(ours)
             raise

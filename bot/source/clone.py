@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bot.errors import RepositoryRefused, RepositoryUnreachable, SourceError
-from bot.source.binary import Finished, GitBinary, GitClosed, GitMissing, GitTimedOut
+from bot.source.binary import Finished, GitBinary, GitClosed, GitMissing, GitNotStarted, GitTimedOut
 from bot.source.complaints import Complaint, Trouble, read_complaint
 from bot.source.lock import LockTaken, WriteLock
 from bot.source.objects import Info, Objects, ObjectsBroken
@@ -209,9 +209,9 @@ class Clone:
                 f"repository {self.spec.name}: there is no git program on the PATH; install git 2.36 or newer",
                 repo=self.spec.name,
             ) from error
-        except OSError as error:
-            raise SourceError(
-                f"repository {self.spec.name}: git cannot be started: {error.strerror or error}; tried again by itself",
+        except GitNotStarted as error:
+            raise RepositoryUnreachable(
+                f"repository {self.spec.name}: git cannot be started: {error}; tried again by itself",
                 repo=self.spec.name,
             ) from error
 

@@ -112,3 +112,17 @@ def test_machine_without_git_is_told_to_install_it(tmp_path: Path) -> None:
     assert "install git" in typed("plan")[1]
     status, said = typed("status")
     assert status == 0, said
+
+
+def test_parent_that_ignores_the_end_of_its_children_changes_nothing(tmp_path: Path) -> None:
+    """A shell or supervisor may: the system then reaps git, and nobody hears its status."""
+    file = tmp_path / "gitops-bot.yaml"
+    file.write_text(APPS)
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    bot = [sys.executable, "-m", "bot", "--config", str(file), "--log-level", "error", "plan"]
+    ended = subprocess.run([sys.executable, "-c", ignoring, *bot], capture_output=True, text=True, check=False)
+    assert "fleet.git" in ended.stdout + ended.stderr
+    assert "No child processes" not in ended.stdout + ended.stderr
+    assert "unexpected" not in ended.stdout + ended.stderr

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.errors import SourceError
+from bot.errors import RepositoryUnreachable, SourceError
 from bot.source.binary import GitBinary, GitTimedOut
 from bot.source.repository import GitRepository
 from bot.source.spec import Credentials, RepoSpec
@@ -70,7 +71,9 @@ def test_process_without_room_for_another_says_so_and_loses_no_descriptor(upstre
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + 3, limits[1]))
     try:
-        with pytest.raises(SourceError, match="fleet: git cannot be started: Too many open files; tried again"):
+        with pytest.raises(
+            RepositoryUnreachable, match="fleet: git cannot be started: Too many open files; tried again"
+        ):
             repository.head(spec.ref, newer_than=clock.now)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -78,3 +81,8 @@ def test_process_without_room_for_another_says_so_and_loses_no_descriptor(upstre
     clock.now += MINUTE
     repository.head(spec.ref, newer_than=clock.now)
     repository.close()
+
+
+def test_git_gets_the_signals_that_python_ignores(binary: GitBinary) -> None:
+    ignored = binary.run(shell("grep SigIgn /proc/$$/status"), timeout=MINUTE).text.split()[1]
+    assert int(ignored, 16) & (1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)) == 0

@@ -135,7 +135,7 @@ class _Differences:
             known = self._known.get((before, after))
             if known is None:
                 if len(self._known) >= _COMPARED_KEPT:
-                    self._known.clear()
+                    del self._known[next(iter(self._known))]  # the oldest
                 known = self._known[before, after] = {}
             if any(path not in known for path in paths):
                 asked = sorted({*paths, *beside()} - known.keys())
