@@ -7,16 +7,19 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.model.announcement import Page, PageAct
+from bot.model.control import Via
 from bot.model.incident import Incident, OpenPage, Sufferer
 from bot.model.place import Place
 from bot.model.record import SinkName
 from bot.reconcile.incidents.attention import Attention
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Routing
+from bot.reconcile.orders.commands import Person
 from bot.state.store import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALIAS = "gitops-bot:prod:shop"
+SECOND = f"{ALIAS}@1"  # lane of the second provider
 PAGE = OpenPage(alias=ALIAS, team="", priority="P2", operation="op_1", channel="C1", at=NOW)
 SHOP = Sufferer(
     app="prod/shop", title="shop", cluster="prod", env="", team="", priority="P2", since=NOW, reason="it fails"
@@ -77,3 +80,14 @@ def test_refused_page_is_not_sent_again_when_its_alert_was_closed_since(store: S
     store.dispatch(post.copies(call(PageAct.CLOSE)))
     carried(store, ALIAS)
     assert attention.send_again(at=NOW) == ()
+
+
+def test_refused_page_is_not_sent_again_when_somebody_has_acknowledged_it(store: SqlStore) -> None:
+    """Ana had it from the first provider; with the key of the second one mended, it rang again."""
+    attention, post = attending(store, "opsgenie", "jsm")
+    store.save_incidents([INCIDENT], dispatches=post.copies(call(PageAct.OPEN)))
+    carried(store, ALIAS)
+    carried(store, SECOND, refused=True)
+    attention.acknowledge(ALIAS, Person(who="U0ANA", via=Via.SLACK, at=NOW, order="o1"), tell_service=False)
+    assert attention.send_again(at=NOW) == ()
+    assert store.claim(SinkName.ONCALL, SECOND, now=NOW) is None

@@ -42,7 +42,7 @@ class Attention:
         """Send the pages that the service refused for good while their trouble lasts; returns their aliases.
 
         What was wrong (a key, a team, a right) may be mended. Nobody is called to what has ended, was taken over by
-        another service alone, or is muted.
+        another service alone, is muted, or has somebody who acknowledged it: another provider had woken them.
         """
         with entering(self._store):
             lasting = {page.alias: page for incident, page in self.open_pages() if self._is_heard(incident, page, at)}
@@ -59,6 +59,8 @@ class Attention:
         return tuple(again)
 
     def _is_heard(self, incident: Incident, page: OpenPage, at: datetime) -> bool:
+        if page.acknowledged_by:
+            return False
         return any(one.team == page.team and not self._post.is_muted(one.app, at) for one in incident.failing)
 
     def speaks_for(self, alias: str) -> tuple[str, ...]:
