@@ -62,6 +62,9 @@ class Repository(Protocol):
     def descends(self, new: str, old: str) -> bool:
         """Tell whether `old` is `new` or an ancestor of it."""
 
+    def descends_here(self, new: str, old: str) -> bool:
+        """Tell the same by what is here, without a question to the remote; False when one of them is not here."""
+
     def last_touching(self, paths: Sequence[str], *, after: str, upto: str) -> Revision | None:
         """Return the newest commit of a range that touched one of the paths.
 

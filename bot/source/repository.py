@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bot.errors import Problem, RepositoryRefused, RevisionRefused, SourceError
 from bot.model.source import GitRef, RefKind, Revision, SourceFile, SourceTree
+from bot.source.clone import CloneBroken
 from bot.source.heads import Heads
 from bot.source.mirror import Mirror
 from bot.source.signatures import Signatures
@@ -241,6 +242,15 @@ class GitRepository:
         """Tell whether `old` is `new` or an ancestor of it; False when it is not here."""
         new, old = self._full(new), self._full(old)
         return self._mirror.healed(lambda: self._descends(new, old))
+
+    def descends_here(self, new: str, old: str) -> bool:
+        """Tell whether `old` is `new` or an ancestor of it by what is here; False when one of them is not."""
+        new, old = self._full(new), self._full(old)
+        mirror = self._mirror
+        try:
+            return mirror.has(new) and mirror.has(old) and mirror.is_ancestor(old, new)
+        except CloneBroken:
+            return False  # whoever may ask the remote makes it anew
 
     def _descends(self, new: str, old: str) -> bool:
         self._bring(new)

@@ -55,7 +55,7 @@ def build_loop(
         clock=clock,
         schedule=digest.value() if digest is not None else None,
         notice=lambda now: sunset(providers, now.astimezone(zone)),
-        descends=lambda app, new, old: engine.world.repos[app.repo].descends(new, old),
+        descends=lambda app, new, old: engine.world.repos[app.repo].descends_here(new, old),
     )
     loop = Loop(
         engine.passes,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import RefNotFound, RevisionRefused
+from bot.errors import RefNotFound, RepositoryRefused, RevisionRefused
 from bot.model.source import branch
 from bot.source.repository import GitRepository
 from tests.source.upstream import LATER, START, Upstream
@@ -64,6 +64,28 @@ def test_count_between_counts_only_along_ancestry(upstream: Upstream, repository
     assert repository.count_between(third, first) is None
     assert repository.count_between(side, third) is None
     assert repository.count_between("0" * 40, third) is None
+
+
+def test_what_is_here_is_told_while_the_host_is_away(upstream: Upstream, repository: GitRepository) -> None:
+    first = upstream.commit({"a": "1"})
+    last = upstream.commit({"a": "2"})
+    repository.revision(last)
+    later = upstream.commit({"a": "3"})  # the cache of somebody else has it
+    upstream.path.rename(upstream.path.with_name("away"))
+    assert repository.descends_here(last, first)
+    assert repository.descends_here(last, last)
+    assert not repository.descends_here(first, last)
+    assert not repository.descends_here(later, first)
+    assert not repository.descends_here(last, later)
+    with pytest.raises(RepositoryRefused):
+        repository.descends(later, first)
+
+
+def test_nothing_is_fetched_to_tell_what_is_here(upstream: Upstream, repository: GitRepository) -> None:
+    first, last = upstream.commit({"a": "1"}), upstream.commit({"a": "2"})
+    assert not repository.descends_here(last, first)  # the cache is new
+    repository.revision(last)
+    assert repository.descends_here(last, first)
 
 
 def test_commits_of_a_folder_are_told_from_others(upstream: Upstream, repository: GitRepository) -> None:
