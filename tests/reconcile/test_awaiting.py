@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -45,7 +47,7 @@ def look(store: SqlStore, apps: Mapping[str, AppSpec], *, at: datetime = NOW) ->
         return ORDER.index(new) >= ORDER.index(old)
 
     awaiting = Awaiting(apps, store=store, post=Post(store, routing=Routing()), descends=descends)
-    awaiting.look(store.memories(), at)
+    awaiting.look(store.memories(), store.mutes(), at)
 
 
 def looked(store: SqlStore, name: str, commit: str, *, branch: str = "main") -> None:
@@ -56,6 +58,21 @@ def looked(store: SqlStore, name: str, commit: str, *, branch: str = "main") -> 
 def read(store: SqlStore, *, at: datetime = NOW) -> Announcement:
     *_, message = (one for one in delivered_as_it_is(store, at=at) if one.is_rollout)
     return message
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect what databases are asked."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 def test_message_gives_no_total_before_anybody_knows_one(store: SqlStore) -> None:
@@ -185,3 +202,18 @@ def test_old_message_of_before_anybody_was_awaited_is_read_no_more(store: SqlSto
     engine.dispose()
     assert [one.awaited for one in store.rollouts(since=NOW)] == [()]
     assert store.rollouts(since=NOW + 2 * OPEN_FOR) == ()
+
+
+def test_many_apps_cost_no_more_questions_than_a_few(store: SqlStore) -> None:
+    """The mutes were read for each app that a message waits for: 300 times in each round."""
+    told(store, *(news for name in FIRST for news in begun(name)))
+    cost = []
+    for count in (3, 300):
+        apps = fleet([*FIRST, *(f"late-{number:03}" for number in range(count))])
+        look(store, apps)
+        with statements() as asked:
+            look(store, apps)
+        (one,) = store.rollouts(since=NOW)
+        assert len(one.awaited or ()) == count
+        cost.append(sum(one.startswith("SELECT") for one in asked))
+    assert cost[0] == cost[1] <= 4  # messages, their apps, what apps remember, mutes

@@ -13,7 +13,7 @@ from typing import Final
 from bot.model.announcement import Announcement, News, Page, PageAct, Parcel, WriteBack
 from bot.model.app import AppSpec
 from bot.model.control import Via
-from bot.model.record import EVERY_APP, Dispatch, SinkName, Turn
+from bot.model.record import EVERY_APP, Dispatch, Mute, SinkName, Turn
 from bot.ports.state import Store
 from bot.reconcile.notify.routing import Routing
 
@@ -38,14 +38,18 @@ class Post:
         self._store, self.routing, self._announces = store, routing, announces
         self._providers = tuple(providers)
 
-    def is_muted(self, app: str, at: datetime) -> bool:
-        """True while somebody has muted the app (key) or all of them."""
-        mutes = self._store.mutes()
+    def is_muted(self, app: str, at: datetime, *, mutes: Mapping[str, Mute] | None = None) -> bool:
+        """True while somebody has muted the app (key) or all of them; who asks about many apps gives the mutes."""
+        mutes = self._store.mutes() if mutes is None else mutes
         return any(one is not None and one.until > at for one in (mutes.get(app), mutes.get(EVERY_APP)))
 
     def placed(self, app: AppSpec) -> AppSpec:
         """Return the app with the channel it lives in."""
         return self.routing.placed(app)
+
+    def hears(self, channel: str, news: Announcement, *, mutes: Mapping[str, Mute]) -> bool:
+        """Tell whether news rings in a channel."""
+        return any(one.channel == channel for one in self._ringing(news, mutes))
 
     def heard(self, news: Announcement) -> Mapping[str, str]:
         """Return the root message of news in each channel that it rings in."""
@@ -53,9 +57,12 @@ class Post:
 
     def ringing(self, news: Announcement) -> tuple[Announcement, ...]:
         """Return news as each channel has it that it rings in."""
+        return self._ringing(news, None)
+
+    def _ringing(self, news: Announcement, mutes: Mapping[str, Mute] | None) -> tuple[Announcement, ...]:
         if not news.channel or not self._announces:
             return ()
-        muted = self._is_hushed(news)
+        muted = self._is_hushed(news, mutes)
         return tuple(one for one in self.routing.addressed(news, muted=muted) if not one.edits_only)
 
     def exactly(self, news: Sequence[Announcement]) -> tuple[Dispatch, ...]:
@@ -100,9 +107,9 @@ class Post:
                     pass  # Slack is off, or nobody wants to hear of it
         return tuple(rows)
 
-    def _is_hushed(self, news: Announcement) -> bool:
+    def _is_hushed(self, news: Announcement, mutes: Mapping[str, Mute] | None = None) -> bool:
         """Tell whether somebody has muted what news is about."""
-        return news.news not in _HEARD and self.is_muted(f"{news.cluster}/{news.app}", news.at)
+        return news.news not in _HEARD and self.is_muted(f"{news.cluster}/{news.app}", news.at, mutes=mutes)
 
     def _said(self, news: Announcement, hushed: Collection[str]) -> list[Dispatch]:
         muted = self._is_hushed(news)

@@ -14,7 +14,7 @@ from datetime import datetime
 from bot.errors import PassError
 from bot.model.announcement import News
 from bot.model.app import AppSpec
-from bot.model.record import AppMemory
+from bot.model.record import AppMemory, Mute
 from bot.model.rollout import OPEN_FOR, Rollout
 from bot.ports.state import Store
 from bot.reconcile.notify.post import Post
@@ -22,7 +22,10 @@ from bot.reconcile.schedule.due import announced
 
 
 class Awaiting:
-    """`descends` tells of an app whether a commit is another one or comes after it. Raises `StateError`."""
+    """`descends` tells of an app whether a commit is known to be another one or to come after it; it asks no remote.
+
+    Raises `StateError`.
+    """
 
     def __init__(
         self,
@@ -34,15 +37,17 @@ class Awaiting:
     ) -> None:
         self._apps, self._store, self._post, self._descends = apps, store, post, descends
 
-    def look(self, memories: Mapping[str, AppMemory], now: datetime) -> None:
-        """Let each message know whom it waits for, given what apps remember."""
+    def look(self, memories: Mapping[str, AppMemory], mutes: Mapping[str, Mute], now: datetime) -> None:
+        """Let each message know whom it waits for, given what apps remember and which are muted."""
         for one in self._store.rollouts(since=now - OPEN_FOR):
             open_still = now - one.last_at <= OPEN_FOR
-            awaited = self._awaited(one, memories, now) if open_still else ()
+            awaited = self._awaited(one, memories, mutes, now) if open_still else ()
             if awaited != one.awaited:
                 self._store.awaits(one.root, awaited, at=now)
 
-    def _awaited(self, rollout: Rollout, memories: Mapping[str, AppMemory], now: datetime) -> tuple[str, ...]:
+    def _awaited(
+        self, rollout: Rollout, memories: Mapping[str, AppMemory], mutes: Mapping[str, Mute], now: datetime
+    ) -> tuple[str, ...]:
         followed = {app.followed for key in rollout.apps if (app := self._apps.get(key)) is not None}
         known: dict[tuple[str, str], bool] = {}  # hundreds of apps looked last at one commit
 
@@ -59,7 +64,7 @@ class Awaiting:
                 if app.key not in rollout.apps
                 and app.followed in followed
                 and not has_looked(app)
-                and self._is_told(app, rollout.channel, now)
+                and self._is_told(app, rollout.channel, mutes, now)
             )
         )
 
@@ -71,8 +76,10 @@ class Awaiting:
             return self._descends(app, last, commit)
         return False
 
-    def _is_told(self, app: AppSpec, channel: str, now: datetime) -> bool:
-        return channel in self._post.heard(announced(self._post.placed(app), News.SYNCING, now=now))
+    def _is_told(self, app: AppSpec, channel: str, mutes: Mapping[str, Mute], now: datetime) -> bool:
+        if channel not in self._post.routing.channels(app):
+            return False
+        return self._post.hears(channel, announced(self._post.placed(app), News.SYNCING, now=now), mutes=mutes)
 
 
 def _last_look(app: AppSpec, memory: AppMemory | None) -> str:

@@ -43,7 +43,7 @@ _HISTORY: Final = 200  # entries of an app that a digest looks at
 class Rounds:
     """`schedule` says when digests are due, None without them; `notice` what on-call has to be told of the calendar.
 
-    `descends` tells of an app whether a commit is another one or comes after it.
+    `descends` tells of an app whether a commit is known to be another one or to come after it; it asks no remote.
     """
 
     def __init__(
@@ -95,9 +95,10 @@ class Rounds:
                 if one.app not in self._apps:
                     self._attention.gone(one.app, "is not in the configuration any more", at=now)
         self._store.released(self._apps, at=now)
-        self._awaiting.look(memories, now)
+        mutes = self._store.mutes()
+        self._awaiting.look(memories, mutes, now)
         muted: dict[tuple[str, datetime, datetime], list[str]] = {}
-        for key, mute in self._store.mutes().items():
+        for key, mute in mutes.items():
             if mute.until <= now:
                 muted.setdefault((mute.by, mute.since, mute.until), []).append(key)
         for (_, since, _), keys in muted.items():
