@@ -17,9 +17,9 @@ import yaml
 
 from bench.running import until
 from bench.world import ROOT, Measured, World
+from bot.sandbox.connections import LOOPBACK, ReservedPort
 from tests.gobuild import Program, build_missing, locked
 from tests.https import PASSWORD, USER, HttpsServer, make_certificate
-from tests.ports import LOOPBACK, ReservedPort
 from tests.source.backend import Backend
 
 _MODULES: Final = ROOT / "bench" / "go"

@@ -1,4 +1,7 @@
-"""An HTTP server on loopback that knows its open connections, so that its end leaves no thread and no socket behind."""
+"""HTTP servers on loopback, and the ports they listen on.
+
+A server knows its open connections, so that its end leaves no thread and no socket behind.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,32 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+LOOPBACK: Final = "127.0.0.1"
 _STOP_SECONDS: Final = 10.0
+
+
+class ReservedPort:
+    """A port that nobody else is given until `close`; a server may listen on it meanwhile, as often as it wants.
+
+    One that is only asked for and let go may be another's by the time its server has started. Linux: a socket that is
+    bound and silent keeps a port out of what `bind` to 0 finds, and stands in the way of none that sets SO_REUSEADDR,
+    as servers do. Port 0 is any.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((LOOPBACK, port))
+        self.number = int(self._socket.getsockname()[1])
+
+    def is_served(self) -> bool:
+        """Tell whether somebody takes connections on it."""
+        with socket.socket() as probe:
+            return probe.connect_ex((LOOPBACK, self.number)) == 0
+
+    def close(self) -> None:
+        """Give it away. Idempotent."""
+        self._socket.close()
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -22,7 +50,7 @@ class LoopbackServer(ThreadingHTTPServer):
     def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], *, name: str) -> None:
         self._active: set[socket.socket] = set()
         self._quiet = threading.Condition()
-        super().__init__(("127.0.0.1", port), handler)
+        super().__init__((LOOPBACK, port), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=name, daemon=True)
 
     @property

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bot.sandbox.connections import ReservedPort
 from tests.administrator import Administrator
 from tests.controlplane.building import HERE, build
-from tests.ports import ReservedPort
 
 _READY_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 20.0

@@ -8,12 +8,12 @@ from typing import Final
 
 import yaml
 
+from bot.sandbox.connections import ReservedPort
 from tests.contract.engine import EngineWorld
 from tests.contract.manifests import api_service, definition
 from tests.contract.servers import SandboxServer
 from tests.faults.proxy import Proxy
 from tests.https import make_certificate
-from tests.ports import ReservedPort
 from tests.waiting import until
 
 _SERVICES: Final = "/apis/apiregistration.k8s.io/v1/apiservices"

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
+from bot.sandbox.connections import ReservedPort
 from tests.launch import Launch, Process, forked
-from tests.ports import ReservedPort
 from tests.waiting import PATIENCE_SECONDS, until
 
 _START_SECONDS: Final = 120.0  # machines with other work are slow to start Python

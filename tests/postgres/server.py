@@ -16,7 +16,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tests.ports import ReservedPort
+from bot.sandbox.connections import ReservedPort
 
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 

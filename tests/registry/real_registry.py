@@ -10,8 +10,8 @@ from typing import Final
 
 import urllib3
 
+from bot.sandbox.connections import ReservedPort
 from tests.https import PASSWORD, USER
-from tests.ports import ReservedPort
 from tests.tools.building import program
 from tests.waiting import until
 

@@ -17,8 +17,8 @@ from bot.errors import ChartRefused, ChartUnreachable
 from bot.model.app import HelmSpec, Render
 from bot.render.charts import Charts
 from bot.render.programs import Limits, Programs
+from bot.sandbox.connections import ReservedPort
 from tests.https import PASSWORD, USER, Certificate, HttpsServer, Reply, Request, make_certificate
-from tests.ports import ReservedPort
 from tests.render.worlds import APP, render, renderer
 from tests.tools.building import program
 from tests.waiting import until

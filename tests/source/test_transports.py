@@ -16,10 +16,10 @@ import pytest
 
 from bot.errors import PathNotFound, RefNotFound, RepositoryEmpty, RepositoryRefused, RepositoryUnreachable, SourceError
 from bot.model.source import MAIN, GitRef, RefKind, branch
+from bot.sandbox.connections import ReservedPort
 from bot.source.repository import GitRepository
 from bot.source.spec import Credentials, RepoSpec
 from tests.https import PASSWORD, USER, Certificate, HttpsServer, make_certificate
-from tests.ports import ReservedPort
 from tests.source.backend import Backend
 from tests.source.upstream import START, Clock, Upstream
 from tests.waiting import until

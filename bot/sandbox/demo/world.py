@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import logging
-import socket
 import threading
 import time
 import urllib.request
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.chat.verbs import VERBS
+from bot.sandbox.connections import ReservedPort
 from bot.sandbox.demo import cast, cluster, mischief, own, story, tour
 from bot.sandbox.demo.cluster import ClusterDoor, KubeconfigDoor, TokenDoor, Unreachable
 from bot.sandbox.demo.configuration import Places, configuration, own_app
@@ -293,7 +293,9 @@ class World:
             log.error("the namespace %s stays in your cluster: %s", name, error)
 
     def _start_bot(self, kubeconfig: str, page_url: str) -> None:
-        self._port = _free_port()
+        reserved = ReservedPort()  # kept while the bot starts and starts again
+        self._parts.callback(reserved.close)
+        self._port = reserved.number
         self.oncall.webhook_url = f"http://127.0.0.1:{self._port}/webhooks/oncall"
         self.configuration = configuration(
             Places(
@@ -391,9 +393,3 @@ def _labels(line: str, metric: str) -> dict[str, str]:
         return {}
     pairs = (pair.partition("=") for pair in line[len(metric) + 1 : line.index("}")].split(","))
     return {name: value.strip('"') for name, _, value in pairs}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from bot.sandbox.connections import ReservedPort
 from bot.sandbox.faults import Fault, Faults
 from bot.sandbox.kube import recorded
 from bot.sandbox.kube.api import Api
@@ -51,6 +52,7 @@ class KubeSandbox:
         self._housekeeper = Housekeeper(self._api)
         self._server: KubeServer | None = None
         self._port = port
+        self._reserved: ReservedPort | None = None
         self._namespaces = (*_NAMESPACES, *namespaces)
 
     @property
@@ -64,9 +66,11 @@ class KubeSandbox:
 
     def listen(self) -> None:
         """Take connections and let them wait: they are answered from `start` on. Idempotent."""
+        if self._reserved is None:
+            self._reserved = ReservedPort(self._port)
+            self._port = self._reserved.number
         if self._server is None:
             self._server = KubeServer(self._port, self._door, self.faults)
-            self._port = self._server.port
 
     def start(self) -> None:
         """Answer, with what a new cluster has in it and the namespaces that were asked for."""
@@ -82,9 +86,12 @@ class KubeSandbox:
         if self.controllers is not None:
             self.controllers.stop()
         self._housekeeper.stop()
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
 
     def pause(self) -> None:
-        """Be down: connections end and new ones are refused. What is stored stays. Idempotent."""
+        """Be down: connections end and new ones are refused. What is stored stays, and the port. Idempotent."""
         server, self._server = self._server, None
         if server is not None:
             self.faults.heal()  # a request that hangs would outlive the server
