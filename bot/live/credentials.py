@@ -63,8 +63,12 @@ def _plain(spec: ClusterSpec) -> Access | None:
     path = Path(spec.kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT).expanduser()
     if os.pathsep in str(path):
         return None
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, not a kubeconfig")
     if not path.exists():
         raise ValueError(f"there is no file {path}")
+    if not path.is_file():
+        return None  # a pipe can be read once, which the package does
     value = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     try:
         context = _named(value, "context", spec.context or value["current-context"], path)["context"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.errors import ClusterRefused, ClusterUnreachable
+from bot.live.credentials import load
 from bot.live.spec import ClusterSpec
 from bot.live.transport import APPLY, Transport
 from bot.live.warned import warnings_in
@@ -212,6 +215,7 @@ def test_watch_that_begins_ends_an_outage(tmp_path: Path) -> None:
     [
         ("kubeconfig", "staging", "kubeconfig has no context 'staging'; it has 'one'; check"),
         ("kubecfg", "", "there is no file .*kubecfg; check"),
+        (".", "", "is a folder, not a kubeconfig; check"),
     ],
 )
 def test_kubeconfig_that_cannot_be_used_says_what_it_lacks(tmp_path: Path, file: str, context: str, said: str) -> None:
@@ -220,6 +224,25 @@ def test_kubeconfig_that_cannot_be_used_says_what_it_lacks(tmp_path: Path, file:
         transport = Transport(ClusterSpec(name="prod", kubeconfig=str(tmp_path / file), context=context))
         with pytest.raises(ClusterRefused, match=said):
             transport.request("GET", "/version")
+
+
+def test_kubeconfig_that_can_be_read_once_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`KUBECONFIG=<(vault read …)` was empty when the package came to read what we could not."""
+    reads, writes = os.pipe()
+    user = {"username": "ana", "password": "canary"}  # which only the package knows
+    value = {
+        "clusters": [{"name": "one", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "one", "user": user}],
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "current-context": "one",
+    }
+    os.write(writes, json.dumps(value).encode())
+    os.close(writes)
+    monkeypatch.setenv("KUBECONFIG", f"/dev/fd/{reads}")
+    try:
+        assert load(ClusterSpec(name="prod")).url == "http://127.0.0.1:1"
+    finally:
+        os.close(reads)
 
 
 def test_requests_go_through_the_proxy_that_the_kubeconfig_names(tmp_path: Path) -> None:
