@@ -171,7 +171,8 @@ def _annotation_faults(manifest: Manifest) -> Iterator[str]:
         elif key.startswith(_OURS) and key not in _KNOWN:
             words = [known.removeprefix(_OURS) for known in _KNOWN]
             close = difflib.get_close_matches(key.removeprefix(_OURS), words, n=1)
-            yield f"there is no annotation {key}" + (f": did you mean {_OURS}{close[0]}?" if close else "")
+            meant = f"did you mean {_OURS}{close[0]}? If it is your own, write it" if close else "write one of your own"
+            yield f"there is no annotation {key}: {meant} below another prefix"
     for key in _labels(manifest.body):
         if key in _KNOWN:
             yield f"{key} is a label here and says nothing: write it as an annotation"

@@ -93,9 +93,14 @@ def test_kind_that_is_gone_is_a_problem_of_what_was_placed_before_too() -> None:
         (
             "annotations",
             "gitops-bot/prunes",
-            "there is no annotation gitops-bot/prunes: did you mean gitops-bot/prune?",
+            "there is no annotation gitops-bot/prunes: did you mean gitops-bot/prune? "
+            "If it is your own, write it below another prefix",
         ),
-        ("annotations", "gitops-bot/owner", "there is no annotation gitops-bot/owner"),
+        (
+            "annotations",
+            "gitops-bot/owner",
+            "there is no annotation gitops-bot/owner: write one of your own below another prefix",
+        ),
         ("labels", "gitops-bot/prune", "gitops-bot/prune is a label here and says nothing: write it as an annotation"),
     ],
 )
