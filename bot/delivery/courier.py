@@ -152,6 +152,9 @@ class Courier:
         except StateError as error:
             log.error("the outbox cannot be used: %s", error)
             rest = _FIRST_RETRY_SECONDS
+        except Exception:  # the boundary for bugs outside of a sink: without a rest it would be tried without a pause
+            log.exception("%s to %s: unexpected error", sink.name.value, lane)
+            rest = _FIRST_RETRY_SECONDS
         finally:
             key = (sink.name, lane)
             with self._changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,6 +93,27 @@ def test_failed_attempt_is_repeated_before_the_next_parcel(store: SqlStore) -> N
     store.dispatch([row("1"), row("2")])
     assert sink.wait_for(2) == ["1", "2"]
     courier.stop(timeout=PATIENCE)
+
+
+def test_bug_beside_a_sink_lets_the_lane_rest_and_is_logged(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
+    """The lane was tried again without a pause, with a traceback each time."""
+    sink, bugs = Recorder(), [ValueError("a bug"), ValueError("a bug")]
+
+    def tell(one: Consignment, fate: Fate, why: str) -> tuple[Dispatch, ...]:
+        if bugs:
+            raise bugs.pop()
+        return ()
+
+    store.dispatch([row("1")])
+    courier = Courier(store, [sink], clock=now, tell=tell, failed=lambda *_: None)
+    began = time.monotonic()
+    courier.start()
+    assert sink.wait_for(3) == ["1", "1", "1"]
+    took = time.monotonic() - began
+    courier.stop(timeout=PATIENCE)
+    assert took > 1.9
+    assert caplog.text.count("slack to C1: unexpected error") == 2
+    assert store.waiting(SinkName.SLACK) == 0
 
 
 def test_parcel_that_cannot_arrive_is_reported_and_leaves_the_lane(store: SqlStore) -> None:
