@@ -33,6 +33,7 @@ _LOOK_EVERY_SECONDS: Final = 0.5  # rows may come from another process
 _AT_ONCE: Final = 8  # for each sink; a lane is one at a time, and Slack takes one message a second and channel
 _HANGING_AT_ONCE: Final = 24  # besides; more that hang take turns
 _HANGS_AFTER_SECONDS: Final = 2.0  # what answers does so sooner
+_HANGS_FOR: Final = timedelta(hours=2)  # a lane that is not tried for so long has nothing left to say
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 60.0  # after an outage of hours, people hear within a minute
 _LONGEST_WISH_SECONDS: Final = 3600.0  # of a sink that wants to be left alone: a broken proxy may say a thousand years
@@ -61,7 +62,7 @@ class Courier:
         self._carriers = {sink.name: Carriers(sink.name.value, most=_AT_ONCE + _HANGING_AT_ONCE) for sink in sinks}
         self._changed = threading.Condition()
         self._busy: dict[tuple[SinkName, str], float] = {}  # since when, by the monotonic clock; guarded by _changed
-        self._hung: set[tuple[SinkName, str]] = set()  # when they were tried last; guarded by _changed
+        self._hung: dict[tuple[SinkName, str], datetime] = {}  # tried last then; guarded by _changed
         self._turned_away = False  # a lane had no room when it was looked at last; guarded by _changed
         self._rests: dict[tuple[SinkName, str], datetime] = {}  # guarded by _changed
         self._troubles: dict[tuple[SinkName, str], str] = {}  # guarded by _changed
@@ -159,8 +160,12 @@ class Courier:
             key = (sink.name, lane)
             with self._changed:
                 took = time.monotonic() - self._busy.pop(key)
-                (self._hung.add if took > _HANGS_AFTER_SECONDS else self._hung.discard)(key)
-                self._rests[key] = self._clock() + timedelta(seconds=rest)
+                now = self._clock()
+                if took > _HANGS_AFTER_SECONDS:
+                    self._hung[key] = now
+                else:
+                    self._hung.pop(key, None)
+                self._rests[key] = now + timedelta(seconds=rest)
                 self._changed.notify_all()
                 turned_away = self._turned_away
             if rest == 0 or turned_away:
@@ -206,10 +211,13 @@ class Courier:
                 self._troubles.pop(key, None)
 
     def _forget(self) -> None:
-        """Drop what is old, so that the store does not grow for ever."""
+        """Drop what is old, so that neither the store nor what is known of lanes grows for ever: an alert is one."""
         now = self._clock()
         if self._forgot_at is not None and now - self._forgot_at < _FORGET_EVERY:
             return
+        with self._changed:
+            self._rests = {key: until for key, until in self._rests.items() if until > now}
+            self._hung = {key: at for key, at in self._hung.items() if now - at < _HANGS_FOR}
         try:
             self._store.tidy(before=now - _KEPT)
             self._forgot_at = now

@@ -15,7 +15,7 @@ from bot.errors import DeliveryFailed
 from bot.model.record import Consignment, Dispatch, SinkName
 from bot.state.store import SqlStore
 from tests.state.test_store import row
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
 
@@ -187,4 +187,29 @@ def test_many_lanes_arrive_without_a_look_at_the_clock(store: SqlStore) -> None:
     courier = run(store, sink)
     store.dispatch([row(str(number), lane=f"C{number}") for number in range(100)])
     assert len(sink.wait_for(100)) == 100
+    courier.stop(timeout=PATIENCE)
+
+
+def test_lanes_of_which_nothing_comes_any_more_are_forgotten(store: SqlStore) -> None:
+    """Each alert is a lane of its own: what was known of them stayed until the process ended."""
+    sink, later = Hanging(), timedelta()
+    courier = Courier(store, [sink], clock=lambda: now() + later, tell=lambda *_: (), failed=lambda *_: None)
+    courier.start()
+    store.dispatch([row("hangs", lane="H1"), *(row(str(number), lane=f"C{number}") for number in range(20))])
+    sink.wait_for(20)
+    with sink.changed:
+        assert sink.changed.wait_for(lambda: sink.hanging == 1, timeout=PATIENCE_SECONDS)
+    time.sleep(2.1)
+    sink.released.set()
+    until(lambda: courier._hung.keys() == {(SinkName.SLACK, "H1")})
+    hung = store.claim(SinkName.SLACK, "H1", now=now() + timedelta(hours=2))
+    assert hung is not None
+    store.delivered(hung.id)
+    later = timedelta(minutes=61)
+    courier.wake()
+    until(lambda: not courier._rests)
+    assert len(courier._hung) == 1  # it might have been tried again by now, and then it is counted apart
+    later = timedelta(hours=3)
+    courier.wake()
+    until(lambda: not courier._hung)
     courier.stop(timeout=PATIENCE)
