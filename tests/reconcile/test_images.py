@@ -69,6 +69,7 @@ class Room:
     store: SqlStore
     following: Following
     pushed: list[str]
+    apps: dict[str, AppSpec]  # those of app sets come and go
 
     def look(self) -> int:
         """Run the errands that are due, and return how many."""
@@ -130,8 +131,9 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
             )
             pushed: list[str] = []
             registries, post = Registries([]), Post(store, routing=Routing())
+            by_key = {app.key: app for app in specs}
             following = Following(
-                {app.key: app for app in specs},
+                by_key,
                 registry=registries,
                 tagging=Tagging(
                     world=world,
@@ -146,7 +148,7 @@ def rooms(tmp_path: Path, state_url: str) -> Iterator[Rooms]:
                 intervals={registry.host: FIVE},
                 clock=clock,
             )
-            room = Room(clock, registry, upstream, repo, store, following, pushed)
+            room = Room(clock, registry, upstream, repo, store, following, pushed, by_key)
             registry.push(SHOP, "1.4.1")
             upstream.commit({"shop/a.yaml": manifest(room, "1.4.1")})
             return room
@@ -422,6 +424,19 @@ def test_outage_is_said_once_when_it_lasts_and_when_it_is_over(rooms: Rooms) -> 
     assert said.startswith(f"C1 {name}: {name}: it answers 503. New tags are not seen of {room.registry.host}/{SHOP}")
     room.look()
     assert room.heard() == [f"C1 {name}: {name} answers again: new tags are seen."]
+    assert room.following.standing() == {host: ""}
+
+
+def test_registry_is_not_wrong_for_a_repository_that_follows_it_no_more(rooms: Rooms) -> None:
+    """It was looked at for that one no more, so /healthz was red until a restart."""
+    room = rooms()
+    room.registry.faults.append(GONE)
+    room.look()
+    host, ((key, app),) = room.registry.host, room.apps.items()
+    assert "503" in room.following.standing()[host]
+    room.apps["prod/elsewhere"] = replace(app, name="elsewhere", repo="elsewhere")
+    assert "503" in room.following.standing()[host]
+    room.apps[key] = replace(app, images=())
     assert room.following.standing() == {host: ""}
 
 

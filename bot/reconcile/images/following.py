@@ -105,9 +105,11 @@ class Following:
 
     def standing(self) -> Mapping[str, str]:
         """Return what is wrong with each registry that is followed, by host; "" where nothing is known to be."""
+        standing: dict[str, str] = {}
         with self._lock:
-            wrong = {host: why for (host, _), why in self._wrong.items()}
-        return {image.host: wrong.get(image.host, "") for image, _ in self._followed()}
+            for image, repo in self._followed():  # of a repository that follows it no more nothing is known
+                standing[image.host] = standing.get(image.host) or self._wrong.get((image.host, repo), "")
+        return standing
 
     def _followed(self) -> dict[_Key, list[tuple[AppSpec, Follow]]]:
         found: dict[_Key, list[tuple[AppSpec, Follow]]] = {}
