@@ -27,7 +27,8 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._ended, self._over = threading.Event(), threading.Event()
-        self._connection: HTTPConnection | None = None
+        self._lock = threading.Lock()
+        self._connection: HTTPConnection | None = None  # guarded by _lock, as long as it is shut
         self._thread = threading.Thread(target=self._watch, name="deadline", daemon=True)
 
     @property
@@ -36,7 +37,14 @@ class Deadline:
 
     def holds(self, connection: HTTPConnection) -> None:
         """Take note of what is asked by now."""
-        self._connection = connection
+        with self._lock:
+            self._connection = connection
+
+    def lets_go(self, connection: HTTPConnection | None) -> None:
+        """Leave alone what goes back to the pool: the next request on it may be another thread's."""
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
 
     def __enter__(self) -> Deadline:
         _ASKING.deadline = self
@@ -46,16 +54,16 @@ class Deadline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         _ASKING.deadline = None
         self._ended.set()
-        self._thread.join()  # a connection that goes back to the pool is shut by nobody
+        self._thread.join()
 
     def _watch(self) -> None:
         if self._ended.wait(self.seconds):
             return
         self._over.set()
         while True:
-            sock: socket.socket | None = getattr(self._connection, "sock", None)
-            if sock is not None:
-                with suppress(OSError):  # it is closed already
+            with self._lock, suppress(OSError):  # it is closed already
+                sock: socket.socket | None = getattr(self._connection, "sock", None)
+                if sock is not None:
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
             if self._ended.wait(_SHUT_EVERY_SECONDS):
                 return
@@ -81,11 +89,21 @@ class _SecureConnection(_Timed, HTTPSConnection):
     pass
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+class _Returning:
+    """What urllib3 does with a connection whose answer is read, a redirect's too, before others may take it."""
+
+    def _put_conn(self, conn: Any) -> None:
+        deadline: Deadline | None = getattr(_ASKING, "deadline", None)
+        if deadline is not None:
+            deadline.lets_go(conn)
+        super()._put_conn(conn)  # type: ignore[misc]  # of the pool that this is mixed into
+
+
+class _Pool(_Returning, urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class _SecurePool(_Returning, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 

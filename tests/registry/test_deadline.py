@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from bot.model.image import ImageName
 from bot.registry.deadline import Deadline, TimedPool
 from bot.registry.wire import Registries
 from tests.https import make_certificate
+from tests.waiting import until
 
 PATIENCE: Final = 0.5
 SOON: Final = 10.0  # less than the timeout of one read, and time enough for a busy machine
@@ -84,6 +86,35 @@ def test_end_holds_below_tls(drips: Drips, tmp_path: Path) -> None:
         pool.request("GET", f"https://localhost:{drips(BODY, context)}/")
     assert deadline.is_over
     assert time.monotonic() - began < SOON
+
+
+def test_connection_that_went_back_to_the_pool_is_shut_by_nobody() -> None:
+    """The time of one image ended between two pages: the request of another one on that connection broke."""
+    over = threading.Event()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    requests: list[bytes] = []
+
+    def serve(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client:
+            requests.append(client.recv(10_000))
+            client.sendall(answer)
+            requests.append(client.recv(10_000))
+            over.wait(SOON)
+            time.sleep(PATIENCE)  # time enough to shut it
+            client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
+        served, pool = threads.submit(serve, server), TimedPool(retries=False, timeout=SOON)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with Deadline(PATIENCE) as deadline:
+            assert pool.request("GET", url).data == b"{}"
+            other = threads.submit(pool.request, "GET", url)
+            until(lambda: deadline.is_over)
+            over.set()
+            assert other.result(SOON).data == b"{}"
+        served.result(SOON)
+    assert len(requests) == 2
 
 
 def test_what_ends_in_time_is_left_alone(drips: Drips) -> None:
