@@ -71,8 +71,8 @@ class _Standing(Collector):
         failures = GaugeMetricFamily("gitops_bot_app_failures", "Failed passes in a row", labels=labels)
         objects = GaugeMetricFamily("gitops_bot_app_objects", "Objects Git wants", labels=labels)
         last = GaugeMetricFamily(
-            "gitops_bot_app_last_sync_timestamp_seconds",
-            "When the app last converged, since 1970; none for one that never has",
+            "gitops_bot_app_last_converged_timestamp_seconds",
+            "When a pass last converged, since 1970; an app at rest has none, so that it is old of one that is well",
             labels=labels,
         )
         info = GaugeMetricFamily(

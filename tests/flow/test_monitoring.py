@@ -76,6 +76,13 @@ def test_metrics_are_those_of_the_page_and_alerts_and_dashboard_ask_for_no_other
             assert wanted <= known, one
 
 
+def test_age_of_a_convergence_is_asked_only_of_apps_that_are_not_synced() -> None:
+    """An app at rest that nobody had changed for a month stood on top of "longest without a sync"."""
+    questions = [one for one in asked() if "gitops_bot_app_last_converged_timestamp_seconds" in one]
+    assert questions
+    assert all(one.endswith(" and on (app, cluster) gitops_bot_app_synced == 0)") for one in questions)
+
+
 def test_alerts_of_the_page_are_those_that_are_installed() -> None:
     page = (REPOSITORY / "docs" / "monitoring.md").read_text()
     assert re.findall(r"\| `(Gitops\w+)` \|", page) == [one["alert"] for one in rules()]
