@@ -91,9 +91,7 @@ class AppMemory:
     agreed: Agreed | None = None  # what people said yes to of it
     live_digest: str = ""
     objects: int = 0
-    last_sync_at: datetime | None = (
-        None  # end of the last pass that converged and was saved: none is that finds it at rest
-    )
+    last_sync_at: datetime | None = None  # end of the last pass that converged and did not find it at rest
     last_error: str = ""
     consecutive_failures: int = 0
     failing_since: datetime | None = None
