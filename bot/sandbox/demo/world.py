@@ -175,7 +175,12 @@ class World:
             "groups": [{"id": id, "name": id.removeprefix("S0").lower()} for id in cast.GROUPS],
             "apps": self._app_names(),
             "verbs": [
-                {"verb": verb, "usage": f"/gitops {one.form}", "app": "app" in one.form, "commit": "commit" in one.form}
+                {
+                    "verb": verb,
+                    "usage": f"/gitops {one.form}",
+                    "app": "app" in one.form,
+                    "commit": "[commit]" in one.form,
+                }
                 for verb, one in VERBS.items()
             ],
             "tour": tour.view(self.stage),
