@@ -54,7 +54,8 @@ class Outbox(Rollouts):
         if not one.collapse:
             return parcel, place
         same = sa.select(box).where(waiting, box.c.collapse == one.collapse, box.c.attempts == 0)
-        rows = connection.execute(same.order_by(box.c.id.desc())).all()
+        # Locked: one that is claimed meanwhile is on its way, and what is put into its place would count as delivered.
+        rows = connection.execute(same.order_by(box.c.id.desc()).with_for_update()).all()
         next_one = sa.select(box.c.id).where(waiting).order_by(box.c.turn, box.c.id).limit(1)
         next_id = connection.execute(next_one).scalar() if rows else None
         for row in rows:  # from the last on: what stays is said before what follows it

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+import sqlalchemy as sa
 
 from bot.model.announcement import Announcement, AppLine, News
 from bot.model.control import Via
@@ -18,6 +20,7 @@ from bot.model.source import Revision
 from bot.ports.state import MessageRef
 from bot.reconcile.notify.post import Post
 from bot.reconcile.notify.routing import Routing
+from bot.state import tables
 from bot.state.store import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -311,6 +314,24 @@ def test_whatever_the_order_every_app_is_told_as_it_is_in_the_end(store: SqlStor
         own = [one.news for one in roots.values() if one.operation == app]
         assert own == [end] or (not own and in_rollout == ["converged"] and end is News.CONVERGED), (app, own)
         assert set(in_rollout) <= {end.value}
+
+
+def test_what_is_claimed_while_the_next_is_said_takes_nothing_of_it_along(store: SqlStore, state_url: str) -> None:
+    """PostgreSQL let both: the new row got the place of the claimed one, and was taken for delivered with it."""
+    told(store, said("docs", News.SYNCING))
+    box = tables.outbox
+    engine = sa.create_engine(state_url)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as claiming:
+        with claiming.begin():
+            row = claiming.execute(sa.select(box).with_for_update()).one()
+            claiming.execute(box.update().values(attempts=1))
+            told_next = pool.submit(told, store, said("docs", News.CONVERGED))
+            with suppress(TimeoutError):
+                told_next.result(0.5)
+        told_next.result(10)
+    engine.dispose()
+    store.delivered(row.id)
+    assert [one.news for one in delivered(store)] == [News.CONVERGED]
 
 
 def test_passes_and_deliveries_at_the_same_time_lose_and_double_nothing(store: SqlStore) -> None:
