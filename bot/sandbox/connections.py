@@ -92,6 +92,13 @@ class LoopbackServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+def body_of(request: BaseHTTPRequestHandler) -> bytes | None:
+    """Read a request's body; None when whoever sends it hangs up in the middle, which is no request."""
+    length = int(request.headers.get("Content-Length") or 0)
+    body = request.rfile.read(length)
+    return body if len(body) == length else None
+
+
 def _hang_up(sock: socket.socket) -> None:
     try:
         sock.shutdown(socket.SHUT_RDWR)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from socket import SHUT_WR
+from socket import create_connection as connected
 from typing import Any
 
 import pytest
@@ -158,6 +161,16 @@ def test_message_as_a_whole_is_limited(client: WebClient) -> None:
     assert refusal(client.chat_postMessage, channel=HERE, text="x", metadata={"event_type": "op"}) == (
         "invalid_metadata_format"
     )
+
+
+def test_request_that_is_cut_off_is_none(slack: SlackWorkspace) -> None:
+    place = urllib.parse.urlsplit(slack.api_url)
+    head = f"POST {place.path}chat.postMessage HTTP/1.1\r\nHost: slack\r\nContent-Length: 100\r\n\r\n"
+    with connected((place.hostname, place.port)) as connection:
+        connection.sendall(f"{head}channel={HERE}".encode())
+        connection.shutdown(SHUT_WR)
+        assert connection.recv(1) == b""
+    assert slack.calls() == ()
 
 
 def test_channels_and_tokens_are_refused_in_slacks_words(slack: SlackWorkspace, client: WebClient) -> None:

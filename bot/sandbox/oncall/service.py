@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from bot.sandbox import faults
+from bot.sandbox.connections import body_of
 from bot.sandbox.faults import Fault, FaultKind, Faults
 from bot.sandbox.oncall.alerts import Alert, Entry
 
@@ -65,7 +66,9 @@ class OncallService:
                 service._handle(self, b"")
 
             def do_POST(self) -> None:
-                service._handle(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                body = body_of(self)
+                if body is not None:
+                    service._handle(self, body)
 
             def do_PUT(self) -> None:
                 self.do_POST()

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from bot.sandbox import faults
-from bot.sandbox.connections import LoopbackServer
+from bot.sandbox.connections import LoopbackServer, body_of
 from bot.sandbox.faults import FaultKind
 from bot.sandbox.slack import limits
 from bot.sandbox.slack.sockets import SocketConnection, handshake
@@ -53,8 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._handle(b"")
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        self._handle(self.rfile.read(length))
+        body = body_of(self)
+        if body is not None:
+            self._handle(body)
 
     def do_DELETE(self) -> None:
         self._handle(b"")
