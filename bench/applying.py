@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,8 @@ from bench.world import Engine, Measured, World, cpu_of, memory_of
 
 _RESTS = 1000  # rounds at rest that are timed together
 _PASSES = 9  # over an app at rest, of which the middle one counts
-_TURNS = 5  # of first applies: what else the machine does slows now one, now the other
+_TURNS = 5  # of first applies
+Client = Callable[[World, Bodies], Measured]
 
 
 def apply_configmaps(count: int) -> Iterator[Row]:
@@ -92,18 +93,17 @@ def many_apps(count: int) -> Iterator[Row]:
 def _first_applies(what: str, bodies: Bodies, count: int, *, controllers: bool, most: float) -> Iterator[Row]:
     """The bare client with one request for each object and with two, kubectl, and we, by turns.
 
-    Of the turns the one counts in which the ratio of ours to the bare client's is in the middle.
+    Of each the turn counts that is its own middle one: what else the machine does hits now one, now the other.
     """
-    clients = (bare_apply, bare_twice, kubectl_apply, bot_first, bot_next)
-    turns: list[list[Measured]] = []
+    clients: tuple[Client, ...] = (bare_apply, bare_twice, kubectl_apply, bot_first, bot_next)
+    turns: dict[Client, list[Measured]] = {client: [] for client in clients}
     for _ in range(_TURNS):
-        turn = []
-        for client in clients:
+        for client, made in turns.items():
             with new_world(controllers=controllers) as world:
-                turn.append(client(world, bodies))
-        turns.append(turn)
-    turns.sort(key=lambda turn: turn[3].seconds / turn[0].seconds)
-    bare, twice, kubectl, first, following = turns[_TURNS // 2]
+                made.append(client(world, bodies))
+    bare, twice, kubectl, first, following = (
+        sorted(made, key=lambda one: one.seconds)[_TURNS // 2] for made in turns.values()
+    )
     yield Row(what=what, who="bare client", measured=bare)
     yield Row(what=what, who="bare client, after a dry-run of each", measured=twice, against=bare.seconds)
     yield Row(what=what, who="kubectl apply --server-side", measured=kubectl, against=bare.seconds)

@@ -9,6 +9,7 @@ from bench import applying, beside, fleet, growing, living, paging, starting
 from bench.rows import Row
 
 SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
+    "flux": beside.flux,
     "help": starting.help,
     "render": starting.render,
     "apply-configmaps": applying.apply_configmaps,
@@ -22,7 +23,6 @@ SCENARIOS: Final[Mapping[str, Callable[[int], Iterator[Row]]]] = {
     "watching": starting.watching,
     "growth": growing.growth,
     "large": growing.large,
-    "flux": beside.flux,
     "delete": fleet.delete,
     "idle": fleet.idle,
 }
