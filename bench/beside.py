@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import yaml
 
 from bench.flux import Flux
 from bench.rows import Goal, Row
-from bench.running import SPACE, bot_in, new_world, until
+from bench.running import SPACE, Keeper, bot_in, new_world, pushed, until
 from bench.workloads import Body, configmaps
 from bench.world import Measured, World
 
@@ -25,18 +25,6 @@ _INTERVAL: Final = "10s"
 _REST_SECONDS: Final = 60.0
 _ROUNDS: Final = 6
 _PATH: Final = f"/api/v1/namespaces/{SPACE}/configmaps"
-
-Levels = Mapping[str, str]
-
-
-class Keeper(Protocol):
-    """What keeps the cluster as the repository says."""
-
-    def push(self, commit: str) -> None:
-        """Tell it of a commit."""
-
-    def measured(self) -> AbstractContextManager[Callable[[float, int], Measured]]:
-        """Measure its processes."""
 
 
 def flux(count: int) -> Iterator[Row]:
@@ -79,13 +67,13 @@ def _by_us(world: World, apps: Sequence[str], interval: str) -> Iterator[Keeper]
 def _adds(runs: Runs, count: int) -> Measured:
     with _kept(runs, {"shop": 1}) as (world, keeper):
         files = _files("shop", configmaps(count, SPACE))
-        return _pushed(world, keeper, files, lambda levels: len(levels) == count)
+        return pushed(world, keeper, files, lambda levels: len(levels) == count, every=0.1)
 
 
 def _changes(runs: Runs, count: int) -> Measured:
     with _kept(runs, {"shop": count}) as (world, keeper):
         files = _files("shop", configmaps(10, SPACE, level="debug"))
-        return _pushed(world, keeper, files, lambda levels: list(levels.values()).count("debug") == 10)
+        return pushed(world, keeper, files, lambda levels: list(levels.values()).count("debug") == 10, every=0.1)
 
 
 def _changes_all(runs: Runs, _: int) -> Measured:
@@ -93,7 +81,7 @@ def _changes_all(runs: Runs, _: int) -> Measured:
         files: dict[str, str | bytes | None] = {}
         for number in range(_APPS):
             files |= _files(f"app-{number:03}", _named(f"app-{number:03}", configmaps(1, SPACE, level="debug")))
-        return _pushed(world, keeper, files, lambda levels: list(levels.values()).count("debug") == _APPS)
+        return pushed(world, keeper, files, lambda levels: list(levels.values()).count("debug") == _APPS, every=0.1)
 
 
 def _rests(runs: Runs, count: int) -> Measured:
@@ -130,27 +118,6 @@ def _kept(runs: Runs, apps: Mapping[str, int], *, interval: str = "1h") -> Itera
         with runs(world, tuple(apps), interval) as keeper:
             time.sleep(3)
             yield world, keeper
-
-
-def _pushed(
-    world: World, keeper: Keeper, files: dict[str, str | bytes | None], is_done: Callable[[Levels], bool]
-) -> Measured:
-    """Commit, push, and measure until the ConfigMaps are as they are to be."""
-    commit = world.upstream.commit(files)
-
-    def done() -> bool:
-        found = world.plane.request("GET", _PATH)["items"]
-        return is_done(
-            {one["metadata"]["name"]: one["data"].get("level", "") for one in found if "fill" in one["data"]}
-        )
-
-    with keeper.measured() as made:
-        began = time.perf_counter()
-        keeper.push(commit)
-        until(done, "the commit is applied", every=0.1)
-        seconds = time.perf_counter() - began
-        time.sleep(3)  # what follows is counted too
-    return made(seconds, 1)
 
 
 def _named(app: str, bodies: Iterator[Body]) -> Iterator[Body]:

@@ -9,9 +9,9 @@ from typing import Any, Final
 import orjson
 
 from bench.rows import Goal, Row
-from bench.running import SPACE, RunningBot, bot_in, new_world, until
+from bench.running import SPACE, bot_in, new_world, pushed
 from bench.workloads import configmaps
-from bench.world import Measured, World
+from bench.world import World
 
 _IDLE_SECONDS: Final = 600.0
 _EACH: Final = 4  # objects of an app
@@ -40,14 +40,14 @@ def delete(count: int) -> Iterator[Row]:
     with new_world(controllers=False) as world, bot_in(world, _apps(world, apps)) as bot:
         bot.all_synced(apps)
         time.sleep(10)  # everything has come to rest
-        one = _pushed(world, bot, {_file(0, 3): None}, lambda found: len(found) == apps * _EACH - 1)
+        one = pushed(world, bot, {_file(0, 3): None}, lambda found: len(found) == apps * _EACH - 1)
         yield Row(what=f"push that drops an object of one of {apps} apps", who="gitops-bot run", measured=one)
         changed: dict[str, str | bytes | None] = {_file(app, 0): _text(app, 0, level="debug") for app in range(apps)}
-        write = _pushed(world, bot, changed, lambda found: sum(one == "debug" for one in found.values()) == apps)
+        write = pushed(world, bot, changed, lambda found: sum(one == "debug" for one in found.values()) == apps)
         what = f"push that changes an object of each of {apps} apps"
         yield Row(what=what, who="gitops-bot run", measured=write)
         dropped = {_file(app, 2): None for app in range(apps)}
-        gone = _pushed(world, bot, dropped, lambda found: len(found) == apps * (_EACH - 1) - 1)
+        gone = pushed(world, bot, dropped, lambda found: len(found) == apps * (_EACH - 1) - 1)
         what = f"push that drops an object of each of {apps} apps, against the changes"
         yield Row(what=what, who="gitops-bot run", measured=gone, against=write.seconds)
 
@@ -67,21 +67,3 @@ def _text(app: int, number: int, *, level: str = "info") -> bytes:
     (body,) = configmaps(1, SPACE, level=level)
     body["metadata"]["name"] = f"a{app:04}-{number}"
     return orjson.dumps(body)
-
-
-def _pushed(world: World, bot: RunningBot, files: dict[str, Any], is_done: Any) -> Measured:
-    """Commit, push, and measure until the ConfigMaps of all apps are as they are to be."""
-    commit = world.upstream.commit(files)
-
-    def done() -> bool:
-        listed = world.plane.request("GET", f"/api/v1/namespaces/{SPACE}/configmaps")["items"]
-        levels = {one["metadata"]["name"]: one["data"]["level"] for one in listed if "level" in one["data"]}
-        return bool(is_done(levels))
-
-    with bot.measured() as made:
-        began = time.perf_counter()
-        bot.push(commit)
-        until(done, "the commit is applied", every=0.05)
-        seconds = time.perf_counter() - began
-        time.sleep(3)  # what follows is counted too
-    return made(seconds, 1)

@@ -7,8 +7,8 @@ import hmac
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -109,3 +109,37 @@ def until(ready: Callable[[], bool], what: str, *, every: float) -> float:
             raise RuntimeError(f"waited {_PATIENCE_SECONDS:.0f} s in vain: {what}")
         time.sleep(every)
     return time.perf_counter() - began
+
+
+class Keeper(Protocol):
+    """What keeps the cluster as the repository says: the bot, or a peer."""
+
+    def push(self, commit: str) -> None:
+        """Tell it of a commit."""
+
+    def measured(self) -> AbstractContextManager[Callable[[float, int], Measured]]:
+        """Measure its processes."""
+
+
+def pushed(
+    world: World,
+    keeper: Keeper,
+    files: Mapping[str, str | bytes | None],
+    is_done: Callable[[Mapping[str, str]], bool],
+    *,
+    every: float = 0.05,
+) -> Measured:
+    """Commit, push, and measure until the levels of the ConfigMaps, by name, are as they are to be."""
+    commit = world.upstream.commit(files)
+
+    def done() -> bool:
+        listed = world.plane.request("GET", f"/api/v1/namespaces/{SPACE}/configmaps")["items"]
+        return is_done({one["metadata"]["name"]: one["data"]["level"] for one in listed if "level" in one["data"]})
+
+    with keeper.measured() as made:
+        began = time.perf_counter()
+        keeper.push(commit)
+        until(done, "the commit is applied", every=every)
+        seconds = time.perf_counter() - began
+        time.sleep(3)  # what follows is counted too
+    return made(seconds, 1)

@@ -6,12 +6,9 @@ process from leaving; what it was sent is in the store.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-
-log = logging.getLogger(__name__)
 
 
 class Carriers:
@@ -24,7 +21,7 @@ class Carriers:
         self._threads = self._free = 0  # guarded by _lock; what is free has nothing under way or waiting for it
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Do `work` as soon as a thread is free."""
+        """Do `work`, which raises nothing, as soon as a thread is free."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -40,9 +37,6 @@ class Carriers:
 
     def _run(self) -> None:
         while (work := self._waiting.get()) is not None:
-            try:
-                work()
-            except Exception:  # the boundary for bugs of a delivery: the thread goes on with the next one
-                log.exception("%s: unexpected error", self._name)
+            work()
             with self._lock:
                 self._free += 1

@@ -14,6 +14,7 @@ from bot.model.control import Via
 from bot.model.image import Follow
 from bot.model.record import AuditEntry, Decision, Followed
 from bot.reconcile.notify.fingerprint import fingerprint
+from bot.reconcile.orders import commands
 from bot.render.images import Place
 
 _SUBJECT: Final = 72  # characters, as people write the first line of a commit
@@ -71,21 +72,9 @@ def told(look: Look, *, channel: str, operation: str, at: datetime) -> tuple[Fol
 
 
 def _notice(look: Look, operation: str, text: str, channel: str, at: datetime, *, next_step: str = "") -> Announcement:
-    app = look.app
-    return Announcement(
-        id=f"{operation}:{at.timestamp():.3f}",
-        operation=operation,
-        news=News.NOTICE,
-        app=app.name,
-        cluster=app.cluster,
-        env=app.env,
-        channel=channel,
-        at=at,
-        via=Via.SCHEDULE.value,
-        ref=str(app.ref),
-        message=text,
-        next_step=next_step,
-    )
+    clock = commands.Person(who="", via=Via.SCHEDULE, at=at, order=operation)
+    said = commands.announcement(look.app, clock, News.NOTICE)
+    return replace(said, id=f"{operation}:{at.timestamp():.3f}", channel=channel, message=text, next_step=next_step)
 
 
 def nowhere(app: AppSpec, follow: Follow) -> tuple[str, str]:
